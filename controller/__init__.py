@@ -1,0 +1,1 @@
+"""The running agent: loop, sensors, forecasters, plants, executors."""

@@ -1,0 +1,93 @@
+"""Every error a user can meet: what was wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class KapellmeisterError(Exception):
+    """Base of all errors that end a command with one clear line and exit status 2."""
+
+
+class SoundFileError(KapellmeisterError, ValueError):
+    """A sound file is missing, unreadable or empty."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"--audio {path}: {why}; give a WAV, FLAC, OGG or MP3 file, or a folder of them"
+        )
+
+
+class HrtfFileError(KapellmeisterError, ValueError):
+    """A SOFA file is missing, unreadable or of a convention that holds no impulse responses."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"--hrtf {path}: {why}; give a SOFA file of SimpleFreeFieldHRIR")
+
+
+class TraceError(KapellmeisterError, ValueError):
+    """A load trace cannot be read as two columns of time and streams."""
+
+    def __init__(self, path: Path, line: int | None, why: str, remedy: str) -> None:
+        where = f"{path}" if line is None else f"{path}, line {line}"
+        super().__init__(f"--trace {where}: {why}; {remedy}")
+
+
+class ConfigurationError(KapellmeisterError, ValueError):
+    """A configuration holds an unknown key or an impossible value."""
+
+    def __init__(self, source: str, field: str, why: str, remedy: str) -> None:
+        super().__init__(f"{source}: {field}: {why}; {remedy}")
+
+
+class JournalError(KapellmeisterError, OSError):
+    """The journal cannot be opened or written."""
+
+    def __init__(self, path: Path, why: str, remedy: str) -> None:
+        super().__init__(f"journal {path}: {why}; {remedy}")
+
+
+class AlreadyRunningError(KapellmeisterError, RuntimeError):
+    """Another controller holds the state directory."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        holder = "another controller" if pid is None else f"a controller (process {pid})"
+        super().__init__(f"{path}: {holder} is running here; stop it, or choose another --state-dir")
+
+
+class NotRunningError(KapellmeisterError, RuntimeError):
+    """A command addressed a controller, and none is running."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path}: no controller is running here; start one with `kapellmeister run`, "
+            "or name its --state-dir"
+        )
+
+
+class PlugInError(KapellmeisterError, LookupError):
+    """A policy, forecaster, workload or plant of that name does not exist or does not load."""
+
+    def __init__(self, kind: str, name: str, why: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"{kind} {name}: {why}; known: {', '.join(known)}")
+
+
+class PortInUseError(KapellmeisterError, OSError):
+    """A port that was asked for cannot be bound."""
+
+    def __init__(self, address: str, port: int, why: str) -> None:
+        super().__init__(f"metrics.port {address}:{port}: {why}; choose another --metrics-port")
+
+
+class PlantError(KapellmeisterError, RuntimeError):
+    """The plant could not start, or is gone."""
+
+    def __init__(self, plant: str, why: str, remedy: str) -> None:
+        super().__init__(f"plant {plant}: {why}; {remedy}")
+
+
+class ReentryError(RuntimeError):
+    """The loop was entered while a tick was in progress: a defect, never a user's mistake."""
+
+    def __init__(self) -> None:
+        super().__init__("a tick began before the previous one ended")

@@ -1,0 +1,1 @@
+"""Pure decisions, and the values they speak in."""
