@@ -52,7 +52,9 @@ class AlreadyRunningError(KapellmeisterError, RuntimeError):
 
     def __init__(self, path: Path, pid: int | None) -> None:
         holder = "another controller" if pid is None else f"a controller (process {pid})"
-        super().__init__(f"{path}: {holder} is running here; stop it, or choose another --state-dir")
+        super().__init__(
+            f"{path}: {holder} is running here; stop it, or choose another --state-dir"
+        )
 
 
 class NotRunningError(KapellmeisterError, RuntimeError):

@@ -1,0 +1,252 @@
+"""The configuration: one model is the defaults, the documentation and the check."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from controller.errors import ConfigurationError
+from policies.objective import Objective, Prices, Priority
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Milliseconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A table of the file; a key that does not exist is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ObjectiveSection(Section):
+    """What is to be achieved."""
+
+    target_miss_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.001, description="share of blocks that may miss their deadline: the setpoint"
+    )
+    priority: Priority = Field(
+        Priority.AUDIO, description="which work is kept under pressure: audio, visual or balanced"
+    )
+    buffer_blocks: Annotated[int, Field(ge=0, le=64)] = Field(
+        1, description="periods from the deadline of a block to its play-out"
+    )
+    node_hour: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = Field(
+        1.0, description="price of one node for one hour, in any currency"
+    )
+
+
+class LoopSection(Section):
+    """The control loop."""
+
+    interval_s: Seconds = Field(1.0, description="seconds from one tick to the next")
+    policy: str = Field("conductor", description="the policy that decides, by name")
+    shadow: bool = Field(False, description="decide and record without acting")
+
+
+class ForecastSection(Section):
+    """Forecasting of the load."""
+
+    model: str = Field("last_value", description="the forecaster, by name")
+    horizon_s: Seconds = Field(60.0, description="how far ahead the load is forecast, seconds")
+
+
+class ThresholdsSection(Section):
+    """Latency above which a component is reported as breached, milliseconds (p99 of a tick)."""
+
+    wait: Milliseconds = Field(1.0, description="start lateness of audio blocks")
+    transfer_in: Milliseconds = Field(1.0, description="fetching the input of a batch")
+    compute: Milliseconds = Field(4.0, description="computing a batch")
+    post: Milliseconds = Field(1.0, description="handing a finished batch on")
+    block: Milliseconds = Field(5.0, description="a block from capture to finish")
+    analysis: Milliseconds = Field(50.0, description="one round of spectral analysis")
+    visualisation: Milliseconds = Field(500.0, description="drawing one picture")
+    tick: Milliseconds = Field(100.0, description="one tick of the control loop")
+
+
+class GuardSection(Section):
+    """What keeps decisions from doing harm."""
+
+    changes_per_minute: Annotated[int, Field(ge=1)] = Field(
+        20, description="admitted changes in any 60 seconds, all knobs together"
+    )
+    cooldown_s: Seconds = Field(2.0, description="rest of a knob after a change")
+    rollback_cooldown_s: Seconds = Field(30.0, description="rest of a knob after a rollback")
+    shrink_after_s: Seconds = Field(
+        15.0, description="how long shrinking must be proposed without a break before it is done"
+    )
+    hold_alarm_s: Seconds = Field(60.0, description="a hold longer than this raises an alarm")
+    verify_timeout_s: Seconds = Field(
+        15.0, description="how long after its due time a change may wait for valid readings"
+    )
+    rollbacks_to_shadow: Annotated[int, Field(ge=1)] = Field(
+        3, description="rollbacks of a knob within the window that put it in shadow"
+    )
+    rollback_window_s: Seconds = Field(3600.0, description="the window of those rollbacks")
+
+
+class BudgetSection(Section):
+    """Initial share of all processor time per kind of work; their sum is at most 1."""
+
+    audio: Share = Field(0.40, description="filtering and mixing of live streams")
+    analysis: Share = Field(0.25, description="FFT analysis and pictures")
+    hrtf: Share = Field(0.20, description="binaural rendering")
+    reserve: Share = Field(0.15, description="kept free")
+
+    @model_validator(mode="after")
+    def _fits(self) -> BudgetSection:
+        total = self.audio + self.analysis + self.hrtf + self.reserve
+        if total > 1.0 + 1e-9:
+            raise ValueError(f"the shares add up to {total:.2f}, more than 1")
+        return self
+
+
+class PipelineSection(Section):
+    """The built-in audio pipeline."""
+
+    sample_rate_hz: Annotated[int, Field(ge=8_000, le=192_000)] = Field(
+        48_000, description="sample rate"
+    )
+    period_frames: Annotated[int, Field(ge=32, le=8192)] = Field(
+        256, description="frames per block"
+    )
+    workload: str = Field("hrtf", description="what every live stream goes through, by name")
+    taps: Annotated[int, Field(ge=16, le=16_384)] = Field(
+        512, description="length of the head-related impulse responses"
+    )
+    peak_streams: Annotated[int, Field(ge=1, le=4096)] = Field(
+        48, description="streams at the peak of the load trace"
+    )
+    stress: Annotated[int, Field(ge=0, le=256)] = Field(
+        2, description="CPU-hungry background processes that disturb the sound"
+    )
+    stress_after_s: Annotated[float, Field(ge=0.0)] = Field(
+        5.0, description="when they start, seconds into the run"
+    )
+    analysis: bool = Field(True, description="compute spectra of the live streams beside the sound")
+    visualisation: bool = Field(True, description="draw pictures of the live streams")
+    nodes: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="worker processes at the start"
+    )
+    nodes_max: Annotated[int, Field(ge=1, le=64)] = Field(4, description="worker processes at most")
+    batch_size: Literal[8, 16, 32, 64, 128, 256] = Field(
+        64, description="streams per kernel call at the start"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PipelineSection:
+        if self.nodes > self.nodes_max:
+            raise ValueError(f"nodes {self.nodes} exceeds nodes_max {self.nodes_max}")
+        return self
+
+    @property
+    def period_ms(self) -> float:
+        """One period, milliseconds."""
+        return 1000.0 * self.period_frames / self.sample_rate_hz
+
+
+class JournalSection(Section):
+    """The record of what was seen, decided and done."""
+
+    keep_days: Annotated[int, Field(ge=1)] = Field(
+        30, description="runs that ended longer ago than this are deleted at the next start"
+    )
+
+
+class MetricsSection(Section):
+    """Prometheus metrics."""
+
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        0, description="port of /metrics on 127.0.0.1; 0 serves nothing"
+    )
+
+
+class Config(BaseSettings):
+    """All settings: the defaults, then a file, then the environment (KAPELLMEISTER_LOOP__POLICY)."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix="KAPELLMEISTER_",
+        env_nested_delimiter="__",
+    )
+
+    objective: ObjectiveSection = ObjectiveSection()
+    loop: LoopSection = LoopSection()
+    forecast: ForecastSection = ForecastSection()
+    thresholds: ThresholdsSection = ThresholdsSection()
+    guard: GuardSection = GuardSection()
+    budget: BudgetSection = BudgetSection()
+    pipeline: PipelineSection = PipelineSection()
+    journal: JournalSection = JournalSection()
+    metrics: MetricsSection = MetricsSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Overrides first, then the environment, then the file."""
+        del dotenv_settings, file_secret_settings
+        file = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, file
+
+    def plan(self) -> Objective:
+        """The objective in the policies' own words."""
+        return Objective(
+            deadline_ms=self.pipeline.period_ms,
+            target_miss_rate=self.objective.target_miss_rate,
+            buffer_blocks=self.objective.buffer_blocks,
+            priority=self.objective.priority,
+            prices=Prices(self.objective.node_hour),
+        )
+
+
+def load_config(path: Path | None = None) -> Config:
+    """The configuration from a file and the environment.
+
+    Raises ConfigurationError, in one line, for a file that is absent or is not TOML, a key
+    that does not exist and a value that is impossible.
+    """
+    if path is not None:
+        _check_toml(path)
+    source = type("FileConfig", (Config,), {"model_config": {"toml_file": path}})
+    try:
+        loaded = source()
+    except ValidationError as error:
+        raise _first_error(path, error) from error
+    return Config.model_construct(**{name: getattr(loaded, name) for name in Config.model_fields})
+
+
+def _check_toml(path: Path) -> None:
+    try:
+        tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        why = error.strerror or "cannot be read"
+        raise ConfigurationError(str(path), "file", why, "name a readable TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        remedy = "mend the line, or start from `kapellmeister config`"
+        raise ConfigurationError(str(path), "file", f"not TOML: {error}", remedy) from error
+
+
+def _first_error(path: Path | None, error: ValidationError) -> ConfigurationError:
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"])) or "file"
+    source = str(path) if path is not None else "environment"
+    if first["type"] == "extra_forbidden":
+        return ConfigurationError(source, field, "no such key", "`kapellmeister config` lists all")
+    why = f"{first['msg'].removeprefix('Value error, ')} (found {first.get('input')!r})"
+    return ConfigurationError(source, field, why, "`kapellmeister config` explains each key")

@@ -1,0 +1,1 @@
+"""What does the work: processes, threads and memory under the knobs' control."""

@@ -1,0 +1,60 @@
+"""The one interface of everything that can be controlled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from policies.knobs import Knob, KnobValue, Settings
+from policies.observation import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A plant would not turn a knob, and why."""
+
+    knob: str
+    reason: str
+
+
+class Plant(Protocol):
+    """An audio pipeline under control, live or simulated.
+
+    No method blocks for longer than a fraction of a control interval; none raises for a
+    plant that is slow or silent: that is an observation with missing readings. PlantError
+    is raised once the plant is gone for good.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name it is chosen by."""
+        ...
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """What can be turned here; it may change while the plant runs."""
+        ...
+
+    def observe(self) -> Observation:
+        """What happened since the last call."""
+        ...
+
+    def in_force(self) -> Settings:
+        """The knobs' values as the plant has them; a knob it cannot tell is absent."""
+        ...
+
+    def apply(self, knob: str, value: KnobValue) -> Refusal | None:
+        """Ask for a value; None where the request was taken. What comes of it is observed."""
+        ...
+
+    def restore(self, knob: str) -> Refusal | None:
+        """Put back what was found before the first `apply`."""
+        ...
+
+    def finished(self) -> bool:
+        """Whether the plant has come to its own end."""
+        ...
+
+    def close(self) -> None:
+        """Restore every knob and let go of the plant."""
+        ...

@@ -1,0 +1,17 @@
+"""Touch nothing: what happens without a controller."""
+
+from __future__ import annotations
+
+from policies.policy import Context, State
+from policies.proposal import Proposal
+
+
+class Static:
+    """Leaves every knob as it was found."""
+
+    name = "static"
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Propose nothing."""
+        del context
+        return Proposal(reason="static: nothing is ever turned"), state

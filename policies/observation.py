@@ -1,0 +1,161 @@
+"""What was seen of a plant in one control interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A reading that arrived, in time, and is a finite number."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """No reading arrived, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The last reading that arrived, and its age in seconds."""
+
+    value: float
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A reading arrived and cannot be true: NaN, infinite, negative where that is impossible."""
+
+    reason: str
+
+
+Reading = Value | Missing | Stale | Invalid
+
+
+def reading(value: float | None, *, minimum: float = -math.inf) -> Reading:
+    """Judge a raw number, so that no NaN or None travels on as if it were a measurement."""
+    if value is None:
+        return Missing("not reported")
+    if not math.isfinite(value):
+        return Invalid(f"{value} is not a finite number")
+    if value < minimum:
+        return Invalid(f"{value:g} is below {minimum:g}")
+    return Value(float(value))
+
+
+def fresh(reading: Reading) -> float | None:
+    """The number of a reading that can be acted on; None for every other kind."""
+    return reading.value if isinstance(reading, Value) else None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCounts:
+    """Blocks of streams by outcome; one block is one period of one stream."""
+
+    on_time: int = 0
+    late: int = 0
+    concealed: int = 0
+    lost: int = 0
+
+    @property
+    def submitted(self) -> int:
+        """All blocks: submitted = on_time + late + concealed + lost, at all times."""
+        return self.on_time + self.late + self.concealed + self.lost
+
+    @property
+    def missed(self) -> int:
+        """Blocks that were not on time."""
+        return self.late + self.concealed + self.lost
+
+    @property
+    def miss_rate(self) -> float | None:
+        """Missed share of the submitted blocks; None where nothing was submitted."""
+        return self.missed / self.submitted if self.submitted else None
+
+    def __add__(self, other: BlockCounts) -> BlockCounts:
+        return BlockCounts(
+            self.on_time + other.on_time,
+            self.late + other.late,
+            self.concealed + other.concealed,
+            self.lost + other.lost,
+        )
+
+    def __sub__(self, other: BlockCounts) -> BlockCounts:
+        return BlockCounts(
+            self.on_time - other.on_time,
+            self.late - other.late,
+            self.concealed - other.concealed,
+            self.lost - other.lost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Four readings of one distribution, in milliseconds."""
+
+    p50_ms: Reading
+    p95_ms: Reading
+    p99_ms: Reading
+    max_ms: Reading
+
+
+NO_QUANTILES = Quantiles(*(Missing("nothing was measured"),) * 4)
+
+
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """One stage of a block: how late it started, and how long it took once it had.
+
+    Start lateness is counted from the instant at which the stage could have started;
+    pre-emption falls into it as well as into the service time.
+    """
+
+    start_lateness: Quantiles
+    service_time: Quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One control interval of one plant.
+
+    `time_s` is the clock at the end of the interval, in seconds since the epoch;
+    `interval_s` its length. `load` counts `load_unit` and is Missing on a plant that has
+    no such thing (JACK has no streams). `blocks` is None where the plant said nothing.
+    `readings` holds everything else by name, `component.quantity_unit`: `cpu.utilisation`,
+    `cpu.steal_share`, `gpu.memory_used_bytes`.
+    """
+
+    time_s: float
+    interval_s: float
+    load: Reading = Missing("not reported")
+    load_unit: str = "streams"
+    blocks: BlockCounts | None = None
+    latency: Quantiles = NO_QUANTILES
+    stages: Mapping[str, StageTimes] = field(default_factory=lambda: MappingProxyType({}))
+    readings: Mapping[str, Reading] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def miss_rate(self) -> Reading:
+        """Missed share of the interval's blocks."""
+        if self.blocks is None:
+            return Missing("the plant reported no blocks")
+        if self.blocks.miss_rate is None:
+            return Missing("no block was submitted")
+        return Value(self.blocks.miss_rate)
+
+    def get(self, name: str) -> Reading:
+        """A reading by its name; `miss_rate`, `load` and `latency_p99_ms` are names too."""
+        named: dict[str, Reading] = {
+            "miss_rate": self.miss_rate,
+            "load": self.load,
+            "latency_p99_ms": self.latency.p99_ms,
+        }
+        return named.get(name) or self.readings.get(name, Missing("not reported"))
