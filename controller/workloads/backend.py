@@ -1,0 +1,117 @@
+"""Where the arrays live: the same workload code runs on a CPU (numpy) or a GPU (cupy)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any, Protocol
+
+from controller.errors import PlugInError
+from controller.workloads.workload import DoubleArray, FloatArray, IntArray
+
+
+class SpectralMixer(Protocol):
+    """Frequency-domain convolution of many streams, summed to one stereo spectrum.
+
+    Spectra are held as planes (real, imaginary) padded to `padded_bins`, the form that SIMD takes.
+    """
+
+    def __call__(
+        self,
+        spectra: Any,
+        slots: IntArray,
+        delay_line: FloatArray,
+        newest: IntArray,
+        filters: FloatArray,
+        filter_of_slot: IntArray,
+    ) -> Any:
+        """Push one spectrum per stream into its delay line; return the bus, (2, bins) complex64.
+
+        `spectra`: (n, bins) complex64; `delay_line`: (capacity, partitions, 2, padded bins), a
+        ring whose latest entry is `newest` (capacity,); `filters`: (f, partitions, 2 ears, 2,
+        padded bins); `filter_of_slot`: (capacity,) into `filters`.
+        """
+        ...
+
+
+class BiquadBank(Protocol):
+    """A cascade of biquads per slot (transposed direct form II), its coefficients bound."""
+
+    def __call__(self, blocks: FloatArray, slots: IntArray, state: DoubleArray) -> FloatArray:
+        """Filter each block through its slot's cascade and return the sum over the streams.
+
+        `blocks`: (n, period_frames); `state`: (capacity, sections, 2) float64, updated in place.
+        Returns (period_frames,) float32.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An array module with its transforms, and the two inner loops that deserve more than arrays.
+
+    `biquad_bank(coefficients, period_frames)` binds coefficients (capacity, sections, 5), in the
+    order b0 b1 b2 a1 a2 with a0 = 1.
+    """
+
+    name: str
+    xp: ModuleType
+    rfft: Callable[..., Any]
+    irfft: Callable[..., Any]
+    mix_spectra: SpectralMixer
+    biquad_bank: Callable[[DoubleArray, int], BiquadBank]
+
+
+def padded_bins(bins: int) -> int:
+    """Bins rounded up to a whole number of 64-byte cache lines, so that SIMD loads are aligned."""
+    return -(-bins // 16) * 16
+
+
+def numpy_backend() -> Backend:
+    """The CPU: scipy's transforms and loops compiled by numba, which let go of the GIL."""
+    import numpy
+    from scipy import fft
+
+    from controller.workloads import compiled_kernels
+
+    return Backend(
+        name="numpy",
+        xp=numpy,
+        rfft=fft.rfft,
+        irfft=fft.irfft,
+        mix_spectra=compiled_kernels.mix_spectra,
+        biquad_bank=compiled_kernels.biquad_bank,
+    )
+
+
+def array_backend(name: str, xp: ModuleType, fft: ModuleType) -> Backend:
+    """A backend of whole-array operations only, for any module that speaks numpy's language."""
+    from controller.workloads import array_kernels
+
+    return Backend(
+        name=name,
+        xp=xp,
+        rfft=fft.rfft,
+        irfft=fft.irfft,
+        mix_spectra=partial(array_kernels.mix_spectra, xp),
+        biquad_bank=partial(array_kernels.biquad_bank, xp, fft),
+    )
+
+
+def cupy_backend() -> Backend:
+    """The GPU. Raises PlugInError where CuPy is not installed or finds no device."""
+    known = ("numpy", "cupy")
+    try:
+        import cupy
+        from cupyx.scipy import fft
+    except ImportError:
+        why = "CuPy is not installed; pip install 'kapellmeister[gpu-cuda12]'"
+        raise PlugInError("backend", "cupy", why, known) from None
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        why = f"no CUDA device can be used ({error}); check nvidia-smi"
+        raise PlugInError("backend", "cupy", why, known) from None
+    return array_backend("cupy", cupy, fft)

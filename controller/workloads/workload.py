@@ -1,0 +1,65 @@
+"""The contract between a workload and whoever runs it; importing it loads no compiler."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from controller.hrir import HrirSet
+    from controller.workloads.backend import Backend
+
+FloatArray: TypeAlias = NDArray[np.float32]
+DoubleArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkloadSettings:
+    """All that any workload may need, so that every one is constructed alike.
+
+    `capacity` is the number of slots. `taps` (impulse-response length in samples), `hrirs` (by
+    default a spherical head) and `directions` (per slot, an index into `hrirs`; by default spread
+    evenly over the set) concern HRTF rendering only.
+    """
+
+    sample_rate_hz: int
+    period_frames: int
+    capacity: int
+    taps: int = 512
+    hrirs: HrirSet | None = None
+    directions: IntArray | None = None
+
+
+class Workload(Protocol):
+    """Processing of many streams at once, since speed comes from batching.
+
+    State lives in arrays of `capacity` slots; a slot is one stream. `memory_blocks` past input
+    blocks, replayed into a fresh slot, make its output as if the slot had always been there
+    (FIR: exactly; IIR: to the decay that the workload states).
+    """
+
+    memory_blocks: int
+
+    def __init__(self, settings: WorkloadSettings, backend: Backend) -> None: ...
+
+    def reset(self, slots: IntArray) -> None:
+        """Forget the past of `slots`, so that a new stream hears nothing of the old one."""
+        ...
+
+    def process(self, blocks: FloatArray, slots: IntArray) -> FloatArray:
+        """Advance these streams by one block and return the sum of what they sound like.
+
+        `blocks`: (n, period_frames) float32; `slots`: (n,) intp, distinct. Returns the stereo
+        bus, (2, period_frames) float32.
+        """
+        ...
+
+
+def blocks_spanning(samples: int, period_frames: int) -> int:
+    """How many whole blocks hold the last `samples` samples: a workload's memory in blocks."""
+    return math.ceil(max(0, samples) / period_frames)
