@@ -1,0 +1,16 @@
+"""A piece of sound in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from controller.workloads.workload import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """A mono recording: `samples` float32 in -1..1 at `sample_rate_hz`."""
+
+    name: str
+    samples: FloatArray
+    sample_rate_hz: int
