@@ -1,0 +1,72 @@
+"""The shared-memory ring through which a worker hands its finished batches on."""
+
+from __future__ import annotations
+
+import mmap
+
+import numpy as np
+from numpy.typing import NDArray
+
+BATCH = np.dtype(
+    [
+        ("block", np.int64),
+        ("first", np.int64),
+        ("count", np.int64),
+        ("captured_ns", np.int64),
+        ("ready_ns", np.int64),
+        ("start_ns", np.int64),
+        ("fetched_ns", np.int64),
+        ("computed_ns", np.int64),
+        ("finish_ns", np.int64),
+        ("cpu_ns", np.int64),
+    ]
+)
+"""A finished batch: streams `first` to `first + count` of its worker's share of one block.
+
+`captured_ns` is when the block was there, `ready_ns` when the batch could have started: then,
+or once the worker's previous batch was finished. `cpu_ns` is processor time, the others instants on the monotonic
+clock.
+"""
+
+
+class Ring:
+    """One writer, one reader, no lock: the count of written batches is stored last.
+
+    The memory is anonymous and inherited by fork, so that nothing is left behind whichever
+    process dies. A ring that the reader has not emptied takes no more: the batch is dropped,
+    and its streams are counted as missed because nobody could have played them.
+    """
+
+    def __init__(self, entries: int, period_frames: int) -> None:
+        self._entries = entries
+        bus_bytes = entries * 2 * period_frames * 4
+        self._memory = mmap.mmap(-1, 128 + entries * BATCH.itemsize + bus_bytes)
+        self._written: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 0)
+        self._read: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 64)
+        self._batches = np.frombuffer(self._memory, BATCH, entries, 128)
+        offset = 128 + entries * BATCH.itemsize
+        self._buses = np.frombuffer(
+            self._memory, np.float32, entries * 2 * period_frames, offset
+        ).reshape(entries, 2, period_frames)
+
+    def bus(self) -> NDArray[np.float32] | None:
+        """Where the writer puts the sound of its next batch, (2, period_frames); None if full."""
+        written = int(self._written[0])
+        if written - int(self._read[0]) >= self._entries:
+            return None
+        bus: NDArray[np.float32] = self._buses[written % self._entries]
+        return bus
+
+    def write(self, batch: tuple[int, ...]) -> None:
+        """Hand the batch on whose sound lies in `bus()`; fields in the order of BATCH."""
+        written = int(self._written[0])
+        self._batches[written % self._entries] = batch
+        self._written[0] = written + 1
+
+    def read(self) -> tuple[NDArray[np.void], NDArray[np.float32]]:
+        """All batches written since the last `read`, (n,), and their sound, (n, 2, frames)."""
+        first, last = int(self._read[0]), int(self._written[0])
+        places = np.arange(first, last) % self._entries
+        batches, buses = self._batches[places], self._buses[places]
+        self._read[0] = last
+        return batches, buses

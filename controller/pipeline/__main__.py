@@ -1,0 +1,43 @@
+"""Starts the pipeline: its specification on standard input, one line of answer on output.
+
+The answer is `{"ready": PID}`, or `{"error": MESSAGE}` where a sound, a response set or a
+trace cannot be used. After that the process is on its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(_pool, "1")  # a pool of threads would outlive the fork as a deadlock
+
+from controller.errors import KapellmeisterError
+from controller.executors.worker import name_process
+from controller.pipeline.pipeline import Pipeline
+from controller.pipeline.spec import PipelineSpec
+
+
+def main() -> None:
+    """Run a pipeline whose sockets and pictures lie in the directory named."""
+    name_process("km-pipeline")
+    spec = PipelineSpec.model_validate_json(sys.stdin.read())
+    try:
+        pipeline = Pipeline(spec, Path(sys.argv[1]))
+        pipeline.start()
+    except (KapellmeisterError, OSError) as error:
+        _say({"error": str(error)})
+        sys.exit(2)
+    _say({"ready": os.getpid()})
+    pipeline.run()
+
+
+def _say(line: dict[str, object]) -> None:
+    print(json.dumps(line), flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

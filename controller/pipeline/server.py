@@ -1,0 +1,81 @@
+"""The pipeline's side of the conversation with its controller: lines of JSON on a socket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+Request = Mapping[str, object]
+Reply = Mapping[str, object]
+
+SOCKET_NAME = "pipeline.sock"
+
+
+def socket_address(directory: Path) -> tuple[str, int]:
+    """An address for the socket in `directory`, and the descriptor to close after use.
+
+    Socket paths end at 108 bytes; going through the directory's descriptor, any depth will do.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    return f"/proc/self/fd/{descriptor}/{SOCKET_NAME}", descriptor
+
+
+class Server:
+    """Answers one controller at a time; the latest to connect replaces the one before."""
+
+    def __init__(self, directory: Path) -> None:
+        (directory / SOCKET_NAME).unlink(missing_ok=True)
+        self._path = directory / SOCKET_NAME
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        address, descriptor = socket_address(directory)
+        try:
+            self._listener.bind(address)
+        finally:
+            os.close(descriptor)
+        self._path.chmod(0o600)
+        self._listener.listen(4)
+        self._client: socket.socket | None = None
+        self._buffer = b""
+
+    def serve(self, timeout_s: float, answer: Callable[[Request], Reply]) -> None:
+        """Wait for requests up to `timeout_s`, and answer those that come."""
+        waiting = [self._listener] + ([self._client] if self._client else [])
+        ready, _, _ = select.select(waiting, [], [], timeout_s)
+        if self._listener in ready:
+            self._accept()
+        elif ready and self._client is not None:
+            self._receive(self._client, answer)
+
+    def close(self) -> None:
+        """Stop listening and remove the socket."""
+        self._drop()
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+
+    def _accept(self) -> None:
+        self._drop()
+        self._client, _ = self._listener.accept()
+        self._client.settimeout(1.0)
+        self._buffer = b""
+
+    def _receive(self, client: socket.socket, answer: Callable[[Request], Reply]) -> None:
+        try:
+            received = client.recv(65_536)
+            *lines, self._buffer = (self._buffer + received).split(b"\n")
+            for line in lines:
+                client.sendall(json.dumps(answer(json.loads(line))).encode() + b"\n")
+        except OSError:
+            received = b""
+        if not received:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            with contextlib.suppress(OSError):
+                self._client.close()
+        self._client, self._buffer = None, b""

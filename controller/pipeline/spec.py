@@ -1,0 +1,50 @@
+"""What the built-in pipeline is told at its start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class PipelineSpec(BaseModel):
+    """Everything that distinguishes one pipeline from another; crosses to its process as JSON.
+
+    `streams` is a constant load; where it is None, `trace` (or the built-in evening) scaled
+    to `peak_streams` over `duration_s` makes streams come and go. `analysis_share` and
+    `visualisation_share` are parts of all processor time; None leaves that work out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample_rate_hz: int
+    period_frames: int
+    deadline_ms: float
+    buffer_blocks: int
+    duration_s: float
+    workload: str
+    taps: int
+    streams: int | None
+    peak_streams: int
+    trace: Path | None
+    audio: Path | None
+    hrtf: Path | None
+    record: Path | None
+    stress: int
+    stress_after_s: float
+    analysis_share: float | None
+    visualisation_share: float | None
+    nodes: int
+    nodes_max: int
+    batch_size: int
+    seed: int = 1
+
+    @property
+    def capacity(self) -> int:
+        """Slots for streams: the most that can be live at once."""
+        return self.streams if self.streams is not None else self.peak_streams
+
+    @property
+    def period_ns(self) -> float:
+        """One period, nanoseconds."""
+        return 1e9 * self.period_frames / self.sample_rate_hz

@@ -1,0 +1,234 @@
+"""The built-in audio pipeline as a plant."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from controller import scheduling
+from controller.clock import Clock
+from controller.errors import PlantError
+from controller.guardian import Lease
+from controller.metrics.cpu import MachineSensor, ThreadSensor
+from controller.pipeline.spec import PipelineSpec
+from controller.plants.connection import Connection
+from controller.plants.plant import Refusal
+from controller.plants.thread_classes import ThreadClassActuator
+from policies.knobs import AnyThreadClasses, Bounds, Choice, Knob, KnobValue, Settings, ThreadClasses
+from policies.observation import (
+    BlockCounts,
+    Missing,
+    Observation,
+    Quantiles,
+    Reading,
+    Stale,
+    StageTimes,
+    Value,
+    reading,
+)
+
+BATCH_SIZES = (8, 16, 32, 64, 128, 256)
+START_PATIENCE_S = 120.0
+LOG_NAME = "pipeline.log"
+
+
+class BuiltinPlant:
+    """Watches and turns a pipeline that runs as a process of its own, and outlives this one.
+
+    Raises PlantError from `observe` and `apply` once the pipeline is gone.
+    """
+
+    name = "builtin"
+
+    def __init__(self, directory: Path, spec: PipelineSpec, clock: Clock, lease: Lease) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._connection = Connection(directory)
+        self._actuator = ThreadClassActuator(lease)
+        self._lease = lease
+        self._permissions = scheduling.permitted()
+        self._machine = MachineSensor()
+        self._threads = ThreadSensor()
+        self._last: dict[str, Any] = {}
+        self._last_at_s = clock.now_s()
+        self._finished = False
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """The three knobs of the CPU executor."""
+        classes = AnyThreadClasses(
+            realtime=self._permissions.realtime,
+            nice=self._permissions.nice,
+            priority_max=self._permissions.priority_max,
+            cpus=frozenset(os.sched_getaffinity(0)),
+        )
+        return {
+            "thread_classes": Knob("thread_classes", classes, "cpu", settle_s=2.0),
+            "batch_size": Knob("batch_size", Choice(BATCH_SIZES), "cpu", 0.4, 2.0),
+            "nodes": Knob("nodes", Bounds(1, self._spec.nodes_max), "cpu", 0.5, 2.0),
+        }
+
+    def observe(self) -> Observation:
+        """The interval since the last call; all readings are missing where it does not answer."""
+        self._lease.renew()
+        now_s = self._clock.now_s()
+        interval_s = now_s - self._last_at_s
+        reply = self._ask("observe")
+        if reply is None:
+            age_s = now_s - self._last_at_s
+            load = self._last.get("load")
+            silent: Reading = Missing("the pipeline did not answer in time")
+            return Observation(now_s, interval_s, silent if load is None else Stale(load, age_s))
+        self._last, self._last_at_s = reply, now_s
+        self._finished = bool(reply["finished"])
+        self._actuator.reconcile(self._class_threads())
+        return Observation(
+            time_s=now_s,
+            interval_s=interval_s,
+            load=reading(reply["load"], minimum=0.0),
+            blocks=BlockCounts(**reply["blocks"]),
+            latency=_quantiles(reply["latency_ms"]),
+            stages=_stages(reply.get("stages", {})),
+            readings=MappingProxyType(self._readings(reply)),
+        )
+
+    def in_force(self) -> Settings:
+        """What the pipeline and the kernel say is in force."""
+        values: dict[str, KnobValue] = {
+            knob: self._last[knob] for knob in ("nodes", "batch_size") if knob in self._last
+        }
+        classes = self._actuator.in_force(self._class_threads())
+        if classes is not None:
+            values["thread_classes"] = classes
+        return Settings.of(values)
+
+    def apply(self, knob: str, value: KnobValue) -> Refusal | None:
+        """Turn one knob; no block is dropped by it."""
+        if isinstance(value, ThreadClasses):
+            return self._apply_classes(knob, value)
+        reply = self._ask("set", knob=knob, value=value)
+        if reply is None:
+            return Refusal(knob, "the pipeline did not answer in time")
+        return Refusal(knob, str(reply["error"])) if "error" in reply else None
+
+    def restore(self, knob: str) -> Refusal | None:
+        """Put back what the pipeline started with."""
+        if knob == "thread_classes":
+            self._actuator.restore()
+            return None
+        return self.apply(knob, {"nodes": self._spec.nodes, "batch_size": self._spec.batch_size}[knob])
+
+    def finished(self) -> bool:
+        """Whether the pipeline has played its last block."""
+        return self._finished
+
+    def summary(self) -> dict[str, Any]:
+        """The pipeline's own figures of the whole run. Raises PlantError where it is gone."""
+        for _ in range(20):
+            reply = self._ask("summary")
+            if reply is not None:
+                return reply
+        raise PlantError(self.name, "the pipeline does not answer", "see its log")
+
+    def close(self) -> None:
+        """Restore the scheduling of every thread, and end the pipeline."""
+        self._actuator.restore()
+        try:
+            self._connection.ask("stop")
+        except ConnectionError:
+            pass  # it has ended already, which is what is wanted
+        self._connection.close()
+
+    def _apply_classes(self, knob: str, value: ThreadClasses) -> Refusal | None:
+        refusal = self._actuator.apply(value, self._class_threads())
+        for work_class in ("analysis", "visualisation"):
+            share = getattr(value, work_class).share
+            if share is not None:
+                self._ask("set", knob=f"{work_class}_share", value=share)
+        return None if refusal is None else Refusal(knob, refusal)
+
+    def _class_threads(self) -> dict[str, list[scheduling.ThreadId]]:
+        processes: dict[str, list[int]] = self._last.get("processes", {})
+        return {
+            name: [thread for pid in pids for thread in scheduling.threads_of(pid)]
+            for name, pids in processes.items()
+        }
+
+    def _readings(self, reply: dict[str, Any]) -> dict[str, Reading]:
+        readings = dict(self._machine.read())
+        readings |= self._threads.read(reply["processes"].get("audio", []))
+        for name in ("queue_share", "service_inflation", "cpu_ms_per_block"):
+            readings[f"audio.{name}"] = reading(reply.get(name))
+        for work_class, name in (("analysis", "round_ms"), ("visualisation", "picture_ms")):
+            readings[f"{work_class}.{name}"] = reading(reply["round_ms"].get(work_class))
+        return readings
+
+    def _ask(self, do: str, **details: object) -> dict[str, Any] | None:
+        try:
+            return self._connection.ask(do, **details)
+        except ConnectionError as error:
+            remedy = f"see {LOG_NAME} in the state directory, and start again"
+            raise PlantError(self.name, "the pipeline has ended unexpectedly", remedy) from error
+
+
+def start_pipeline(directory: Path, spec: PipelineSpec) -> None:
+    """Start the pipeline in a session of its own, and wait until it plays.
+
+    Raises PlantError with the pipeline's own words where it cannot.
+    """
+    with (directory / LOG_NAME).open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "controller.pipeline", str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError("both pipes were asked for")
+    with process.stdin as stdin:
+        stdin.write(spec.model_dump_json())
+    with process.stdout as stdout:
+        line = stdout.readline()
+    answer = json.loads(line) if line else {"error": f"it ended at its start; see {LOG_NAME}"}
+    if "error" in answer:
+        process.wait()
+        raise PipelineStartError(answer["error"])
+
+
+def running_pipeline(directory: Path) -> PipelineSpec | None:
+    """The specification of a pipeline that plays on in this directory; None where none does."""
+    connection = Connection(directory, patience_s=2.0)
+    try:
+        reply = connection.ask("hello")
+    except ConnectionError:
+        return None
+    finally:
+        connection.close()
+    return None if reply is None else PipelineSpec.model_validate(reply["spec"])
+
+
+def _quantiles(figures: Mapping[str, float | None]) -> Quantiles:
+    return Quantiles(*(_or_missing(figures.get(p)) for p in ("p50", "p95", "p99", "max")))
+
+
+def _or_missing(figure: float | None) -> Reading:
+    return Missing("no block was finished") if figure is None else Value(figure)
+
+
+def _stages(figures: Mapping[str, Any]) -> Mapping[str, StageTimes]:
+    return MappingProxyType(
+        {
+            name: StageTimes(
+                _quantiles(times["start_lateness"]), _quantiles(times["service_time"])
+            )
+            for name, times in figures.items()
+        }
+    )

@@ -1,0 +1,57 @@
+"""Policies, forecasters, workloads and plants, found by entry point."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from controller.errors import PlugInError
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """All names of one kind (`policies`, `forecasters`, `workloads`, `plants`), sorted."""
+    return tuple(sorted({point.name for point in _entry_points(kind)}))
+
+
+def find(kind: str, name: str) -> Any:
+    """The class of that name; `path/to/file.py:Class` needs no packaging.
+
+    Raises PlugInError, which lists the known names, where there is none or it does not load.
+    """
+    if ".py:" in name:
+        return _from_file(kind, name)
+    points = [point for point in _entry_points(kind) if point.name == name]
+    targets = {point.value for point in points}
+    if not points:
+        raise PlugInError(kind, name, "no such name", names(kind))
+    if len(targets) > 1:
+        clash = f"claimed by {' and '.join(sorted(targets))}; uninstall one"
+        raise PlugInError(kind, name, clash, names(kind))
+    try:
+        return points[0].load()
+    except Exception as error:  # noqa: BLE001 - a plug-in may fail in any way while it loads
+        raise PlugInError(kind, name, f"does not load: {error!r}", names(kind)) from error
+
+
+def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=f"kapellmeister.{kind}"))
+
+
+def _from_file(kind: str, name: str) -> Any:
+    path, _, attribute = name.rpartition(":")
+    if not Path(path).is_file():
+        raise PlugInError(kind, name, f"there is no file {path}", names(kind))
+    module_name = f"kapellmeister_plugin_{Path(path).stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise PlugInError(kind, name, f"{path} is not a Python file", names(kind))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+        return getattr(module, attribute)
+    except Exception as error:  # noqa: BLE001 - a plug-in may fail in any way while it loads
+        raise PlugInError(kind, name, f"does not load: {error!r}", names(kind)) from error
