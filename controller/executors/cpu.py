@@ -64,7 +64,6 @@ class CpuExecutor:
         *,
         capacity: int,
         period_frames: int,
-        last_block: int,
         batch_size: int,
         nodes_max: int,
     ) -> None:
@@ -73,7 +72,6 @@ class CpuExecutor:
         self._timetable = timetable
         self._capacity = capacity
         self._period_frames = period_frames
-        self._last_block = last_block
         self._table = StreamTable(capacity, batch_size)
         self._free_rings = [Ring(RING_ENTRIES, period_frames) for _ in range(nodes_max + 2)]
         self._processes = ProcessGroup()
@@ -81,6 +79,7 @@ class CpuExecutor:
         self._standby: list[Node] = []
         self._wanted = np.full(capacity, NOBODY, np.int16)
         self._batch_size = batch_size
+        self._nodes_wanted = 0
         self._published = self._table.latest()
         self._numbers = 0
 
@@ -110,6 +109,7 @@ class CpuExecutor:
 
     def start(self, nodes: int) -> None:
         """Start the workers and the standby."""
+        self._nodes_wanted = nodes
         self._active = [self._start_worker() for _ in range(nodes)]
         self._standby = [self._start_worker()]
 
@@ -133,15 +133,21 @@ class CpuExecutor:
         self._batch_size = batch_size
 
     def set_nodes(self, nodes: int) -> None:
-        """Render on this many workers: a standby joins at once, a leaver is drained first."""
-        while len(self._active) < nodes:
-            self._active.append(self._standby.pop() if self._standby else self._start_worker())
-            self._level()
-        while len(self._active) > max(1, nodes):
+        """Render on this many workers: a warm standby joins at once, a leaver is drained first."""
+        self._nodes_wanted = max(1, nodes)
+
+    def level(self) -> None:
+        """Come closer to the number of workers wanted; one joins only once it is at work."""
+        ready = [node for node in self._standby if node.ring.is_open]
+        while ready and len(self._active) < self._nodes_wanted:
+            self._active.append(ready.pop(0))
+            self._standby.remove(self._active[-1])
+        while len(self._active) > self._nodes_wanted:
             self._standby.append(self._active.pop())
-            self._level()
-        if not self._standby:
-            self._standby.append(self._start_worker())
+        missing = self._nodes_wanted - len(self._active) + 1 - len(self._standby)
+        self._standby += [self._start_worker() for _ in range(missing)]
+        if self._active:
+            self._balance()
 
     def publish(self) -> Assignment | None:
         """Announce what has been decided since the last time, once that is in force."""
@@ -158,17 +164,14 @@ class CpuExecutor:
         return self._published
 
     def reap(self) -> tuple[Process, ...]:
-        """Replace workers that have died: their streams move to the others."""
+        """Take note of processes that have died; `level` moves the streams of lost workers."""
         ended = self._processes.reap()
         dead = {process.pid for process in ended}
         lost = [node for node in (*self._active, *self._standby) if node.process.pid in dead]
         if lost:
-            nodes = len(self._active)
             self._active = [node for node in self._active if node not in lost]
             self._standby = [node for node in self._standby if node not in lost]
             self._recycle(lost)
-            self.set_nodes(nodes)
-            self._level()
         return ended
 
     def read(self) -> list[tuple[int, NDArray[np.void], NDArray[np.float32]]]:
@@ -193,9 +196,7 @@ class CpuExecutor:
             self._period_frames,
             self._capacity,
         )
-        process = self._processes.start(
-            f"km-audio-{number}", "audio", lambda: worker.run(self._last_block)
-        )
+        process = self._processes.start(f"km-audio-{number}", "audio", worker.run)
         return Node(number, process, ring)
 
     def _load_of(self, node: Node) -> int:
@@ -204,7 +205,7 @@ class CpuExecutor:
     def _least_loaded(self) -> Node:
         return min(self._active, key=self._load_of)
 
-    def _level(self) -> None:
+    def _balance(self) -> None:
         """Move as few streams as possible so that the workers' loads differ by one at most."""
         serving = [node.number for node in self._active]
         for slot in np.flatnonzero((self._wanted != NOBODY) & ~np.isin(self._wanted, serving)):
@@ -218,7 +219,9 @@ class CpuExecutor:
     def _retire_surplus(self) -> None:
         """Stop standbys beyond one, once no announced assignment names them."""
         named = set(np.unique(self._published.workers)) | set(np.unique(self._wanted))
-        surplus = [node for node in self._standby[1:] if node.number not in named]
+        spare = len(self._active) + len(self._standby) - self._nodes_wanted - 1
+        idle = [node for node in reversed(self._standby) if node.number not in named]
+        surplus = idle[: max(0, spare)]
         for node in surplus:
             self._standby.remove(node)
             self._processes.stop(node.process)
@@ -226,7 +229,7 @@ class CpuExecutor:
 
     def _recycle(self, nodes: list[Node]) -> None:
         for node in nodes:
-            node.ring.read()
+            node.ring.recycle()
             self._free_rings.append(node.ring)
 
 

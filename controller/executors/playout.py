@@ -85,10 +85,10 @@ class Playout:
             if self.next_block <= block < self.next_block + WINDOW:
                 self._collect_one(worker, block, batch, bus)
 
-    def settle(self, now_ns: int) -> list[Settled]:
-        """Close the account of every block that is complete, or long enough past play-out."""
+    def settle(self, now_ns: int, end_block: int) -> list[Settled]:
+        """Close the account of each block before `end_block` that is complete or long past."""
         settled = []
-        while self._timetable.played_ns(self.next_block) < now_ns:
+        while self.next_block < end_block and self._timetable.played_ns(self.next_block) < now_ns:
             live = self._adopt(self.next_block).live
             finish_ns = self._finish_ns[self.next_block % WINDOW]
             complete = bool((finish_ns[live] != ABSENT).all())

@@ -28,6 +28,7 @@ class ProcessGroup:
 
     def __init__(self) -> None:
         self._running: dict[int, Process] = {}
+        self._stopped: set[int] = set()
 
     def start(self, name: str, work_class: str, run: Callable[[], None]) -> Process:
         """Fork a child that runs `run` and ends; it dies with this process at the latest."""
@@ -41,8 +42,11 @@ class ProcessGroup:
         return process
 
     def reap(self) -> tuple[Process, ...]:
-        """The children that have ended since the last call."""
-        return tuple(self._running.pop(pid) for pid in tuple(self._running) if _has_ended(pid))
+        """The children that have ended of their own accord since the last call."""
+        ended = [self._running.pop(pid) for pid in tuple(self._running) if _has_ended(pid)]
+        unasked = tuple(process for process in ended if process.pid not in self._stopped)
+        self._stopped -= {process.pid for process in ended}
+        return unasked
 
     def by_class(self) -> dict[str, tuple[int, ...]]:
         """Process ids of each class of work."""
@@ -53,6 +57,7 @@ class ProcessGroup:
 
     def stop(self, process: Process) -> None:
         """End one child now."""
+        self._stopped.add(process.pid)
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
 

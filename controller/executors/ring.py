@@ -42,12 +42,27 @@ class Ring:
         bus_bytes = entries * 2 * period_frames * 4
         self._memory = mmap.mmap(-1, 128 + entries * BATCH.itemsize + bus_bytes)
         self._written: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 0)
+        self._open: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 8)
         self._read: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 64)
         self._batches = np.frombuffer(self._memory, BATCH, entries, 128)
         offset = 128 + entries * BATCH.itemsize
         self._buses = np.frombuffer(
             self._memory, np.float32, entries * 2 * period_frames, offset
         ).reshape(entries, 2, period_frames)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a writer is at work."""
+        return bool(self._open[0])
+
+    def open(self) -> None:
+        """Announce that the writer is at work."""
+        self._open[0] = 1
+
+    def recycle(self) -> None:
+        """Make the ring fit for another writer, once the one before has ended."""
+        self._open[0] = 0
+        self._read[0] = self._written[0]
 
     def bus(self) -> NDArray[np.float32] | None:
         """Where the writer puts the sound of its next batch, (2, period_frames); None if full."""

@@ -63,11 +63,12 @@ class Worker:
         self._captured_ns = 0
         self._ready_ns = 0
 
-    def run(self, until_block: int) -> None:
-        """Render every block from now to `until_block`, as long as the parent lives."""
+    def run(self) -> None:
+        """Render every block from now on, as long as the parent lives."""
         parent = os.getppid()
         block = self._timetable.capturing(time.monotonic_ns())
-        while block < until_block and os.getppid() == parent:
+        self._ring.open()
+        while os.getppid() == parent:
             _sleep_until(self._timetable.captured_ns(block))
             self.render(block)
             block = self._next_playable(block + 1)
@@ -101,7 +102,15 @@ class Worker:
         computed_ns = time.monotonic_ns()
         used_ns = time.thread_time_ns() - cpu_ns
         ready_ns, self._ready_ns = self._ready_ns, time.monotonic_ns()
-        stamps = (self._captured_ns, ready_ns, start_ns, fetched_ns, computed_ns, self._ready_ns, used_ns)
+        stamps = (
+            self._captured_ns,
+            ready_ns,
+            start_ns,
+            fetched_ns,
+            computed_ns,
+            self._ready_ns,
+            used_ns,
+        )
         self._ring.write((block, first, len(slots), *stamps))
 
     def _change_over(self, block: int) -> None:

@@ -24,7 +24,8 @@ from controller.pipeline.spec import PipelineSpec
 from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
 from controller.sound import SoundBank, load_sound, synthesise_sounds
 from controller.workloads.backend import numpy_backend
-from controller.workloads.visualisation import Visualisation
+
+# VIS
 from controller.workloads.workload import Workload, WorkloadSettings
 from policies.observation import BlockCounts
 
@@ -56,7 +57,6 @@ class Pipeline:
             self._timetable,
             capacity=spec.capacity,
             period_frames=spec.period_frames,
-            last_block=self._blocks,
             batch_size=spec.batch_size,
             nodes_max=spec.nodes_max,
         )
@@ -106,12 +106,13 @@ class Pipeline:
         elapsed_s = (time.monotonic_ns() - self._timetable.start_ns) / 1e9
         self._stream_seconds += self._streams.count * max(0.0, elapsed_s - self._elapsed_s)
         self._elapsed_s = max(0.0, elapsed_s)
+        self._account()
         self._deaths += [process.name for process in self._executor.reap()]
+        self._executor.level()
         self._disturb()
         if self._elapsed_s < self._spec.duration_s:
             self._streams.follow(self._elapsed_s)
             self._announce()
-        self._account()
 
     def _announce(self) -> None:
         assignment = self._executor.publish()
@@ -123,7 +124,7 @@ class Pipeline:
         for worker, finished, buses in self._executor.read():
             self._playout.collect(worker, finished, buses)
             batches.add(finished)
-        for settled in self._playout.settle(time.monotonic_ns()):
+        for settled in self._playout.settle(time.monotonic_ns(), self._blocks):
             latency.add(settled.latency_ns)
             self._latency.add(settled.latency_ns)
             self._misses.add(settled)
@@ -146,7 +147,7 @@ class Pipeline:
             board = self._board("visualisation", self._spec.visualisation_share)
             folder = self._directory / "pictures"
             folder.mkdir(exist_ok=True)
-            write_png = cast(Visualisation, self._workloads["visualisation"]).write_png
+            write_png = self._workloads["visualisation"].write_png
             reader = self._reader("visualisation", 1)
             companion = companions.visualisation(board, reader, write_png, folder)
             task = Task("visualisation", "km-pictures", run=companion.run)
@@ -296,9 +297,7 @@ def _workloads_needed(spec: PipelineSpec) -> dict[str, str]:
     return needed
 
 
-def _workload(
-    spec: PipelineSpec, name: str, hrirs: HrirSet | None, bank: SoundBank
-) -> Workload:
+def _workload(spec: PipelineSpec, name: str, hrirs: HrirSet | None, bank: SoundBank) -> Workload:
     """A workload whose every kernel is compiled, so that no child ever does that."""
     settings = WorkloadSettings(
         spec.sample_rate_hz, spec.period_frames, spec.capacity, spec.taps, hrirs

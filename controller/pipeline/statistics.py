@@ -150,4 +150,3 @@ class MissTimeline:
                 return clean_from_s - onset_s
             clean_from_s = missed_at_s + self._period_s
         return None
-
