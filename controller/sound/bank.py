@@ -32,7 +32,7 @@ class SoundBank:
     def gather(
         self, block_index: int, slots: IntArray, out: FloatArray | None = None
     ) -> FloatArray:
-        """The input block of each slot at `block_index`, (n, period_frames); into `out` if given."""
+        """Each slot's input block at `block_index`: (n, period_frames), into `out` if given."""
         sound = slots % len(self._lengths)
         length = self._lengths[sound]
         # Slots that share a sound start in it as far apart as steps of the golden ratio bring.

@@ -163,7 +163,7 @@ def _modes(pitch_hz: float, ratios: Loop, amplitudes: Loop, decays_s: Loop, rate
 
 
 def _decaying_sinusoid(frequency_hz: float, decay_s: float, rate_hz: int) -> Loop:
-    """Powers of one complex number, as products of coarse and fine ones: far fewer sines to take."""
+    """Powers of one complex number, products of coarse and fine ones: far fewer sines to take."""
     exponent = (2j * np.pi * frequency_hz - 1.0 / decay_s) / rate_hz
     frames = int(7.0 * decay_s * rate_hz)
     stride = int(np.sqrt(frames)) + 1
@@ -171,4 +171,5 @@ def _decaying_sinusoid(frequency_hz: float, decay_s: float, rate_hz: int) -> Loo
         np.exp(exponent * np.arange(stride)),
         np.exp(exponent * stride * np.arange(stride)),
     )
-    return np.multiply.outer(coarse, fine).imag.ravel()[:frames]
+    powers: Loop = np.multiply.outer(coarse, fine).imag.ravel()
+    return powers[:frames]
