@@ -42,16 +42,20 @@ class SoundBank:
 
 
 def _loop(sound: Sound, period_frames: int, level_rms: float) -> FloatArray:
-    """Whole periods of the sound, (blocks, period_frames), whose end runs on into its beginning."""
-    samples = sound.samples
-    fade = min(int(CROSSFADE_S * sound.sample_rate_hz), len(samples) // 2)
-    frames = (len(samples) - fade) // period_frames * period_frames
-    if frames < max(fade, period_frames):
-        samples = np.tile(samples, 2 + 2 * period_frames // len(samples))
-        frames = (len(samples) - fade) // period_frames * period_frames
-    looped = samples[:frames].copy()
-    phase = np.linspace(0.0, np.pi / 2, fade, dtype=np.float32)
-    looped[:fade] = looped[:fade] * np.sin(phase) + samples[frames : frames + fade] * np.cos(phase)
+    """Whole periods of the sound, (blocks, period_frames), brought to one level."""
+    fits = sound.seamless and len(sound.samples) % period_frames == 0
+    looped = sound.samples if fits else _crossfaded(sound, period_frames)
     loudness = float(np.sqrt(np.mean(np.square(looped, dtype=np.float64))))
     gain = level_rms / loudness if loudness > 0.0 else 1.0
     return (looped * np.float32(gain)).reshape(-1, period_frames)
+
+
+def _crossfaded(sound: Sound, period_frames: int) -> FloatArray:
+    """Whole periods of the sound, what follows them fading out over its beginning."""
+    fade = max(1, int(CROSSFADE_S * sound.sample_rate_hz))
+    samples = np.tile(sound.samples, -(-(2 * period_frames + 2 * fade) // len(sound.samples)))
+    frames = (len(samples) - fade) // period_frames * period_frames
+    looped = samples[:frames].copy()
+    phase = np.linspace(0.0, np.pi / 2, fade, dtype=np.float32)
+    looped[:fade] = looped[:fade] * np.sin(phase) + samples[frames : frames + fade] * np.cos(phase)
+    return looped

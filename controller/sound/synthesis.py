@@ -49,7 +49,7 @@ def _finished(play: Instrument, rate_hz: int, random: np.random.Generator) -> So
     gain *= np.clip(frequency_hz / LOWEST_HZ, 0.0, 1.0) ** 2
     limited = np.fft.irfft(np.fft.rfft(loop) * gain, n=len(loop))
     samples = (limited * (PEAK / np.abs(limited).max())).astype(np.float32)
-    return Sound(play.__name__.replace("_", " "), samples, rate_hz)
+    return Sound(play.__name__.replace("_", " "), samples, rate_hz, seamless=True)
 
 
 def plucked_strings(rate_hz: int, random: np.random.Generator) -> Loop:

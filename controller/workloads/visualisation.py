@@ -19,7 +19,8 @@ SPECTROGRAM_ROWS = 160
 WAVEFORM_ROWS = 72
 GAP_ROWS = 4
 PIXELS_PER_CELL = 2
-LOWEST_HZ, HIGHEST_HZ = 60.0, 16000.0
+LOWEST_HZ, HIGHEST_HZ = 100.0, 16000.0
+TILT_HZ = 1000.0
 STEPS_PER_DB = 2
 FLOOR_DB = -127.5
 RANGE_DB = 66.0
@@ -85,8 +86,9 @@ class Visualisation:
 def musical_bands(sample_rate_hz: int) -> FloatArray:
     """Weights that turn powers of bins into bands of equal musical width: (bins, 160) float32.
 
-    Triangles, each as wide as two bands or, where bands are narrower than bins, as two bins; the
-    weights of a band sum to one.
+    Triangles, each as wide as two bands or, where bands are narrower than bins, as two bins. The
+    weights of a band sum to its frequency in kHz, since the spectrum of music falls by about 3 dB
+    an octave and would leave the upper half of a picture dark.
     """
     bin_hz = sample_rate_hz / WINDOW_FRAMES
     highest_hz = min(HIGHEST_HZ, 0.48 * sample_rate_hz)
@@ -95,7 +97,9 @@ def musical_bands(sample_rate_hz: int) -> FloatArray:
     half_width_hz = np.maximum(centre_hz * (ratio - 1.0), bin_hz)
     frequency_hz = np.arange(WINDOW_FRAMES // 2 + 1)[:, None] * bin_hz
     triangles = np.maximum(0.0, 1.0 - np.abs(frequency_hz - centre_hz) / half_width_hz)
-    weights: FloatArray = (triangles / triangles.sum(axis=0)).astype(np.float32)
+    weights: FloatArray = (triangles / triangles.sum(axis=0) * (centre_hz / TILT_HZ)).astype(
+        np.float32
+    )
     return weights
 
 
@@ -121,5 +125,5 @@ def _drawn_waveform(extremes: FloatArray, spectrogram: NDArray[np.float64]) -> N
     bottom, top = np.maximum(bottom, middle + 0.5), np.minimum(top, middle - 0.5)
     row = np.arange(WAVEFORM_ROWS)[:, None]
     cover = np.clip(np.minimum(bottom, row + 1.0) - np.maximum(top, row), 0.0, 1.0)
-    drawn: NDArray[np.float64] = cover * (0.35 + 0.6 * spectrogram.max(axis=0))
+    drawn: NDArray[np.float64] = cover * (0.25 + 0.6 * spectrogram.max(axis=0))
     return drawn
