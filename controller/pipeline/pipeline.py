@@ -25,7 +25,7 @@ from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, Mi
 from controller.sound import SoundBank, load_sound, synthesise_sounds
 from controller.workloads.backend import numpy_backend
 
-# VIS
+from controller.workloads.visualisation import Visualisation
 from controller.workloads.workload import Workload, WorkloadSettings
 from policies.observation import BlockCounts
 
@@ -147,7 +147,7 @@ class Pipeline:
             board = self._board("visualisation", self._spec.visualisation_share)
             folder = self._directory / "pictures"
             folder.mkdir(exist_ok=True)
-            write_png = self._workloads["visualisation"].write_png
+            write_png = cast(Visualisation, self._workloads["visualisation"]).write_png
             reader = self._reader("visualisation", 1)
             companion = companions.visualisation(board, reader, write_png, folder)
             task = Task("visualisation", "km-pictures", run=companion.run)

@@ -1,0 +1,284 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from controller.commands import Command, Pause, Restore, Resume
+from controller.config import Config, load_config
+from controller.errors import ConfigurationError, KapellmeisterError
+from kapellmeister.report import RunReport
+
+app = typer.Typer(
+    name="kapellmeister",
+    help="Keeps every block of audio on time at the least cost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+bench = typer.Typer(help="Figures measured on this machine, peers beside.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+BAD_INPUT = 2
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file (TOML).", metavar="FILE")
+]
+StateDir = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="Where the journal lies.", metavar="DIR"),
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the figures here.", metavar="FILE")
+]
+
+
+@app.command(epilog="Example: kapellmeister run --streams 64 --stress 4 --duration 20")
+def run(
+    duration: Annotated[float, typer.Option(help="Seconds to play.", min=0.1)] = 60.0,
+    policy: Annotated[
+        str | None, typer.Option(help="Policy: a name, or path/to/file.py:Class.")
+    ] = None,
+    plant: Annotated[str, typer.Option(help="What to control.")] = "builtin",
+    shadow: Annotated[
+        bool | None, typer.Option("--shadow/--act", help="Decide and record without acting.")
+    ] = None,
+    streams: Annotated[
+        int | None, typer.Option(help="A constant number of streams.", min=1, max=4096)
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(help="Load trace: CSV of time and streams.", metavar="FILE")
+    ] = None,
+    peak_streams: Annotated[
+        int | None, typer.Option(help="Streams at the trace's peak.", min=1, max=4096)
+    ] = None,
+    workload: Annotated[str | None, typer.Option(help="What each stream goes through.")] = None,
+    taps: Annotated[
+        int | None, typer.Option(help="Length of the impulse responses.", min=16, max=16384)
+    ] = None,
+    stress: Annotated[
+        int | None, typer.Option(help="CPU-hungry processes from 5 s on.", min=0, max=256)
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(help="Worker processes at the start.", min=1, max=64)
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(help="Sound file, or a folder of them.", metavar="PATH")
+    ] = None,
+    hrtf: Annotated[
+        Path | None, typer.Option(help="Impulse responses (SOFA).", metavar="FILE")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Write what is heard here.", metavar="OUT.wav")
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve Prometheus metrics on 127.0.0.1.", max=65535)
+    ] = None,
+    state_dir: StateDir = None,
+    config: ConfigFile = None,
+    json: JsonFile = None,
+    live: Annotated[bool, typer.Option(help="Show the run live, in a terminal.")] = True,
+) -> None:
+    """Start the built-in audio pipeline, keep it on time, and show that live."""
+    from kapellmeister.run import RunOptions
+    from kapellmeister.run import run as run_plant
+
+    settings = _with_overrides(
+        load_config(config),
+        {
+            "loop": {"policy": policy, "shadow": shadow},
+            "pipeline": {
+                "peak_streams": peak_streams,
+                "workload": workload,
+                "taps": taps,
+                "stress": stress,
+                "nodes": nodes,
+            },
+            "metrics": {"port": metrics_port},
+        },
+    )
+    _check_writable("--json", json)
+    options = RunOptions(duration, plant, streams, trace, audio, hrtf, record, state_dir)
+    console = Console()
+    report = run_plant(options, settings, view_on=console if live and console.is_terminal else None)
+    _write_json(json, report)
+    _print_summary(report, console)
+
+
+@app.command(epilog="Example: kapellmeister pause --knob nodes --for 2h")
+def pause(
+    knob: Annotated[str | None, typer.Option(help="Only this knob.")] = None,
+    shrink_only: Annotated[bool, typer.Option(help="Growing stays allowed.")] = False,
+    duration: Annotated[
+        str | None, typer.Option("--for", help="For how long: 90s, 15m, 2h, 1d.")
+    ] = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Tell the running controller to leave its knobs alone."""
+    from kapellmeister.remote_control import until_s
+
+    _command(Pause(knob, shrink_only, until_s(duration)), state_dir)
+
+
+@app.command(epilog="Example: kapellmeister resume")
+def resume(
+    knob: Annotated[str | None, typer.Option(help="Only this knob.")] = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Let a paused controller act again, from the settings then in force."""
+    _command(Resume(knob), state_dir)
+
+
+@app.command(epilog="Example: kapellmeister restore --knob thread_classes")
+def restore(
+    knob: Annotated[str | None, typer.Option(help="Only this knob.")] = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Put back what the controller found, and leave it so until `resume`."""
+    _command(Restore(knob), state_dir)
+
+
+@app.command(epilog="Example: kapellmeister explain --last 5")
+def explain(
+    run: Annotated[int | None, typer.Option(help="Number of the run; the latest.")] = None,
+    last: Annotated[int | None, typer.Option(help="Only so many decisions.", min=1)] = None,
+    state_dir: StateDir = None,
+    json: JsonFile = None,
+) -> None:
+    """Print what was decided when, why, and what came of it."""
+    from controller.state_directory import StateDirectory
+    from kapellmeister.explain import explain as explain_journal
+    from kapellmeister.explain import print_explanation
+
+    explanation = explain_journal(StateDirectory(state_dir).journal_path, run, last)
+    _write_json(json, explanation)
+    print_explanation(explanation, Console())
+
+
+@app.command(epilog="Example: kapellmeister doctor")
+def doctor(json: JsonFile = None) -> None:
+    """Say what can be sensed and turned on this machine, and how to enable the rest."""
+    from kapellmeister.doctor import doctor as examine
+    from kapellmeister.doctor import print_report
+
+    report = examine()
+    _write_json(json, report)
+    print_report(report, Console())
+
+
+@app.command(epilog="Example: kapellmeister config --check my.toml")
+def config(
+    check: Annotated[
+        Path | None, typer.Option(help="Check this file instead.", metavar="FILE")
+    ] = None,
+    explain: Annotated[
+        str | None, typer.Option(help="Explain one key: loop.interval_s.", metavar="KEY")
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Print the configuration in force, with each key explained."""
+    from kapellmeister.configuration import check_config, explain_config, print_config
+
+    if check is not None:
+        typer.echo(check_config(check))
+    elif explain is not None:
+        typer.echo(explain_config(explain))
+    else:
+        typer.echo(print_config(load_config(config)))
+
+
+@bench.command("workloads", epilog="Example: kapellmeister bench workloads --json out.json")
+def bench_workloads(
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=3)] = 7,
+    json: JsonFile = None,
+) -> None:
+    """Throughput of the workloads, with scipy and pedalboard beside."""
+    from kapellmeister.bench.workloads import bench_workloads as measure
+    from kapellmeister.bench.workloads import print_report
+
+    report = measure(rounds)
+    _write_json(json, report)
+    print_report(report, Console())
+
+
+@bench.command("loop", epilog="Example: kapellmeister bench loop --pairs 5 --json out.json")
+def bench_loop(
+    pairs: Annotated[int, typer.Option(help="Interleaved pairs of policies.", min=1)] = 5,
+    ticks: Annotated[int, typer.Option(help="Ticks that cost is measured over.", min=10)] = 600,
+    quiet: Annotated[float, typer.Option(help="Seconds without stress.", min=10.0)] = 600.0,
+    json: JsonFile = None,
+) -> None:
+    """Misses with and without the conductor under stress, and what control costs."""
+    from kapellmeister.bench.loop import bench_loop as measure
+    from kapellmeister.bench.loop import print_report
+
+    report = measure(pairs, ticks, quiet)
+    _write_json(json, report)
+    print_report(report, Console())
+
+
+def main() -> NoReturn:
+    """Run a command; bad input ends in one line and exit status 2."""
+    try:
+        status = app(standalone_mode=False)
+    except KapellmeisterError as error:
+        _fail(str(error))
+    except UsageError as error:
+        _fail(f"{error}; `kapellmeister --help` shows the usage")
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"kapellmeister: {message}", file=sys.stderr)
+    sys.exit(BAD_INPUT)
+
+
+def _command(command: Command, state_dir: Path | None) -> None:
+    from kapellmeister.remote_control import send
+
+    typer.echo(send(command, state_dir))
+
+
+def _with_overrides(config: Config, sections: dict[str, dict[str, object]]) -> Config:
+    """The configuration with what the command line says; None says nothing."""
+    updates = {}
+    for name, values in sections.items():
+        given = {key: value for key, value in values.items() if value is not None}
+        section = getattr(config, name)
+        updates[name] = type(section).model_validate(section.model_dump() | given)
+    return config.model_copy(update=updates)
+
+
+def _check_writable(option: str, path: Path | None) -> None:
+    """Find out before a minute of work that its result has nowhere to go."""
+    if path is None:
+        return
+    try:
+        path.touch()
+    except OSError as error:
+        why = error.strerror or "cannot be written"
+        raise ConfigurationError("command line", f"{option} {path}", why, "name another") from error
+
+
+def _write_json(path: Path | None, figures: BaseModel) -> None:
+    if path is not None:
+        path.write_text(figures.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _print_summary(report: RunReport, console: Console) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(style="bold")
+    for row in report.lines():
+        table.add_row(*row)
+    console.print(table)

@@ -1,0 +1,167 @@
+"""The run as it happens, in the terminal."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from controller.tick import Tick
+from kapellmeister.report import ms, percent
+from policies.diagnosis import Bottleneck
+from policies.knobs import KnobState, KnobValue
+from policies.objective import Objective
+from policies.observation import Missing, Observation, Reading, Stale, Value, fresh
+from policies.proposal import Change, Verdict, Verification
+
+HISTORY = 60
+DECISIONS_SHOWN = 5
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+class LiveView:
+    """Draws each tick in place; a context manager that leaves the last picture behind."""
+
+    def __init__(self, console: Console, policy: str, objective: Objective, duration_s: float):
+        self._live = Live(console=console, auto_refresh=False)
+        self._policy = policy
+        self._objective = objective
+        self._duration_s = duration_s
+        self._started_s: float | None = None
+        self._load: deque[float | None] = deque(maxlen=HISTORY)
+        self._missed: deque[float | None] = deque(maxlen=HISTORY)
+        self._latency: deque[float | None] = deque(maxlen=HISTORY)
+        self._changes: deque[tuple[float, Change]] = deque(maxlen=DECISIONS_SHOWN)
+        self._verdicts: dict[str, Verification] = {}
+        self._alarms: deque[str] = deque(maxlen=2)
+
+    def __enter__(self) -> LiveView:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def __call__(self, tick: Tick) -> None:
+        """Take in a tick and redraw."""
+        self._started_s = self._started_s or tick.time_s
+        observed = tick.observation
+        self._load.append(fresh(observed.load))
+        self._missed.append(fresh(observed.miss_rate))
+        self._latency.append(fresh(observed.latency.p99_ms))
+        self._changes += [(tick.time_s - self._started_s, change) for change in tick.changes]
+        self._verdicts |= {each.change_id: each for each in tick.verifications}
+        self._alarms += tick.alarms
+        self._live.update(self._draw(tick), refresh=True)
+
+    def _draw(self, tick: Tick) -> RenderableType:
+        elapsed_s = tick.time_s - (self._started_s or tick.time_s)
+        title = f"Kapellmeister: {self._policy}" + (" (shadow)" if tick.shadow else "")
+        parts: list[RenderableType] = [
+            self._sound(tick.observation),
+            self._diagnosis(tick),
+            _knobs(tick.states),
+            self._decisions(),
+        ]
+        parts += [Text(f"! {alarm}", style="bold red") for alarm in self._alarms]
+        subtitle = f"{elapsed_s:.0f} of {self._duration_s:.0f} s   tick {tick.duration_ms:.1f} ms"
+        return Panel(Group(*parts), title=title, subtitle=subtitle, border_style="cyan")
+
+    def _sound(self, observed: Observation) -> Table:
+        target, deadline_ms = self._objective.target_miss_rate, self._objective.deadline_ms
+        table = Table.grid(padding=(0, 2))
+        load_top = max((load for load in self._load if load is not None), default=1.0)
+        table.add_row(
+            "load",
+            _words(observed.load, "{:.0f} " + observed.load_unit),
+            sparkline(self._load, max(load_top, 1.0), "cyan"),
+        )
+        late = fresh(observed.miss_rate)
+        table.add_row(
+            "missed",
+            Text(percent(late), "green" if (late or 0.0) <= target else "red"),
+            sparkline(self._missed, 0.05, "red"),
+        )
+        table.add_row(
+            "latency",
+            f"p50 {_ms(observed.latency.p50_ms)}  p99 "
+            f"{_ms(observed.latency.p99_ms)}  of {deadline_ms:.2f} ms",
+            sparkline(self._latency, deadline_ms, "yellow"),
+        )
+        return table
+
+    def _diagnosis(self, tick: Tick) -> Text:
+        found = tick.diagnosis
+        calm = found.bottleneck is Bottleneck.NONE
+        text = Text(f"\n{found.bottleneck}: ", "bold green" if calm else "bold yellow")
+        text.append(found.summary, "default")
+        return text
+
+    def _decisions(self) -> RenderableType:
+        if not self._changes:
+            return Text("\nno decision yet", "dim")
+        table = Table(box=None, padding=(0, 1), show_header=False)
+        for at_s, change in self._changes:
+            verdict = self._verdicts.get(change.id)
+            table.add_row(
+                f"{at_s:5.0f} s", change.action.knob, f"{change.action.reason}", _verdict(verdict)
+            )
+        return table
+
+
+def _knobs(states: Mapping[str, KnobState]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for heading in ("knob", "planned", "requested", "in force"):
+        table.add_column(heading)
+    for knob, state in states.items():
+        table.add_row(knob, *map(_value, (state.planned, state.requested, state.observed)))
+    return table
+
+
+def _value(value: KnobValue | None) -> str:
+    return "-" if value is None else str(value).replace("; ", "\n")
+
+
+def _verdict(verified: Verification | None) -> Text:
+    if verified is None:
+        return Text("awaiting its effect", "dim")
+    good = verified.verdict is Verdict.CONFIRMED
+    return Text(verified.verdict, "green" if good else "yellow")
+
+
+def _words(reading: Reading, form: str) -> str:
+    match reading:
+        case Value(value):
+            return form.format(value)
+        case Stale(value, age_s):
+            return form.format(value) + f" ({age_s:.0f} s ago)"
+        case Missing(reason):
+            return reason
+        case _:
+            return "invalid"
+
+
+def _ms(reading: Reading) -> str:
+    return ms(fresh(reading))
+
+
+def sparkline(values: deque[float | None], top: float, style: str) -> Text:
+    """A bar for each value up to `top`; a dot where none was read."""
+    text = Text()
+    for value in values:
+        height = 0 if value is None else min(len(BARS) - 1, round(value / top * (len(BARS) - 1)))
+        if value:
+            height = max(1, height)
+        text.append("·" if value is None else BARS[height], style)
+    return text

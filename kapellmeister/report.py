@@ -1,0 +1,155 @@
+"""The figures that a run leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Figures(BaseModel):
+    """Frozen figures that cross to JSON as they are."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class StreamFigures(Figures):
+    """Live streams over the run."""
+
+    peak: int
+    mean: float
+
+
+class BlockFigures(Figures):
+    """Blocks of all streams by outcome: submitted = on_time + late + concealed + lost."""
+
+    submitted: int
+    on_time: int
+    late: int
+    concealed: int
+    lost: int
+
+
+class LatencyFigures(Figures):
+    """From capture to finish, milliseconds; None where no block was finished."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+
+
+class OverheadFigures(Figures):
+    """What control cost: the control process and its helpers, the pipeline left out.
+
+    `cpu_share` is a share of one processor; `rss_mib` the control process at its peak.
+    """
+
+    cpu_share: float
+    tick_ms_p50: float | None
+    tick_ms_p99: float | None
+    rss_mib: float
+    ticks: int
+    overruns: int
+
+
+class StressFigures(Figures):
+    """The disturbance, and what was missed once two seconds of it had passed."""
+
+    processes: int
+    onset_s: float
+    miss_rate_after_2s: float | None
+
+
+class RunReport(Figures):
+    """What `kapellmeister run --json` writes."""
+
+    plant: str
+    policy: str
+    shadow: bool
+    duration_s: float
+    deadline_ms: float
+    buffer_blocks: int
+    streams: StreamFigures
+    blocks: BlockFigures
+    miss_rate: float | None
+    latency_ms: LatencyFigures
+    recovery_s: float | None
+    stress: StressFigures | None
+    decisions: int
+    rollbacks: int
+    steal_share: float | None
+    overhead: OverheadFigures
+    work_beside_sound: dict[str, int]
+    timeline: list[tuple[int, int, int]]
+
+    def lines(self) -> list[tuple[str, str]]:
+        """The summary as (what, figure), for people."""
+        blocks, latency = self.blocks, self.latency_ms
+        rows = [
+            (
+                "played",
+                f"{self.duration_s:.1f} s, {self.streams.mean:.1f} streams on average, "
+                f"{self.streams.peak} at most",
+            ),
+            (
+                "blocks",
+                f"{blocks.submitted:,} submitted = {blocks.on_time:,} on time + "
+                f"{blocks.late:,} late + {blocks.concealed:,} concealed + {blocks.lost:,} lost",
+            ),
+            ("missed", percent(self.miss_rate)),
+            (
+                "latency",
+                f"p50 {ms(latency.p50)}, p99 {ms(latency.p99)}, max {ms(latency.max)} "
+                f"(deadline {self.deadline_ms:.2f} ms)",
+            ),
+        ]
+        if self.stress is not None:
+            recovery = "never" if self.recovery_s is None else f"within {self.recovery_s:.2f} s"
+            rows.append(
+                (
+                    "disturbed",
+                    f"by {self.stress.processes} processes from "
+                    f"{self.stress.onset_s:.1f} s on; clean again {recovery}; "
+                    f"{percent(self.stress.miss_rate_after_2s)} missed from 2 s after",
+                )
+            )
+        rows += [
+            ("decisions", f"{self.decisions}, of which {self.rollbacks} rolled back"),
+            (
+                "control",
+                f"{self.overhead.cpu_share:.2%} of one processor, tick p99 "
+                f"{ms(self.overhead.tick_ms_p99)}, {self.overhead.rss_mib:.0f} MiB, "
+                f"{self.overhead.ticks} ticks ({self.overhead.overruns} overran)",
+            ),
+            ("steal", percent(self.steal_share) + " of processor time taken by the hypervisor"),
+        ]
+        return rows
+
+
+def percent(share: float | None) -> str:
+    """A share in words."""
+    return "unknown" if share is None else f"{share:.3%}"
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds in words."""
+    return "unknown" if value is None else f"{value:.2f} ms"
+
+
+def report_from(summary: dict[str, Any], **own: Any) -> RunReport:
+    """The pipeline's own figures, and the controller's beside them."""
+    known = {
+        key: summary[key]
+        for key in (
+            "duration_s",
+            "streams",
+            "blocks",
+            "miss_rate",
+            "latency_ms",
+            "recovery_s",
+            "stress",
+            "timeline",
+        )
+    }
+    return RunReport(**known, work_beside_sound=summary["rounds"], **own)
