@@ -88,6 +88,32 @@ class PlantError(KapellmeisterError, RuntimeError):
         super().__init__(f"plant {plant}: {why}; {remedy}")
 
 
+class ThreadGoneError(KapellmeisterError, ProcessLookupError):
+    """A thread ended before it could be read or changed."""
+
+    def __init__(self, tid: int) -> None:
+        super().__init__(f"thread {tid}: it has ended; nothing is left to change")
+
+
+class SchedulingRefusedError(KapellmeisterError, PermissionError):
+    """The kernel would not schedule a thread as asked; the thread is left as it was."""
+
+    def __init__(self, tid: int, wanted: str, why: str, remedy: str) -> None:
+        super().__init__(f"thread {tid}: {wanted} refused: {why}; {remedy}")
+        self.wanted = wanted
+        self.remedy = remedy
+
+
+class GuardianError(KapellmeisterError, RuntimeError):
+    """No guardian stands watch, so no thread's scheduling may be changed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"guardian: {why}; nothing is rescheduled without it: allow one more process, "
+            "or run with --shadow"
+        )
+
+
 class ReentryError(RuntimeError):
     """The loop was entered while a tick was in progress: a defect, never a user's mistake."""
 

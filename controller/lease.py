@@ -1,0 +1,180 @@
+"""The controller's side of the guardian: what it holds is put back, whatever becomes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from controller.errors import GuardianError, ThreadGoneError
+from controller.guardian import encode
+from controller.restoration import Original, Restoration, find_original, restore
+from controller.scheduling import ThreadId, identify
+
+LEASE_S = 10.0
+START_PATIENCE_S = 10.0
+ANSWER_PATIENCE_S = 2.0
+
+
+class Lease:
+    """Permission to change threads, which ends with this process or when it is not renewed.
+
+    `hold` each thread before changing it, `renew` more often than every `lease_s` seconds,
+    `release` at the end. A guardian that died is replaced. For one thread of one process.
+    """
+
+    def __init__(self, lease_s: float = LEASE_S) -> None:
+        self._lease_s = lease_s
+        self._originals: dict[ThreadId, Original] = {}
+        self._guardian: subprocess.Popen[bytes] | None = None
+        self._received = b""
+        self._expired = False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def start(self) -> None:
+        """Start the guardian ahead of the first `hold`, which else does so. GuardianError."""
+        if self._guardian is None:
+            self._guardian = self._spawn()
+
+    def hold(self, *threads: ThreadId) -> None:
+        """Read how these are found, once, and hand it to the guardian; then change them.
+
+        A thread that has ended is passed over. Raises GuardianError where no guardian
+        acknowledged: then nothing may be changed.
+        """
+        unknown = [thread for thread in threads if thread not in self._originals]
+        if not unknown:
+            return
+        self._originals = {each: found for each, found in self._originals.items() if _lives(each)}
+        for thread in unknown:
+            with contextlib.suppress(ThreadGoneError):
+                self._originals[thread] = find_original(thread)
+        self._register()
+
+    def renew(self) -> bool:
+        """Extend the lease; False where it had run out, so that all was put back meanwhile."""
+        if self._guardian is None:
+            return True
+        if not (self._tell("renew") and self._listen(0.0)):
+            self._replace()
+        stands, self._expired = not self._expired, False
+        return stands
+
+    def originals(self) -> Mapping[ThreadId, Original]:
+        """What is held, as it was found: the journal keeps it for the next start."""
+        return MappingProxyType(self._originals)
+
+    def restore(self) -> Restoration:
+        """Put back all that is held, and hold nothing more; threads that ended are no matter."""
+        restoration = restore(self._originals)
+        self._originals = {}
+        if self._guardian is not None:
+            self._register()
+        return restoration
+
+    def release(self) -> Restoration:
+        """Put everything back and let the guardian go; a second call does nothing."""
+        restoration = restore(self._originals)
+        self._originals = {}
+        guardian, self._guardian = self._guardian, None
+        if guardian is not None:
+            _dismiss(guardian)
+        return restoration
+
+    def _register(self) -> None:
+        self.start()
+        if not self._hand_over():
+            self._replace()
+
+    def _replace(self) -> None:
+        """Another guardian in place of one that ended or does not answer."""
+        if self._guardian is not None:
+            self._guardian.kill()
+            _dismiss(self._guardian)
+        self._guardian = self._spawn()
+        if not self._hand_over():
+            raise GuardianError("two guardians in a row did not acknowledge")
+
+    def _hand_over(self) -> bool:
+        held = [encode(thread, original) for thread, original in self._originals.items()]
+        return self._tell("hold", *held) and self._listen(ANSWER_PATIENCE_S, "held")
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-S", "-m", "controller.guardian"]
+        home = str(Path(__file__).resolve().parents[1])
+        try:
+            self._guardian = subprocess.Popen(
+                [*command, str(os.getpid()), str(self._lease_s)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                cwd="/",
+                env={**os.environ, "PYTHONPATH": home},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise GuardianError(f"it cannot be started: {error.strerror}") from error
+        self._received = b""
+        if not self._listen(START_PATIENCE_S, "ready"):
+            self._guardian.kill()
+            _dismiss(self._guardian)
+            self._guardian = None
+            raise GuardianError("it was started and did not come up")
+        return self._guardian
+
+    def _tell(self, *message: object) -> bool:
+        pipe = self._guardian.stdin if self._guardian is not None else None
+        try:
+            return pipe is not None and bool(pipe.write(json.dumps(message).encode() + b"\n"))
+        except BrokenPipeError:
+            return False
+
+    def _listen(self, patience_s: float, awaited: str | None = None) -> bool:
+        """Hear what the guardian has to say; whether it lives and said what was awaited."""
+        pipe = self._guardian.stdout if self._guardian is not None else None
+        if pipe is None:
+            return False
+        give_up_s = time.monotonic() + patience_s
+        while select.select([pipe], [], [], max(0.0, give_up_s - time.monotonic()))[0]:
+            chunk = os.read(pipe.fileno(), 65536)
+            if not chunk:
+                return False
+            *lines, self._received = (self._received + chunk).split(b"\n")
+            words = [json.loads(line)[0] for line in lines]
+            self._expired |= "expired" in words
+            if awaited in words:
+                return True
+        return awaited is None
+
+
+def _lives(thread: ThreadId) -> bool:
+    try:
+        return identify(thread.tid) == thread
+    except ThreadGoneError:
+        return False
+
+
+def _dismiss(guardian: subprocess.Popen[bytes]) -> None:
+    """Close the pipes, at which it ends, and wait for that."""
+    for pipe in (guardian.stdin, guardian.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        guardian.wait(ANSWER_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        guardian.kill()
+        guardian.wait()

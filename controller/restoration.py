@@ -1,0 +1,100 @@
+"""Putting threads back as they were found, and the threads that inherited from them.
+
+Only the standard library is imported from here, so that the guardian stays small.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.scheduling import Scheduling, ThreadId, read, threads_of, write
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """How a thread was found, and since when it has been ours to change.
+
+    `since` is in clock ticks since boot, like a thread's start: a thread of the same process
+    that started later may have inherited what we set.
+    """
+
+    scheduling: Scheduling
+    since: int
+
+
+def find_original(thread: ThreadId) -> Original:
+    """How the thread is found now; ThreadGoneError where it has ended."""
+    ticks = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+    return Original(read(thread), int(ticks))
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What came of putting threads back: how many were changed, what was refused and why."""
+
+    restored: int = 0
+    refused: tuple[str, ...] = ()
+
+
+def restore(originals: Mapping[ThreadId, Original]) -> Restoration:
+    """Put back each thread that still lives, and its heirs; never raises for one that ended."""
+    current = {thread: now for thread in originals if (now := _read_if_alive(thread))}
+    own = _put_back({thread: originals[thread].scheduling for thread in current})
+    inherited = _put_back(_heirs(originals, current))
+    return Restoration(own.restored + inherited.restored, own.refused + inherited.refused)
+
+
+def _put_back(wanted: Mapping[ThreadId, Scheduling]) -> Restoration:
+    restored, refused = 0, []
+    for thread, scheduling in wanted.items():
+        now = _read_if_alive(thread)
+        if now is None or now == scheduling:
+            continue
+        try:
+            write(thread, scheduling)
+            restored += 1
+        except ThreadGoneError:
+            continue
+        except SchedulingRefusedError as error:
+            refused.append(str(error))
+    return Restoration(restored, tuple(refused))
+
+
+def _read_if_alive(thread: ThreadId) -> Scheduling | None:
+    try:
+        return read(thread)
+    except ThreadGoneError:
+        return None
+
+
+def _heirs(
+    originals: Mapping[ThreadId, Original], current: Mapping[ThreadId, Scheduling]
+) -> dict[ThreadId, Scheduling]:
+    """Younger threads of the same process that are scheduled as they inherited it from ours."""
+    heirs = {}
+    for elder, changed in current.items():
+        original = originals[elder]
+        if changed == original.scheduling:
+            continue
+        for thread in threads_of(elder.tid):
+            younger = thread.start_time >= original.since and thread not in originals
+            if younger and _read_if_alive(thread) == bequeathed(changed):
+                heirs[thread] = bequeathed(original.scheduling)
+    return heirs
+
+
+def bequeathed(scheduling: Scheduling) -> Scheduling:
+    """What the kernel gives a new thread whose creator is scheduled so (`man 7 sched`)."""
+    if not scheduling.reset_on_fork:
+        return scheduling
+    realtime = scheduling.policy in (os.SCHED_FIFO, os.SCHED_RR)
+    return Scheduling(
+        policy=os.SCHED_OTHER if realtime else scheduling.policy,
+        priority=0,
+        nice=0 if realtime else max(0, scheduling.nice),
+        cpus=scheduling.cpus,
+    )

@@ -1,0 +1,298 @@
+"""How the kernel schedules one thread: read, changed as a whole, put back.
+
+Only the standard library is imported from here, so that the guardian stays small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from controller.errors import SchedulingRefusedError, ThreadGoneError
+from policies.knobs import SchedulingClass, ThreadClass
+
+POLICY_NAMES = {
+    os.SCHED_OTHER: "OTHER",
+    os.SCHED_FIFO: "FIFO",
+    os.SCHED_RR: "RR",
+    os.SCHED_BATCH: "BATCH",
+    os.SCHED_IDLE: "IDLE",
+}
+"""The policies that can be both taken away and put back; SCHED_DEADLINE is not among them."""
+
+_POLICIES = {
+    SchedulingClass.REALTIME: os.SCHED_FIFO,
+    SchedulingClass.NORMAL: os.SCHED_OTHER,
+    SchedulingClass.BATCH: os.SCHED_BATCH,
+    SchedulingClass.IDLE: os.SCHED_IDLE,
+}
+_CLASSES = {policy: scheduling for scheduling, policy in _POLICIES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadId:
+    """A thread that no later thread can be mistaken for: a reused `tid` starts later.
+
+    `start_time` is in clock ticks since boot, as /proc has it.
+    """
+
+    tid: int
+    start_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduling:
+    """All that this program may change about a thread.
+
+    `policy` is one of `os.SCHED_*`, `priority` 1 to 99 where that is real-time and 0
+    elsewhere, `nice` -20 to 19. With `reset_on_fork`, threads that it starts are scheduled
+    as ordinary ones instead of inheriting real-time or a raised nice level.
+    """
+
+    policy: int
+    priority: int
+    nice: int
+    cpus: frozenset[int]
+    reset_on_fork: bool = False
+
+    def __str__(self) -> str:
+        name = POLICY_NAMES.get(self.policy, f"policy {self.policy}")
+        level = str(self.priority) if self.priority else f"nice {self.nice}"
+        return f"{name} {level} on cpu {','.join(map(str, sorted(self.cpus)))}"
+
+
+def identify(tid: int) -> ThreadId:
+    """The thread that has this id now; ThreadGoneError where none has."""
+    try:
+        stat = Path(f"/proc/{tid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise ThreadGoneError(tid) from error
+    # The name stands in brackets and may itself hold spaces and brackets.
+    return ThreadId(tid, int(stat.rpartition(")")[2].split()[19]))
+
+
+def threads_of(pid: int) -> tuple[ThreadId, ...]:
+    """All threads of the process that now live; none where the process is gone."""
+    try:
+        tids = sorted(int(each.name) for each in Path(f"/proc/{pid}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return ()
+    found = []
+    for tid in tids:
+        with contextlib.suppress(ThreadGoneError):  # it ended since it was listed
+            found.append(identify(tid))
+    return tuple(found)
+
+
+def read(thread: ThreadId) -> Scheduling:
+    """How the thread is scheduled now; ThreadGoneError where it has ended."""
+    if identify(thread.tid) != thread:
+        raise ThreadGoneError(thread.tid)
+    try:
+        flags = os.sched_getscheduler(thread.tid)
+        return Scheduling(
+            policy=flags & ~os.SCHED_RESET_ON_FORK,
+            priority=os.sched_getparam(thread.tid).sched_priority,
+            nice=os.getpriority(os.PRIO_PROCESS, thread.tid),
+            cpus=frozenset(os.sched_getaffinity(thread.tid)),
+            reset_on_fork=bool(flags & os.SCHED_RESET_ON_FORK),
+        )
+    except ProcessLookupError as error:
+        raise ThreadGoneError(thread.tid) from error
+
+
+def write(thread: ThreadId, wanted: Scheduling) -> None:
+    """Schedule the thread so; where any part is refused, it is left as it was.
+
+    Raises ThreadGoneError, and SchedulingRefusedError with the remedy.
+    """
+    found = read(thread)
+    if found.policy not in POLICY_NAMES:
+        why = f"it runs under {found}, which could not be put back"
+        raise SchedulingRefusedError(thread.tid, str(wanted), why, "leave it out")
+    undo: list[Callable[[], None]] = []
+    try:
+        for differs, set_part in _PARTS:
+            if differs(found, wanted):
+                set_part(thread.tid, found, wanted)
+                undo.append(lambda put=set_part: put(thread.tid, wanted, found))  # type: ignore[misc] # mypy cannot infer a default
+    except ProcessLookupError as error:
+        raise ThreadGoneError(thread.tid) from error
+    except OSError as error:
+        for step in reversed(undo):
+            with contextlib.suppress(OSError):  # the refusal below is the news
+                step()
+        raise _refusal(thread.tid, wanted, error) from error
+
+
+def _set_cpus(tid: int, _: Scheduling, wanted: Scheduling) -> None:
+    os.sched_setaffinity(tid, wanted.cpus)
+
+
+def _set_nice(tid: int, _: Scheduling, wanted: Scheduling) -> None:
+    os.setpriority(os.PRIO_PROCESS, tid, wanted.nice)
+
+
+def _set_policy(tid: int, found: Scheduling, wanted: Scheduling) -> None:
+    flag = os.SCHED_RESET_ON_FORK
+    parameters = os.sched_param(wanted.priority)
+    try:
+        os.sched_setscheduler(tid, wanted.policy | flag * wanted.reset_on_fork, parameters)
+    except PermissionError:
+        if wanted.reset_on_fork or not found.reset_on_fork:
+            raise
+        # Without privilege the flag can be set and never cleared; left set it does no harm.
+        os.sched_setscheduler(tid, wanted.policy | flag, parameters)
+
+
+def _policy_differs(found: Scheduling, wanted: Scheduling) -> bool:
+    same = replace(wanted, nice=found.nice, cpus=found.cpus) == found
+    return not same
+
+
+_PARTS: tuple[
+    tuple[Callable[[Scheduling, Scheduling], bool], Callable[[int, Scheduling, Scheduling], None]],
+    ...,
+] = (
+    (lambda found, wanted: found.cpus != wanted.cpus, _set_cpus),
+    (lambda found, wanted: found.nice != wanted.nice, _set_nice),
+    (_policy_differs, _set_policy),
+)
+
+
+def from_class(wanted: ThreadClass, found: Scheduling) -> Scheduling:
+    """What a class of work asks of a thread that was first found so.
+
+    Where the class names no processors, those it was found with; `share` is a budget of the
+    whole class and no property of a thread.
+    """
+    realtime = wanted.scheduling is SchedulingClass.REALTIME
+    return Scheduling(
+        policy=_POLICIES[wanted.scheduling],
+        priority=wanted.priority if realtime else 0,
+        nice=found.nice if realtime else wanted.nice,
+        cpus=wanted.cpus if wanted.cpus is not None else found.cpus,
+        reset_on_fork=realtime or wanted.nice < 0 or found.reset_on_fork,
+    )
+
+
+def to_class(now: Scheduling, found: Scheduling | None = None) -> ThreadClass:
+    """The class of work a thread looks like: the inverse of `from_class`.
+
+    `cpus` is None where it may run on the processors it was found with, or, without
+    knowledge of that, on all that this process may use.
+    """
+    anywhere = found.cpus if found is not None else frozenset(os.sched_getaffinity(0))
+    scheduling = _CLASSES.get(now.policy, SchedulingClass.REALTIME)
+    return ThreadClass(
+        scheduling=scheduling,
+        priority=now.priority,
+        nice=0 if scheduling is SchedulingClass.REALTIME else now.nice,
+        cpus=None if now.cpus == anywhere else now.cpus,
+    )
+
+
+def _refusal(tid: int, wanted: Scheduling, error: OSError) -> SchedulingRefusedError:
+    why = error.strerror or str(error)
+    return SchedulingRefusedError(tid, str(wanted), why, _remedy(tid, wanted, error))
+
+
+def _remedy(tid: int, wanted: Scheduling, error: OSError) -> str:
+    if error.errno == errno.EINVAL:
+        return "name processors that exist and that its cpuset permits"
+    if wanted.policy in (os.SCHED_FIFO, os.SCHED_RR):
+        return realtime_obstacle(tid)
+    return "grant CAP_SYS_NICE, or RLIMIT_NICE in /etc/security/limits.d"
+
+
+def realtime_obstacle(tid: int) -> str:
+    """Why real-time scheduling is likely refused to a thread, as the remedy for it."""
+    if read_number(Path("/proc/sys/kernel/sched_rt_runtime_us")) == 0:
+        return "set `sysctl kernel.sched_rt_runtime_us=950000`"
+    group = _realtime_group(tid)
+    if group is not None and read_number(group) == 0:
+        return f"give its control group real-time budget: write 950000 to {group}"
+    return "grant CAP_SYS_NICE, or RLIMIT_RTPRIO (`rtprio 70` in /etc/security/limits.d)"
+
+
+def read_number(path: Path) -> int | None:
+    """The whole number a kernel file holds; None where it has none."""
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _realtime_group(tid: int) -> Path | None:
+    """The file that bounds real-time scheduling in the thread's control group (version 1)."""
+    try:
+        lines = Path(f"/proc/{tid}/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            return Path(f"/sys/fs/cgroup/{controllers}{path}/cpu.rt_runtime_us")
+    return None
+
+
+NICE_PROBED = -11
+"""The raised nice level that decides whether nice levels count as permitted."""
+PRIORITY_MAX = 70
+"""The highest real-time priority asked for: drivers run above it (JACK at 80, PipeWire at 88)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What the kernel lets this process do to a thread of its own, found by trying.
+
+    `priority_max` is the highest real-time priority granted, up to `PRIORITY_MAX`, and 0
+    without any; `cpus` are the processors this process may run on. `why` names what was
+    refused and the remedy, and is empty where nothing was.
+    """
+
+    realtime: bool
+    nice: bool
+    priority_max: int
+    cpus: frozenset[int]
+    why: str = ""
+
+
+def permitted() -> Permissions:
+    """Try each kind of change on a thread that exists for this purpose alone."""
+    end = threading.Event()
+    probe = threading.Thread(target=end.wait, name="probe", daemon=True)
+    probe.start()
+    try:
+        return _try_on(identify(probe.native_id or 0))
+    finally:
+        end.set()
+        probe.join()
+
+
+def _try_on(thread: ThreadId) -> Permissions:
+    found = read(thread)
+    realtime = replace(found, policy=os.SCHED_FIFO, reset_on_fork=True)
+    refusals = (
+        _refused(thread, replace(found, nice=NICE_PROBED, reset_on_fork=True)),
+        _refused(thread, replace(realtime, priority=1)),
+    )
+    priority = PRIORITY_MAX if refusals[1] is None else 0
+    while priority and _refused(thread, replace(realtime, priority=priority)):
+        priority -= 1
+    write(thread, found)
+    why = "; ".join(refusal for refusal in refusals if refusal is not None)
+    return Permissions(refusals[1] is None, refusals[0] is None, priority, found.cpus, why)
+
+
+def _refused(thread: ThreadId, wanted: Scheduling) -> str | None:
+    try:
+        write(thread, wanted)
+    except SchedulingRefusedError as error:
+        return f"{error.wanted}: {error.remedy}"
+    return None

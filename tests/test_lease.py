@@ -1,0 +1,189 @@
+"""The lease and its guardian with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controller import scheduling
+from controller.lease import Lease
+from controller.scheduling import Scheduling, ThreadId
+
+pytestmark = pytest.mark.live
+
+# A controller in miniature: it pushes a process to the background, forks a child that keeps
+# its pipes open, and lives on without or with renewals.
+CONTROLLER = """
+import os, sys, time
+from controller import scheduling
+from controller.lease import Lease
+lease_s, renews = float(sys.argv[2]), sys.argv[3] == "renew"
+lease = Lease(lease_s)
+(thread,) = scheduling.threads_of(int(sys.argv[1]))
+lease.hold(thread)
+found = lease.originals()[thread].scheduling
+scheduling.write(thread, scheduling.Scheduling(os.SCHED_IDLE, 0, 7, found.cpus))
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(6)
+    os._exit(0)
+print("held", flush=True)
+while True:
+    time.sleep(0.05)
+    if renews:
+        lease.renew()
+"""
+SPINNER = "while True: pass"
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(code: str, *arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        home = Path(__file__).parents[1]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=home)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def only_thread(process: subprocess.Popen[str]) -> ThreadId:
+    (thread,) = scheduling.threads_of(process.pid)
+    return thread
+
+
+def controller_over(start: Start, target: subprocess.Popen[str], lease_s: float, how: str) -> int:
+    process = start(CONTROLLER, target.pid, lease_s, how)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    assert scheduling.read(only_thread(target)).policy == os.SCHED_IDLE
+    return process.pid
+
+
+def until_restored(thread: ThreadId, found: Scheduling, patience_s: float) -> bool:
+    give_up_s = time.monotonic() + patience_s
+    while time.monotonic() < give_up_s:
+        if scheduling.read(thread) == found:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_after_kill_9_of_the_controller_under_stress_all_is_put_back(start: Start) -> None:
+    target = start(SPINNER)
+    found = scheduling.read(only_thread(target))
+    controller = controller_over(start, target, 60.0, "renew")
+    for _ in range(4):
+        start(SPINNER)
+    os.kill(controller, signal.SIGKILL)
+    assert until_restored(only_thread(target), found, 2.0)
+
+
+def test_a_controller_that_stopped_loses_its_lease(start: Start) -> None:
+    target = start(SPINNER)
+    found = scheduling.read(only_thread(target))
+    controller = controller_over(start, target, 0.5, "renew")
+    os.kill(controller, signal.SIGSTOP)
+    assert until_restored(only_thread(target), found, 3.0)
+
+
+def test_a_controller_that_renews_keeps_its_lease(start: Start) -> None:
+    target = start(SPINNER)
+    found = scheduling.read(only_thread(target))
+    controller_over(start, target, 0.5, "renew")
+    assert not until_restored(only_thread(target), found, 1.5)
+
+
+def test_a_lease_that_ran_out_is_reported_once(start: Start) -> None:
+    target = start(SPINNER)
+    with Lease(lease_s=0.2) as lease:
+        lease.hold(only_thread(target))
+        assert lease.renew()
+        time.sleep(0.8)
+        assert not lease.renew()
+        assert lease.renew()
+
+
+def test_a_guardian_that_died_is_replaced_and_told_everything(start: Start) -> None:
+    target = start(SPINNER)
+    thread = only_thread(target)
+    found = scheduling.read(thread)
+    lease = Lease()
+    lease.hold(thread)
+    assert lease._guardian is not None
+    first = lease._guardian.pid
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    assert lease.renew()
+    assert lease._guardian.pid != first
+    scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
+    lease._guardian.stdin.close()  # type: ignore[union-attr] # what the end of the controller does
+    assert until_restored(thread, found, 2.0)
+    lease.release()
+
+
+def test_release_puts_back_and_leaves_no_process(start: Start) -> None:
+    target = start(SPINNER)
+    thread = only_thread(target)
+    found = scheduling.read(thread)
+    lease = Lease()
+    lease.hold(thread)
+    assert lease._guardian is not None
+    guardian = lease._guardian.pid
+    scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
+    assert lease.release().restored == 1
+    assert scheduling.read(thread) == found
+    assert not Path(f"/proc/{guardian}").exists()
+    assert lease.release().restored == 0
+
+
+def test_signals_meant_for_the_terminal_do_not_end_the_guardian(start: Start) -> None:
+    target = start(SPINNER)
+    with Lease() as lease:
+        lease.hold(only_thread(target))
+        assert lease._guardian is not None
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(lease._guardian.pid, each)
+        guardian = lease._guardian.pid
+        assert lease.renew()
+        lease.hold(only_thread(start(SPINNER)))
+        assert lease._guardian.pid == guardian
+
+
+def test_the_guardian_survives_a_thread_that_ended(start: Start) -> None:
+    gone = start(SPINNER)
+    target = start(SPINNER)
+    with Lease() as lease:
+        lease.hold(only_thread(gone), only_thread(target))
+        ended = only_thread(gone)
+        gone.kill()
+        gone.wait()
+        assert lease.restore().refused == ()
+        lease.hold(ended)
+        assert lease.originals() == {}
+
+
+def test_the_guardian_stays_small(start: Start) -> None:
+    with Lease() as lease:
+        assert lease._guardian is not None
+        status = Path(f"/proc/{lease._guardian.pid}/status").read_text(encoding="ascii")
+        (resident,) = (line.split()[1] for line in status.splitlines() if "VmRSS" in line)
+        assert int(resident) < 20 * 1024

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from controller.restoration import Restoration, bequeathed, find_original, restore
+from controller.scheduling import Scheduling, ThreadId, identify, read, write
+
+EVERYWHERE = frozenset(os.sched_getaffinity(0))
+
+
+class Sleeper:
+    """A thread that starts another one when asked."""
+
+    def __init__(self) -> None:
+        self.child: ThreadId | None = None
+        self._end = threading.Event()
+        self._spawn = threading.Event()
+        self._spawned = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        self.id = identify(self._thread.native_id or 0)
+
+    def spawn(self) -> ThreadId:
+        self._spawn.set()
+        self._spawned.wait()
+        assert self.child is not None
+        return self.child
+
+    def end(self) -> None:
+        self._end.set()
+        self._spawn.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._spawn.wait()
+        if self._end.is_set():
+            return
+        child = threading.Thread(target=self._end.wait)
+        child.start()
+        self.child = identify(child.native_id or 0)
+        self._spawned.set()
+        child.join()
+
+
+@pytest.fixture
+def sleeper() -> Iterator[Sleeper]:
+    sleeper = Sleeper()
+    yield sleeper
+    sleeper.end()
+
+
+def test_a_thread_is_put_back_as_it_was_found(sleeper: Sleeper) -> None:
+    originals = {sleeper.id: find_original(sleeper.id)}
+    found = read(sleeper.id)
+    write(sleeper.id, Scheduling(os.SCHED_IDLE, 0, found.nice, found.cpus))
+    assert restore(originals) == Restoration(restored=1)
+    assert read(sleeper.id) == found
+
+
+def test_putting_back_twice_changes_nothing_more(sleeper: Sleeper) -> None:
+    originals = {sleeper.id: find_original(sleeper.id)}
+    assert restore(originals) == Restoration()
+
+
+def test_a_thread_that_inherited_the_change_is_put_back_too(sleeper: Sleeper) -> None:
+    originals = {sleeper.id: find_original(sleeper.id)}
+    found = read(sleeper.id)
+    write(sleeper.id, Scheduling(os.SCHED_BATCH, 0, found.nice, found.cpus))
+    heir = sleeper.spawn()
+    assert read(heir).policy == os.SCHED_BATCH
+    assert restore(originals) == Restoration(restored=2)
+    assert read(heir) == found
+
+
+def test_a_younger_thread_with_a_scheduling_of_its_own_is_left_alone(sleeper: Sleeper) -> None:
+    originals = {sleeper.id: find_original(sleeper.id)}
+    found = read(sleeper.id)
+    write(sleeper.id, Scheduling(os.SCHED_BATCH, 0, found.nice, found.cpus))
+    own = Scheduling(os.SCHED_IDLE, 0, found.nice, found.cpus)
+    write(sleeper.spawn(), own)
+    assert restore(originals) == Restoration(restored=1)
+    assert sleeper.child is not None
+    assert read(sleeper.child) == own
+
+
+def test_a_thread_that_ended_is_passed_over() -> None:
+    sleeper = Sleeper()
+    originals = {sleeper.id: find_original(sleeper.id)}
+    sleeper.end()
+    assert restore(originals) == Restoration()
+
+
+def test_realtime_is_not_inherited_under_reset_on_fork() -> None:
+    parent = Scheduling(os.SCHED_FIFO, 70, 0, frozenset({1}), reset_on_fork=True)
+    assert bequeathed(parent) == Scheduling(os.SCHED_OTHER, 0, 0, frozenset({1}))
+
+
+def test_a_raised_nice_level_is_not_inherited_under_reset_on_fork_and_a_lowered_one_is() -> None:
+    raised = Scheduling(os.SCHED_OTHER, 0, -11, EVERYWHERE, reset_on_fork=True)
+    lowered = Scheduling(os.SCHED_IDLE, 0, 10, EVERYWHERE, reset_on_fork=True)
+    assert bequeathed(raised).nice == 0
+    assert (bequeathed(lowered).policy, bequeathed(lowered).nice) == (os.SCHED_IDLE, 10)
