@@ -110,12 +110,16 @@ def analysis(board: Board, reader: StreamReader) -> Companion:
 
 
 def visualisation(
-    board: Board, reader: StreamReader, write_png: Callable[[int, Path], None], folder: Path
+    board: Board,
+    reader: StreamReader,
+    write_png: Callable[[int, Path], None],
+    folder: Path,
+    columns: int,
 ) -> Companion:
-    """A picture of one live stream in each round, the next one each time."""
+    """A picture of `columns` blocks of one live stream in each round, the next one each time."""
 
     def draw() -> None:
-        for slot in reader.advance(64):
+        for slot in reader.advance(columns):
             write_png(int(slot), folder / f"stream-{slot % 8}.png")
 
     return Companion(board, PICTURE_INTERVAL_S, draw)

@@ -25,7 +25,7 @@ from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, Mi
 from controller.sound import SoundBank, load_sound, synthesise_sounds
 from controller.workloads.backend import numpy_backend
 
-from controller.workloads.visualisation import Visualisation
+from controller.workloads.visualisation import COLUMNS, Visualisation
 from controller.workloads.workload import Workload, WorkloadSettings
 from policies.observation import BlockCounts
 
@@ -149,7 +149,7 @@ class Pipeline:
             folder.mkdir(exist_ok=True)
             write_png = cast(Visualisation, self._workloads["visualisation"]).write_png
             reader = self._reader("visualisation", 1)
-            companion = companions.visualisation(board, reader, write_png, folder)
+            companion = companions.visualisation(board, reader, write_png, folder, COLUMNS)
             task = Task("visualisation", "km-pictures", run=companion.run)
             self._executor.schedule_task(task)
 

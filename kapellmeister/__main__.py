@@ -1,0 +1,5 @@
+"""Lets `python -m kapellmeister` stand for the command."""
+
+from kapellmeister.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""What the conductor saves under stress, and what control costs without it."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from controller.errors import PlantError
+from kapellmeister.bench.machine import Machine, describe_machine
+from kapellmeister.report import RunReport, percent
+
+STRESSED = (
+    *("--streams", "64"),
+    *("--workload", "hrtf"),
+    *("--taps", "512"),
+    *("--stress", "4"),
+    *("--duration", "20"),
+)
+
+
+class Spread(BaseModel):
+    """A figure over repetitions."""
+
+    model_config = ConfigDict(frozen=True)
+
+    median: float
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """The spread of at least one value."""
+        return cls(median=statistics.median(values), lowest=min(values), highest=max(values))
+
+
+class LoopReport(BaseModel):
+    """Interleaved pairs under stress, then one quiet run in the default configuration.
+
+    `misses_ratio` is the conductor's pooled miss rate over static's from two seconds after
+    the onset of stress; None where static missed nothing. `recovery_s` has one entry a pair,
+    None where the sound did not come clean.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    machine: Machine
+    pairs: int
+    static_miss_rate: Spread
+    conductor_miss_rate: Spread
+    misses_ratio: float | None
+    recovery_s: list[float | None]
+    quiet: RunReport
+    runs: list[RunReport]
+
+
+def bench_loop(pairs: int, ticks: int, quiet_s: float) -> LoopReport:
+    """Measure: `pairs` of 20 s under stress, then `quiet_s` (at least `ticks` ticks) without."""
+    runs = []
+    for _ in track(range(pairs), "pairs under stress", disable=not sys.stderr.isatty()):
+        runs += [_run("--policy", policy, *STRESSED) for policy in ("static", "conductor")]
+    static = [_stressed_miss_rate(run) for run in runs[0::2]]
+    conductor = [_stressed_miss_rate(run) for run in runs[1::2]]
+    quiet = _run("--stress", "0", "--duration", str(max(quiet_s, ticks + 5.0)))
+    return LoopReport(
+        machine=describe_machine(),
+        pairs=pairs,
+        static_miss_rate=Spread.of(static),
+        conductor_miss_rate=Spread.of(conductor),
+        misses_ratio=sum(conductor) / sum(static) if sum(static) else None,
+        recovery_s=[run.recovery_s for run in runs[1::2]],
+        quiet=quiet,
+        runs=runs,
+    )
+
+
+def print_report(report: LoopReport, console: Console) -> None:
+    """Figures beside the goals."""
+    table = Table("figure", "measured", "goal", box=None)
+    quiet, overhead = report.quiet, report.quiet.overhead
+    ratio = "static missed nothing" if report.misses_ratio is None else f"{report.misses_ratio:.3f}"
+    table.add_row("missed, static", _spread(report.static_miss_rate, percent), "")
+    table.add_row("missed, conductor", _spread(report.conductor_miss_rate, percent), "<= 0.5 %")
+    table.add_row("conductor / static", ratio, "<= 0.05")
+    table.add_row("recovery, s", ", ".join(_seconds(each) for each in report.recovery_s), "<= 2")
+    table.add_row(
+        f"missed in {quiet.duration_s:.0f} quiet s",
+        f"{percent(quiet.miss_rate)} (steal {percent(quiet.steal_share)})",
+        "<= 0.01 %",
+    )
+    table.add_row("processor share of control", f"{overhead.cpu_share:.2%}", "<= 2 %")
+    table.add_row("tick p50, p99", f"{overhead.tick_ms_p50}, {overhead.tick_ms_p99} ms", "p99 <= 10 ms")
+    table.add_row("memory of control", f"{overhead.rss_mib:.0f} MiB", "<= 150 MiB")
+    table.add_row("ticks", f"{overhead.ticks}", ">= 600")
+    console.print(table)
+
+
+def _run(*arguments: str) -> RunReport:
+    """One run in a process and a state directory of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        figures = Path(folder) / "figures.json"
+        command = [sys.executable, "-m", "kapellmeister", "run", "--no-live", *arguments]
+        command += ["--json", str(figures), "--state-dir", folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            why = done.stderr.strip() or f"exit status {done.returncode}"
+            raise PlantError("builtin", why, "run `kapellmeister doctor`")
+        return RunReport.model_validate_json(figures.read_text(encoding="utf-8"))
+
+
+def _stressed_miss_rate(run: RunReport) -> float:
+    if run.stress is None or run.stress.miss_rate_after_2s is None:
+        raise PlantError("builtin", "the stress did not start", "run it again")
+    return run.stress.miss_rate_after_2s
+
+
+def _spread(spread: Spread, words: Callable[[float], str]) -> str:
+    return f"{words(spread.median)} ({words(spread.lowest)} to {words(spread.highest)})"
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:.2f}"
