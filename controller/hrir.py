@@ -20,6 +20,8 @@ FADE_FRACTION = 0.1
 
 SPHERE_RESPONSE_S = 0.0107
 SPHERE_DELAY_S = 0.001
+SPHERE_TAPER_FROM = 0.8
+"""Part of the band above which the response is faded out: a cut at its end would ring."""
 HUGE = 1e100
 """Hankel functions beyond this add nothing to the sum, and would soon overflow."""
 
@@ -96,6 +98,8 @@ def _responses(path: Path, sofa: Any) -> Doubles:
         raise HrtfFileError(path, f"Data.IR has shape {responses.shape}, not (directions, 2, taps)")
     if not np.isfinite(responses).all():
         raise HrtfFileError(path, "Data.IR holds values that are not finite")
+    if not responses.any():
+        raise HrtfFileError(path, "Data.IR is silent")
     return responses
 
 
@@ -155,7 +159,9 @@ def spherical_head(
     frequency_hz = np.linspace(0.0, sample_rate_hz / 2, length // 2 + 1)
     response = np.ones((cosines.size, len(frequency_hz)), dtype=np.complex128)
     response[:, 1:] = sphere_response(cosines.ravel(), frequency_hz[1:])
-    delayed = response * np.exp(-2j * np.pi * frequency_hz * SPHERE_DELAY_S)
+    above = np.clip((2 * frequency_hz / sample_rate_hz - SPHERE_TAPER_FROM), 0.0, None)
+    taper = np.cos(np.pi / 2 * above / (1.0 - SPHERE_TAPER_FROM)) ** 2
+    delayed = response * taper * np.exp(-2j * np.pi * frequency_hz * SPHERE_DELAY_S)
     responses = np.fft.irfft(delayed, n=length).reshape(*cosines.shape, length)
     whole = HrirSet("spherical head", sample_rate_hz, azimuth, elevation, responses.astype("f4"))
     return whole.resized(taps)

@@ -33,7 +33,9 @@ def _sound_files(folder: Path) -> list[Path]:
     import soundfile
 
     suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | {".aif", ".oga"}
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in suffixes)
+    files = sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in suffixes and file.is_file()
+    )
     if not files:
         raise SoundFileError(folder, "the folder holds no sound file")
     return files
