@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Protocol
 
@@ -23,11 +24,16 @@ class WallClock:
 
     def __init__(self) -> None:
         self._epoch_minus_monotonic_s = time.time() - time.monotonic()
+        self._woken = threading.Event()
 
     def now_s(self) -> float:
         """The time."""
         return time.monotonic() + self._epoch_minus_monotonic_s
 
     def sleep_until(self, time_s: float) -> None:
-        """Sleep; a signal handler may run meanwhile."""
-        time.sleep(max(0.0, time_s - self.now_s()))
+        """Sleep until then, or until `wake` is called."""
+        self._woken.wait(max(0.0, time_s - self.now_s()))
+
+    def wake(self) -> None:
+        """End this sleep and every later one at once; safe in a signal handler."""
+        self._woken.set()

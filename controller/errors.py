@@ -114,6 +114,13 @@ class GuardianError(KapellmeisterError, RuntimeError):
         )
 
 
+class PipelineStartError(KapellmeisterError, RuntimeError):
+    """The built-in pipeline could not start, in its own words."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+
+
 class ReentryError(RuntimeError):
     """The loop was entered while a tick was in progress: a defect, never a user's mistake."""
 

@@ -24,8 +24,8 @@ BATCH = np.dtype(
 """A finished batch: streams `first` to `first + count` of its worker's share of one block.
 
 `captured_ns` is when the block was there, `ready_ns` when the batch could have started: then,
-or once the worker's previous batch was finished. `cpu_ns` is processor time, the others instants on the monotonic
-clock.
+or once the worker's previous batch was finished. `cpu_ns` is processor time, the others are
+instants on the monotonic clock.
 """
 
 

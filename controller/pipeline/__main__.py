@@ -11,9 +11,6 @@ import os
 import sys
 from pathlib import Path
 
-for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ.setdefault(_pool, "1")  # a pool of threads would outlive the fork as a deadlock
-
 from controller.errors import KapellmeisterError
 from controller.executors.worker import name_process
 from controller.pipeline.pipeline import Pipeline
@@ -26,12 +23,13 @@ def main() -> None:
     spec = PipelineSpec.model_validate_json(sys.stdin.read())
     try:
         pipeline = Pipeline(spec, Path(sys.argv[1]))
-        pipeline.start()
     except (KapellmeisterError, OSError) as error:
         _say({"error": str(error)})
         sys.exit(2)
-    _say({"ready": os.getpid()})
-    pipeline.run()
+    with pipeline:
+        pipeline.start()
+        _say({"ready": os.getpid()})
+        pipeline.run()
 
 
 def _say(line: dict[str, object]) -> None:

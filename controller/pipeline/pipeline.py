@@ -6,7 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import numpy as np
 import soundfile
@@ -24,7 +24,6 @@ from controller.pipeline.spec import PipelineSpec
 from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
 from controller.sound import SoundBank, load_sound, synthesise_sounds
 from controller.workloads.backend import numpy_backend
-
 from controller.workloads.visualisation import COLUMNS, Visualisation
 from controller.workloads.workload import Workload, WorkloadSettings
 from policies.observation import BlockCounts
@@ -87,15 +86,15 @@ class Pipeline:
 
     def run(self) -> None:
         """Play to the end of the duration, or until told to stop."""
-        try:
-            while not self._stopping and self._playout.next_block < self._blocks:
-                self._server.serve(TURN_S, self._answer)
-                self._turn()
-            self._await_farewell()
-        finally:
-            self.close()
+        while not self._stopping and self._playout.next_block < self._blocks:
+            self._server.serve(TURN_S, self._answer)
+            self._turn()
+        self._await_farewell()
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """End every process and finish the recording."""
         self._executor.stop()
         self._server.close()

@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from controller import scheduling
 from controller.clock import Clock
-from controller.errors import PlantError
-from controller.guardian import Lease
+from controller.errors import PipelineStartError, PlantError
+from controller.lease import Lease
 from controller.metrics.cpu import MachineSensor, ThreadSensor
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.connection import Connection
 from controller.plants.plant import Refusal
 from controller.plants.thread_classes import ThreadClassActuator
-from policies.knobs import AnyThreadClasses, Bounds, Choice, Knob, KnobValue, Settings, ThreadClasses
+from policies.knobs import (
+    AnyThreadClasses,
+    Bounds,
+    Choice,
+    Knob,
+    KnobValue,
+    Settings,
+    ThreadClasses,
+)
 from policies.observation import (
     BlockCounts,
     Missing,
     Observation,
     Quantiles,
     Reading,
-    Stale,
     StageTimes,
+    Stale,
     Value,
     reading,
 )
 
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
-START_PATIENCE_S = 120.0
 LOG_NAME = "pipeline.log"
+SINGLE_THREADED = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+"""The pipeline forks, and a pool of threads would outlive that as a deadlock."""
 
 
 class BuiltinPlant:
@@ -122,7 +134,9 @@ class BuiltinPlant:
         if knob == "thread_classes":
             self._actuator.restore()
             return None
-        return self.apply(knob, {"nodes": self._spec.nodes, "batch_size": self._spec.batch_size}[knob])
+        return self.apply(
+            knob, {"nodes": self._spec.nodes, "batch_size": self._spec.batch_size}[knob]
+        )
 
     def finished(self) -> bool:
         """Whether the pipeline has played its last block."""
@@ -139,10 +153,8 @@ class BuiltinPlant:
     def close(self) -> None:
         """Restore the scheduling of every thread, and end the pipeline."""
         self._actuator.restore()
-        try:
+        with contextlib.suppress(ConnectionError):  # then it has ended already
             self._connection.ask("stop")
-        except ConnectionError:
-            pass  # it has ended already, which is what is wanted
         self._connection.close()
 
     def _apply_classes(self, knob: str, value: ThreadClasses) -> Refusal | None:
@@ -177,10 +189,10 @@ class BuiltinPlant:
             raise PlantError(self.name, "the pipeline has ended unexpectedly", remedy) from error
 
 
-def start_pipeline(directory: Path, spec: PipelineSpec) -> None:
+def start_pipeline(directory: Path, spec: PipelineSpec) -> subprocess.Popen[str]:
     """Start the pipeline in a session of its own, and wait until it plays.
 
-    Raises PlantError with the pipeline's own words where it cannot.
+    Raises PipelineStartError with the pipeline's own words where it cannot.
     """
     with (directory / LOG_NAME).open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
@@ -190,6 +202,7 @@ def start_pipeline(directory: Path, spec: PipelineSpec) -> None:
             stderr=log,
             text=True,
             start_new_session=True,
+            env={**SINGLE_THREADED, **os.environ},
         )
     if process.stdin is None or process.stdout is None:
         raise AssertionError("both pipes were asked for")
@@ -201,6 +214,22 @@ def start_pipeline(directory: Path, spec: PipelineSpec) -> None:
     if "error" in answer:
         process.wait()
         raise PipelineStartError(answer["error"])
+    return process
+
+
+def stop_pipeline(directory: Path, patience_s: float = 5.0) -> None:
+    """End a pipeline that plays on in this directory, and wait until it has."""
+    connection = Connection(directory, patience_s)
+    give_up_s = time.monotonic() + patience_s
+    try:
+        while time.monotonic() < give_up_s:
+            connection.ask("stop")
+            time.sleep(0.05)
+    except ConnectionError:
+        return
+    finally:
+        connection.close()
+    raise PlantError("builtin", "a pipeline of an earlier run does not end", "end it by hand")
 
 
 def running_pipeline(directory: Path) -> PipelineSpec | None:
@@ -226,9 +255,7 @@ def _or_missing(figure: float | None) -> Reading:
 def _stages(figures: Mapping[str, Any]) -> Mapping[str, StageTimes]:
     return MappingProxyType(
         {
-            name: StageTimes(
-                _quantiles(times["start_lateness"]), _quantiles(times["service_time"])
-            )
+            name: StageTimes(_quantiles(times["start_lateness"]), _quantiles(times["service_time"]))
             for name, times in figures.items()
         }
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from controller import scheduling
 from controller.errors import SchedulingRefusedError, ThreadGoneError
-from controller.guardian import Lease
+from controller.lease import Lease
 from policies.knobs import ThreadClass, ThreadClasses
 
 ClassThreads = Mapping[str, Iterable[scheduling.ThreadId]]
