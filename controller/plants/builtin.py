@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,11 +11,12 @@ from typing import Any
 
 from controller import scheduling
 from controller.clock import Clock
-from controller.errors import PipelineStartError, PlantError
+from controller.errors import PlantError
 from controller.lease import Lease
 from controller.metrics.cpu import MachineSensor, ThreadSensor
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.connection import Connection
+from controller.plants.pipeline_process import LOG_NAME
 from controller.plants.plant import Refusal
 from controller.plants.thread_classes import ThreadClassActuator
 from policies.knobs import (
@@ -44,11 +41,6 @@ from policies.observation import (
 )
 
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
-LOG_NAME = "pipeline.log"
-SINGLE_THREADED = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
-"""The pipeline forks, and a pool of threads would outlive that as a deadlock."""
 
 
 class BuiltinPlant:
@@ -187,61 +179,6 @@ class BuiltinPlant:
         except ConnectionError as error:
             remedy = f"see {LOG_NAME} in the state directory, and start again"
             raise PlantError(self.name, "the pipeline has ended unexpectedly", remedy) from error
-
-
-def start_pipeline(directory: Path, spec: PipelineSpec) -> subprocess.Popen[str]:
-    """Start the pipeline in a session of its own, and wait until it plays.
-
-    Raises PipelineStartError with the pipeline's own words where it cannot.
-    """
-    with (directory / LOG_NAME).open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "controller.pipeline", str(directory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-            env={**SINGLE_THREADED, **os.environ},
-        )
-    if process.stdin is None or process.stdout is None:
-        raise AssertionError("both pipes were asked for")
-    with process.stdin as stdin:
-        stdin.write(spec.model_dump_json())
-    with process.stdout as stdout:
-        line = stdout.readline()
-    answer = json.loads(line) if line else {"error": f"it ended at its start; see {LOG_NAME}"}
-    if "error" in answer:
-        process.wait()
-        raise PipelineStartError(answer["error"])
-    return process
-
-
-def stop_pipeline(directory: Path, patience_s: float = 5.0) -> None:
-    """End a pipeline that plays on in this directory, and wait until it has."""
-    connection = Connection(directory, patience_s)
-    give_up_s = time.monotonic() + patience_s
-    try:
-        while time.monotonic() < give_up_s:
-            connection.ask("stop")
-            time.sleep(0.05)
-    except ConnectionError:
-        return
-    finally:
-        connection.close()
-    raise PlantError("builtin", "a pipeline of an earlier run does not end", "end it by hand")
-
-
-def running_pipeline(directory: Path) -> PipelineSpec | None:
-    """The specification of a pipeline that plays on in this directory; None where none does."""
-    connection = Connection(directory, patience_s=2.0)
-    try:
-        reply = connection.ask("hello")
-    except ConnectionError:
-        return None
-    finally:
-        connection.close()
-    return None if reply is None else PipelineSpec.model_validate(reply["spec"])
 
 
 def _quantiles(figures: Mapping[str, float | None]) -> Quantiles:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from controller import scheduling
-from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.errors import GuardianError, SchedulingRefusedError, ThreadGoneError
 from controller.lease import Lease
 from policies.knobs import ThreadClass, ThreadClasses
 
@@ -67,7 +67,7 @@ class ThreadClassActuator:
                 scheduling.write(thread, target)
         except ThreadGoneError:
             self._found.pop(thread, None)
-        except SchedulingRefusedError as error:
+        except (SchedulingRefusedError, GuardianError) as error:
             return str(error)
         return None
 

@@ -1,0 +1,167 @@
+"""The built-in pipeline as a real process."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+from controller.errors import PipelineStartError
+from controller.pipeline.spec import PipelineSpec
+from controller.plants.connection import Connection
+from controller.plants.pipeline_process import running_pipeline, start_pipeline, stop_pipeline
+
+pytestmark = pytest.mark.live
+
+SPEC = PipelineSpec(
+    sample_rate_hz=48_000,
+    period_frames=256,
+    deadline_ms=256 / 48,
+    buffer_blocks=1,
+    duration_s=3.0,
+    workload="hrtf",
+    taps=256,
+    streams=8,
+    peak_streams=8,
+    trace=None,
+    audio=None,
+    hrtf=None,
+    record=None,
+    stress=0,
+    stress_after_s=5.0,
+    analysis_share=0.1,
+    visualisation_share=0.1,
+    nodes=1,
+    nodes_max=3,
+    batch_size=8,
+)
+
+
+class Running:
+    """A started pipeline and the conversation with it."""
+
+    def __init__(self, directory: Path, **changes: object) -> None:
+        self.directory = directory
+        self.process = start_pipeline(directory, SPEC.model_copy(update=changes))
+        self.connection = Connection(directory, patience_s=2.0)
+
+    def ask(self, do: str, **details: object) -> dict[str, Any]:
+        reply = self.connection.ask(do, **details)
+        assert reply is not None
+        return reply
+
+    def wait_for(self, holds: Callable[[dict[str, Any]], bool], patience_s: float = 10.0) -> Any:
+        give_up_s = time.monotonic() + patience_s
+        while not holds(reply := self.ask("observe")):
+            assert time.monotonic() < give_up_s, f"in vain: {reply}"
+            time.sleep(0.05)
+        return reply
+
+    def end(self) -> None:
+        self.connection.close()
+        if self.process.poll() is None:
+            stop_pipeline(self.directory)
+        self.process.wait(10.0)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def starter(**changes: object) -> Running:
+        started.append(Running(tmp_path, **changes))
+        return started[-1]
+
+    yield starter
+    for running in started:
+        running.end()
+
+
+def alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_every_block_of_the_duration_is_accounted_for(start: Callable[..., Running]) -> None:
+    running = start()
+    running.wait_for(lambda reply: reply["finished"])
+    blocks = running.ask("summary")["blocks"]
+    assert blocks["submitted"] >= 8 * int(2.5 * 48_000 / 256)
+    outcomes = [blocks[name] for name in ("on_time", "late", "concealed", "lost")]
+    assert blocks["submitted"] == sum(outcomes)
+
+
+def test_nodes_and_batches_change_while_sound_runs(start: Callable[..., Running]) -> None:
+    running = start(duration_s=20.0)
+    running.ask("set", knob="nodes", value=3)
+    running.ask("set", knob="batch_size", value=16)
+    grown = running.wait_for(lambda reply: (reply["nodes"], reply["batch_size"]) == (3, 16))
+    assert len(grown["processes"]["audio"]) == 4
+    running.ask("set", knob="nodes", value=1)
+    running.wait_for(lambda reply: reply["nodes"] == 1)
+    running.wait_for(lambda reply: len(reply["processes"]["audio"]) == 2)
+
+
+def test_a_killed_worker_is_replaced_and_its_streams_play_on(start: Callable[..., Running]) -> None:
+    running = start(duration_s=20.0)
+    observed = running.wait_for(lambda reply: reply["blocks"]["on_time"] > 0)
+    os.kill(min(observed["processes"]["audio"]), signal.SIGKILL)
+    running.wait_for(lambda reply: reply["deaths"] == ["km-audio-1"])
+    running.wait_for(lambda reply: reply["blocks"]["lost"] == 0 and reply["blocks"]["on_time"] > 0)
+    assert running.ask("summary")["blocks"]["lost"] > 0
+
+
+def test_no_process_survives_its_pipeline(start: Callable[..., Running]) -> None:
+    running = start(duration_s=20.0, stress=2, stress_after_s=0.1)
+    observed = running.wait_for(lambda reply: "background" in reply["processes"])
+    children = [pid for pids in observed["processes"].values() for pid in pids]
+    running.process.kill()
+    running.process.wait(5.0)
+    give_up_s = time.monotonic() + 5.0
+    while any(alive(pid) for pid in children) and time.monotonic() < give_up_s:
+        time.sleep(0.02)
+    assert not [pid for pid in children if alive(pid)]
+
+
+def test_what_a_listener_would_hear_is_written(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    running = start(record=tmp_path / "heard.wav")
+    running.wait_for(lambda reply: reply["finished"])
+    running.end()
+    sound, rate_hz = soundfile.read(tmp_path / "heard.wav")
+    assert rate_hz == 48_000
+    assert sound.shape == (int(3.0 * 48_000 / 256) * 256, 2)
+    assert 0.01 < abs(sound).max() < 1.0
+
+
+def test_pictures_of_the_streams_are_drawn(start: Callable[..., Running], tmp_path: Path) -> None:
+    running = start(duration_s=20.0)
+    running.wait_for(lambda reply: "visualisation" in reply["round_ms"])
+    assert (tmp_path / "pictures" / "stream-0.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_pipeline_that_plays_on_can_be_found(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    assert running_pipeline(tmp_path) is None
+    running = start(duration_s=20.0)
+    running.connection.close()
+    found = running_pipeline(tmp_path)
+    assert found == SPEC.model_copy(update={"duration_s": 20.0})
+
+
+def test_an_unusable_sound_is_refused_in_one_line(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_text("this is no sound", encoding="utf-8")
+    with pytest.raises(PipelineStartError, match=r"broken\.wav") as refusal:
+        start_pipeline(tmp_path, SPEC.model_copy(update={"audio": broken}))
+    assert "\n" not in str(refusal.value)
+    assert running_pipeline(tmp_path) is None
