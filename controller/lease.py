@@ -38,17 +38,23 @@ class Lease:
         self._received = b""
         self._expired = False
 
+    @classmethod
+    def start(cls, lease_s: float = LEASE_S) -> Self:
+        """A lease whose guardian is up already; else the first `hold` starts it. GuardianError."""
+        lease = cls(lease_s)
+        lease._spawn()
+        return lease
+
     def __enter__(self) -> Self:
-        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def start(self) -> None:
-        """Start the guardian ahead of the first `hold`, which else does so. GuardianError."""
-        if self._guardian is None:
-            self._guardian = self._spawn()
+    @property
+    def guardian_pid(self) -> int | None:
+        """The guardian's process, whose cost belongs to control; None where none runs."""
+        return None if self._guardian is None else self._guardian.pid
 
     def hold(self, *threads: ThreadId) -> None:
         """Read how these are found, once, and hand it to the guardian; then change them.
@@ -96,7 +102,8 @@ class Lease:
         return restoration
 
     def _register(self) -> None:
-        self.start()
+        if self._guardian is None:
+            self._spawn()
         if not self._hand_over():
             self._replace()
 
@@ -105,7 +112,7 @@ class Lease:
         if self._guardian is not None:
             self._guardian.kill()
             _dismiss(self._guardian)
-        self._guardian = self._spawn()
+        self._spawn()
         if not self._hand_over():
             raise GuardianError("two guardians in a row did not acknowledge")
 
@@ -113,7 +120,7 @@ class Lease:
         held = [encode(thread, original) for thread, original in self._originals.items()]
         return self._tell("hold", *held) and self._listen(ANSWER_PATIENCE_S, "held")
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> None:
         command = [sys.executable, "-P", "-S", "-m", "controller.guardian"]
         home = str(Path(__file__).resolve().parents[1])
         try:
@@ -134,7 +141,6 @@ class Lease:
             _dismiss(self._guardian)
             self._guardian = None
             raise GuardianError("it was started and did not come up")
-        return self._guardian
 
     def _tell(self, *message: object) -> bool:
         pipe = self._guardian.stdin if self._guardian is not None else None

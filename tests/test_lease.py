@@ -182,8 +182,7 @@ def test_the_guardian_survives_a_thread_that_ended(start: Start) -> None:
 
 
 def test_the_guardian_stays_small(start: Start) -> None:
-    with Lease() as lease:
-        assert lease._guardian is not None
-        status = Path(f"/proc/{lease._guardian.pid}/status").read_text(encoding="ascii")
+    with Lease.start() as lease:
+        status = Path(f"/proc/{lease.guardian_pid}/status").read_text(encoding="ascii")
         (resident,) = (line.split()[1] for line in status.splitlines() if "VmRSS" in line)
         assert int(resident) < 20 * 1024

@@ -1,0 +1,1 @@
+"""Sensors, and what is exposed of their readings."""
