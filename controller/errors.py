@@ -18,6 +18,13 @@ class SoundFileError(KapellmeisterError, ValueError):
         )
 
 
+class RecordingError(KapellmeisterError, OSError):
+    """The recording cannot be written."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"--record {path}: {why}; name a file in a folder that can be written")
+
+
 class HrtfFileError(KapellmeisterError, ValueError):
     """A SOFA file is missing, unreadable or of a convention that holds no impulse responses."""
 

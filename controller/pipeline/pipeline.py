@@ -13,6 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from controller import load, plugins
+from controller.errors import RecordingError
 from controller.executors.cpu import CpuExecutor, Task, share_of_all_cpus
 from controller.executors.playout import Playout
 from controller.executors.timetable import Timetable
@@ -322,6 +323,9 @@ def _trace(spec: PipelineSpec) -> load.LoadTrace:
 def _open_recording(spec: PipelineSpec) -> soundfile.SoundFile | None:
     if spec.record is None:
         return None
-    return soundfile.SoundFile(
-        spec.record, "w", samplerate=spec.sample_rate_hz, channels=2, subtype="PCM_16"
-    )
+    try:
+        return soundfile.SoundFile(
+            spec.record, "w", spec.sample_rate_hz, channels=2, subtype="PCM_16", format="WAV"
+        )
+    except soundfile.LibsndfileError as error:
+        raise RecordingError(spec.record, error.error_string) from error
