@@ -324,8 +324,9 @@ def _open_recording(spec: PipelineSpec) -> soundfile.SoundFile | None:
     if spec.record is None:
         return None
     try:
-        return soundfile.SoundFile(
-            spec.record, "w", spec.sample_rate_hz, channels=2, subtype="PCM_16", format="WAV"
-        )
-    except soundfile.LibsndfileError as error:
-        raise RecordingError(spec.record, error.error_string) from error
+        spec.record.open("wb").close()  # names the cause, which soundfile does not
+    except OSError as error:
+        raise RecordingError(spec.record, error.strerror or str(error)) from error
+    return soundfile.SoundFile(
+        spec.record, "w", spec.sample_rate_hz, channels=2, subtype="PCM_16", format="WAV"
+    )

@@ -1,0 +1,77 @@
+"""What control did, and what it cost, added up over a run."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+
+from controller.tick import Tick
+from kapellmeister.report import OverheadFigures
+from policies.observation import fresh
+from policies.proposal import Verdict
+
+CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Tally:
+    """An instrument of the loop; `helpers` are processes whose cost counts as control too."""
+
+    def __init__(self, helpers: tuple[int, ...]) -> None:
+        self._helpers = helpers
+        self._started_s = time.monotonic()
+        self._cpu_s_at_start = self._cpu_s()
+        self._tick_ms: list[float] = []
+        self._steal: list[float] = []
+        self._overruns = 0
+        self._view_cpu_s = 0.0
+        self.decisions = 0
+        self.rollbacks = 0
+
+    def __call__(self, tick: Tick) -> None:
+        """Take in a tick."""
+        self._tick_ms.append(tick.duration_ms)
+        self._overruns = tick.overruns
+        self.decisions += len(tick.changes)
+        self.rollbacks += sum(each.verdict is Verdict.ROLLED_BACK for each in tick.verifications)
+        steal = fresh(tick.observation.get("cpu.steal_share"))
+        if steal is not None:
+            self._steal.append(steal)
+
+    def leave_out(self, cpu_s: float) -> None:
+        """Processor time that is not control: drawing the live view."""
+        self._view_cpu_s += cpu_s
+
+    @property
+    def steal_share(self) -> float | None:
+        """Mean share of processor time that the hypervisor took; None where it is not told."""
+        return float(np.mean(self._steal)) if self._steal else None
+
+    def overhead(self) -> OverheadFigures:
+        """The cost of control since the start."""
+        wall_s = time.monotonic() - self._started_s
+        used_s = self._cpu_s() - self._cpu_s_at_start - self._view_cpu_s
+        p50, p99 = np.quantile(self._tick_ms, (0.5, 0.99)) if self._tick_ms else (None, None)
+        return OverheadFigures(
+            cpu_share=used_s / wall_s,
+            tick_ms_p50=p50,
+            tick_ms_p99=p99,
+            rss_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            ticks=len(self._tick_ms),
+            overruns=self._overruns,
+        )
+
+    def _cpu_s(self) -> float:
+        return time.process_time() + sum(_cpu_s_of(pid) for pid in self._helpers)
+
+
+def _cpu_s_of(pid: int) -> float:
+    """User and system time of another process; 0 where it has ended, since it costs no more."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_S
