@@ -1,0 +1,132 @@
+"""How each knob stands: planned, requested, observed; and how long a request takes to act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from controller.plain import JsonValue, from_plain, to_plain
+from policies.knobs import Knob, KnobState, KnobValue, Settings
+
+LEARNING_RATE = 0.3
+OVERDUE_FACTOR = 3.0
+
+
+@dataclass(slots=True)
+class _Track:
+    """One knob; `replaced` is legitimately in force until the request first `arrived`."""
+
+    state: KnobState = field(default_factory=KnobState)
+    replaced: KnobValue | None = None
+    arrived: bool = False
+
+
+class Actuation:
+    """Follows every request until it is in force, and notices another hand's.
+
+    A knob has drifted when the value in force is neither the one requested nor, before the
+    request first came into force, the one it replaces; while a request is under way
+    (less than three learned delays and `patience_s`) values in between are no drift.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._tracks: dict[str, _Track] = {}
+        self._delays_s: dict[str, float] = {}
+
+    @property
+    def states(self) -> Mapping[str, KnobState]:
+        """The three states of each knob, as they stand."""
+        return {knob: track.state for knob, track in self._tracks.items()}
+
+    @property
+    def delays_s(self) -> Mapping[str, float]:
+        """How long a change of each knob takes to be in force: an exponential average."""
+        return dict(self._delays_s)
+
+    def settings(self) -> Settings:
+        """The values in force, the requested one where the plant does not say."""
+        known = {
+            knob: state.requested if state.observed is None else state.observed
+            for knob, state in self.states.items()
+        }
+        return Settings.of({knob: value for knob, value in known.items() if value is not None})
+
+    def see(self, knobs: Mapping[str, Knob], in_force: Settings, time_s: float) -> None:
+        """Take what the plant now has in force; knobs it no longer has are forgotten."""
+        self._tracks = {knob: self._tracks.get(knob, _Track()) for knob in knobs}
+        for knob, track in self._tracks.items():
+            self._delays_s.setdefault(knob, knobs[knob].delay_s)
+            track.state = track.state.seen(in_force.get(knob))
+            self._await_arrival(knob, track, time_s)
+
+    def plan(self, wanted: Mapping[str, KnobValue]) -> None:
+        """Note what the policy wants; it wants every other knob as it is."""
+        settings = self.settings()
+        for knob, track in self._tracks.items():
+            track.state = replace(track.state, planned=wanted.get(knob, settings.get(knob)))
+
+    def request(self, knob: str, value: KnobValue, time_s: float) -> None:
+        """Note that the plant took a request."""
+        track = self._tracks[knob]
+        track.replaced, track.arrived = track.state.observed, False
+        track.state = replace(track.state, requested=value, requested_at_s=time_s)
+
+    def take_over(self, knob: str, value: KnobValue, time_s: float) -> None:
+        """Note a request of an earlier run that is in force: nothing is learned from it."""
+        self.request(knob, value, time_s)
+        self._tracks[knob].arrived = True
+
+    def adopt(self, knob: str) -> None:
+        """Take whatever is in force as found, as if nothing had ever been requested."""
+        track = self._tracks[knob]
+        self._tracks[knob] = _Track(replace(track.state, requested=None, requested_at_s=None))
+
+    def is_in_force(self, knob: str) -> bool:
+        """Whether the last request has come into force."""
+        return knob in self._tracks and self._tracks[knob].arrived
+
+    def is_overdue(self, knob: str, time_s: float) -> bool:
+        """Whether a request that is not in force has had all the time it may take."""
+        track = self._tracks[knob]
+        since_s = track.state.requested_at_s
+        if since_s is None or track.arrived:
+            return False
+        return time_s - since_s > OVERDUE_FACTOR * self._delays_s[knob] + self._patience_s
+
+    def drift(self, time_s: float) -> dict[str, str]:
+        """The knobs that another hand moved, each with what happened and the remedy."""
+        return {
+            knob: f"another hand set it to {track.state.observed} where "
+            f"{track.state.requested} was asked for; `kapellmeister resume --knob {knob}` "
+            "accepts that"
+            for knob, track in self._tracks.items()
+            if self._has_drifted(knob, track, time_s)
+        }
+
+    def memory(self) -> JsonValue:
+        """The learned delays. The states are found anew: the plant may have been restored."""
+        return to_plain(self._delays_s)
+
+    def resume(self, memory: JsonValue) -> None:
+        """Go on with the delays learned earlier."""
+        self._delays_s = from_plain(memory, dict[str, float])
+
+    def _has_drifted(self, knob: str, track: _Track, time_s: float) -> bool:
+        state = track.state
+        if state.requested is None or state.observed in (None, state.requested):
+            return False
+        if track.arrived:
+            return True
+        return state.observed != track.replaced and self.is_overdue(knob, time_s)
+
+    def _await_arrival(self, knob: str, track: _Track, time_s: float) -> None:
+        state = track.state
+        if track.arrived or state.requested is None or state.requested_at_s is None:
+            return
+        waited_s = time_s - state.requested_at_s
+        if state.observed == state.requested:
+            track.arrived = True
+            self._delays_s[knob] += LEARNING_RATE * (waited_s - self._delays_s[knob])
+        elif state.observed is None:
+            track.arrived = waited_s >= self._delays_s[knob]

@@ -1,0 +1,94 @@
+"""The forecast that every better one is held against: the load stays what it is."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.plain import from_plain, to_plain
+from policies.forecast import Forecast
+from policies.observation import Reading, fresh
+from policies.policy import State
+
+SAMPLES = 200
+KEPT_INCREMENTS = 256
+CALIBRATED_FROM = 100
+
+
+@dataclass(slots=True)
+class _Memory:
+    """The last value, and past increments as (change of load, seconds it took)."""
+
+    value: float | None = None
+    value_at_s: float = 0.0
+    updated_at_s: float = 0.0
+    updates: int = 0
+    increments: list[tuple[float, float]] = field(default_factory=list)
+
+
+class LastValue:
+    """A random walk from the last value, its steps drawn from the past ones (a bootstrap).
+
+    Each past increment is as likely to come back as its opposite, so that the median is the
+    last value and a ramp widens the forecast instead of making it sure of itself. Increments
+    are scaled by the square root of time, as those of a random walk are; a gap adds one
+    increment of its own length before the first step. The same updates give the same paths.
+    """
+
+    name = "last_value"
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._memory = _Memory()
+
+    def update(self, time_s: float, reading: Reading) -> None:
+        """Take the load at this time; a gap only makes the last value older."""
+        memory = self._memory
+        memory.updates += 1
+        memory.updated_at_s = time_s
+        value = fresh(reading)
+        if value is None:
+            return
+        elapsed_s = time_s - memory.value_at_s
+        if memory.value is not None and elapsed_s > 0:
+            kept = deque(memory.increments, KEPT_INCREMENTS)
+            kept.append((value - memory.value, elapsed_s))
+            memory.increments = list(kept)
+        memory.value, memory.value_at_s = value, time_s
+
+    def predict(self, horizon_s: float, step_s: float) -> Forecast | None:
+        """Joint paths of shape (200, horizon / step); None before the first value."""
+        memory = self._memory
+        if memory.value is None:
+            return None
+        steps = max(1, round(horizon_s / step_s))
+        gap_s = memory.updated_at_s - memory.value_at_s
+        paths = memory.value + np.cumsum(self._increments(steps, step_s, gap_s), axis=1)
+        calibrated = len(memory.increments) >= CALIBRATED_FROM
+        return Forecast(np.maximum(paths, 0.0), step_s, memory.updated_at_s, self.name, calibrated)
+
+    def memory(self) -> State:
+        """The last value and the increments kept."""
+        return to_plain(self._memory)
+
+    def resume(self, memory: State) -> None:
+        """Go on from there."""
+        self._memory = from_plain(memory, _Memory)
+
+    def _increments(self, steps: int, step_s: float, gap_s: float) -> NDArray[np.float64]:
+        """Increments of shape (samples, steps), the gap's joined to the first."""
+        if not self._memory.increments:
+            return np.zeros((SAMPLES, steps))
+        past = np.array(self._memory.increments)
+        per_root_second = past[:, 0] / np.sqrt(past[:, 1])
+        generator = np.random.default_rng((self._seed, self._memory.updates))
+        shape = (SAMPLES, steps + 1)
+        signs = generator.choice((-1.0, 1.0), shape)
+        drawn: NDArray[np.float64] = signs * generator.choice(per_root_second, shape)
+        drawn[:, 0] *= np.sqrt(max(gap_s, 0.0))
+        drawn[:, 1:] *= np.sqrt(step_s)
+        drawn[:, 1] += drawn[:, 0]
+        return drawn[:, 1:]

@@ -1,0 +1,306 @@
+"""What stands between a decision and the plant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from controller.commands import Pause
+from controller.config import GuardSection
+from controller.plain import JsonValue, from_plain, to_plain
+from policies.forecast import Forecast
+from policies.knobs import Bounds, Choice, Direction, Knob, KnobValue, Settings
+from policies.objective import Objective
+from policies.observation import Observation, fresh
+from policies.proposal import Action, Change, Hold, Proposal
+
+RATE_WINDOW_S = 60.0
+DEMAND_QUANTILE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that an admission depends on beside the guard's own memory.
+
+    `drift` names the knobs that another hand moved, and how; `pending` the resources under
+    evaluation, each with the change that is evaluated; `delays_s` how long each knob takes.
+    """
+
+    time_s: float
+    objective: Objective
+    observation: Observation
+    forecast: Forecast | None
+    knobs: Mapping[str, Knob]
+    settings: Settings
+    drift: Mapping[str, str] = field(default_factory=dict)
+    pending: Mapping[str, str] = field(default_factory=dict)
+    delays_s: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """A knob is left alone until then, and after what."""
+
+    until_s: float
+    after: str
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What outlives the process; `prefix` and `count` keep the ids of changes unique."""
+
+    prefix: str = ""
+    count: int = 0
+    admitted_at_s: list[float] = field(default_factory=list)
+    rests: dict[str, _Rest] = field(default_factory=dict)
+    rollbacks_at_s: dict[str, list[float]] = field(default_factory=dict)
+    pauses: list[Pause] = field(default_factory=list)
+    complete_load: float | None = None
+    forecast_peak: float | None = None
+
+
+class Guard:
+    """Admits an action as a Change, or holds it and says why.
+
+    Held are: a paused knob, one in shadow after too many rollbacks, one that another hand
+    moved (until `resume` of that knob), one at rest, one whose resource is under evaluation,
+    anything beyond the rate or the knob's domain, a shrink that was not proposed long enough
+    without a break, and what missing data forbids. A hold that lasts raises an alarm; it
+    never releases anything.
+    """
+
+    def __init__(self, limits: GuardSection) -> None:
+        self.limits = limits
+        self._memory = _Memory()
+        self._shrinking_since_s: dict[str, float] = {}
+        self._held_since_s: dict[str, float] = {}
+
+    def unavailable(self, situation: Situation) -> dict[str, str]:
+        """The knobs that must not be turned now in any direction, each with the reason."""
+        reasons = {knob: self._block(knob, situation) for knob in situation.knobs.values()}
+        return {knob.id: reason for knob, reason in reasons.items() if reason is not None}
+
+    def review(
+        self, proposal: Proposal, situation: Situation
+    ) -> tuple[tuple[Change, ...], tuple[Hold, ...]]:
+        """Admit or hold each action, in order; a drifted knob is held even where none asks."""
+        self._note_demand(situation)
+        self._note_shrinking(proposal, situation)
+        changes: list[Change] = []
+        held: dict[str, str] = dict(situation.drift)
+        for action in proposal.actions:
+            if action.value == situation.settings.get(action.knob):
+                continue
+            reason = self._objection(action, situation)
+            if reason is None:
+                change = self._admit(action, situation)
+                changes.append(change)
+                resource = situation.knobs[action.knob].resource
+                situation = replace(situation, pending={**situation.pending, resource: change.id})
+            else:
+                held.setdefault(action.knob, reason)
+        return tuple(changes), self._holds(held, situation.time_s)
+
+    def rolled_back(self, knob: str, time_s: float) -> None:
+        """Let a knob rest after a rollback, and count it towards its shadow."""
+        self._memory.rollbacks_at_s.setdefault(knob, []).append(time_s)
+        self._rest(knob, time_s + self.limits.rollback_cooldown_s, "a rollback")
+
+    def refused(self, knob: str, time_s: float) -> None:
+        """Let a knob rest after the plant would not turn it: asking again at once is no use."""
+        self._rest(knob, time_s + self.limits.rollback_cooldown_s, "the plant refused it")
+
+    def pause(self, pause: Pause) -> None:
+        """Obey; a pause of the same scope is replaced."""
+        others = [each for each in self._memory.pauses if each.knob != pause.knob]
+        self._memory.pauses = [*others, pause]
+
+    def resume_knob(self, knob: str | None) -> None:
+        """End the pauses of this knob and its shadow; None ends all."""
+        memory = self._memory
+        memory.pauses = [each for each in memory.pauses if knob not in (None, each.knob)]
+        for each in [knob] if knob is not None else list(memory.rollbacks_at_s):
+            memory.rollbacks_at_s.pop(each, None)
+
+    def paused(self, knob: str, direction: Direction, time_s: float) -> str | None:
+        """Why a person's pause forbids turning the knob that way; None where none does."""
+        for pause in self._memory.pauses:
+            applies = pause.knob in (None, knob)
+            applies &= not pause.shrink_only or direction is Direction.SHRINK
+            if applies and (pause.until_s is None or time_s < pause.until_s):
+                return _describe(pause, time_s)
+        return None
+
+    def memory(self) -> JsonValue:
+        """What must outlive the process. Streaks of proposals and holds start over."""
+        return to_plain(self._memory)
+
+    def resume(self, memory: JsonValue) -> None:
+        """Go on from what `memory` returned in an earlier run."""
+        self._memory = from_plain(memory, _Memory)
+
+    def _block(self, knob: Knob, situation: Situation) -> str | None:
+        """Why the knob may be turned in no direction."""
+        return (
+            self.paused(knob.id, Direction.GROW, situation.time_s)
+            or self._shadow(knob.id, situation.time_s)
+            or situation.drift.get(knob.id)
+            or _evaluation(knob, situation)
+            or self._resting(knob.id, situation.time_s)
+            or self._rate(situation.time_s)
+        )
+
+    def _objection(self, action: Action, situation: Situation) -> str | None:
+        """Why this action is not admitted; None where it is."""
+        knob = situation.knobs[action.knob]
+        if (blocked := self._block(knob, situation)) is not None:
+            return blocked
+        if action.knob not in situation.settings:
+            return "its value in force is unknown, so that nothing could be rolled back to"
+        if not knob.domain.allows(action.value):
+            return f"{action.value} is not allowed: {knob.domain}"
+        direction = knob.direction(situation.settings[action.knob], action.value)
+        return (
+            self.paused(action.knob, direction, situation.time_s)
+            or self._hysteresis(action.knob, direction, situation.time_s)
+            or self._without_data(direction, situation)
+        )
+
+    def _shadow(self, knob: str, time_s: float) -> str | None:
+        window_s = self.limits.rollback_window_s
+        times = self._memory.rollbacks_at_s.get(knob, [])
+        recent = [each for each in times if time_s - each < window_s]
+        if len(recent) < self.limits.rollbacks_to_shadow:
+            return None
+        return (
+            f"in shadow: rolled back {len(recent)} times within {window_s:.0f} s; "
+            f"`kapellmeister resume --knob {knob}` ends that"
+        )
+
+    def _resting(self, knob: str, time_s: float) -> str | None:
+        rest = self._memory.rests.get(knob)
+        if rest is None or time_s >= rest.until_s:
+            return None
+        return f"rests another {rest.until_s - time_s:.1f} s after {rest.after}"
+
+    def _rate(self, time_s: float) -> str | None:
+        recent = [each for each in self._memory.admitted_at_s if time_s - each < RATE_WINDOW_S]
+        self._memory.admitted_at_s = recent
+        if len(recent) < self.limits.changes_per_minute:
+            return None
+        return f"{len(recent)} changes were made within the last {RATE_WINDOW_S:.0f} s"
+
+    def _hysteresis(self, knob: str, direction: Direction, time_s: float) -> str | None:
+        if direction is not Direction.SHRINK:
+            return None
+        proposed_s = time_s - self._shrinking_since_s[knob]
+        if proposed_s >= self.limits.shrink_after_s:
+            return None
+        return (
+            f"shrinking has been proposed for {proposed_s:.1f} s of "
+            f"{self.limits.shrink_after_s:.1f} s without a break"
+        )
+
+    def _without_data(self, direction: Direction, situation: Situation) -> str | None:
+        """Never shrink without data; grow only where something else shows demand."""
+        gap = self._gap(situation.observation)
+        if gap is None:
+            return None
+        if direction is Direction.SHRINK:
+            return f"nothing shrinks while {gap}"
+        return None if self._shows_demand(situation) else f"{gap}, and nothing else shows demand"
+
+    def _gap(self, observation: Observation) -> str | None:
+        """What is not known; an idle plant without blocks lacks nothing."""
+        load = fresh(observation.load)
+        if load is None and self._memory.complete_load is not None:
+            return "the load is not known"
+        if fresh(observation.miss_rate) is None and load != 0.0:
+            return "the miss rate is not known"
+        return None
+
+    def _shows_demand(self, situation: Situation) -> bool:
+        """A late block, a load above the last that was seen with complete data, or its forecast."""
+        latency_ms = fresh(situation.observation.latency.p99_ms)
+        if latency_ms is not None and latency_ms > situation.objective.deadline_ms:
+            return True
+        known = self._memory.complete_load
+        signs = (fresh(situation.observation.load), self._memory.forecast_peak)
+        return known is not None and any(sign is not None and sign > known for sign in signs)
+
+    def _note_demand(self, situation: Situation) -> None:
+        if situation.forecast is not None:
+            steps = situation.forecast.steps
+            peak = situation.forecast.peak_quantile(DEMAND_QUANTILE, steps)
+            self._memory.forecast_peak = peak
+        load = fresh(situation.observation.load)
+        if load is not None and self._gap(situation.observation) is None:
+            self._memory.complete_load = load
+
+    def _note_shrinking(self, proposal: Proposal, situation: Situation) -> None:
+        since_s = self._shrinking_since_s
+        self._shrinking_since_s = {
+            action.knob: since_s.get(action.knob, situation.time_s)
+            for action in proposal.actions
+            if _shrinks(action, situation)
+        }
+
+    def _admit(self, action: Action, situation: Situation) -> Change:
+        """Make the change, at most one step of the knob's bounds away."""
+        memory, now_s = self._memory, situation.time_s
+        knob, previous = situation.knobs[action.knob], situation.settings[action.knob]
+        one_step = self._gap(situation.observation) is not None
+        value = _within_a_step(knob, previous, action.value, one_step)
+        memory.prefix = memory.prefix or f"{now_s:.0f}"
+        memory.count += 1
+        memory.admitted_at_s.append(now_s)
+        self._rest(knob.id, now_s + self.limits.cooldown_s, "a change")
+        due_s = now_s + situation.delays_s.get(knob.id, knob.delay_s) + knob.settle_s
+        change_id = f"{memory.prefix}-c{memory.count}"
+        return Change(change_id, replace(action, value=value), previous, now_s, due_s)
+
+    def _rest(self, knob: str, until_s: float, after: str) -> None:
+        self._memory.rests[knob] = _Rest(until_s, after)
+
+    def _holds(self, held: Mapping[str, str], time_s: float) -> tuple[Hold, ...]:
+        since_s = self._held_since_s
+        self._held_since_s = {knob: since_s.get(knob, time_s) for knob in held}
+        limit_s = self.limits.hold_alarm_s
+        return tuple(
+            Hold(knob, held[knob], since_s, alarm=time_s - since_s > limit_s)
+            for knob, since_s in self._held_since_s.items()
+        )
+
+
+def _evaluation(knob: Knob, situation: Situation) -> str | None:
+    change = situation.pending.get(knob.resource)
+    return None if change is None else f"{knob.resource} awaits the verification of {change}"
+
+
+def _shrinks(action: Action, situation: Situation) -> bool:
+    before = situation.settings.get(action.knob)
+    if before is None or not situation.knobs[action.knob].domain.allows(action.value):
+        return False
+    direction = situation.knobs[action.knob].direction(before, action.value)
+    return direction is Direction.SHRINK
+
+
+def _within_a_step(knob: Knob, before: KnobValue, wanted: KnobValue, one_step: bool) -> KnobValue:
+    """The value wanted, or as far towards it as one change may go.
+
+    Bounds state their step; along a choice any distance will do, unless `one_step`.
+    """
+    domain = knob.domain
+    if isinstance(domain, Bounds) and isinstance(before, int) and isinstance(wanted, int):
+        return max(before - domain.step, min(before + domain.step, wanted))
+    if isinstance(domain, Choice) and one_step and before in domain.values:
+        here, there = domain.values.index(before), domain.values.index(wanted)
+        return domain.values[max(here - 1, min(here + 1, there))]
+    return wanted
+
+
+def _describe(pause: Pause, time_s: float) -> str:
+    what = "shrinking is paused" if pause.shrink_only else "paused"
+    if pause.until_s is None:
+        return f"{what} until resumed"
+    return f"{what} for another {pause.until_s - time_s:.0f} s"

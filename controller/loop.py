@@ -1,0 +1,350 @@
+"""The loop: observe, forecast, diagnose, decide, guard, apply, verify, record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from controller import untrusted
+from controller.actuation import Actuation
+from controller.clock import Clock
+from controller.command_handler import CommandHandler
+from controller.commands import CommandSource
+from controller.errors import ReentryError
+from controller.forecasting.forecaster import Forecaster
+from controller.guard import Guard, Situation
+from controller.plain import JsonValue, from_plain, to_plain
+from controller.plants.plant import Plant, Refusal
+from controller.tick import ForecastSummary, Tick
+from controller.verification import Verifier
+from policies.diagnosis import Diagnosis
+from policies.forecast import Forecast
+from policies.knobs import Knob, Settings
+from policies.objective import Objective
+from policies.observation import Observation
+from policies.policy import Context, Policy, State
+from policies.proposal import Change, Hold, Proposal, Verdict, Verification
+
+
+class Diagnostician(Protocol):
+    """Names the bottleneck of an interval."""
+
+    def diagnose(
+        self,
+        observation: Observation,
+        forecast: Forecast | None,
+        settings: Settings,
+        knobs: Mapping[str, Knob],
+    ) -> Diagnosis:
+        """The bottleneck, with its evidence and the knobs that could help."""
+        ...
+
+    def track_latency(self, component: str, value_ms: float) -> None:
+        """Take one latency of a component, milliseconds."""
+        ...
+
+
+class Recorder(Protocol):
+    """Keeps each tick, and with it what a later run needs to go on from there."""
+
+    def record(self, tick: Tick, memory: JsonValue) -> None:
+        """Store both, or neither."""
+        ...
+
+
+Instrument = Callable[[Tick], None]
+"""Looks on: called with each tick after it was recorded."""
+
+
+class Loop:
+    """One turn at a time, against any plant and by any clock.
+
+    It cannot re-enter. A turn that overruns its interval is counted, and the turns it ran
+    into are skipped, never queued. In shadow everything is decided and recorded, and nothing
+    applied or verified. PlantError and JournalError end it; what a policy or a forecaster
+    does wrong becomes an alarm. `horizon_s` is how far ahead the load is forecast.
+    """
+
+    def __init__(
+        self,
+        plant: Plant,
+        policy: Policy,
+        objective: Objective,
+        forecaster: Forecaster,
+        diagnostician: Diagnostician,
+        guard: Guard,
+        verifier: Verifier,
+        recorder: Recorder,
+        commands: CommandSource,
+        clock: Clock,
+        interval_s: float,
+        shadow: bool = False,
+        instruments: Sequence[Instrument] = (),
+        horizon_s: float = 60.0,
+    ) -> None:
+        self._plant = plant
+        self._policy = policy
+        self._objective = objective
+        self._forecaster = forecaster
+        self._diagnostician = diagnostician
+        self._guard = guard
+        self._verifier = verifier
+        self._recorder = recorder
+        self._commands = commands
+        self._clock = clock
+        self._interval_s = interval_s
+        self._shadow = shadow
+        self._instruments = tuple(instruments)
+        self._horizon_s = horizon_s
+        self._actuation = Actuation(guard.limits.verify_timeout_s)
+        self._handler = CommandHandler(plant, guard, verifier, self._actuation)
+        self._policy_state: State = None
+        self._number = 0
+        self._overruns = 0
+        self._in_tick = False
+        self._resumed = False
+        self._unseen: tuple[Verification, ...] = ()
+        self._verified: list[Verification] = []
+        self._refusals: list[Refusal] = []
+        self._alarms: list[str] = []
+
+    def run(self, finished: Callable[[], bool] = lambda: False) -> None:
+        """Take turns at whole intervals from now on, until the plant or `finished` ends it."""
+        start_s, number = self._clock.now_s(), 1
+        while True:
+            self._clock.sleep_until(start_s + number * self._interval_s)
+            if finished():
+                return
+            self.tick()
+            if self._plant.finished():
+                return
+            elapsed = (self._clock.now_s() - start_s) / self._interval_s
+            following = max(number + 1, math.ceil(elapsed - 1e-9))
+            self._overruns += following > number + 1
+            number = following
+
+    def tick(self) -> Tick:
+        """Take one turn. Raises ReentryError where one is in progress."""
+        if self._in_tick:
+            raise ReentryError
+        self._in_tick = True
+        try:
+            return self._turn()
+        finally:
+            self._in_tick = False
+
+    def memory(self) -> JsonValue:
+        """All that must outlive the process, as plain JSON."""
+        return {
+            "number": self._number,
+            "policy": {self._policy.name: self._policy_state},
+            "forecaster": {self._forecaster.name: self._forecaster.memory()},
+            "guard": self._guard.memory(),
+            "verifier": self._verifier.memory(),
+            "actuation": self._actuation.memory(),
+            "unseen": to_plain(self._unseen),
+        }
+
+    def resume(self, memory: JsonValue) -> None:
+        """Go on from what `memory` returned in an earlier run; before the first tick only.
+
+        Another policy or forecaster than then starts afresh. Raises ValueError for anything
+        that `memory` did not return.
+        """
+        if not isinstance(memory, dict):
+            raise ValueError(f"a memory is an object, not {type(memory).__name__}")
+        self._number = from_plain(memory["number"], int)
+        self._policy_state = _part(memory, "policy").get(self._policy.name)
+        if (forecaster := _part(memory, "forecaster").get(self._forecaster.name)) is not None:
+            self._forecaster.resume(forecaster)
+        self._guard.resume(memory["guard"])
+        self._verifier.resume(memory["verifier"])
+        self._actuation.resume(memory["actuation"])
+        self._unseen = from_plain(memory["unseen"], tuple[Verification, ...])
+        self._resumed = True
+
+    def _turn(self) -> Tick:
+        started_s = self._clock.now_s()
+        self._number += 1
+        self._verified, self._refusals, self._alarms = [], [], []
+        observation = self._observe()
+        self._obey(observation.time_s)
+        forecast = self._forecast(observation)
+        settings = self._actuation.settings()
+        diagnosis = self._diagnose(observation, forecast, settings)
+        situation = self._situation(observation, forecast, settings)
+        proposal = self._decide(situation, diagnosis)
+        changes, holds = self._admit(proposal, situation)
+        self._apply(changes, observation.time_s)
+        self._verify(observation)
+        tick = Tick(
+            number=self._number,
+            time_s=observation.time_s,
+            shadow=self._shadow,
+            observation=observation,
+            forecast=None if forecast is None else ForecastSummary.of(forecast),
+            diagnosis=diagnosis,
+            proposal=proposal,
+            changes=changes,
+            holds=holds,
+            verifications=tuple(self._verified),
+            refusals=tuple(self._refusals),
+            alarms=(*diagnosis.alarms, *self._alarms),
+            settings=settings,
+            states=self._actuation.states,
+            duration_ms=self._since_ms(started_s),
+            overruns=self._overruns,
+        )
+        return self._record(tick, started_s)
+
+    def _observe(self) -> Observation:
+        observation = self._plant.observe()
+        self._actuation.see(self._plant.knobs(), self._plant.in_force(), observation.time_s)
+        if self._resumed:
+            self._resumed = False
+            self._take_over(observation.time_s)
+        return observation
+
+    def _forecast(self, observation: Observation) -> Forecast | None:
+        made, alarm = untrusted.forecast(
+            self._forecaster, observation, self._horizon_s, self._interval_s
+        )
+        self._alarm(alarm)
+        return made
+
+    def _diagnose(
+        self, observation: Observation, forecast: Forecast | None, settings: Settings
+    ) -> Diagnosis:
+        return self._diagnostician.diagnose(observation, forecast, settings, self._plant.knobs())
+
+    def _situation(
+        self, observation: Observation, forecast: Forecast | None, settings: Settings
+    ) -> Situation:
+        knobs = self._plant.knobs()
+        evaluated = [each for each in self._verifier.pending() if each.action.knob in knobs]
+        return Situation(
+            time_s=observation.time_s,
+            objective=self._objective,
+            observation=observation,
+            forecast=forecast,
+            knobs=knobs,
+            settings=settings,
+            drift=self._actuation.drift(observation.time_s),
+            pending={knobs[each.action.knob].resource: each.id for each in evaluated},
+            delays_s=self._actuation.delays_s,
+        )
+
+    def _decide(self, situation: Situation, diagnosis: Diagnosis) -> Proposal:
+        context = Context(
+            time_s=situation.time_s,
+            objective=situation.objective,
+            observation=situation.observation,
+            forecast=situation.forecast,
+            diagnosis=diagnosis,
+            knobs=situation.knobs,
+            settings=situation.settings,
+            states=self._actuation.states,
+            unavailable=self._guard.unavailable(situation),
+            verified=self._unseen,
+        )
+        proposal, state, alarm = untrusted.decide(self._policy, context, self._policy_state)
+        self._policy_state, self._unseen = state, ()
+        self._alarm(alarm)
+        return proposal
+
+    def _admit(
+        self, proposal: Proposal, situation: Situation
+    ) -> tuple[tuple[Change, ...], tuple[Hold, ...]]:
+        self._actuation.plan({action.knob: action.value for action in reversed(proposal.actions)})
+        changes, holds = self._guard.review(proposal, situation)
+        for hold in holds:
+            if hold.alarm:
+                held_s = situation.time_s - hold.since_s
+                self._alarm(f"{hold.knob} has been held for {held_s:.0f} s: {hold.reason}")
+        return changes, holds
+
+    def _apply(self, changes: Sequence[Change], time_s: float) -> None:
+        if self._shadow:
+            return
+        for change in changes:
+            knob, value = change.action.knob, change.action.value
+            refusal = self._plant.apply(knob, value)
+            if refusal is None:
+                self._actuation.request(knob, value, time_s)
+                self._verifier.watch(change)
+            else:
+                self._refusals.append(refusal)
+                self._guard.refused(knob, time_s)
+
+    def _verify(self, observation: Observation) -> None:
+        if self._shadow:
+            return
+        judged = self._verifier.judge(observation, self._actuation, self._plant.knobs())
+        for change, verification in judged:
+            harmful = verification.verdict is Verdict.ROLLED_BACK
+            kept = self._roll_back(change, observation.time_s) if harmful else None
+            if kept is not None:
+                reason = f"{verification.reason}; harmful, yet it stays: {kept}"
+                self._alarm(f"{change.action.knob}: {reason}")
+                verification = replace(verification, verdict=Verdict.FELL_SHORT, reason=reason)
+            self._verified.append(verification)
+
+    def _roll_back(self, change: Change, time_s: float) -> str | None:
+        """Undo a harmful change; where that cannot be, why not."""
+        knob = change.action.knob
+        after = change.previous
+        direction = self._plant.knobs()[knob].direction(change.action.value, after)
+        if (paused := self._guard.paused(knob, direction, time_s)) is not None:
+            return paused
+        refusal = self._plant.apply(knob, after)
+        if refusal is not None:
+            self._refusals.append(refusal)
+            self._guard.refused(knob, time_s)
+            return refusal.reason
+        self._actuation.request(knob, after, time_s)
+        self._guard.rolled_back(knob, time_s)
+        return None
+
+    def _record(self, tick: Tick, started_s: float) -> Tick:
+        self._unseen = tick.verifications
+        self._recorder.record(tick, self.memory())
+        tick = replace(tick, duration_ms=self._since_ms(started_s))
+        self._diagnostician.track_latency("tick", tick.duration_ms)
+        for instrument in self._instruments:
+            instrument(tick)
+        return tick
+
+    def _take_over(self, time_s: float) -> None:
+        """Go on with the changes an earlier run left under evaluation, where still in force."""
+        settings = self._plant.in_force()
+        for change in self._verifier.pending():
+            knob, value = change.action.knob, change.action.value
+            known = knob in self._actuation.states
+            if known and not self._shadow and settings.get(knob, value) == value:
+                self._actuation.take_over(knob, value, time_s)
+            else:
+                reason = "no longer in force when the controller started again"
+                self._verified += self._verifier.abandon(knob, reason)
+
+    def _obey(self, time_s: float) -> None:
+        for number, command in self._commands.take():
+            outcome = self._handler.handle(command, time_s)
+            self._verified += outcome.verifications
+            self._refusals += outcome.refusals
+            self._commands.answer(number, outcome.answer)
+
+    def _alarm(self, text: str | None) -> None:
+        if text is not None:
+            self._alarms.append(text)
+
+    def _since_ms(self, started_s: float) -> float:
+        return 1000.0 * (self._clock.now_s() - started_s)
+
+
+def _part(memory: Mapping[str, JsonValue], name: str) -> dict[str, JsonValue]:
+    part = memory[name]
+    if not isinstance(part, dict):
+        raise ValueError(f"the {name} of a memory is an object, not {type(part).__name__}")
+    return part

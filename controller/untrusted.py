@@ -1,0 +1,89 @@
+"""Policies and forecasters are anyone's code: what they raise or get wrong becomes an alarm."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from controller.forecasting.forecaster import Forecaster
+from policies.forecast import Forecast
+from policies.knobs import AnyThreadClasses, Bounds, Choice, Domain, Knob, KnobValue, ThreadClasses
+from policies.observation import Observation
+from policies.policy import Context, Policy, State
+from policies.proposal import Effect, Proposal
+
+
+def decide(policy: Policy, context: Context, state: State) -> tuple[Proposal, State, str | None]:
+    """A policy's decision and new state; nothing, the old state and an alarm if it is nonsense."""
+    try:
+        proposal, new_state = policy.decide(context, state)
+        wrong = _nonsense(proposal, context.knobs)
+        json.dumps(new_state, allow_nan=False)
+    except Exception as error:  # noqa: BLE001 - a policy may fail in any way
+        wrong = f"raised {error!r}"
+    if wrong is None:
+        return proposal, new_state, None
+    alarm = f"policy {policy.name} {wrong}; nothing is turned on its word"
+    return Proposal(reason=alarm), state, alarm
+
+
+def forecast(
+    forecaster: Forecaster, observation: Observation, horizon_s: float, step_s: float
+) -> tuple[Forecast | None, str | None]:
+    """A forecaster's forecast after one more reading; None and an alarm if it is nonsense."""
+    try:
+        forecaster.update(observation.time_s, observation.load)
+        made = forecaster.predict(horizon_s, step_s)
+        wrong = None if made is None else _no_forecast(made)
+    except Exception as error:  # noqa: BLE001 - a forecaster may fail in any way
+        made, wrong = None, f"raised {error!r}"
+    if wrong is None:
+        return made, None
+    return None, f"forecaster {forecaster.name} {wrong}; the loop goes on without a forecast"
+
+
+def _no_forecast(made: object) -> str | None:
+    if not isinstance(made, Forecast):
+        return f"returned a {type(made).__name__}, not a Forecast"
+    if made.paths.ndim != 2 or 0 in made.paths.shape:
+        return f"returned paths of shape {made.paths.shape}, not samples by steps"
+    if not np.isfinite(made.paths).all() or (made.paths < 0).any():
+        return "forecast a load that is negative or not finite"
+    return None if made.step_s > 0 else f"returned steps of {made.step_s} s"
+
+
+def _nonsense(proposal: object, knobs: Mapping[str, Knob]) -> str | None:
+    """What is wrong with a proposal as such; whether it is wise is for the guard."""
+    if not isinstance(proposal, Proposal):
+        return f"returned a {type(proposal).__name__}, not a Proposal"
+    for action in proposal.actions:
+        if action.knob not in knobs:
+            known = ", ".join(knobs) or "none"
+            return f"turned a knob {action.knob!r} that this plant has not (it has {known})"
+        if not _has_type_of(knobs[action.knob].domain, action.value):
+            return f"turned {action.knob} to {action.value!r}, which is not of its type"
+        if not _is_prediction(action.effect):
+            return f"promised for {action.knob} an effect that is no prediction"
+    return None
+
+
+def _has_type_of(domain: Domain, value: KnobValue) -> bool:
+    types: dict[type, set[type]] = {Bounds: {int}, AnyThreadClasses: {ThreadClasses}}
+    if isinstance(domain, Choice):
+        return type(value) in {type(each) for each in domain.values}
+    return type(value) in types[type(domain)]
+
+
+def _is_prediction(effect: Effect) -> bool:
+    """Whether the curve has points of finite figures, none negative, at ascending loads."""
+    loads = [point.load for point in effect.curve]
+    figures = [each for point in effect.curve for each in (point.changed, point.unchanged)]
+    return (
+        bool(loads)
+        and all(math.isfinite(each) for each in loads + figures)
+        and min(figures) >= 0.0
+        and loads == sorted(loads)
+    )
