@@ -20,6 +20,7 @@ from controller.executors.timetable import Timetable
 from controller.hrir import HrirSet, load_sofa
 from controller.pipeline import companions
 from controller.pipeline.live_streams import LiveStreams
+from controller.pipeline.reserve import Reserve
 from controller.pipeline.server import Reply, Request, Server
 from controller.pipeline.spec import PipelineSpec
 from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
@@ -32,6 +33,7 @@ from policies.observation import BlockCounts
 LEAD_IN_S = 0.4
 """From the fork of the workers to the first block: time for them to arrive."""
 TURN_S = 0.02
+RESERVE_INTERVAL_S = 0.5
 ORPHAN_SUMMARY = "pipeline-summary.json"
 
 
@@ -71,6 +73,9 @@ class Pipeline:
         self._stream_seconds = 0.0
         self._elapsed_s = 0.0
         self._boards: dict[str, companions.Board] = {}
+        self._reserve = Reserve(spec.reserve_share)
+        self._audio_cpu_ns = 0
+        self._audio_cpu_counted_s = 0.0
         self._deaths: list[str] = []
         self._stopping = False
 
@@ -110,6 +115,7 @@ class Pipeline:
         self._deaths += [process.name for process in self._executor.reap()]
         self._executor.level()
         self._disturb()
+        self._keep_reserve()
         if self._elapsed_s < self._spec.duration_s:
             self._streams.follow(self._elapsed_s)
             self._announce()
@@ -124,10 +130,19 @@ class Pipeline:
         for worker, finished, buses in self._executor.read():
             self._playout.collect(worker, finished, buses)
             batches.add(finished)
+            self._audio_cpu_ns += int(finished["cpu_ns"].sum())
         for settled in self._playout.settle(time.monotonic_ns(), self._blocks):
             latency.add(settled.latency_ns)
             self._latency.add(settled.latency_ns)
             self._misses.add(settled)
+
+    def _keep_reserve(self) -> None:
+        passed_s = self._elapsed_s - self._audio_cpu_counted_s
+        if passed_s < RESERVE_INTERVAL_S:
+            return
+        used = self._audio_cpu_ns / 1e9 / passed_s / share_of_all_cpus(1.0)
+        self._reserve.grant(used, self._boards)
+        self._audio_cpu_ns, self._audio_cpu_counted_s = 0, self._elapsed_s
 
     def _disturb(self) -> None:
         due = self._spec.stress and self._elapsed_s >= self._spec.stress_after_s
@@ -155,6 +170,7 @@ class Pipeline:
 
     def _board(self, work_class: str, share: float) -> companions.Board:
         board = self._boards[work_class] = companions.Board()
+        self._reserve.set_budget(work_class, share)
         board.share = share_of_all_cpus(share)
         return board
 
@@ -216,7 +232,7 @@ class Pipeline:
         elif knob == "batch_size" and isinstance(value, int):
             self._executor.set_batch_size(value)
         elif knob.endswith("_share") and isinstance(value, float):
-            self._boards[knob.removesuffix("_share")].share = share_of_all_cpus(value)
+            self._reserve.set_budget(knob.removesuffix("_share"), value)
         else:
             return {"error": f"no knob {knob} takes {value!r}"}
         return {}

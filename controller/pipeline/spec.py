@@ -11,8 +11,9 @@ class PipelineSpec(BaseModel):
     """Everything that distinguishes one pipeline from another; crosses to its process as JSON.
 
     `streams` is a constant load; where it is None, `trace` (or the built-in evening) scaled
-    to `peak_streams` over `duration_s` makes streams come and go. `analysis_share` and
-    `visualisation_share` are parts of all processor time; None leaves that work out.
+    to `peak_streams` over `duration_s` makes streams come and go. The shares
+    are parts of all processor time; without `analysis_share` or `visualisation_share` that
+    work is left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,6 +33,8 @@ class PipelineSpec(BaseModel):
     record: Path | None
     stress: int
     stress_after_s: float
+    audio_share: float
+    reserve_share: float
     analysis_share: float | None
     visualisation_share: float | None
     nodes: int

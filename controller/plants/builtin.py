@@ -26,6 +26,7 @@ from policies.knobs import (
     Knob,
     KnobValue,
     Settings,
+    ThreadClass,
     ThreadClasses,
 )
 from policies.observation import (
@@ -55,8 +56,12 @@ class BuiltinPlant:
         self._spec = spec
         self._clock = clock
         self._connection = Connection(directory)
-        self._actuator = ThreadClassActuator(lease)
-        self._lease = lease
+        found = ThreadClasses(
+            audio=ThreadClass(share=spec.audio_share),
+            analysis=ThreadClass(share=spec.analysis_share),
+            visualisation=ThreadClass(share=spec.visualisation_share),
+        )
+        self._actuator = ThreadClassActuator(lease, found)
         self._permissions = scheduling.permitted()
         self._machine = MachineSensor()
         self._threads = ThreadSensor()
@@ -80,7 +85,7 @@ class BuiltinPlant:
 
     def observe(self) -> Observation:
         """The interval since the last call; all readings are missing where it does not answer."""
-        self._lease.renew()
+        self._actuator.renew()
         now_s = self._clock.now_s()
         interval_s = now_s - self._last_at_s
         reply = self._ask("observe")

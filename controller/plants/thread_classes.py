@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from controller import scheduling
 from controller.errors import GuardianError, SchedulingRefusedError, ThreadGoneError
@@ -16,67 +16,79 @@ ClassThreads = Mapping[str, Iterable[scheduling.ThreadId]]
 class ThreadClassActuator:
     """Turns the knob `thread_classes`, under a lease that outlives this process by a moment.
 
-    What was found is read before the first change, and everything is put back on `restore`.
-    Threads that appear later are brought in line by `reconcile`.
+    Each thread is scheduled once for a setting: what another hand does to it afterwards is
+    reported and never overwritten. Threads that appear later are brought in line by
+    `reconcile`; all are put back as they were found by `restore`. `found` tells the shares
+    that the classes have at the start.
     """
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, found: ThreadClasses) -> None:
         self._lease = lease
+        self._found = found
         self._wanted: ThreadClasses | None = None
-        self._found: dict[scheduling.ThreadId, scheduling.Scheduling] = {}
+        self._scheduled: set[scheduling.ThreadId] = set()
 
     def apply(self, wanted: ThreadClasses, threads: ClassThreads) -> str | None:
-        """Schedule every thread as its class asks; the reason where the kernel refuses."""
+        """Schedule every thread as its class asks; the reason where that is refused."""
         self._wanted = wanted
+        self._scheduled.clear()
         return self.reconcile(threads)
 
     def reconcile(self, threads: ClassThreads) -> str | None:
-        """Bring threads in line that were not there before; None where nothing was refused."""
+        """Bring threads in line that are new; None where nothing was refused."""
         if self._wanted is None:
             return None
         for name, wanted in self._wanted.items():
             for thread in threads.get(name, ()):
-                refusal = self._schedule(thread, wanted)
+                refusal = None if thread in self._scheduled else self._schedule(thread, wanted)
                 if refusal is not None:
                     return refusal
         return None
 
+    def renew(self) -> None:
+        """Keep the lease; had it run out, all was put back meanwhile, and is scheduled anew."""
+        if not self._lease.renew():
+            self._scheduled.clear()
+
     def in_force(self, threads: ClassThreads) -> ThreadClasses | None:
-        """The scheduling that most threads of each class have; None where none could be read."""
-        seen = {name: _common(threads.get(name, ())) for name, _ in ThreadClasses().items()}
-        known = {name: each for name, each in seen.items() if each is not None}
-        if not known:
-            return None
-        wanted = dict((self._wanted or ThreadClasses()).items())
-        classes = {name: known.get(name, wanted[name]) for name in wanted}
-        return ThreadClasses(**classes)
+        """How the threads of each class are scheduled; None where none could be read.
+
+        Where they differ, one is reported that is not as wanted: one moved thread is drift.
+        """
+        wanted = self._wanted or self._found
+        classes, any_seen = {}, False
+        for name, own in wanted.items():
+            seen = _seen(threads.get(name, ()))
+            any_seen = any_seen or bool(seen)
+            moved = [each for each in seen if each != replace(own, share=None)]
+            classes[name] = replace(moved[0], share=own.share) if moved else own
+        return ThreadClasses(**classes) if any_seen else None
 
     def restore(self) -> None:
         """Put back what was found, thread by thread."""
         self._wanted = None
-        self._found.clear()
+        self._scheduled.clear()
         self._lease.restore()
 
     def _schedule(self, thread: scheduling.ThreadId, wanted: ThreadClass) -> str | None:
         try:
-            if thread not in self._found:
-                self._found[thread] = scheduling.read(thread)
-            target = scheduling.from_class(wanted, self._found[thread])
-            if scheduling.read(thread) != target:
-                self._lease.hold(thread)
-                scheduling.write(thread, target)
+            self._lease.hold(thread)
+            original = self._lease.originals().get(thread)
+            if original is not None:
+                scheduling.write(thread, scheduling.from_class(wanted, original.scheduling))
+                self._scheduled.add(thread)
         except ThreadGoneError:
-            self._found.pop(thread, None)
+            return None
         except (SchedulingRefusedError, GuardianError) as error:
             return str(error)
         return None
 
 
-def _common(threads: Iterable[scheduling.ThreadId]) -> ThreadClass | None:
-    seen: Counter[ThreadClass] = Counter()
+def _seen(threads: Iterable[scheduling.ThreadId]) -> list[ThreadClass]:
+    seen = []
     for thread in threads:
         try:
-            seen[scheduling.to_class(scheduling.read(thread))] += 1
+            seen.append(scheduling.to_class(scheduling.read(thread)))
         except ThreadGoneError:
             continue
-    return seen.most_common(1)[0][0] if seen else None
+    return seen
