@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.metrics.cpu import MachineSensor, ProcessSensor, ThreadSensor
+from controller.metrics.cpu import CLOCK_TICKS_PER_S, MachineSensor, ProcessSensor, ThreadSensor
 from policies.observation import Invalid, Missing, Value
-
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class FakeKernel:
@@ -28,11 +26,6 @@ class FakeKernel:
 
     def pressure(self, total_us: int) -> None:
         self.write("pressure/cpu", f"some avg10=0.00 avg60=0.00 avg300=0.00 total={total_us}\n")
-
-    def process(self, pid: int, user: int, system: int, pages: int) -> None:
-        rest = "S 1 1 1 0 -1 0 0 0 0 0"
-        self.write(f"{pid}/stat", f"{pid} (a) b) {rest} {user} {system} 0 0 20 0 1 0 500\n")
-        self.write(f"{pid}/statm", f"9999 {pages} 0 0 0 0 0\n")
 
 
 @pytest.fixture
@@ -63,11 +56,11 @@ def test_pressure_is_the_stalled_share_of_wall_time(kernel: FakeKernel) -> None:
     sensor.read()
     kernel.time_s += 2.0
     kernel.pressure(1_500_000)
-    assert sensor.read()["cpu.pressure_share"] == Value(0.25)
+    assert sensor.read()["cpu.pressure_some_share"] == Value(0.25)
 
 
 def test_a_kernel_without_pressure_figures_gives_a_missing_reading(kernel: FakeKernel) -> None:
-    found = MachineSensor(kernel.proc, kernel.now_s).read()["cpu.pressure_share"]
+    found = MachineSensor(kernel.proc, kernel.now_s).read()["cpu.pressure_some_share"]
     assert isinstance(found, Missing)
     assert "No such file" in found.reason
 
@@ -88,51 +81,85 @@ def test_a_counter_that_ran_backwards_is_invalid(kernel: FakeKernel) -> None:
     assert isinstance(sensor.read()["cpu.steal_share"], Invalid)
 
 
-def test_the_busiest_and_the_most_delayed_thread_are_reported(kernel: FakeKernel) -> None:
+def test_a_stat_file_of_another_form_is_missing_and_says_which(kernel: FakeKernel) -> None:
+    kernel.write("stat", "cpu\n")
+    assert MachineSensor(kernel.proc, kernel.now_s).read()["cpu.utilisation"] == Missing(
+        f"{kernel.proc}/stat: not in the expected form"
+    )
+
+
+def test_the_busiest_and_the_most_delayed_audio_thread_are_reported(kernel: FakeKernel) -> None:
     sensor = ThreadSensor(kernel.proc, kernel.now_s)
-    kernel.write("7/task/7/schedstat", "0 0 1\n")
-    kernel.write("7/task/8/schedstat", "0 0 1\n")
-    assert sensor.read([7])["audio.cpu_share"] == Missing("first reading")
+    kernel.write("7/schedstat", "0 0 1\n")
+    kernel.write("8/schedstat", "0 0 1\n")
+    assert sensor.read([7, 8])["audio.utilisation"] == Missing("first reading")
     kernel.time_s += 1.0
-    kernel.write("7/task/7/schedstat", "500000000 100000000 9\n")
-    kernel.write("7/task/8/schedstat", "200000000 250000000 9\n")
-    readings = sensor.read([7])
-    assert readings["audio.cpu_share"] == Value(0.5)
-    assert readings["audio.run_delay_share"] == Value(0.25)
+    kernel.write("7/schedstat", "500000000 100000000 9\n")
+    kernel.write("8/schedstat", "200000000 250000000 9\n")
+    assert sensor.read([7, 8]) == {
+        "audio.utilisation": Value(0.5),
+        "audio.run_delay_share": Value(0.25),
+    }
 
 
-def test_a_thread_that_is_new_or_ended_counts_for_nothing_yet(kernel: FakeKernel) -> None:
+def test_a_process_that_is_new_counts_only_from_its_second_reading(kernel: FakeKernel) -> None:
     sensor = ThreadSensor(kernel.proc, kernel.now_s)
-    kernel.write("7/task/7/schedstat", "0 0 1\n")
+    kernel.write("7/schedstat", "0 0 1\n")
     sensor.read([7])
     kernel.time_s += 1.0
-    kernel.write("8/task/8/schedstat", "900000000 0 1\n")
-    assert sensor.read([8])["audio.cpu_share"] == Missing("first reading")
+    kernel.write("7/schedstat", "100000000 0 1\n")
+    kernel.write("8/schedstat", "900000000 0 1\n")
+    assert sensor.read([7, 8])["audio.utilisation"] == Value(0.1)
+    assert sensor.read([8])["audio.utilisation"] == Missing(
+        "no time has passed since the last reading"
+    )
 
 
-def test_a_process_that_is_gone_has_missing_figures(kernel: FakeKernel) -> None:
+def test_a_process_that_has_ended_is_passed_over(kernel: FakeKernel) -> None:
     sensor = ThreadSensor(kernel.proc, kernel.now_s)
-    sensor.read([7])
-    kernel.time_s += 1.0
-    assert sensor.read([7])["audio.cpu_share"] == Missing("no thread has schedstat figures")
-
-
-def test_the_cost_of_control_adds_up_over_its_processes(kernel: FakeKernel) -> None:
-    sensor = ProcessSensor(kernel.proc, kernel.now_s)
-    kernel.process(7, user=100, system=0, pages=10)
-    kernel.process(8, user=50, system=0, pages=5)
+    kernel.write("7/schedstat", "0 0 1\n")
+    kernel.write("8/schedstat", "0 0 1\n")
     sensor.read([7, 8])
-    kernel.time_s += 10.0
-    kernel.process(7, user=106, system=2, pages=10)
-    kernel.process(8, user=52, system=0, pages=5)
-    readings = sensor.read([7, 8])
-    assert readings["control.cpu_share"] == Value(0.01)
-    assert readings["control.rss_bytes"] == Value(15.0 * PAGE_BYTES)
+    kernel.time_s += 1.0
+    kernel.write("7/schedstat", "300000000 0 1\n")
+    (kernel.proc / "8" / "schedstat").unlink()
+    assert sensor.read([7, 8])["audio.utilisation"] == Value(0.3)
+
+
+def test_a_kernel_without_schedstat_gives_missing_readings_that_name_the_file(
+    kernel: FakeKernel,
+) -> None:
+    found = ThreadSensor(kernel.proc, kernel.now_s).read([7])["audio.run_delay_share"]
+    assert found == Missing(f"{kernel.proc}/7/schedstat: No such file or directory")
+
+
+def test_no_audio_process_is_a_missing_reading(kernel: FakeKernel) -> None:
+    sensor = ThreadSensor(kernel.proc, kernel.now_s)
+    assert sensor.read([])["audio.utilisation"] == Missing("no audio process is running")
+
+
+def test_the_cost_of_a_process_is_its_processor_time_and_its_memory(kernel: FakeKernel) -> None:
+    kernel.write("7/stat", "7 (a) b) S 1 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 1 0 500\n")
+    kernel.write("7/status", "Name:\ta) b\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\n")
+    assert ProcessSensor(7, kernel.proc).read() == {
+        "process.cpu_s": Value(200 / CLOCK_TICKS_PER_S),
+        "process.rss_mib": Value(100.0),
+        "process.peak_rss_mib": Value(200.0),
+    }
+
+
+def test_a_process_that_is_gone_costs_an_unknown_amount_rather_than_nothing(
+    kernel: FakeKernel,
+) -> None:
+    readings = ProcessSensor(7, kernel.proc).read().values()
+    assert all(isinstance(each, Missing) for each in readings)
 
 
 def test_the_real_kernel_is_understood() -> None:
-    sensor = ProcessSensor()
-    sensor.read([os.getpid()])
-    assert isinstance(sensor.read([os.getpid()])["control.rss_bytes"], Value)
+    ourselves = ProcessSensor(os.getpid()).read()
+    assert all(isinstance(each, Value) for each in ourselves.values())
     machine = MachineSensor()
     assert machine.read()["cpu.utilisation"] == Missing("first reading")
+    threads = ThreadSensor()
+    assert threads.read([os.getpid()])["audio.utilisation"] == Missing("first reading")
+    assert isinstance(threads.read([os.getpid()])["audio.utilisation"], Value)

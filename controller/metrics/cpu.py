@@ -1,14 +1,14 @@
-"""What the kernel tells about processor time: of the machine, of threads, of ourselves.
+"""What the kernel tells about processor time: of the machine, of audio threads, of a process.
 
-Each sensor reports shares over the interval since its last call, so its first reading is
-missing; so is whatever this kernel does not account for.
+Shares are over the interval since the last call, so the first reading of each is missing;
+so is whatever this kernel does not account for.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,49 +18,52 @@ PROC = Path("/proc")
 FIRST = Missing("first reading")
 Monotonic = Callable[[], float]
 
+CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+UNREADABLE = (OSError, ValueError, IndexError, KeyError)
+"""How a kernel file fails: it is absent, its process has ended, or its form is another."""
+
 
 class MachineSensor:
     """How busy, how crowded and how much robbed by the hypervisor all processors were."""
 
-    def __init__(self, proc: Path = PROC, now_s: Monotonic = time.monotonic) -> None:
-        self._proc = proc
+    def __init__(self, root: Path = PROC, now_s: Monotonic = time.monotonic) -> None:
+        self._stat = root / "stat"
+        self._pressure_file = root / "pressure" / "cpu"
         self._now_s = now_s
         self._times: _ProcessorTimes | None = None
         self._stalled: tuple[float, float] | None = None
 
-    def read(self) -> Mapping[str, Reading]:
-        """`cpu.utilisation` and `cpu.steal_share` of all processor time; `cpu.pressure_share`.
+    def read(self) -> dict[str, Reading]:
+        """`cpu.utilisation`, `cpu.steal_share` and `cpu.pressure_some_share`, each 0 to 1.
 
-        Utilisation leaves out idle and stolen time. Pressure is the share of wall time in
-        which some thread that could run had to wait for a processor (PSI `some`).
+        Utilisation is of all processor time and leaves out idle and stolen time. Pressure is
+        the share of wall time in which some thread that could run waited for a processor.
         """
         utilisation, steal_share = self._machine()
         return {
             "cpu.utilisation": utilisation,
             "cpu.steal_share": steal_share,
-            "cpu.pressure_share": self._pressure(),
+            "cpu.pressure_some_share": self._pressure(),
         }
 
     def _machine(self) -> tuple[Reading, Reading]:
-        path = self._proc / "stat"
         try:
-            ticks = [int(each) for each in path.read_text("ascii").splitlines()[0].split()[1:9]]
-        except (OSError, ValueError, IndexError) as error:
-            return (_unreadable(path, error),) * 2
-        now = _ProcessorTimes(sum(ticks), idle=ticks[3] + ticks[4], stolen=ticks[7])
+            # Guest time, the ninth figure and the tenth, is part of user time already.
+            ticks = [int(each) for each in _lines(self._stat)[0].split()[1:9]]
+            now = _ProcessorTimes(sum(ticks), idle=ticks[3] + ticks[4], stolen=ticks[7])
+        except UNREADABLE as error:
+            return (_unreadable(self._stat, error),) * 2
         before, self._times = self._times, now
         if before is None:
             return FIRST, FIRST
-        busy = now.busy - before.busy
         total = now.total - before.total
-        return _share(busy, total), _share(now.stolen - before.stolen, total)
+        return _share(now.busy - before.busy, total), _share(now.stolen - before.stolen, total)
 
     def _pressure(self) -> Reading:
-        path = self._proc / "pressure" / "cpu"
         try:
-            stalled_s = int(path.read_text("ascii").splitlines()[0].rpartition("=")[2]) / 1e6
-        except (OSError, ValueError, IndexError) as error:
-            return _unreadable(path, error)
+            stalled_s = int(_lines(self._pressure_file)[0].rpartition("total=")[2]) / 1e6
+        except UNREADABLE as error:
+            return _unreadable(self._pressure_file, error)
         before, self._stalled = self._stalled, (stalled_s, self._now_s())
         if before is None:
             return FIRST
@@ -81,114 +84,81 @@ class _ProcessorTimes:
 
 
 class ThreadSensor:
-    """How much the threads of a component ran, and how long they could have and did not."""
+    """How much the audio threads ran, and how long they could have run and had to wait.
 
-    def __init__(self, proc: Path = PROC, now_s: Monotonic = time.monotonic) -> None:
-        self._proc = proc
+    An audio thread is the main thread of its process.
+    """
+
+    def __init__(self, root: Path = PROC, now_s: Monotonic = time.monotonic) -> None:
+        self._root = root
         self._now_s = now_s
-        self._counters: dict[str, dict[str, tuple[int, int]]] = {}
-        self._read_at_s: dict[str, float] = {}
+        self._counters: dict[int, tuple[int, int]] = {}
+        self._read_at_s = 0.0
 
-    def read(self, pids: Iterable[int], component: str = "audio") -> Mapping[str, Reading]:
-        """`COMPONENT.cpu_share` and `COMPONENT.run_delay_share` of the worst-off thread.
+    def read(self, pids: Iterable[int]) -> dict[str, Reading]:
+        """`audio.utilisation` and `audio.run_delay_share`: the highest of any thread.
 
-        The one is the share of the interval in which the busiest thread ran, the other that
-        in which the most delayed thread waited in a run queue: pre-emption, when it is high
-        while the utilisation by the component itself is not.
+        The one is the share of the interval that a thread ran, the other that it waited in a
+        run queue. A thread that is new or has ended counts for nothing.
         """
-        counters = self._count(pids)
-        now_s = self._now_s()
-        before = self._counters.get(component)
-        elapsed_s = now_s - self._read_at_s.get(component, now_s)
-        self._counters[component], self._read_at_s[component] = counters, now_s
-        ran, waited = _most(before, counters)
-        return {
-            f"{component}.cpu_share": _of_interval(ran, elapsed_s),
-            f"{component}.run_delay_share": _of_interval(waited, elapsed_s),
-        }
-
-    def _count(self, pids: Iterable[int]) -> dict[str, tuple[int, int]]:
-        """Nanoseconds that each thread ran and waited, by its path."""
-        counters = {}
+        counters: dict[int, tuple[int, int]] = {}
+        why: Reading = Missing("no audio process is running")
         for pid in pids:
-            for path in (self._proc / str(pid) / "task").glob("*/schedstat"):
-                try:
-                    ran, waited, _ = path.read_text("ascii").split()
-                except (FileNotFoundError, ProcessLookupError):
-                    continue  # it ended since it was listed
-                counters[str(path)] = int(ran), int(waited)
-        return counters
+            path = self._root / str(pid) / "schedstat"
+            try:
+                ran, waited = _lines(path)[0].split()[:2]
+                counters[pid] = int(ran), int(waited)
+            except UNREADABLE as error:
+                why = _unreadable(path, error)
+        return self._shares_since(counters, why)
 
-
-def _most(
-    before: Mapping[str, tuple[int, int]] | None, now: Mapping[str, tuple[int, int]]
-) -> tuple[int | Missing, int | Missing]:
-    if before is None:
-        return FIRST, FIRST
-    grown = [
-        (now[each][0] - before[each][0], now[each][1] - before[each][1])
-        for each in now.keys() & before.keys()
-    ]
-    if not grown:
-        missing = Missing("no thread has schedstat figures" if not now else FIRST.reason)
-        return missing, missing
-    return max(ran for ran, _ in grown), max(waited for _, waited in grown)
-
-
-def _of_interval(nanoseconds: int | Missing, elapsed_s: float) -> Reading:
-    if isinstance(nanoseconds, Missing):
-        return nanoseconds
-    return _share(nanoseconds / 1e9, elapsed_s)
+    def _shares_since(
+        self, counters: dict[int, tuple[int, int]], why: Reading
+    ) -> dict[str, Reading]:
+        now_s = self._now_s()
+        elapsed_ns = (now_s - self._read_at_s) * 1e9
+        before, self._counters, self._read_at_s = self._counters, counters, now_s
+        common = counters.keys() & before.keys()
+        readings: dict[str, Reading] = {}
+        for index, name in enumerate(("audio.utilisation", "audio.run_delay_share")):
+            if common:
+                most = max(counters[pid][index] - before[pid][index] for pid in common)
+                readings[name] = _share(most, elapsed_ns)
+            else:
+                readings[name] = FIRST if counters else why
+        return readings
 
 
 class ProcessSensor:
-    """What processes of our own cost: control must stay cheap, and shows that it is."""
+    """What one process costs: control must stay cheap, and shows that it is."""
 
-    def __init__(self, proc: Path = PROC, now_s: Monotonic = time.monotonic) -> None:
-        self._proc = proc
-        self._now_s = now_s
-        self._before: tuple[dict[int, int], float] | None = None
+    def __init__(self, pid: int, root: Path = PROC) -> None:
+        self._stat = root / str(pid) / "stat"
+        self._status = root / str(pid) / "status"
 
-    def read(self, pids: Iterable[int]) -> Mapping[str, Reading]:
-        """`control.cpu_share` of one processor and `control.rss_bytes`, all `pids` together."""
-        pids = tuple(pids)
-        ticks = {pid: used for pid in pids if (used := self._ticks(pid)) is not None}
-        now_s = self._now_s()
-        before, self._before = self._before, (ticks, now_s)
-        return {
-            "control.cpu_share": _cpu_share(before, ticks, now_s),
-            "control.rss_bytes": self._resident(pids),
-        }
+    def read(self) -> dict[str, Reading]:
+        """`process.cpu_s` since it started, `process.rss_mib`, `process.peak_rss_mib`."""
+        return {"process.cpu_s": self._cpu_s(), **self._memory()}
 
-    def _ticks(self, pid: int) -> int | None:
+    def _cpu_s(self) -> Reading:
         try:
-            stat = (self._proc / str(pid) / "stat").read_text("utf-8", errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return int(user) + int(system)
+            # The name stands in brackets and may itself hold spaces and brackets.
+            user, system = _lines(self._stat)[0].rpartition(")")[2].split()[11:13]
+            return Value((int(user) + int(system)) / CLOCK_TICKS_PER_S)
+        except UNREADABLE as error:
+            return _unreadable(self._stat, error)
 
-    def _resident(self, pids: Iterable[int]) -> Reading:
-        pages = []
-        for pid in pids:
-            try:
-                statm = (self._proc / str(pid) / "statm").read_text("ascii")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            pages.append(int(statm.split()[1]))
-        if not pages:
-            return Missing("the process has ended")
-        return Value(float(sum(pages) * os.sysconf("SC_PAGE_SIZE")))
+    def _memory(self) -> dict[str, Reading]:
+        keys = {"process.rss_mib": "VmRSS", "process.peak_rss_mib": "VmHWM"}
+        try:
+            fields = dict(line.split(":", 1) for line in _lines(self._status) if ":" in line)
+            return {name: Value(int(fields[key].split()[0]) / 1024) for name, key in keys.items()}
+        except UNREADABLE as error:
+            return dict.fromkeys(keys, _unreadable(self._status, error))
 
 
-def _cpu_share(
-    before: tuple[dict[int, int], float] | None, ticks: dict[int, int], now_s: float
-) -> Reading:
-    if before is None:
-        return FIRST
-    earlier, earlier_s = before
-    used = sum(ticks[pid] - earlier.get(pid, 0) for pid in ticks)
-    return _share(used / os.sysconf("SC_CLK_TCK"), now_s - earlier_s)
+def _lines(path: Path) -> list[str]:
+    return path.read_text("utf-8", errors="replace").splitlines()
 
 
 def _share(part: float, whole: float) -> Reading:
