@@ -116,11 +116,12 @@ class Guard:
         self._memory.pauses = [*others, pause]
 
     def resume_knob(self, knob: str | None) -> None:
-        """End the pauses of this knob and its shadow; None ends all."""
+        """End the pauses of this knob and its shadow; None ends all. Streaks of shrinking restart."""
         memory = self._memory
         memory.pauses = [each for each in memory.pauses if knob not in (None, each.knob)]
         for each in [knob] if knob is not None else list(memory.rollbacks_at_s):
             memory.rollbacks_at_s.pop(each, None)
+        self._shrinking_since_s.clear()
 
     def paused(self, knob: str, direction: Direction, time_s: float) -> str | None:
         """Why a person's pause forbids turning the knob that way; None where none does."""
