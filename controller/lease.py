@@ -46,6 +46,8 @@ class Lease:
         return lease
 
     def __enter__(self) -> Self:
+        if self._guardian is None:
+            self._spawn()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,171 @@
+"""The journal's file: opened, created, checked, and its failures in a user's words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from controller.errors import JournalError
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x4B61_7065
+"""Marks the file as ours (`man file`): the letters Kape."""
+BUSY_PATIENCE_S = 1.0
+
+SCHEMA = """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    plant TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    config TEXT NOT NULL,
+    started_at_s REAL NOT NULL,
+    ended_at_s REAL,
+    summary TEXT
+);
+CREATE TABLE ticks (
+    run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    time_s REAL NOT NULL,
+    eventful INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    PRIMARY KEY (run, number)
+);
+CREATE INDEX eventful_ticks ON ticks (run, number) WHERE eventful;
+CREATE TRIGGER ticks_are_final BEFORE UPDATE ON ticks
+BEGIN SELECT raise(ABORT, 'a recorded tick is never changed'); END;
+CREATE TABLE memories (plant TEXT PRIMARY KEY, memory TEXT NOT NULL);
+CREATE TABLE originals (boot TEXT NOT NULL, registration TEXT NOT NULL);
+CREATE TABLE commands (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    command TEXT NOT NULL,
+    sent_at_s REAL NOT NULL,
+    taken INTEGER NOT NULL DEFAULT 0,
+    answer TEXT
+);
+"""
+
+
+class Database:
+    """One connection to a journal; every failure is a JournalError with its remedy."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def create(cls, path: Path) -> Database:
+        """Open for writing; the file is made where it does not exist."""
+        return cls._opened(path, "rwc", cls._prepare)
+
+    @classmethod
+    def existing(cls, path: Path, *, writable: bool = False) -> Database:
+        """Open a journal that some run has made."""
+        if not path.exists():
+            remedy = "`kapellmeister run` makes one; or name its --state-dir"
+            raise JournalError(path, "there is no journal here yet", remedy)
+        return cls._opened(path, "rw" if writable else "ro", cls._check)
+
+    @classmethod
+    def _opened(cls, path: Path, mode: str, make_ready: Callable[[Database], None]) -> Database:
+        with _explained(path):
+            database = cls(path, _connect(path, mode))
+            try:
+                make_ready(database)
+            except BaseException:
+                database.close()
+                raise
+        return database
+
+    def rows(self, query: str, *arguments: object) -> Iterator[tuple[object, ...]]:
+        """The rows that a query yields, one by one."""
+        with _explained(self.path):
+            yield from self._connection.execute(query, arguments)
+
+    def execute(self, statement: str, *arguments: object) -> sqlite3.Cursor:
+        """Do one thing, in the transaction that is open or in one of its own."""
+        with _explained(self.path):
+            return self._connection.execute(statement, arguments)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is done within is done together, or not at all."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _prepare(self) -> None:
+        """Lay out a new file; the write-ahead log survives the death of this process."""
+        self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA foreign_keys = ON")
+        with self.transaction():
+            if not self._is_empty():
+                self._check()
+                return
+            for statement in _statements(SCHEMA):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _is_empty(self) -> bool:
+        (objects,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return bool(objects == 0)
+
+    def _check(self) -> None:
+        (application,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if application != APPLICATION_ID:
+            remedy = "move it away, or choose another --state-dir"
+            raise JournalError(self.path, "it is a database of another program", remedy)
+        if version > SCHEMA_VERSION:
+            why = f"a newer version wrote it (schema {version}, known up to {SCHEMA_VERSION})"
+            raise JournalError(
+                self.path, why, "update kapellmeister, or choose another --state-dir"
+            )
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    if path.is_dir():
+        raise JournalError(path, "it is a folder", "move it away, or choose another --state-dir")
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_PATIENCE_S, isolation_level=None)
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise JournalError(path, str(error), _remedy(error)) from error
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return "free space on its disk, or choose another --state-dir"
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "the file is damaged: move it away, a new one is made"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "another program holds it locked: end that one"
+    return "make the file and its folder writable, or choose another --state-dir"

@@ -1,0 +1,133 @@
+"""The append-only record of everything a controller saw, decided and did."""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self, cast
+
+from controller.command_queue import CommandQueue
+from controller.commands import Command
+from controller.database import Database
+from controller.guardian import decode, encode
+from controller.plain import JsonValue, to_plain
+from controller.restoration import Original
+from controller.scheduling import ThreadId
+from controller.tick import Tick
+
+DAY_S = 86_400.0
+COMPRESSION = 1
+
+
+class Journal:
+    """Writes the record of one controller, one transaction a tick.
+
+    Whatever happens to this process, at most the tick in flight is lost. All methods raise
+    JournalError where the file cannot be written.
+    """
+
+    def __init__(self, database: Database, now_s: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._now_s = now_s
+        self._commands = CommandQueue(database, now_s)
+        self._run: int | None = None
+        self._plant = ""
+        self._originals: Mapping[ThreadId, Original] | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the journal, or begin it; JournalError says why that is impossible."""
+        return cls(Database.create(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start_run(self, plant: str, policy: str, config: str) -> int:
+        """Begin a run, whose ticks are recorded from now on; its number. `config` is JSON."""
+        statement = "INSERT INTO runs (plant, policy, config, started_at_s) VALUES (?, ?, ?, ?)"
+        cursor = self._database.execute(statement, plant, policy, config, self._now_s())
+        self._run, self._plant = cursor.lastrowid, plant
+        return cursor.lastrowid or 0
+
+    def record(self, tick: Tick, memory: JsonValue) -> None:
+        """Keep a tick, and what the next start needs to go on from it."""
+        record = zlib.compress(_dump(to_plain(tick)).encode(), COMPRESSION)
+        row = (self._run, tick.number, tick.time_s, _is_eventful(tick), record)
+        with self._database.transaction():
+            self._database.execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?)", *row)
+            self._database.execute(
+                "INSERT OR REPLACE INTO memories VALUES (?, ?)", self._plant, _dump(memory)
+            )
+
+    def end_run(self, summary: str) -> None:
+        """Close the run with its summary, as JSON."""
+        statement = "UPDATE runs SET ended_at_s = ?, summary = ? WHERE id = ?"
+        self._database.execute(statement, self._now_s(), summary, self._run)
+
+    def last_memory(self, plant: str) -> JsonValue:
+        """What the last recorded tick on this plant left; None where there is none."""
+        rows = self._database.rows("SELECT memory FROM memories WHERE plant = ?", plant)
+        (text,) = next(rows, ("null",))
+        return cast(JsonValue, json.loads(cast(str, text)))
+
+    def prune(self, keep_days: float) -> int:
+        """Delete the runs that ended longer ago than that; how many. Before `start_run`."""
+        ended = "coalesce(ended_at_s, (SELECT max(time_s) FROM ticks WHERE run = id), started_at_s)"
+        horizon_s = self._now_s() - keep_days * DAY_S
+        deleted = self._database.execute(f"DELETE FROM runs WHERE {ended} < ?", horizon_s).rowcount
+        self._database.execute("DELETE FROM commands WHERE sent_at_s < ?", horizon_s)
+        if deleted:
+            self._database.execute("PRAGMA incremental_vacuum").fetchall()
+        return deleted
+
+    def keep_originals(self, originals: Mapping[ThreadId, Original]) -> None:
+        """Keep how threads were found, should this process and the guardian both die."""
+        if originals == self._originals:
+            return
+        held = [_dump(cast(JsonValue, encode(*each))) for each in originals.items()]
+        with self._database.transaction():
+            self._database.execute("DELETE FROM originals")
+            for registration in held:
+                self._database.execute("INSERT INTO originals VALUES (?, ?)", _boot(), registration)
+        self._originals = dict(originals)
+
+    def left_over(self) -> Mapping[ThreadId, Original]:
+        """Threads that an earlier controller changed and may not have put back."""
+        rows = self._database.rows("SELECT registration FROM originals WHERE boot = ?", _boot())
+        return dict(decode(json.loads(cast(str, text))) for (text,) in rows)
+
+    def take(self) -> Sequence[tuple[int, Command]]:
+        """The commands that came since the last call."""
+        return self._commands.take()
+
+    def answer(self, command: int, text: str) -> None:
+        """What came of a command, in one line."""
+        self._commands.answer(command, text)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+
+def _is_eventful(tick: Tick) -> bool:
+    """Whether a person would want to read about it; a lasting hold is news only once."""
+    new_hold = any(hold.since_s == tick.time_s or hold.alarm for hold in tick.holds)
+    return new_hold or any((tick.changes, tick.verifications, tick.refusals, tick.alarms))
+
+
+def _dump(value: JsonValue) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _boot() -> str:
+    """Which boot this is: thread ids mean nothing in another. Empty where it is not told."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""

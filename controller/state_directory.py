@@ -1,0 +1,89 @@
+"""Where a controller keeps what must outlive it, and that only one controller does so."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from controller.errors import AlreadyRunningError, JournalError
+
+JOURNAL_NAME = "journal.sqlite3"
+LOCK_NAME = "controller.lock"
+LOCK_ATTEMPTS = 3
+LOCK_PAUSE_S = 0.05
+
+
+class StateDirectory:
+    """A folder with the journal and a lock; `$XDG_STATE_HOME/kapellmeister` unless named."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = (default_path() if path is None else path).absolute()
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal's file."""
+        return self.path / JOURNAL_NAME
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only controller here, until the block or this process ends, by any route.
+
+        Creates the folder. Raises AlreadyRunningError with the holder's process, and
+        JournalError where the folder cannot be made or written.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise JournalError(self.path, why, "choose another --state-dir") from error
+        try:
+            self._take(descriptor)
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def holder(self) -> int | None:
+        """Process id of the controller that runs here; None where none does."""
+        try:
+            descriptor = os.open(self.path / LOCK_NAME, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            return None if _locked(descriptor, fcntl.LOCK_SH) else _pid_in(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _take(self, descriptor: int) -> None:
+        """Lock; `holder` in another process may have it locked for a moment."""
+        for _ in range(LOCK_ATTEMPTS):
+            if _locked(descriptor, fcntl.LOCK_EX):
+                return
+            time.sleep(LOCK_PAUSE_S)
+        raise AlreadyRunningError(self.path, _pid_in(descriptor))
+
+
+def default_path() -> Path:
+    """The folder by the XDG base directory specification: a relative setting is ignored."""
+    named = Path(os.environ.get("XDG_STATE_HOME", ""))
+    base = named if named.is_absolute() else Path.home() / ".local" / "state"
+    return base / "kapellmeister"
+
+
+def _locked(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _pid_in(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0)
+    return int(text) if text.isdigit() else None
