@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from controller.workloads.backend import BiquadBank
+from controller.workloads.backend import LANES, BiquadBank
 from controller.workloads.workload import DoubleArray, FloatArray, IntArray
 
 
@@ -22,19 +22,22 @@ def mix_spectra(
     filter_of_slot: IntArray,
 ) -> Any:
     """See `SpectralMixer`: one gather of the rings in order of age, one multiply, one sum."""
-    partitions, bins = delay_line.shape[1], spectra.shape[1]
+    partitions, tiles = delay_line.shape[1:3]
+    bins = spectra.shape[1]
     head = (newest[slots] + 1) % partitions
     newest[slots] = head
-    delay_line[slots, head, 0, :bins] = spectra.real
-    delay_line[slots, head, 1, :bins] = spectra.imag
+    padded = xp.pad(spectra, ((0, 0), (0, tiles * LANES - bins))).reshape(-1, tiles, LANES)
+    delay_line[slots, head, :, 0] = padded.real
+    delay_line[slots, head, :, 1] = padded.imag
     by_age = (head[:, None] - xp.arange(partitions)) % partitions
-    past = delay_line[slots[:, None], by_age][..., :bins]
-    chosen = filters[filter_of_slot[slots]][..., :bins]
-    real, imag = past[:, :, None, 0], past[:, :, None, 1]
-    left_right_real, left_right_imag = chosen[:, :, :, 0], chosen[:, :, :, 1]
-    bus_real = (real * left_right_real - imag * left_right_imag).sum(axis=(0, 1))
-    bus_imag = (real * left_right_imag + imag * left_right_real).sum(axis=(0, 1))
-    return bus_real + 1j * bus_imag
+    past = delay_line[slots[:, None], by_age][:, :, :, None]
+    response = filters[filter_of_slot[slots]]
+    real, imag = past[..., 0, :], past[..., 1, :]
+    response_real, response_imag = response[..., 0, :], response[..., 1, :]
+    bus_real = (real * response_real - imag * response_imag).sum(axis=(0, 1))
+    bus_imag = (real * response_imag + imag * response_real).sum(axis=(0, 1))
+    bus = (bus_real + 1j * bus_imag).swapaxes(0, 1)
+    return bus.reshape(2, tiles * LANES)[:, :bins]
 
 
 def biquad_bank(

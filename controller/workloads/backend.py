@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 from typing import Any, Protocol
 
+import numpy as np
+
 from controller.errors import PlugInError
 from controller.workloads.workload import DoubleArray, FloatArray, IntArray
+
+LANES = 16
+"""Bins that one step takes: a cache line, and one AVX-512 register, of float32."""
+
+CACHE_LINE_BYTES = 64
 
 
 class SpectralMixer(Protocol):
     """Frequency-domain convolution of many streams, summed to one stereo spectrum.
 
-    Spectra are held as planes (real, imaginary) padded to `padded_bins`, the form that SIMD takes.
+    Spectra are held in tiles of 16 bins, 16 real parts before 16 imaginary ones, as SIMD takes
+    them; see `tiled`.
     """
 
     def __call__(
@@ -29,9 +38,9 @@ class SpectralMixer(Protocol):
     ) -> Any:
         """Push one spectrum per stream into its delay line; return the bus, (2, bins) complex64.
 
-        `spectra`: (n, bins) complex64; `delay_line`: (capacity, partitions, 2, padded bins), a
-        ring whose latest entry is `newest` (capacity,); `filters`: (f, partitions, 2 ears, 2,
-        padded bins); `filter_of_slot`: (capacity,) into `filters`.
+        `spectra`: (n, bins) complex64; `delay_line`: (capacity, partitions, tiles, 2, 16), a
+        ring whose latest entry is `newest` (capacity,); `filters`: (f, partitions, tiles, 2 ears,
+        2, 16); `filter_of_slot`: (capacity,) into `filters`.
         """
         ...
 
@@ -53,32 +62,47 @@ class Backend:
     """An array module with its transforms, and the two inner loops that deserve more than arrays.
 
     `biquad_bank(coefficients, period_frames)` binds coefficients (capacity, sections, 5), in the
-    order b0 b1 b2 a1 a2 with a0 = 1.
+    order b0 b1 b2 a1 a2 with a0 = 1. `zeros(shape, dtype)` places state where loops
+    are fastest.
     """
 
     name: str
     xp: ModuleType
+    zeros: Callable[..., Any]
     rfft: Callable[..., Any]
     irfft: Callable[..., Any]
     mix_spectra: SpectralMixer
     biquad_bank: Callable[[DoubleArray, int], BiquadBank]
 
 
-def padded_bins(bins: int) -> int:
-    """Bins rounded up to a whole number of 64-byte cache lines, so that SIMD loads are aligned."""
-    return -(-bins // 16) * 16
+def tiled(spectra: Any) -> FloatArray:
+    """Cut complex spectra (..., bins) into tiles (..., tiles, 2, 16), zero-padded, on the host."""
+    bins = spectra.shape[-1]
+    tiles = -(-bins // LANES)
+    padded = np.zeros((*spectra.shape[:-1], tiles * LANES), dtype=np.complex64)
+    padded[..., :bins] = spectra
+    cut = padded.reshape(*spectra.shape[:-1], tiles, LANES)
+    return np.stack((cut.real, cut.imag), axis=-2)
+
+
+def aligned_zeros(shape: int | tuple[int, ...], dtype: Any = np.float32) -> Any:
+    """Zeros that begin on a cache line: a SIMD load that straddles two costs twice the time."""
+    wanted = np.dtype(dtype).itemsize * math.prod((shape,) if isinstance(shape, int) else shape)
+    raw = np.zeros(wanted + CACHE_LINE_BYTES, dtype=np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE_BYTES
+    return raw[start : start + wanted].view(dtype).reshape(shape)
 
 
 def numpy_backend() -> Backend:
     """The CPU: scipy's transforms and loops compiled by numba, which let go of the GIL."""
-    import numpy
     from scipy import fft
 
     from controller.workloads import compiled_kernels
 
     return Backend(
         name="numpy",
-        xp=numpy,
+        xp=np,
+        zeros=aligned_zeros,
         rfft=fft.rfft,
         irfft=fft.irfft,
         mix_spectra=compiled_kernels.mix_spectra,
@@ -93,6 +117,7 @@ def array_backend(name: str, xp: ModuleType, fft: ModuleType) -> Backend:
     return Backend(
         name=name,
         xp=xp,
+        zeros=xp.zeros,
         rfft=fft.rfft,
         irfft=fft.irfft,
         mix_spectra=partial(array_kernels.mix_spectra, xp),

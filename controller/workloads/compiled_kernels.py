@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 from numba import complex64, float32, float64, intp, njit, types, void
 
-from controller.workloads.backend import BiquadBank
+from controller.workloads.backend import LANES, BiquadBank
 from controller.workloads.workload import DoubleArray, FloatArray, IntArray
 
-LANES = 16
+STREAMS_ABREAST = 16
 """Streams that are filtered side by side: enough to hide the latency of each recursion."""
 
 SMALLEST_STATE = 1e-30
@@ -25,9 +25,9 @@ def _read_only(dtype: types.Type, dimensions: int) -> types.Array:
 _MIX_SPECTRA = complex64[:, ::1](
     _read_only(complex64, 2),
     _read_only(intp, 1),
-    float32[:, :, :, ::1],
+    float32[:, :, :, :, ::1],
     intp[::1],
-    _read_only(float32, 5),
+    _read_only(float32, 6),
     _read_only(intp, 1),
 )
 _FILTER_STREAMS = void(
@@ -39,6 +39,24 @@ _FILTER_STREAMS = void(
 )
 
 
+@njit(nogil=True, fastmath=True, cache=True)
+def _push(spectrum: np.ndarray, place: FloatArray) -> None:
+    for k in range(spectrum.size):
+        at = k // LANES * 2 * LANES + k % LANES
+        place[at] = spectrum[k].real
+        place[at + LANES] = spectrum[k].imag
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _complex_bus(bus: FloatArray, bins: int) -> np.ndarray:
+    mixed = np.empty((2, bins), dtype=np.complex64)
+    for k in range(bins):
+        at = k // LANES * 4 * LANES + k % LANES
+        mixed[0, k] = complex(bus[at], bus[at + LANES])
+        mixed[1, k] = complex(bus[at + 2 * LANES], bus[at + 3 * LANES])
+    return mixed
+
+
 @njit(_MIX_SPECTRA, nogil=True, fastmath=True, cache=True)
 def mix_spectra(
     spectra: np.ndarray,
@@ -48,33 +66,30 @@ def mix_spectra(
     filters: FloatArray,
     filter_of_slot: IntArray,
 ) -> np.ndarray:
-    """See `SpectralMixer`: each inner loop runs over the bins of one partition."""
-    partitions, width = delay_line.shape[1], delay_line.shape[3]
-    bins = spectra.shape[1]
-    bus = np.zeros((2, 2, width), dtype=np.float32)
-    left_real, left_imag, right_real, right_imag = bus[0, 0], bus[0, 1], bus[1, 0], bus[1, 1]
+    """See `SpectralMixer`: per partition two runs through memory, each step one SIMD register."""
+    capacity, partitions, tiles = delay_line.shape[:3]
+    past = delay_line.reshape(capacity, partitions, tiles * 2 * LANES)
+    responses = filters.reshape(filters.shape[0], partitions, tiles * 4 * LANES)
+    bus = np.zeros(tiles * 4 * LANES, dtype=np.float32)
     for i in range(slots.size):
         slot = slots[i]
-        head = (newest[slot] + 1) % partitions
-        newest[slot] = head
-        for k in range(bins):
-            delay_line[slot, head, 0, k] = spectra[i, k].real
-            delay_line[slot, head, 1, k] = spectra[i, k].imag
+        age = (newest[slot] + 1) % partitions
+        newest[slot] = age
+        _push(spectra[i], past[slot, age])
         for p in range(partitions):
-            x = delay_line[slot, (head - p) % partitions]
-            real, imag = x[0], x[1]
-            left, right = filters[filter_of_slot[slot], p, 0], filters[filter_of_slot[slot], p, 1]
-            lr, li, rr, ri = left[0], left[1], right[0], right[1]
-            for k in range(width):
-                left_real[k] += real[k] * lr[k] - imag[k] * li[k]
-                left_imag[k] += real[k] * li[k] + imag[k] * lr[k]
-                right_real[k] += real[k] * rr[k] - imag[k] * ri[k]
-                right_imag[k] += real[k] * ri[k] + imag[k] * rr[k]
-    mixed = np.empty((2, bins), dtype=np.complex64)
-    for ear in range(2):
-        for k in range(bins):
-            mixed[ear, k] = complex(bus[ear, 0, k], bus[ear, 1, k])
-    return mixed
+            x, h = past[slot, age], responses[filter_of_slot[slot], p]
+            for tile in range(tiles):
+                at, to = tile * 2 * LANES, tile * 4 * LANES
+                for k in range(LANES):
+                    real, imag = x[at + k], x[at + LANES + k]
+                    left_real, left_imag = h[to + k], h[to + LANES + k]
+                    right_real, right_imag = h[to + 2 * LANES + k], h[to + 3 * LANES + k]
+                    bus[to + k] += real * left_real - imag * left_imag
+                    bus[to + LANES + k] += real * left_imag + imag * left_real
+                    bus[to + 2 * LANES + k] += real * right_real - imag * right_imag
+                    bus[to + 3 * LANES + k] += real * right_imag + imag * right_real
+            age = age - 1 if age > 0 else partitions - 1
+    return _complex_bus(bus, spectra.shape[1])
 
 
 @njit(nogil=True, fastmath=True, cache=True)
@@ -95,12 +110,12 @@ def _filter_streams(
     streams, frames = blocks.shape
     sections = coefficients.shape[1]
     # Allocated here, so that the compiler knows that they do not overlap and uses SIMD.
-    c = np.zeros((sections, 5, LANES))
-    z = np.zeros((sections, 2, LANES))
-    x = np.zeros((frames, LANES))
-    total = np.zeros((frames, LANES))
-    for first in range(0, streams, LANES):
-        used = min(LANES, streams - first)
+    c = np.zeros((sections, 5, STREAMS_ABREAST))
+    z = np.zeros((sections, 2, STREAMS_ABREAST))
+    x = np.zeros((frames, STREAMS_ABREAST))
+    total = np.zeros((frames, STREAMS_ABREAST))
+    for first in range(0, streams, STREAMS_ABREAST):
+        used = min(STREAMS_ABREAST, streams - first)
         x[:, used:] = 0.0
         z[:, :, used:] = 0.0
         for lane in range(used):
@@ -110,13 +125,13 @@ def _filter_streams(
             z[:, :, lane] = state[slot]
         for t in range(frames):
             for j in range(sections):
-                for lane in range(LANES):
+                for lane in range(STREAMS_ABREAST):
                     v = x[t, lane]
                     y = c[j, 0, lane] * v + z[j, 0, lane]
                     z[j, 0, lane] = c[j, 1, lane] * v - c[j, 3, lane] * y + z[j, 1, lane]
                     z[j, 1, lane] = c[j, 2, lane] * v - c[j, 4, lane] * y
                     x[t, lane] = y
-            for lane in range(LANES):
+            for lane in range(STREAMS_ABREAST):
                 total[t, lane] += x[t, lane]
         for lane in range(used):
             _keep(z[:, :, lane], state[slots[first + lane]])

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import fft
 
 from controller.hrir import HrirSet, spherical_head
-from controller.workloads.backend import Backend, padded_bins
+from controller.workloads.backend import LANES, Backend, tiled
 from controller.workloads.workload import (
     FloatArray,
     IntArray,
@@ -32,13 +32,14 @@ class HrtfRenderer:
         self.memory_blocks = blocks_spanning(settings.taps - 1, period)
         self._backend = backend
         self._period = period
-        self._filters = xp.asarray(partitioned_spectra(responses, period))
+        spectra = partitioned_spectra(responses, period)
+        self._filters = backend.zeros(spectra.shape, xp.float32)
+        self._filters[...] = xp.asarray(spectra)
         self._filter_of_slot = xp.asarray(filter_of_slot.astype(np.intp))
-        partitions, width = self._filters.shape[1], self._filters.shape[-1]
-        self._delay_line = xp.zeros((capacity, partitions, 2, width), dtype=xp.float32)
+        self._delay_line = backend.zeros((capacity, *spectra.shape[1:3], 2, LANES), xp.float32)
         self._newest = xp.zeros(capacity, dtype=xp.intp)
-        self._previous = xp.zeros((capacity, period), dtype=xp.float32)
-        self._frames = xp.empty((capacity, 2 * period), dtype=xp.float32)
+        self._previous = backend.zeros((capacity, period), xp.float32)
+        self._frames = backend.zeros((capacity, 2 * period), xp.float32)
 
     def reset(self, slots: IntArray) -> None:
         """Silence the past of `slots`."""
@@ -66,19 +67,15 @@ class HrtfRenderer:
 def partitioned_spectra(responses: FloatArray, period_frames: int) -> FloatArray:
     """Cut impulse responses into periods and transform each, zero-padded to two periods.
 
-    `responses`: (f, 2, taps). Returns planes (f, partitions, 2 ears, 2, padded bins) float32.
+    `responses`: (f, 2, taps). Returns tiles (f, partitions, tiles, 2 ears, 2, 16) float32.
     """
     filters, ears, taps = responses.shape
     partitions = blocks_spanning(taps, period_frames)
     padded = np.zeros((filters, ears, partitions * period_frames), dtype=np.float32)
     padded[..., :taps] = responses
-    cut = padded.reshape(filters, ears, partitions, period_frames).swapaxes(1, 2)
-    spectra = fft.rfft(cut, n=2 * period_frames)
-    bins = spectra.shape[-1]
-    planes = np.zeros((filters, partitions, ears, 2, padded_bins(bins)), dtype=np.float32)
-    planes[..., 0, :bins] = spectra.real
-    planes[..., 1, :bins] = spectra.imag
-    return planes
+    cut = padded.reshape(filters, ears, partitions, period_frames)
+    ear_by_ear = tiled(fft.rfft(cut, n=2 * period_frames))
+    return np.ascontiguousarray(ear_by_ear.transpose(0, 2, 3, 1, 4, 5))
 
 
 def _directions(settings: WorkloadSettings, hrirs: HrirSet) -> IntArray:

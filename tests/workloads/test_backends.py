@@ -11,7 +11,7 @@ from controller.workloads.backend import (
     array_backend,
     cupy_backend,
     numpy_backend,
-    padded_bins,
+    tiled,
 )
 from controller.workloads.filters import equalisers
 
@@ -23,11 +23,10 @@ def pair():
 
 def test_compiled_and_array_mixing_push_and_sum_the_same(pair):
     random = np.random.default_rng(0)
-    bins, width, partitions = 129, padded_bins(129), 3
-    slots = np.array([4, 0, 3])
-    filters = random.standard_normal((2, partitions, 2, 2, width)).astype(np.float32)
-    filter_of_slot = np.array([0, 1, 1, 0, 1])
-    lines = [np.zeros((5, partitions, 2, width), dtype=np.float32) for _ in pair]
+    bins, tiles, partitions = 129, 9, 3
+    slots, filter_of_slot = np.array([4, 0, 3]), np.array([0, 1, 1, 0, 1])
+    filters = random.standard_normal((2, partitions, tiles, 2, 2, 16)).astype(np.float32)
+    lines = [backend.zeros((5, partitions, tiles, 2, 16), np.float32) for backend in pair]
     newest = [np.zeros(5, dtype=np.intp) for _ in pair]
     for _ in range(5):
         spectra = random.standard_normal((3, bins)) + 1j * random.standard_normal((3, bins))
@@ -41,6 +40,24 @@ def test_compiled_and_array_mixing_push_and_sum_the_same(pair):
         np.testing.assert_array_equal(lines[0], lines[1])
         np.testing.assert_array_equal(newest[0], newest[1])
     assert np.abs(compiled).max() > 1.0
+
+
+def test_tiles_hold_sixteen_real_parts_before_their_imaginary_ones():
+    spectrum = np.arange(20) + 1j * np.arange(100, 120)
+    tiles = tiled(spectrum)
+    assert tiles.shape == (2, 2, 16)
+    assert tiles[0].tolist() == [list(range(16)), list(range(100, 116))]
+    assert tiles[1, :, :5].tolist() == [[16, 17, 18, 19, 0], [116, 117, 118, 119, 0]]
+
+
+@pytest.mark.parametrize("shape", [3, (5, 7), (2, 3, 4, 5)])
+def test_state_of_the_compiled_loops_begins_on_a_cache_line(pair, shape):
+    for dtype in (np.float32, np.float64):
+        zeros = pair[0].zeros(shape, dtype)
+        assert zeros.ctypes.data % 64 == 0
+        assert zeros.shape == (shape if isinstance(shape, tuple) else (shape,))
+        assert zeros.dtype == dtype
+        assert not zeros.any()
 
 
 def test_compiled_and_array_filtering_give_the_same_sound_and_state(pair):

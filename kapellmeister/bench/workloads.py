@@ -1,0 +1,300 @@
+"""What the workloads cost here, and how our rendering compares with that of others."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from controller.hrir import HrirSet
+from controller.sound import SoundBank, synthesise_sounds
+from controller.workloads.backend import numpy_backend
+from controller.workloads.fft import SpectralAnalysis
+from controller.workloads.filters import BiquadCascade
+from controller.workloads.hrtf import HrtfRenderer
+from controller.workloads.spectrogram import Spectrogram
+from controller.workloads.visualisation import Visualisation
+from controller.workloads.workload import FloatArray, Workload, WorkloadSettings
+from kapellmeister.bench.convolution_peers import (
+    FftconvolveBatched,
+    FftconvolvePerStream,
+    Kapellmeister,
+    PedalboardPerStream,
+    Renderer,
+    WholeSignal,
+)
+from kapellmeister.bench.loop import Spread
+from kapellmeister.bench.machine import Machine, describe_machine
+
+SAMPLE_RATE_HZ = 48_000
+PERIOD_FRAMES = 256
+PERIOD_US = 1e6 * PERIOD_FRAMES / SAMPLE_RATE_HZ
+PEER_STREAMS, PEER_TAPS = 64, 2048
+MANY_STREAMS = 256
+SIGNAL_BLOCKS = 512
+COMPARED_BLOCKS = 32
+LARGEST_DIFFERENCE = 1e-4
+"""Relative to the loudest sample: a peer that differs by more is not doing the same work."""
+
+GOALS = {FftconvolvePerStream.name: 40.0, PedalboardPerStream.name: 12.0}
+
+
+class Figures(BaseModel):
+    """Frozen figures that cross to JSON as they are."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class PeerFigures(Figures):
+    """A peer beside us: `block_us` for one block of all streams, `ratio` to ours, round by round.
+
+    `difference` is the largest between its output and ours, relative to the loudest sample;
+    where it is too large nothing is claimed. All are None for a peer that is not installed.
+    """
+
+    name: str
+    remark: str | None
+    difference: float | None
+    block_us: Spread | None
+    ratio: Spread | None
+    goal: float | None
+
+
+class CostFigures(Figures):
+    """A workload: the time of one block of all streams, and that as a share of the period."""
+
+    workload: str
+    streams: int
+    block_us: Spread
+    period_share: Spread
+
+
+class WorkloadsReport(Figures):
+    """Medians and ranges over the rounds, one thread; `steal_share` of processor time meanwhile."""
+
+    machine: Machine
+    steal_share: float | None
+    rounds: int
+    sample_rate_hz: int
+    period_frames: int
+    streams: int
+    taps: int
+    ours_us: Spread
+    peers: list[PeerFigures]
+    costs: list[CostFigures]
+
+
+def bench_workloads(rounds: int = 7, turn_s: float = 0.15) -> WorkloadsReport:
+    """Compare with the peers (64 streams, 2048 taps), then time each workload on 256 streams.
+
+    In each of the `rounds` all take a turn of at least `turn_s`, so that a disturbance of the
+    machine falls on all alike. The outputs are compared before anything is timed.
+    """
+    before = _processor_times()
+    ours, peers = _compare_with_peers(rounds, turn_s)
+    costs = _cost_of_each(rounds, turn_s)
+    return WorkloadsReport(
+        machine=describe_machine(),
+        steal_share=_steal_share(before, _processor_times()),
+        rounds=rounds,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        period_frames=PERIOD_FRAMES,
+        streams=PEER_STREAMS,
+        taps=PEER_TAPS,
+        ours_us=ours,
+        peers=peers,
+        costs=costs,
+    )
+
+
+def print_report(report: WorkloadsReport, console: Console) -> None:
+    """Two tables: the peers beside the goals, and each workload's share of the period."""
+    peers = Table("renderer", "us a block", "times ours", "goal", "difference", box=None)
+    peers.add_row("kapellmeister", _words(report.ours_us, "{:.0f}"), "", "", "")
+    for peer in report.peers:
+        peers.add_row(
+            peer.name,
+            peer.remark if peer.block_us is None else _words(peer.block_us, "{:.0f}"),
+            "" if peer.ratio is None else _words(peer.ratio, "{:.1f}"),
+            "" if peer.goal is None else f">= {peer.goal:.0f}",
+            "" if peer.difference is None else f"{peer.difference:.0e}",
+        )
+    costs = Table("workload", "streams", "us a block", "share of the period", box=None)
+    for cost in report.costs:
+        share = _words(cost.period_share, "{:.1%}")
+        costs.add_row(cost.workload, str(cost.streams), _words(cost.block_us, "{:.0f}"), share)
+    console.print(
+        f"HRTF, {report.streams} streams, {report.taps} taps, blocks of {report.period_frames} at "
+        f"{report.sample_rate_hz} Hz, one thread; median (range) of {report.rounds} rounds"
+    )
+    console.print(peers, costs, sep="\n\n")
+    steal = "unknown" if report.steal_share is None else f"{report.steal_share:.2%}"
+    console.print(f"\n{report.machine}; steal {steal}")
+
+
+def _compare_with_peers(rounds: int, turn_s: float) -> tuple[Spread, list[PeerFigures]]:
+    inputs, hrirs = _inputs(PEER_STREAMS), _reverberant_room(PEER_STREAMS, PEER_TAPS)
+    ours = Kapellmeister(inputs, hrirs)
+    found, absent = _peers(inputs, hrirs)
+    expected = _rendered(Kapellmeister(inputs, hrirs), COMPARED_BLOCKS)
+    differences = [_difference(peer, expected) for peer in found]
+    times_us = _in_turns([partial(_block_us, each, turn_s) for each in (ours, *found)], rounds)
+    figures = [
+        _peer_figures(peer.name, difference, times_us[0], theirs)
+        for peer, difference, theirs in zip(found, differences, times_us[1:], strict=True)
+    ]
+    return Spread.of(times_us[0]), figures + absent
+
+
+def _peers(inputs: FloatArray, hrirs: HrirSet) -> tuple[list[Renderer], list[PeerFigures]]:
+    """Those that can be measured here, and a row for the one that may be absent."""
+    found: list[Renderer] = [
+        FftconvolvePerStream(inputs, hrirs),
+        FftconvolveBatched(inputs, hrirs),
+        WholeSignal("fftconvolve", inputs, hrirs),
+        WholeSignal("oaconvolve", inputs, hrirs),
+    ]
+    name = PedalboardPerStream.name
+    try:
+        found.append(PedalboardPerStream(inputs, hrirs))
+    except ImportError:
+        remark = "absent; pip install 'kapellmeister[bench]'"
+        return found, [_unmeasured(name, remark, difference=None)]
+    return found, []
+
+
+def _peer_figures(
+    name: str, difference: float, ours_us: Sequence[float], theirs_us: Sequence[float]
+) -> PeerFigures:
+    if difference > LARGEST_DIFFERENCE:
+        return _unmeasured(name, "its output differs from ours", difference)
+    ratios = [theirs / ours for ours, theirs in zip(ours_us, theirs_us, strict=True)]
+    return PeerFigures(
+        name=name,
+        remark=None,
+        difference=difference,
+        block_us=Spread.of(theirs_us),
+        ratio=Spread.of(ratios),
+        goal=GOALS.get(name),
+    )
+
+
+def _unmeasured(name: str, remark: str, difference: float | None) -> PeerFigures:
+    return PeerFigures(
+        name=name,
+        remark=remark,
+        difference=difference,
+        block_us=None,
+        ratio=None,
+        goal=GOALS.get(name),
+    )
+
+
+def _cost_of_each(rounds: int, turn_s: float) -> list[CostFigures]:
+    blocks = _inputs(MANY_STREAMS)[:64]
+    workloads = dict(_workloads())
+    turns = [partial(_process_us, each, blocks, turn_s) for each in workloads.values()]
+    return [
+        CostFigures(
+            workload=name,
+            streams=MANY_STREAMS,
+            block_us=Spread.of(times_us),
+            period_share=Spread.of([time_us / PERIOD_US for time_us in times_us]),
+        )
+        for name, times_us in zip(workloads, _in_turns(turns, rounds), strict=True)
+    ]
+
+
+def _workloads() -> Iterator[tuple[str, Workload]]:
+    backend = numpy_backend()
+    for taps in (512, PEER_TAPS):
+        hrirs = _reverberant_room(MANY_STREAMS, taps)
+        settings = WorkloadSettings(
+            SAMPLE_RATE_HZ, PERIOD_FRAMES, MANY_STREAMS, taps, hrirs, np.arange(MANY_STREAMS)
+        )
+        yield f"HRTF, {taps} taps", HrtfRenderer(settings, backend)
+    settings = WorkloadSettings(SAMPLE_RATE_HZ, PERIOD_FRAMES, MANY_STREAMS)
+    yield "four biquads", BiquadCascade(settings, backend)
+    yield "spectral analysis", SpectralAnalysis(settings, backend)
+    yield "spectrogram", Spectrogram(settings, backend)
+    yield "visualisation", Visualisation(settings, backend)
+
+
+def _inputs(streams: int) -> FloatArray:
+    """Blocks of real sound, (blocks, streams, period), at hand so that fetching is not timed."""
+    bank = SoundBank(synthesise_sounds(SAMPLE_RATE_HZ), PERIOD_FRAMES, streams)
+    slots = np.arange(streams, dtype=np.intp)
+    return np.stack([bank.gather(index, slots) for index in range(SIGNAL_BLOCKS)])
+
+
+def _reverberant_room(directions: int, taps: int) -> HrirSet:
+    """Decaying noise, different for each stream and ear, so that no tap is zero and none alike."""
+    noise = np.random.default_rng(0).standard_normal((directions, 2, taps))
+    responses = (noise * np.exp(-6.9 * np.arange(taps) / taps) / np.sqrt(taps)).astype(np.float32)
+    angles = np.linspace(0.0, 360.0, directions, endpoint=False)
+    return HrirSet("room", SAMPLE_RATE_HZ, angles, np.zeros(directions), responses)
+
+
+def _rendered(renderer: Renderer, blocks: int) -> FloatArray:
+    calls = -(-blocks // renderer.blocks_per_call)
+    parts = [renderer.render(index) for index in range(calls)]
+    return np.concatenate(parts, axis=1)[:, : blocks * PERIOD_FRAMES]
+
+
+def _difference(peer: Renderer, expected: FloatArray) -> float:
+    heard = _rendered(peer, COMPARED_BLOCKS)
+    return float(np.abs(heard - expected).max() / np.abs(expected).max())
+
+
+def _in_turns(turns: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:
+    """Let each take its turn in every round: one list of times for each."""
+    watched = track(range(rounds), "rounds", disable=not sys.stderr.isatty())
+    taken = [[turn() for turn in turns] for _ in watched]
+    return [list(times) for times in zip(*taken, strict=True)]
+
+
+def _block_us(renderer: Renderer, turn_s: float) -> float:
+    return _call_us(renderer.render, turn_s) / renderer.blocks_per_call
+
+
+def _process_us(workload: Workload, blocks: FloatArray, turn_s: float) -> float:
+    slots = np.arange(blocks.shape[1], dtype=np.intp)
+    return _call_us(lambda index: workload.process(blocks[index % len(blocks)], slots), turn_s)
+
+
+def _call_us(call: Callable[[int], object], turn_s: float) -> float:
+    """Mean time of a call over at least `turn_s`, after one that warms the caches."""
+    call(0)
+    calls, begun = 0, time.perf_counter()
+    while (passed := time.perf_counter() - begun) < turn_s or calls == 0:
+        calls += 1
+        call(calls)
+    return 1e6 * passed / calls
+
+
+def _processor_times() -> tuple[int, ...] | None:
+    """Ticks since boot by kind, steal the eighth (proc(5)), or None where there is no /proc."""
+    try:
+        line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    except OSError:
+        return None
+    return tuple(int(field) for field in line.split()[1:9])
+
+
+def _steal_share(before: tuple[int, ...] | None, after: tuple[int, ...] | None) -> float | None:
+    if before is None or after is None or sum(after) == sum(before):
+        return None
+    return (after[7] - before[7]) / (sum(after) - sum(before))
+
+
+def _words(spread: Spread, form: str) -> str:
+    median, lowest, highest = map(form.format, (spread.median, spread.lowest, spread.highest))
+    return f"{median} ({lowest} to {highest})"
