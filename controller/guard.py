@@ -116,7 +116,7 @@ class Guard:
         self._memory.pauses = [*others, pause]
 
     def resume_knob(self, knob: str | None) -> None:
-        """End the pauses of this knob and its shadow; None ends all. Streaks of shrinking restart."""
+        """End the pauses and the shadow of this knob, None: of all; shrinking starts over."""
         memory = self._memory
         memory.pauses = [each for each in memory.pauses if knob not in (None, each.knob)]
         for each in [knob] if knob is not None else list(memory.rollbacks_at_s):

@@ -101,6 +101,7 @@ class Loop:
         self._actuation = Actuation(guard.limits.verify_timeout_s)
         self._handler = CommandHandler(plant, guard, verifier, self._actuation)
         self._policy_state: State = None
+        self._forecaster_memory: State = None
         self._number = 0
         self._overruns = 0
         self._in_tick = False
@@ -140,7 +141,7 @@ class Loop:
         return {
             "number": self._number,
             "policy": {self._policy.name: self._policy_state},
-            "forecaster": {self._forecaster.name: self._forecaster.memory()},
+            "forecaster": {self._forecaster.name: self._forecaster_memory},
             "guard": self._guard.memory(),
             "verifier": self._verifier.memory(),
             "actuation": self._actuation.memory(),
@@ -158,7 +159,8 @@ class Loop:
         self._number = from_plain(memory["number"], int)
         self._policy_state = _part(memory, "policy").get(self._policy.name)
         if (forecaster := _part(memory, "forecaster").get(self._forecaster.name)) is not None:
-            self._forecaster.resume(forecaster)
+            self._forecaster_memory = forecaster
+            self._alarm(untrusted.resume(self._forecaster, forecaster))
         self._guard.resume(memory["guard"])
         self._verifier.resume(memory["verifier"])
         self._actuation.resume(memory["actuation"])
@@ -168,7 +170,6 @@ class Loop:
     def _turn(self) -> Tick:
         started_s = self._clock.now_s()
         self._number += 1
-        self._verified, self._refusals, self._alarms = [], [], []
         observation = self._observe()
         self._obey(observation.time_s)
         forecast = self._forecast(observation)
@@ -208,9 +209,11 @@ class Loop:
         return observation
 
     def _forecast(self, observation: Observation) -> Forecast | None:
-        made, alarm = untrusted.forecast(
+        made, memory, alarm = untrusted.forecast(
             self._forecaster, observation, self._horizon_s, self._interval_s
         )
+        if alarm is None:
+            self._forecaster_memory = memory
         self._alarm(alarm)
         return made
 
@@ -309,6 +312,7 @@ class Loop:
 
     def _record(self, tick: Tick, started_s: float) -> Tick:
         self._unseen = tick.verifications
+        self._verified, self._refusals, self._alarms = [], [], []
         self._recorder.record(tick, self.memory())
         tick = replace(tick, duration_ms=self._since_ms(started_s))
         self._diagnostician.track_latency("tick", tick.duration_ms)

@@ -32,17 +32,31 @@ def decide(policy: Policy, context: Context, state: State) -> tuple[Proposal, St
 
 def forecast(
     forecaster: Forecaster, observation: Observation, horizon_s: float, step_s: float
-) -> tuple[Forecast | None, str | None]:
-    """A forecaster's forecast after one more reading; None and an alarm if it is nonsense."""
+) -> tuple[Forecast | None, State, str | None]:
+    """A forecaster's forecast after one more reading, and its memory.
+
+    None, None and an alarm if either is nonsense.
+    """
     try:
         forecaster.update(observation.time_s, observation.load)
         made = forecaster.predict(horizon_s, step_s)
         wrong = None if made is None else _no_forecast(made)
+        memory = forecaster.memory()
+        json.dumps(memory, allow_nan=False)
     except Exception as error:  # noqa: BLE001 - a forecaster may fail in any way
-        made, wrong = None, f"raised {error!r}"
+        wrong = f"raised {error!r}"
     if wrong is None:
-        return made, None
-    return None, f"forecaster {forecaster.name} {wrong}; the loop goes on without a forecast"
+        return made, memory, None
+    return None, None, f"forecaster {forecaster.name} {wrong}; the loop goes on without a forecast"
+
+
+def resume(forecaster: Forecaster, memory: State) -> str | None:
+    """Let a forecaster go on from an earlier memory; an alarm where it cannot."""
+    try:
+        forecaster.resume(memory)
+    except Exception as error:  # noqa: BLE001 - a forecaster may fail in any way
+        return f"forecaster {forecaster.name} cannot read its own memory: raised {error!r}"
+    return None
 
 
 def _no_forecast(made: object) -> str | None:

@@ -6,12 +6,14 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from fakes import KNOBS, FakeClock, FakePlant, Rig, Scripted, action
 
 from controller.commands import Pause, Restore, Resume
 from controller.config import GuardSection
 from controller.errors import PlantError, ReentryError
+from policies.forecast import Forecast
 from policies.knobs import Bounds, KnobState
 from policies.observation import Missing, Value
 from policies.proposal import Expectation, Proposal, Verdict
@@ -190,8 +192,9 @@ def test_a_policy_that_answers_nonsense_raises_an_alarm_and_turns_nothing(answer
 class BrokenForecaster:
     name = "broken"
 
-    def __init__(self, answer):
+    def __init__(self, answer, memory=None):
         self.answer = answer
+        self.remembered = memory
 
     def update(self, time_s, reading):
         pass
@@ -202,19 +205,48 @@ class BrokenForecaster:
         return self.answer
 
     def memory(self):
-        return None
+        return self.remembered
 
     def resume(self, memory):
-        pass
+        raise KeyError("not mine")
 
 
-@pytest.mark.parametrize("answer", [ZeroDivisionError("by zero"), "tomorrow: sunny"])
-def test_a_forecaster_that_fails_raises_an_alarm_and_the_loop_decides_without_it(answer):
-    rig = Rig(Scripted(action("nodes", 2)), forecaster=BrokenForecaster(answer))
+def paths(*shape, fill=1.0):
+    return Forecast(np.full(shape, fill), 1.0, 0.0, "broken")
+
+
+@pytest.mark.parametrize(
+    ("answer", "memory", "words"),
+    [
+        (ZeroDivisionError("by zero"), None, "raised ZeroDivisionError"),
+        ("tomorrow: sunny", None, "returned a str, not a Forecast"),
+        (paths(3), None, "returned paths of shape (3,)"),
+        (paths(3, 0), None, "returned paths of shape (3, 0)"),
+        (paths(2, 2, fill=math.nan), None, "negative or not finite"),
+        (paths(2, 2, fill=-1.0), None, "negative or not finite"),
+        (paths(2, 2), {1, 2}, "raised TypeError"),
+    ],
+)
+def test_a_forecaster_that_fails_raises_an_alarm_and_the_loop_decides_without_it(
+    answer, memory, words
+):
+    rig = Rig(Scripted(action("nodes", 2)), forecaster=BrokenForecaster(answer, memory))
     tick = rig.tick()
-    assert "forecaster broken" in tick.alarms[0]
+    assert words in tick.alarms[0]
     assert tick.forecast is None
     assert rig.plant.applied == [("nodes", 2)]
+
+
+def test_a_forecaster_that_cannot_read_its_memory_raises_an_alarm_and_starts_afresh():
+    rig = Rig(Scripted(), forecaster=BrokenForecaster(paths(2, 2), memory=[1]))
+    rig.tick()
+    again = resumed(rig, forecaster=BrokenForecaster(paths(2, 2), memory=[2]))
+    first, second = again.ticks(2)
+    assert first.alarms == (
+        "forecaster broken cannot read its own memory: raised KeyError('not mine')",
+    )
+    assert first.forecast.peak_p50 == 1.0
+    assert second.alarms == ()
 
 
 def test_the_record_holds_the_peak_that_the_forecast_expects():
