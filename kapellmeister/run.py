@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-import numpy as np
+from rich.console import Console
 
-from controller import plugins
+from controller import plugins, restoration
 from controller.clock import WallClock
 from controller.config import Config
 from controller.diagnosis import Diagnostician
 from controller.errors import PlugInError
 from controller.guard import Guard
 from controller.journal import Journal
+from controller.journal_reader import JournalReader
 from controller.lease import Lease
 from controller.loop import Loop
-from controller.metrics.cpu import MachineSensor, ProcessSensor
-from controller.metrics.exposition import Exposition
 from controller.pipeline.spec import PipelineSpec
-from controller.plants.builtin import (
-    BuiltinPlant,
-    running_pipeline,
-    start_pipeline,
-    stop_pipeline,
-)
+from controller.plants.builtin import BuiltinPlant
+from controller.plants.pipeline_process import running_pipeline, start_pipeline, stop_pipeline
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
 from controller.verification import Verifier
-from kapellmeister.report import OverheadFigures, RunReport, report_from
-from policies.observation import fresh
-from policies.proposal import Verdict
+from kapellmeister.report import RunReport, report_from
+from kapellmeister.tally import Tally
+from policies.objective import Objective
+from policies.policy import State
 
 Instrument = Callable[[Tick], None]
-BESIDE_SHARE = 0.5
-"""Analysis and pictures share the budget of analysis, half each."""
+PARTS_OF_ANALYSIS = 2
+"""Spectra and pictures share the budget of analysis, half each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +54,195 @@ class RunOptions:
 def run(
     options: RunOptions,
     config: Config,
-    instruments: Sequence[Instrument] = (),
+    view_on: Console | None = None,
     say: Callable[[str], None] = print,
 ) -> RunReport:
-    """Control a plant until it ends, the duration is over or a signal asks for an end.
+    """Control a plant until it ends, or until a signal asks for an end.
 
-    `instruments` see every tick; `say` gets one line about anything a user should know.
-    Raises a KapellmeisterError for everything that the user can mend.
+    The run is drawn live on `view_on`; `say` gets one line about anything else a user should
+    know. Raises a KapellmeisterError for everything that the user can mend.
     """
-    if options.plant != "builtin":
+    if options.plant not in plugins.names("plants"):
         raise PlugInError("plant", options.plant, "no such name", plugins.names("plants"))
+    spec = pipeline_spec(options, config)
     policy = plugins.find("policies", config.loop.policy)()
     forecaster = plugins.find("forecasters", config.forecast.model)()
-    spec = pipeline_spec(options, config)
+    objective = config.plan()
+    clock = WallClock()
     with ExitStack() as stack:
+        stopping = stack.enter_context(_signals(clock))
         directory = StateDirectory(options.state_directory)
         stack.enter_context(directory.lock())
-        journal = stack.enter_context(Journal.open(directory.journal_path, config.journal))
-        metrics = _metrics(stack, config)
-        journal.restore_left_over()
-        resumed = _start_or_take_over(directory.path, spec, say)
-        clock = WallClock()
+        journal = stack.enter_context(Journal.open(directory.journal_path))
+        journal.prune(config.journal.keep_days)
+        exposition = _exposition(stack, config)
+        crashed = _restore_left_over(journal, directory, say)
+        _start_or_take_over(directory.path, spec, say)
+        stack.callback(stop_pipeline, directory.path)
         lease = stack.enter_context(Lease.start())
         plant = BuiltinPlant(directory.path, spec, clock, lease)
         stack.callback(plant.close)
+        tally = Tally(() if lease.guardian_pid is None else (lease.guardian_pid,))
+        view = _view(stack, view_on, policy.name, objective, options.duration_s, tally)
         loop = Loop(
             plant=plant,
             policy=policy,
-            objective=config.plan(),
+            objective=objective,
             forecaster=forecaster,
-            diagnostician=Diagnostician(config.thresholds, config.plan()),
+            diagnostician=Diagnostician(config.thresholds, objective),
             guard=Guard(config.guard),
-            verifier=Verifier(config.guard, config.plan()),
+            verifier=Verifier(config.guard, objective),
             recorder=journal,
             commands=journal,
             clock=clock,
             interval_s=config.loop.interval_s,
             shadow=config.loop.shadow,
-            instruments=(*instruments, *metrics),
+            instruments=(tally, _keeper(journal, lease), *exposition, *view),
+            horizon_s=config.forecast.horizon_s,
         )
-        return _Run(config, plant, loop, journal, lease, clock).play(resumed, say)
+        if crashed:
+            _resume(loop, journal.last_memory(plant.name), say)
+        journal.start_run(plant.name, policy.name, config.model_dump_json())
+        loop.run(stopping)
+        report = _report(plant, tally, policy.name, config)
+        journal.end_run(report.model_dump_json())
+    return report
+
+
+def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:
+    """What the built-in pipeline is told."""
+    chosen, share = config.pipeline, config.budget.analysis / PARTS_OF_ANALYSIS
+    return PipelineSpec(
+        sample_rate_hz=chosen.sample_rate_hz,
+        period_frames=chosen.period_frames,
+        deadline_ms=chosen.period_ms,
+        buffer_blocks=config.objective.buffer_blocks,
+        duration_s=options.duration_s,
+        workload=chosen.workload,
+        taps=chosen.taps,
+        streams=options.streams,
+        peak_streams=chosen.peak_streams,
+        trace=_absolute(options.trace),
+        audio=_absolute(options.audio),
+        hrtf=_absolute(options.hrtf),
+        record=_absolute(options.record),
+        stress=chosen.stress,
+        stress_after_s=chosen.stress_after_s,
+        audio_share=config.budget.audio + config.budget.hrtf,
+        reserve_share=config.budget.reserve,
+        analysis_share=share if chosen.analysis else None,
+        visualisation_share=share if chosen.visualisation else None,
+        nodes=chosen.nodes,
+        nodes_max=chosen.nodes_max,
+        batch_size=chosen.batch_size,
+    )
+
+
+@contextmanager
+def _signals(clock: WallClock) -> Iterator[Callable[[], bool]]:
+    """Ask the loop for an end, and never break a tick in two; whether that was asked."""
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        asked.append(number)
+        clock.wake()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exposition(stack: ExitStack, config: Config) -> tuple[Instrument, ...]:
+    if not config.metrics.port:
+        return ()
+    from controller.metrics.exposition import Exposition
+
+    exposition = Exposition(config.metrics.port)
+    stack.callback(exposition.close)
+    return (exposition,)
+
+
+def _view(
+    stack: ExitStack,
+    console: Console | None,
+    policy: str,
+    objective: Objective,
+    duration_s: float,
+    tally: Tally,
+) -> tuple[Instrument, ...]:
+    """The live view, whose cost is not that of control."""
+    if console is None:
+        return ()
+    from kapellmeister.live_view import LiveView
+
+    view = stack.enter_context(LiveView(console, policy, objective, duration_s))
+
+    def draw(tick: Tick) -> None:
+        started_s = time.process_time()
+        view(tick)
+        tally.leave_out(time.process_time() - started_s)
+
+    return (draw,)
+
+
+def _keeper(journal: Journal, lease: Lease) -> Instrument:
+    """Keeps how threads were found, for the case that the guardian dies as well."""
+    return lambda _: journal.keep_originals(lease.originals())
+
+
+def _restore_left_over(
+    journal: Journal, directory: StateDirectory, say: Callable[[str], None]
+) -> bool:
+    """Put right what an earlier controller that was killed left behind; whether one was."""
+    restored = restoration.restore(journal.left_over()).restored
+    journal.keep_originals({})
+    if restored:
+        say(f"put back the scheduling of {restored} threads that an earlier run had left changed")
+    with JournalReader(directory.journal_path) as reader:
+        runs = reader.runs()
+    return bool(runs) and runs[-1].ended_at_s is None
+
+
+def _start_or_take_over(directory: Path, spec: PipelineSpec, say: Callable[[str], None]) -> None:
+    playing = running_pipeline(directory)
+    if playing == spec:
+        say("a pipeline of an earlier run plays on; taking it over")
+        return
+    if playing is not None:
+        say("a pipeline of an earlier run plays on with other options; ending it")
+        stop_pipeline(directory)
+    start_pipeline(directory, spec)
+
+
+def _resume(loop: Loop, memory: State, say: Callable[[str], None]) -> None:
+    if memory is None:
+        return
+    try:
+        loop.resume(memory)
+    except (KeyError, ValueError) as error:
+        say(f"the last run's memory cannot be read ({error}); starting afresh")
+        return
+    say("the last run ended without notice; going on from its last tick")
+
+
+def _report(plant: BuiltinPlant, tally: Tally, policy: str, config: Config) -> RunReport:
+    return report_from(
+        plant.summary(),
+        plant=plant.name,
+        policy=policy,
+        shadow=config.loop.shadow,
+        deadline_ms=config.plan().deadline_ms,
+        buffer_blocks=config.objective.buffer_blocks,
+        decisions=tally.decisions,
+        rollbacks=tally.rollbacks,
+        steal_share=tally.steal_share,
+        overhead=tally.overhead(),
+    )
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from controller.errors import PlantError
 from kapellmeister.bench.machine import Machine, describe_machine
-from kapellmeister.report import RunReport, percent
+from kapellmeister.report import RunReport, ms, percent
 
 STRESSED = (
     *("--streams", "64"),
@@ -97,7 +97,9 @@ def print_report(report: LoopReport, console: Console) -> None:
         "<= 0.01 %",
     )
     table.add_row("processor share of control", f"{overhead.cpu_share:.2%}", "<= 2 %")
-    table.add_row("tick p50, p99", f"{overhead.tick_ms_p50}, {overhead.tick_ms_p99} ms", "p99 <= 10 ms")
+    table.add_row(
+        "tick p50, p99", f"{overhead.tick_ms_p50}, {overhead.tick_ms_p99} ms", "p99 <= 10 ms"
+    )
     table.add_row("memory of control", f"{overhead.rss_mib:.0f} MiB", "<= 150 MiB")
     table.add_row("ticks", f"{overhead.ticks}", ">= 600")
     console.print(table)

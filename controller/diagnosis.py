@@ -1,0 +1,220 @@
+"""Which resource holds the blocks up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from controller.config import ThresholdsSection
+from policies.diagnosis import Bottleneck, Breach, Diagnosis, Evidence
+from policies.forecast import Forecast
+from policies.knobs import Knob, Settings
+from policies.objective import Objective
+from policies.observation import Observation, Reading, fresh
+
+SOUND = ("wait", "transfer_in", "compute", "post", "block")
+"""Components whose breach concerns the sound itself; the others are reported beside it."""
+
+BUSY = 0.85
+"""Share of its processor beyond which an audio thread has no reserve left."""
+QUEUEING = 0.02
+"""Share of blocks that had to wait for the block before."""
+STOLEN = 0.01
+"""Share of processor time taken by the hypervisor; at 1 % it can hold up a block every second."""
+EXPLAINED = 0.5
+"""Part of the worst delay that the time on a run queue must make up to be its cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """The figures of one interval that a cause can be read from; None where there is none."""
+
+    miss_rate: float | None
+    worst_lateness_ms: float | None
+    busy: float | None
+    waited_ms: float | None
+    queued: float | None
+    stolen: float | None
+    inflation: float | None
+    cpu_ms: float | None
+
+    @classmethod
+    def of(cls, seen: Observation) -> _Signs:
+        wait = seen.stages.get("wait")
+        run_delay = fresh(seen.get("audio.run_delay_share"))
+        return cls(
+            miss_rate=fresh(seen.miss_rate),
+            worst_lateness_ms=None if wait is None else fresh(wait.start_lateness.max_ms),
+            busy=fresh(seen.get("audio.utilisation")),
+            waited_ms=None if run_delay is None else run_delay * seen.interval_s * 1000.0,
+            queued=fresh(seen.get("audio.queue_share")),
+            stolen=fresh(seen.get("cpu.steal_share")),
+            inflation=fresh(seen.get("audio.service_inflation")),
+            cpu_ms=fresh(seen.get("audio.cpu_ms_per_block")),
+        )
+
+    def evidence(self, deadline_ms: float, target: float) -> tuple[Evidence, ...]:
+        """What was measured, each figure with the limit it was held against."""
+        figures = (
+            ("missed", self.miss_rate, "of the blocks", target),
+            ("worst start lateness", self.worst_lateness_ms, "ms", deadline_ms),
+            ("audio thread busy", self.busy, "of a processor", BUSY),
+            ("audio thread waited to run", self.waited_ms, "ms", None),
+            ("blocks that waited for the one before", self.queued, "of all", QUEUEING),
+            ("processor time stolen", self.stolen, "of all", STOLEN),
+            ("service time, wall to processor", self.inflation, "times", None),
+            ("work per block", self.cpu_ms, "ms", BUSY * deadline_ms),
+        )
+        return tuple(
+            Evidence(name, value, unit, limit)
+            for name, value, unit, limit in figures
+            if value is not None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """A bottleneck, in words, and the knobs that ease it, cheapest first."""
+
+    bottleneck: Bottleneck
+    summary: str
+    knobs: tuple[str, ...] = ()
+
+
+class Diagnostician:
+    """Holds latencies against their thresholds and finds what is behind a breach or a miss."""
+
+    def __init__(self, thresholds: ThresholdsSection, objective: Objective) -> None:
+        self._thresholds: Mapping[str, float] = thresholds.model_dump()
+        self._objective = objective
+        self._worst_ms: dict[str, float] = {}
+
+    def track_latency(self, component: str, value_ms: float) -> None:
+        """Take a latency of a component; the worst until the next diagnosis counts.
+
+        Raises ValueError for a component that has no threshold.
+        """
+        if component not in self._thresholds:
+            known = ", ".join(self._thresholds)
+            raise ValueError(f"component {component!r} has no threshold; those that have: {known}")
+        self._worst_ms[component] = max(value_ms, self._worst_ms.get(component, 0.0))
+
+    def diagnose(
+        self,
+        observation: Observation,
+        forecast: Forecast | None,
+        settings: Settings,
+        knobs: Mapping[str, Knob],
+    ) -> Diagnosis:
+        """The bottleneck of this interval; NONE where nothing is missed and nothing breached."""
+        del forecast, settings
+        for component, latency in _latencies(observation):
+            value_ms = fresh(latency)
+            if value_ms is not None:
+                self.track_latency(component, value_ms)
+        breaches = self._breaches()
+        signs = _Signs.of(observation)
+        evidence = signs.evidence(self._objective.deadline_ms, self._objective.target_miss_rate)
+        cause = self._cause(observation, signs, breaches)
+        helpful = tuple(knob for knob in cause.knobs if knob in knobs)
+        summary = cause.summary
+        if cause.knobs and not helpful:
+            summary += "; this plant has no knob that helps"
+        return Diagnosis(cause.bottleneck, summary, evidence, breaches, helpful)
+
+    def _breaches(self) -> tuple[Breach, ...]:
+        breaches = tuple(
+            Breach(component, value_ms, self._thresholds[component])
+            for component, value_ms in self._worst_ms.items()
+            if value_ms > self._thresholds[component]
+        )
+        self._worst_ms.clear()
+        return breaches
+
+    def _cause(self, seen: Observation, signs: _Signs, breaches: tuple[Breach, ...]) -> _Cause:
+        missing = (signs.miss_rate or 0.0) > self._objective.target_miss_rate
+        early = [str(breach) for breach in breaches if breach.component in SOUND]
+        if not missing and not early:
+            return _calm(seen, signs)
+        symptom = f"{signs.miss_rate:.2%} of the blocks missed" if missing else ", ".join(early)
+        deadline_ms = self._objective.deadline_ms
+        return (
+            _overload(signs, deadline_ms, symptom)
+            or _queueing(signs, symptom)
+            or _preemption(signs, deadline_ms, symptom)
+            or _steal(signs, symptom)
+            or _Cause(
+                Bottleneck.UNKNOWN,
+                f"{symptom}; the audio threads are neither busy nor kept from running, so none "
+                "of the knobs would help",
+            )
+        )
+
+
+def _latencies(seen: Observation) -> Iterator[tuple[str, Reading]]:
+    """The latencies an observation carries, by the component whose threshold they meet."""
+    for name, times in seen.stages.items():
+        stage = times.start_lateness if name == "wait" else times.service_time
+        if name in SOUND:
+            yield name, stage.p99_ms
+    yield "block", seen.latency.p99_ms
+    yield "analysis", seen.get("analysis.round_ms")
+    yield "visualisation", seen.get("visualisation.picture_ms")
+
+
+def _calm(seen: Observation, signs: _Signs) -> _Cause:
+    if signs.miss_rate is None:
+        return _Cause(Bottleneck.NONE, "nothing is known of this interval: no block was reported")
+    if signs.miss_rate > 0.0:
+        return _Cause(Bottleneck.NONE, f"{signs.miss_rate:.3%} missed, within the target")
+    p99_ms = fresh(seen.latency.p99_ms)
+    worst = "" if p99_ms is None else f"; 99 of 100 within {p99_ms:.2f} ms"
+    return _Cause(Bottleneck.NONE, f"every block on time{worst}")
+
+
+def _overload(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause | None:
+    if signs.busy is not None and signs.busy > BUSY:
+        why = f"an audio thread is busy {signs.busy:.0%} of the time"
+    elif signs.cpu_ms is not None and signs.cpu_ms > BUSY * deadline_ms:
+        why = f"a block takes {signs.cpu_ms:.2f} ms of work, and there are {deadline_ms:.2f} ms"
+    else:
+        return None
+    return _Cause(Bottleneck.OVERLOAD, f"{symptom}: {why}", ("nodes", "batch_size"))
+
+
+def _queueing(signs: _Signs, symptom: str) -> _Cause | None:
+    """Blocks that wait for the one before, though nobody else kept the thread from running."""
+    if signs.queued is None or signs.queued <= QUEUEING:
+        return None
+    if _kept_waiting(signs):
+        return None
+    why = f"{signs.queued:.1%} of the blocks wait for the one before"
+    return _Cause(Bottleneck.QUEUEING, f"{symptom}: {why}", ("batch_size", "nodes"))
+
+
+def _preemption(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause | None:
+    if not _kept_waiting(signs):
+        return None
+    lateness_ms = signs.worst_lateness_ms or 0.0
+    busy = "" if signs.busy is None else f" though the audio threads use {signs.busy:.0%} of one"
+    why = (
+        f"blocks start up to {lateness_ms:.1f} ms late of {deadline_ms:.1f} ms{busy}: "
+        "other threads run first"
+    )
+    return _Cause(Bottleneck.PREEMPTION, f"{symptom}: {why}", ("thread_classes",))
+
+
+def _kept_waiting(signs: _Signs) -> bool:
+    """Whether the worst delay is time in which the thread could have run and did not."""
+    if signs.worst_lateness_ms is None:
+        return False
+    if signs.waited_ms is None:
+        return True
+    return signs.waited_ms >= EXPLAINED * signs.worst_lateness_ms
+
+
+def _steal(signs: _Signs, symptom: str) -> _Cause | None:
+    if signs.stolen is None or signs.stolen <= STOLEN:
+        return None
+    why = f"the hypervisor took {signs.stolen:.1%} of the processor time; none of the knobs helps"
+    return _Cause(Bottleneck.STEAL, f"{symptom}: {why}")

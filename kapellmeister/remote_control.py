@@ -1,0 +1,46 @@
+"""Commands to a controller that runs in another terminal."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from controller.command_queue import CommandQueue
+from controller.commands import Command
+from controller.database import Database
+from controller.errors import ConfigurationError, NotRunningError
+from controller.state_directory import StateDirectory
+
+UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+PATIENCE_S = 10.0
+
+
+def send(command: Command, state_directory: Path | None = None) -> str:
+    """Hand a command to the running controller and return its answer.
+
+    Raises NotRunningError where none runs in the state directory, or none answers.
+    """
+    directory = StateDirectory(state_directory)
+    if directory.holder() is None:
+        raise NotRunningError(directory.path)
+    database = Database.existing(directory.journal_path, writable=True)
+    try:
+        queue = CommandQueue(database)
+        answer = queue.wait(queue.send(command), PATIENCE_S)
+    finally:
+        database.close()
+    if answer is None:
+        raise NotRunningError(directory.path)
+    return answer
+
+
+def until_s(duration: str | None) -> float | None:
+    """When a pause of `90s`, `15m`, `2h` or `1d` ends, seconds since the epoch."""
+    if duration is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", duration.strip())
+    if match is None:
+        why = f"{duration!r} is not a duration"
+        raise ConfigurationError("command line", "--for", why, "give 90s, 15m, 2h or 1d")
+    return time.time() + float(match[1]) * UNITS_S[match[2]]

@@ -1,0 +1,91 @@
+"""Scheduling of the classes of work, from the cheapest step to the dearest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from policies.knobs import AnyThreadClasses, SchedulingClass, ThreadClass, ThreadClasses
+from policies.objective import Priority
+
+REALTIME_PRIORITY = 60
+RAISED_NICE = -11
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One way to schedule the classes that favours audio more than now.
+
+    `name` tells it from the others; `gain` says what it should bring.
+    """
+
+    name: str
+    classes: ThreadClasses
+    gain: str
+
+
+def steps(domain: AnyThreadClasses, now: ThreadClasses, priority: Priority) -> Iterator[Step]:
+    """The steps that are permitted and not yet taken, cheapest first.
+
+    None of them interrupts the sound. Real-time scheduling comes first because it alone
+    lets audio run at once; those after it help where it is refused or does not suffice.
+    """
+    return (step for step in _ladder(domain, now, priority) if step.classes != now)
+
+
+def _ladder(domain: AnyThreadClasses, now: ThreadClasses, priority: Priority) -> Iterator[Step]:
+    if domain.realtime:
+        yield _realtime(domain, now)
+    elif domain.nice:
+        yield _nice(now)
+    yield _background_idle(now)
+    yield _companions_yield(now, priority)
+    if len(domain.cpus) > 1:
+        yield _own_processor(domain, now)
+
+
+def _realtime(domain: AnyThreadClasses, now: ThreadClasses) -> Step:
+    priority = min(REALTIME_PRIORITY, domain.priority_max)
+    audio = replace(now.audio, scheduling=SchedulingClass.REALTIME, priority=priority, nice=0)
+    gain = f"real-time {priority} lets audio run as soon as a block is there"
+    return Step("realtime", replace(now, audio=audio), gain)
+
+
+def _nice(now: ThreadClasses) -> Step:
+    audio = replace(now.audio, nice=min(now.audio.nice, RAISED_NICE))
+    gain = f"nice {RAISED_NICE} favours audio, since real-time scheduling is refused here"
+    return Step("nice", replace(now, audio=audio), gain)
+
+
+def _background_idle(now: ThreadClasses) -> Step:
+    background = replace(now.background, scheduling=SchedulingClass.IDLE, nice=0)
+    gain = "background work runs only where nothing else would"
+    return Step("background_idle", replace(now, background=background), gain)
+
+
+def _companions_yield(now: ThreadClasses, priority: Priority) -> Step:
+    """Analysis and pictures give way; which of them further depends on the priority."""
+    yielding = {
+        Priority.AUDIO: (SchedulingClass.BATCH, SchedulingClass.IDLE),
+        Priority.BALANCED: (SchedulingClass.BATCH, SchedulingClass.BATCH),
+        Priority.VISUAL: (SchedulingClass.IDLE, now.visualisation.scheduling),
+    }[priority]
+    analysis, visualisation = (
+        _yielding(each, scheduling)
+        for each, scheduling in zip((now.analysis, now.visualisation), yielding, strict=True)
+    )
+    classes = replace(now, analysis=analysis, visualisation=visualisation)
+    return Step("companions_yield", classes, "analysis and pictures give way to audio")
+
+
+def _yielding(found: ThreadClass, scheduling: SchedulingClass) -> ThreadClass:
+    return replace(found, scheduling=scheduling, priority=0)
+
+
+def _own_processor(domain: AnyThreadClasses, now: ThreadClasses) -> Step:
+    """The last processor for audio alone, since interrupts tend to arrive at the first."""
+    own = frozenset({max(domain.cpus)})
+    rest = domain.cpus - own
+    others = {name: replace(each, cpus=rest) for name, each in now.items() if name != "audio"}
+    classes = ThreadClasses(audio=replace(now.audio, cpus=own), **others)
+    return Step("own_processor", classes, f"audio has processor {max(domain.cpus)} to itself")
