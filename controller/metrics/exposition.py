@@ -1,0 +1,68 @@
+"""Prometheus metrics of the running controller, served to this machine only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from controller.errors import PortInUseError
+from controller.metrics.families import Totals, families
+from controller.tick import Tick
+
+ADDRESS = "127.0.0.1"
+
+
+class Exposition(Collector):
+    """An instrument of the loop; a context manager that serves `/metrics` until it is closed.
+
+    A tick is only kept: the text is made in the server's own thread, when somebody asks.
+    Port 0 takes any free one, which `port` then tells. Raises PortInUseError.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._shown: tuple[Tick, Totals] | None = None
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        try:
+            self._server, self._thread = start_http_server(port, ADDRESS, registry)
+        except OSError as error:
+            why = error.strerror or "cannot be bound"
+            raise PortInUseError(ADDRESS, port, why) from error
+
+    @property
+    def port(self) -> int:
+        """The port that is served."""
+        return self._server.server_port
+
+    def __call__(self, tick: Tick) -> None:
+        """Show this tick from now on."""
+        totals = Totals() if self._shown is None else self._shown[1]
+        self._shown = tick, totals.plus(tick)
+
+    def collect(self) -> Iterable[Metric]:
+        """The families of the last tick; nothing before the first."""
+        shown = self._shown
+        return () if shown is None else families(*shown)
+
+    def close(self) -> None:
+        """Serve no longer, and free the port; a second call does nothing."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
