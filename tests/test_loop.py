@@ -165,6 +165,7 @@ class Broken:
         ((Proposal((action("batch_size", "8"),)), None), "batch_size to '8'"),
         ((Proposal((action("thread_classes", 1),)), None), "thread_classes to 1"),
         ((Proposal((action("nodes", 2, changed=math.nan),)), None), "no prediction"),
+        ((Proposal((action("nodes", 2, changed=-1.0),)), None), "no prediction"),
         ((Proposal((action("nodes", 2, curve=()),)), None), "no prediction"),
         (
             (
@@ -397,6 +398,7 @@ def test_restore_puts_back_what_was_found_and_the_policy_does_not_turn_it_again(
     assert rig.commands.answers == {1: "nodes: restored, paused until resumed"}
     assert ticks[0].verifications[0].reason == "the knob was restored on request"
     assert all(tick.changes == () for tick in ticks)
+    assert {hold.reason for tick in ticks for hold in tick.holds} == {"paused until resumed"}
 
 
 def test_a_paused_knob_is_not_even_turned_back_by_a_rollback():
@@ -485,7 +487,7 @@ def test_the_learned_delay_of_a_knob_survives():
     rig.ticks(4)
     assert rig.loop.memory()["actuation"]["nodes"] == pytest.approx(0.6)
     again = resumed(rig, Scripted())
-    again.tick()
+    again.ticks(3)
     assert again.loop.memory()["actuation"]["nodes"] == pytest.approx(0.6)
 
 
