@@ -28,6 +28,15 @@ class Run:
     summary: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Number of ticks of a run, and the time of the first and the last, seconds since epoch."""
+
+    ticks: int
+    first_s: float
+    last_s: float
+
+
 class JournalReader:
     """Reads a journal, also while a controller writes it."""
 
@@ -64,11 +73,11 @@ class JournalReader:
         for (record,) in self._database.rows(query, run):
             yield from_plain(json.loads(zlib.decompress(cast(bytes, record))), Tick)
 
-    def span_s(self, run: int) -> tuple[float, float] | None:
-        """Time of a run's first and last tick; None where it has none."""
-        query = "SELECT min(time_s), max(time_s) FROM ticks WHERE run = ?"
-        first_s, last_s = next(self._database.rows(query, run))
-        return None if first_s is None else (cast(float, first_s), cast(float, last_s))
+    def extent(self, run: int) -> Extent | None:
+        """How far a run reaches; None where it has no tick."""
+        query = "SELECT count(*), min(time_s), max(time_s) FROM ticks WHERE run = ?"
+        count, first_s, last_s = cast(tuple[Any, ...], next(self._database.rows(query, run)))
+        return Extent(count, first_s, last_s) if count else None
 
 
 def _run(*row: Any) -> Run:

@@ -18,7 +18,7 @@ from controller.commands import Pause, Resume
 from controller.database import Database
 from controller.errors import JournalError
 from controller.journal import Journal
-from controller.journal_reader import JournalReader
+from controller.journal_reader import Extent, JournalReader
 from controller.restoration import Original
 from controller.scheduling import Scheduling, ThreadId
 
@@ -48,7 +48,7 @@ def test_a_tick_is_read_back_as_it_was_written(path):
     with JournalReader(path) as reader:
         assert list(reader.ticks(run)) == written
         assert reader.run().config == {"a": 1}
-        assert reader.span_s(run) == (1001.0, 1004.0)
+        assert reader.extent(run) == Extent(4, 1001.0, 1004.0)
 
 
 def test_a_run_that_was_cut_short_has_no_end_and_no_summary(path):
