@@ -56,7 +56,8 @@ class SpectralAnalysis:
         total = xp.maximum(magnitudes.sum(axis=1), xp.finfo(xp.float32).tiny)
         self.magnitudes[slots] = magnitudes
         self.level_dbfs[slots] = 10.0 * xp.log10(xp.maximum(power, 10.0 ** (SILENCE_DBFS / 10.0)))
-        self.centroid_hz[slots] = magnitudes @ frequency_hz / total
+        # Not by BLAS, whose threads would wake on the other processors.
+        self.centroid_hz[slots] = xp.einsum("nk,k->n", magnitudes, frequency_hz) / total
         self.peak_hz[slots] = frequency_hz[magnitudes.argmax(axis=1)]
         return dry_bus(self._backend, blocks)
 

@@ -69,7 +69,11 @@ class PeerFigures(Figures):
 
 
 class CostFigures(Figures):
-    """A workload: the time of one block of all streams, and that as a share of the period."""
+    """A workload: the time of one block of all streams, and that as a share of the period.
+
+    On one thread, but for visualisation, whose matrix product takes as many as BLAS is allowed
+    (OPENBLAS_NUM_THREADS).
+    """
 
     workload: str
     streams: int
