@@ -65,7 +65,7 @@ class Lease:
         acknowledged: then nothing may be changed.
         """
         unknown = [thread for thread in threads if thread not in self._originals]
-        if not unknown:
+        if not unknown and self._guardian is not None:
             return
         self._originals = {each: found for each, found in self._originals.items() if _lives(each)}
         for thread in unknown:
@@ -74,11 +74,15 @@ class Lease:
         self._register()
 
     def renew(self) -> bool:
-        """Extend the lease; False where it had run out, so that all was put back meanwhile."""
+        """Extend the lease; False where it had run out, so that all was put back meanwhile.
+
+        Likewise where the guardian died and no other can be had: nothing stays changed
+        without one, and the next `hold` says why.
+        """
         if self._guardian is None:
             return True
         if not (self._tell("renew") and self._listen(0.0)):
-            self._replace()
+            return self._recover()
         stands, self._expired = not self._expired, False
         return stands
 
@@ -90,8 +94,8 @@ class Lease:
         """Put back all that is held, and hold nothing more; threads that ended are no matter."""
         restoration = restore(self._originals)
         self._originals = {}
-        if self._guardian is not None:
-            self._register()
+        if self._guardian is not None and not self._hand_over():
+            self._end_guardian()  # the next hold starts another
         return restoration
 
     def release(self) -> Restoration:
@@ -103,6 +107,15 @@ class Lease:
             _dismiss(guardian)
         return restoration
 
+    def _recover(self) -> bool:
+        """Whether another guardian took the place of the dead one; else all is put back."""
+        try:
+            self._replace()
+        except GuardianError:
+            restore(self._originals)
+            return False
+        return True
+
     def _register(self) -> None:
         if self._guardian is None:
             self._spawn()
@@ -111,12 +124,17 @@ class Lease:
 
     def _replace(self) -> None:
         """Another guardian in place of one that ended or does not answer."""
-        if self._guardian is not None:
-            self._guardian.kill()
-            _dismiss(self._guardian)
+        self._end_guardian()
         self._spawn()
         if not self._hand_over():
+            self._end_guardian()
             raise GuardianError("two guardians in a row did not acknowledge")
+
+    def _end_guardian(self) -> None:
+        guardian, self._guardian = self._guardian, None
+        if guardian is not None:
+            guardian.kill()
+            _dismiss(guardian)
 
     def _hand_over(self) -> bool:
         held = [encode(thread, original) for thread, original in self._originals.items()]
@@ -139,15 +157,16 @@ class Lease:
             raise GuardianError(f"it cannot be started: {error.strerror}") from error
         self._received = b""
         if not self._listen(START_PATIENCE_S, "ready"):
-            self._guardian.kill()
-            _dismiss(self._guardian)
-            self._guardian = None
+            self._end_guardian()
             raise GuardianError("it was started and did not come up")
 
     def _tell(self, *message: object) -> bool:
+        """Whether the guardian could be told; a stopped one whose pipe is full cannot."""
         pipe = self._guardian.stdin if self._guardian is not None else None
+        if pipe is None or not select.select([], [pipe], [], 0.0)[1]:
+            return False
         try:
-            return pipe is not None and bool(pipe.write(json.dumps(message).encode() + b"\n"))
+            return bool(pipe.write(json.dumps(message).encode() + b"\n"))
         except BrokenPipeError:
             return False
 

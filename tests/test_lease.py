@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from controller import scheduling
+from controller.errors import GuardianError
 from controller.lease import Lease
 from controller.scheduling import Scheduling, ThreadId
 
@@ -138,6 +139,58 @@ def test_a_guardian_that_died_is_replaced_and_told_everything(start: Start) -> N
     lease._guardian.stdin.close()  # type: ignore[union-attr] # what the end of the controller does
     assert until_restored(thread, found, 2.0)
     lease.release()
+
+
+def kill_guardian(lease: Lease) -> None:
+    pid = lease.guardian_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_without_any_guardian_nothing_stays_changed_and_nothing_more_is_held(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = only_thread(start(SPINNER))
+    found = scheduling.read(thread)
+    with Lease() as lease:
+        lease.hold(thread)
+        scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "executable", "/nonexistent/python")
+            kill_guardian(lease)
+            assert not lease.renew()
+            assert scheduling.read(thread) == found
+            assert lease.renew()
+            with pytest.raises(GuardianError, match="cannot be started"):
+                lease.hold(thread)
+        lease.hold(thread)
+        assert lease.guardian_pid is not None
+
+
+def test_restoring_needs_no_guardian(start: Start) -> None:
+    thread = only_thread(start(SPINNER))
+    found = scheduling.read(thread)
+    with Lease() as lease:
+        lease.hold(thread)
+        scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
+        kill_guardian(lease)
+        assert lease.restore().restored == 1
+        assert scheduling.read(thread) == found
+        lease.hold(thread)
+        assert lease.guardian_pid is not None
+
+
+def test_a_guardian_that_no_longer_listens_never_blocks_its_controller(start: Start) -> None:
+    thread = only_thread(start(SPINNER))
+    with Lease() as lease:
+        lease.hold(thread)
+        stopped = lease.guardian_pid
+        assert stopped is not None
+        os.kill(stopped, signal.SIGSTOP)
+        for _ in range(10_000):  # more than a pipe holds
+            assert lease.renew()
+        assert lease.guardian_pid != stopped
 
 
 def test_release_puts_back_and_leaves_no_process(start: Start) -> None:
