@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controller.actuation import Actuation
-from controller.commands import Command, Pause, Restore, Resume
+from controller.commands import UNKNOWN_KNOB, Command, Pause, Restore, Resume
 from controller.guard import Guard
 from controller.plants.plant import Plant, Refusal
 from controller.verification import Verifier
@@ -39,7 +39,7 @@ class CommandHandler:
         known = tuple(self._plant.knobs())
         if command.knob is not None and command.knob not in known:
             names = ", ".join(known) or "none"
-            return Outcome(f"there is no knob {command.knob}; there are: {names}")
+            return Outcome(f"{UNKNOWN_KNOB} {command.knob}; there are: {names}")
         match command:
             case Pause():
                 return self._pause(command, time_s)

@@ -35,6 +35,9 @@ class Restore:
 
 Command = Pause | Resume | Restore
 
+UNKNOWN_KNOB = "there is no knob"
+"""How an answer begins that refuses a command for a knob the plant does not have."""
+
 
 class CommandSource(Protocol):
     """Where commands come from, and where their answers go. Neither method waits."""

@@ -171,7 +171,7 @@ class MetricsSection(Section):
 
 
 class Config(BaseSettings):
-    """All settings: defaults, overridden by a file, then by KAPELLMEISTER_LOOP__POLICY and so on."""
+    """All settings: defaults, then a file, then the environment (KAPELLMEISTER_LOOP__POLICY)."""
 
     model_config = SettingsConfigDict(
         extra="forbid",

@@ -32,7 +32,7 @@ def find(kind: str, name: str) -> Any:
         raise PlugInError(kind, name, clash, names(kind))
     try:
         return points[0].load()
-    except Exception as error:  # noqa: BLE001 - a plug-in may fail in any way while it loads
+    except Exception as error:
         raise PlugInError(kind, name, f"does not load: {error!r}", names(kind)) from error
 
 
@@ -53,5 +53,5 @@ def _from_file(kind: str, name: str) -> Any:
     try:
         spec.loader.exec_module(module)
         return getattr(module, attribute)
-    except Exception as error:  # noqa: BLE001 - a plug-in may fail in any way while it loads
+    except Exception as error:
         raise PlugInError(kind, name, f"does not load: {error!r}", names(kind)) from error

@@ -16,7 +16,7 @@ from rich.text import Text
 from controller.tick import Tick
 from kapellmeister.report import ms, percent
 from policies.diagnosis import Bottleneck
-from policies.knobs import KnobState, KnobValue
+from policies.knobs import KnobState, KnobValue, ThreadClasses
 from policies.objective import Objective
 from policies.observation import Missing, Observation, Reading, Stale, Value, fresh
 from policies.proposal import Change, Verdict, Verification
@@ -72,7 +72,9 @@ class LiveView:
         parts: list[RenderableType] = [
             self._sound(tick.observation),
             self._diagnosis(tick),
+            Text(),
             _knobs(tick.states),
+            Text(),
             self._decisions(),
         ]
         parts += [Text(f"! {alarm}", style="bold red") for alarm in self._alarms]
@@ -111,8 +113,8 @@ class LiveView:
 
     def _decisions(self) -> RenderableType:
         if not self._changes:
-            return Text("\nno decision yet", "dim")
-        table = Table(box=None, padding=(0, 1), show_header=False)
+            return Text("no decision yet", "dim")
+        table = Table(box=None, padding=(0, 2), show_header=False, pad_edge=False)
         for at_s, change in self._changes:
             verdict = self._verdicts.get(change.id)
             table.add_row(
@@ -122,16 +124,22 @@ class LiveView:
 
 
 def _knobs(states: Mapping[str, KnobState]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="dim")
+    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
     for heading in ("knob", "planned", "requested", "in force"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for knob, state in states.items():
-        table.add_row(knob, *map(_value, (state.planned, state.requested, state.observed)))
+        values = (state.planned, state.requested, state.observed)
+        if any(isinstance(value, ThreadClasses) for value in values):
+            for name, _ in ThreadClasses().items():  # noqa: PERF102 - not a mapping
+                table.add_row(f"threads: {name}", *(_class(value, name) for value in values))
+        else:
+            table.add_row(knob, *("-" if value is None else str(value) for value in values))
     return table
 
 
-def _value(value: KnobValue | None) -> str:
-    return "-" if value is None else str(value).replace("; ", "\n")
+def _class(value: KnobValue | None, name: str) -> str:
+    """One class of work of the knob `thread_classes`."""
+    return str(getattr(value, name)) if isinstance(value, ThreadClasses) else "-"
 
 
 def _verdict(verified: Verification | None) -> Text:

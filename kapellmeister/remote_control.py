@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from controller.command_queue import CommandQueue
-from controller.commands import Command
+from controller.commands import UNKNOWN_KNOB, Command
 from controller.database import Database
 from controller.errors import ConfigurationError, NotRunningError
 from controller.state_directory import StateDirectory
@@ -19,7 +19,8 @@ PATIENCE_S = 10.0
 def send(command: Command, state_directory: Path | None = None) -> str:
     """Hand a command to the running controller and return its answer.
 
-    Raises NotRunningError where none runs in the state directory, or none answers.
+    Raises NotRunningError where none runs in the state directory, or none answers, and
+    ConfigurationError for a knob that its plant does not have.
     """
     directory = StateDirectory(state_directory)
     if directory.holder() is None:
@@ -32,6 +33,8 @@ def send(command: Command, state_directory: Path | None = None) -> str:
         database.close()
     if answer is None:
         raise NotRunningError(directory.path)
+    if answer.startswith(UNKNOWN_KNOB):
+        raise ConfigurationError("command line", "--knob", answer, "name one of these")
     return answer
 
 

@@ -77,8 +77,7 @@ def run(
         journal.prune(config.journal.keep_days)
         exposition = _exposition(stack, config)
         crashed = _restore_left_over(journal, directory, say)
-        _start_or_take_over(directory.path, spec, say)
-        stack.callback(stop_pipeline, directory.path)
+        _start_or_take_over(stack, directory.path, spec, say)
         lease = stack.enter_context(Lease.start())
         plant = BuiltinPlant(directory.path, spec, clock, lease)
         stack.callback(plant.close)
@@ -207,15 +206,18 @@ def _restore_left_over(
     return bool(runs) and runs[-1].ended_at_s is None
 
 
-def _start_or_take_over(directory: Path, spec: PipelineSpec, say: Callable[[str], None]) -> None:
+def _start_or_take_over(
+    stack: ExitStack, directory: Path, spec: PipelineSpec, say: Callable[[str], None]
+) -> None:
     playing = running_pipeline(directory)
     if playing == spec:
         say("a pipeline of an earlier run plays on; taking it over")
-        return
-    if playing is not None:
-        say("a pipeline of an earlier run plays on with other options; ending it")
+    else:
+        if playing is not None:
+            say("a pipeline of an earlier run plays on with other options; ending it")
         stop_pipeline(directory)
-    start_pipeline(directory, spec)
+        stack.callback(start_pipeline(directory, spec).wait)
+    stack.callback(stop_pipeline, directory)
 
 
 def _resume(loop: Loop, memory: State, say: Callable[[str], None]) -> None:

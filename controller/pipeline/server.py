@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -10,10 +11,13 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from controller.errors import PlantError
+
 Request = Mapping[str, object]
 Reply = Mapping[str, object]
 
 SOCKET_NAME = "pipeline.sock"
+LOCK_NAME = "pipeline.lock"
 
 
 def socket_address(directory: Path) -> tuple[str, int]:
@@ -25,10 +29,26 @@ def socket_address(directory: Path) -> tuple[str, int]:
     return f"/proc/self/fd/{descriptor}/{SOCKET_NAME}", descriptor
 
 
+def hold_lock(directory: Path) -> int | None:
+    """Be the only pipeline here until this process and all its children have ended.
+
+    The descriptor that holds the lock; None where another pipeline does.
+    """
+    descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 class Server:
     """Answers one controller at a time; the latest to connect replaces the one before."""
 
     def __init__(self, directory: Path) -> None:
+        if hold_lock(directory) is None:
+            raise PlantError("builtin", f"another pipeline plays in {directory}", "end it first")
         (directory / SOCKET_NAME).unlink(missing_ok=True)
         self._path = directory / SOCKET_NAME
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 from controller.errors import PipelineStartError, PlantError
+from controller.pipeline.server import hold_lock
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.connection import Connection
 
@@ -48,19 +50,19 @@ def start_pipeline(directory: Path, spec: PipelineSpec) -> subprocess.Popen[str]
     return process
 
 
-def stop_pipeline(directory: Path, patience_s: float = 5.0) -> None:
-    """End a pipeline that plays on in this directory, and wait until it has."""
-    connection = Connection(directory, patience_s)
+def stop_pipeline(directory: Path, patience_s: float = 10.0) -> None:
+    """End the pipeline in this directory, if one plays, and wait until every process has."""
+    connection = Connection(directory, patience_s=2.0)
+    with contextlib.suppress(ConnectionError):
+        connection.ask("stop")
+    connection.close()
     give_up_s = time.monotonic() + patience_s
-    try:
-        while time.monotonic() < give_up_s:
-            connection.ask("stop")
-            time.sleep(0.05)
-    except ConnectionError:
-        return
-    finally:
-        connection.close()
-    raise PlantError("builtin", "a pipeline of an earlier run does not end", "end it by hand")
+    while (lock := hold_lock(directory)) is None:
+        if time.monotonic() > give_up_s:
+            remedy = "end the processes named km-pipeline by hand"
+            raise PlantError("builtin", "a pipeline of an earlier run does not end", remedy)
+        time.sleep(0.02)
+    os.close(lock)
 
 
 def running_pipeline(directory: Path) -> PipelineSpec | None:
