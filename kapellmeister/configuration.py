@@ -1,0 +1,126 @@
+"""The `config` command: print, check and explain the configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from controller import plugins
+from controller.config import Config, Section, load_config
+from controller.errors import ConfigurationError
+
+HEADER = """\
+# All keys, each below its meaning. Give a file with --config; it need hold only what it
+# changes. An environment variable such as KAPELLMEISTER_LOOP__POLICY overrides the file.
+"""
+PLUG_INS = {
+    "loop.policy": "policies",
+    "forecast.model": "forecasters",
+    "pipeline.workload": "workloads",
+}
+"""Keys whose value is the name of something that must exist, and its kind."""
+
+BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+    "enum": "one of {}",
+}
+"""How the limits of JSON schema read in words."""
+
+
+def print_config(config: Config) -> str:
+    """The configuration in force as TOML, each key below its description."""
+    tables = [_table(name, getattr(config, name)) for name in Config.model_fields]
+    return "\n".join([HEADER, "\n\n".join(tables)])
+
+
+def check_config(path: Path) -> str:
+    """What a file changes, in one line a key, once all of it is found possible.
+
+    Raises ConfigurationError and PlugInError.
+    """
+    config = load_config(path)
+    values = dict(_values(config))
+    for key, kind in PLUG_INS.items():
+        plugins.find(kind, values[key])
+    changed = [
+        f"{key} = {to_toml(values[key])} (default {to_toml(default)})"
+        for key, default in _values(Config.model_construct())
+        if values[key] != default
+    ]
+    return "\n".join([f"{path}: valid; {len(changed)} changed from the defaults", *changed])
+
+
+def explain_config(key: str) -> str:
+    """A key (`loop.interval_s`) or a table (`loop`): meaning, default, limits, override.
+
+    Raises ConfigurationError where there is no such key.
+    """
+    section, _, name = key.partition(".")
+    sections = {each: type(field.default) for each, field in Config.model_fields.items()}
+    model = sections.get(section)
+    if model is None or (name and name not in model.model_fields):
+        remedy = "`kapellmeister config` lists all"
+        raise ConfigurationError("--explain", key, "no such key", remedy)
+    keys = [name] if name else list(model.model_fields)
+    return "\n\n".join(_explanation(section, model, each) for each in keys)
+
+
+def to_toml(value: object) -> str:
+    """One scalar as TOML writes it."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _table(name: str, section: Section) -> str:
+    lines = [f"# {_first_line(type(section))}", f"[{name}]"]
+    for key, field in type(section).model_fields.items():
+        lines += [f"# {field.description}", f"{key} = {to_toml(getattr(section, key))}"]
+    return "\n".join(lines)
+
+
+def _first_line(model: type[Section]) -> str:
+    return (model.__doc__ or "").partition("\n")[0]
+
+
+def _values(config: Config) -> Iterator[tuple[str, Any]]:
+    for section in Config.model_fields:
+        for key, value in getattr(config, section):
+            yield f"{section}.{key}", value
+
+
+def _explanation(section: str, model: type[Section], key: str) -> str:
+    field = model.model_fields[key]
+    lines = [
+        f"{section}.{key}: {field.description}",
+        f"  default {to_toml(field.get_default())}",
+        f"  override KAPELLMEISTER_{section.upper()}__{key.upper()}",
+    ]
+    allowed = ", ".join(_limits(model, key)) or ", ".join(_names(f"{section}.{key}"))
+    if allowed:
+        lines.insert(2, f"  allowed {allowed}")
+    return "\n".join(lines)
+
+
+def _limits(model: type[Section], key: str) -> Iterator[str]:
+    schema = model.model_json_schema()
+    found: dict[str, Any] = schema["properties"][key]
+    if "$ref" in found:
+        found = schema["$defs"][found["$ref"].rpartition("/")[2]]
+    for keyword, words in BOUNDS.items():
+        if keyword in found:
+            limit = found[keyword]
+            shown = ", ".join(map(str, limit)) if isinstance(limit, list) else limit
+            yield words.format(shown)
+
+
+def _names(key: str) -> tuple[str, ...]:
+    """The names that a plug-in is chosen by, and that a file may hold one."""
+    if key not in PLUG_INS:
+        return ()
+    return (*plugins.names(PLUG_INS[key]), "path/to/file.py:Class")
