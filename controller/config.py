@@ -227,7 +227,8 @@ def load_config(path: Path | None = None) -> Config:
     try:
         loaded = source()
     except ValidationError as error:
-        raise _first_error(path, error) from error
+        source_name = str(path) if path is not None else "environment"
+        raise first_error(source_name, error) from error
     return Config.model_construct(**{name: getattr(loaded, name) for name in Config.model_fields})
 
 
@@ -242,11 +243,14 @@ def _check_toml(path: Path) -> None:
         raise ConfigurationError(str(path), "file", f"not TOML: {error}", remedy) from error
 
 
-def _first_error(path: Path | None, error: ValidationError) -> ConfigurationError:
+def first_error(source: str, error: ValidationError, section: str = "") -> ConfigurationError:
+    """The first thing wrong in a source, in one line; `section` is where it was looked for."""
     first = error.errors()[0]
-    field = ".".join(map(str, first["loc"])) or "file"
-    source = str(path) if path is not None else "environment"
+    place = (section, *first["loc"]) if section else first["loc"]
+    field = ".".join(map(str, place)) or "file"
     if first["type"] == "extra_forbidden":
         return ConfigurationError(source, field, "no such key", "`kapellmeister config` lists all")
-    why = f"{first['msg'].removeprefix('Value error, ')} (found {first.get('input')!r})"
+    found = first.get("input")
+    why = first["msg"].removeprefix("Value error, ")
+    why += "" if isinstance(found, dict) else f" (found {found!r})"
     return ConfigurationError(source, field, why, "`kapellmeister config` explains each key")

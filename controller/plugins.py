@@ -10,6 +10,13 @@ from typing import Any
 
 from controller.errors import PlugInError
 
+SINGULAR = {
+    "policies": "policy",
+    "forecasters": "forecaster",
+    "workloads": "workload",
+    "plants": "plant",
+}
+
 
 def names(kind: str) -> tuple[str, ...]:
     """All names of one kind (`policies`, `forecasters`, `workloads`, `plants`), sorted."""
@@ -26,14 +33,14 @@ def find(kind: str, name: str) -> Any:
     points = [point for point in _entry_points(kind) if point.name == name]
     targets = {point.value for point in points}
     if not points:
-        raise PlugInError(kind, name, "no such name", names(kind))
+        raise PlugInError(SINGULAR[kind], name, "no such name", names(kind))
     if len(targets) > 1:
         clash = f"claimed by {' and '.join(sorted(targets))}; uninstall one"
-        raise PlugInError(kind, name, clash, names(kind))
+        raise PlugInError(SINGULAR[kind], name, clash, names(kind))
     try:
         return points[0].load()
     except Exception as error:
-        raise PlugInError(kind, name, f"does not load: {error!r}", names(kind)) from error
+        raise PlugInError(SINGULAR[kind], name, f"does not load: {error!r}", names(kind)) from error
 
 
 def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
@@ -43,15 +50,15 @@ def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
 def _from_file(kind: str, name: str) -> Any:
     path, _, attribute = name.rpartition(":")
     if not Path(path).is_file():
-        raise PlugInError(kind, name, f"there is no file {path}", names(kind))
+        raise PlugInError(SINGULAR[kind], name, f"there is no file {path}", names(kind))
     module_name = f"kapellmeister_plugin_{Path(path).stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
-        raise PlugInError(kind, name, f"{path} is not a Python file", names(kind))
+        raise PlugInError(SINGULAR[kind], name, f"{path} is not a Python file", names(kind))
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
         return getattr(module, attribute)
     except Exception as error:
-        raise PlugInError(kind, name, f"does not load: {error!r}", names(kind)) from error
+        raise PlugInError(SINGULAR[kind], name, f"does not load: {error!r}", names(kind)) from error

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from controller.commands import Command, Pause, Restore, Resume
-from controller.config import Config, load_config
+from controller.config import Config, first_error, load_config
 from controller.errors import ConfigurationError, KapellmeisterError
 from kapellmeister.report import RunReport
 
@@ -233,10 +233,16 @@ def main() -> NoReturn:
     except KapellmeisterError as error:
         _fail(str(error))
     except UsageError as error:
-        _fail(f"{error}; `kapellmeister --help` shows the usage")
+        _fail(f"{_usage(error)}; `kapellmeister --help` shows the usage")
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _usage(error: Exception) -> str:
+    """What the option parser says, with the option that it is about."""
+    words: str = getattr(error, "format_message", error.__str__)()
+    return words.rstrip(".")
 
 
 def _fail(message: str) -> NoReturn:
@@ -256,7 +262,10 @@ def _with_overrides(config: Config, sections: dict[str, dict[str, object]]) -> C
     for name, values in sections.items():
         given = {key: value for key, value in values.items() if value is not None}
         section = getattr(config, name)
-        updates[name] = type(section).model_validate(section.model_dump() | given)
+        try:
+            updates[name] = type(section).model_validate(section.model_dump() | given)
+        except ValidationError as error:
+            raise first_error("command line", error, name) from error
     return config.model_copy(update=updates)
 
 
