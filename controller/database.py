@@ -63,9 +63,8 @@ class Database:
     def existing(cls, path: Path, *, writable: bool = False) -> Database:
         """Open a journal that some run has made."""
         if not path.exists():
-            remedy = "`kapellmeister run` makes one; or name its --state-dir"
-            raise JournalError(path, "there is no journal here yet", remedy)
-        return cls._opened(path, "rw" if writable else "ro", cls._check)
+            raise _absent(path)
+        return cls._opened(path, "rw" if writable else "ro", cls._check_made)
 
     @classmethod
     def _opened(cls, path: Path, mode: str, make_ready: Callable[[Database], None]) -> Database:
@@ -123,6 +122,12 @@ class Database:
         (objects,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         return bool(objects == 0)
 
+    def _check_made(self) -> None:
+        """A start that failed, on a full disk say, leaves a file with nothing in it."""
+        if self._is_empty():
+            raise _absent(self.path)
+        self._check()
+
     def _check(self) -> None:
         (application,) = self._connection.execute("PRAGMA application_id").fetchone()
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
@@ -134,6 +139,11 @@ class Database:
             raise JournalError(
                 self.path, why, "update kapellmeister, or choose another --state-dir"
             )
+
+
+def _absent(path: Path) -> JournalError:
+    remedy = "`kapellmeister run` makes one; or name its --state-dir"
+    return JournalError(path, "there is no journal here yet", remedy)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
+from controller.commands import Command
 from controller.database import Database
 from controller.errors import JournalError
 from controller.plain import from_plain
@@ -35,6 +36,15 @@ class Extent:
     ticks: int
     first_s: float
     last_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command as a person gave it; `answer` is None where the controller gave none."""
+
+    sent_at_s: float
+    command: Command
+    answer: str | None
 
 
 class JournalReader:
@@ -69,15 +79,35 @@ class JournalReader:
     def ticks(self, run: int, *, eventful: bool = False) -> Iterator[Tick]:
         """The ticks of a run in order; only those in which something was decided, if asked."""
         which = "AND eventful" if eventful else ""
-        query = f"SELECT record FROM ticks WHERE run = ? {which} ORDER BY number"
-        for (record,) in self._database.rows(query, run):
-            yield from_plain(json.loads(zlib.decompress(cast(bytes, record))), Tick)
+        query = f"SELECT number, record FROM ticks WHERE run = ? {which} ORDER BY number"
+        for number, record in self._database.rows(query, run):
+            try:
+                tick = _tick(cast(bytes, record))
+            except (zlib.error, TypeError, ValueError) as error:
+                why = f"tick {number} of run {run} cannot be read ({error})"
+                remedy = "read it with the version that wrote it, or name another --run"
+                raise JournalError(self._path, why, remedy) from error
+            yield tick
+
+    def commands(self, first_s: float, last_s: float) -> list[Request]:
+        """What people asked for between these times, in order."""
+        query = "SELECT sent_at_s, command, answer FROM commands WHERE sent_at_s BETWEEN ? AND ?"
+        rows = self._database.rows(query + " ORDER BY id", first_s, last_s)
+        return [_request(*row) for row in rows]
 
     def extent(self, run: int) -> Extent | None:
         """How far a run reaches; None where it has no tick."""
         query = "SELECT count(*), min(time_s), max(time_s) FROM ticks WHERE run = ?"
         count, first_s, last_s = cast(tuple[Any, ...], next(self._database.rows(query, run)))
         return Extent(count, first_s, last_s) if count else None
+
+
+def _tick(record: bytes) -> Tick:
+    return cast(Tick, from_plain(json.loads(zlib.decompress(record)), Tick))
+
+
+def _request(sent_at_s: Any, command: Any, answer: Any) -> Request:
+    return Request(sent_at_s, from_plain(json.loads(command), Command), answer)
 
 
 def _run(*row: Any) -> Run:

@@ -6,97 +6,27 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from controller.journal_reader import Extent, JournalReader, Run
+from controller.commands import Command, Pause
+from controller.journal_reader import Extent, JournalReader, Request, Run
+from controller.state_directory import StateDirectory
 from controller.tick import Tick
+from kapellmeister.explanation import (
+    Alarm,
+    Decision,
+    Explanation,
+    Given,
+    Held,
+    Outcome,
+    Predicted,
+)
 from policies.knobs import KnobValue, ThreadClasses
 from policies.observation import fresh
 from policies.proposal import Change, Expectation, Verdict, Verification
-
-
-class Part(BaseModel):
-    """A piece of an explanation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Predicted(Part):
-    """What the policy's model said at one load (None: unknown), with the change and without."""
-
-    load: float | None
-    changed: float
-    unchanged: float
-
-
-class Outcome(Part):
-    """What came of a change: the prediction at the load observed then, and what was measured."""
-
-    after_s: float
-    verdict: Verdict
-    predicted: Predicted
-    measured: float | None
-    reason: str
-
-
-class Decision(Part):
-    """One knob turned, or in shadow only wanted so; `at_s` counts from the start of the run.
-
-    `quantity` is what was predicted of. `outcome` is None where none was recorded.
-    """
-
-    change: str
-    at_s: float
-    knob: str
-    turn: str
-    reason: str
-    diagnosis: str
-    rejected: tuple[str, ...]
-    shadow: bool
-    refused: str | None
-    quantity: str
-    unit: str
-    load_unit: str
-    predicted: Predicted
-    outcome: Outcome | None
-
-
-class Held(Part):
-    """A knob that was wanted turned and was not, for how long and whether that was too long."""
-
-    at_s: float
-    seen_for_s: float
-    knob: str
-    reason: str
-    alarm: bool
-
-
-class Alarm(Part):
-    """Something a person should look at: when first, and in how many ticks."""
-
-    at_s: float
-    text: str
-    ticks: int
-
-
-class Explanation(Part):
-    """One run, decision by decision. `ended` is False where it was cut short or goes on."""
-
-    run: int
-    plant: str
-    policy: str
-    started_at_s: float
-    ended: bool
-    duration_s: float
-    ticks: int
-    decisions: tuple[Decision, ...]
-    decisions_in_all: int
-    held: tuple[Held, ...]
-    alarms: tuple[Alarm, ...]
 
 
 def explain(journal: Path, run: int | None = None, last: int | None = None) -> Explanation:
@@ -105,9 +35,10 @@ def explain(journal: Path, run: int | None = None, last: int | None = None) -> E
     Raises JournalError where there is no such journal or run.
     """
     with JournalReader(journal) as reader:
-        chosen = reader.run(run)
+        chosen, latest = reader.run(run), reader.run()
         ticks = list(reader.ticks(chosen.number, eventful=True))
         extent = reader.extent(chosen.number)
+        requests = reader.commands(chosen.started_at_s, _end_s(chosen, extent))
     start_s = chosen.started_at_s if extent is None else min(chosen.started_at_s, extent.first_s)
     decisions = tuple(_decisions(ticks, start_s))
     return Explanation(
@@ -116,13 +47,37 @@ def explain(journal: Path, run: int | None = None, last: int | None = None) -> E
         policy=chosen.policy,
         started_at_s=start_s,
         ended=chosen.ended_at_s is not None,
+        running=_is_running(journal, chosen, latest),
+        miss_rate=(chosen.summary or {}).get("miss_rate"),
         duration_s=_end_s(chosen, extent) - start_s,
         ticks=0 if extent is None else extent.ticks,
         decisions=decisions[-last:] if last is not None else decisions,
         decisions_in_all=len(decisions),
         held=tuple(_held(ticks, start_s)),
+        commands=tuple(_given(each, start_s) for each in requests),
         alarms=tuple(_alarms(ticks, start_s)),
     )
+
+
+def _is_running(journal: Path, run: Run, latest: Run) -> bool:
+    unended = run.ended_at_s is None and run.number == latest.number
+    return unended and StateDirectory(journal.parent).holder() is not None
+
+
+def _given(request: Request, start_s: float) -> Given:
+    return Given(
+        at_s=request.sent_at_s - start_s,
+        command=describe_command(request.command),
+        answer=request.answer,
+    )
+
+
+def describe_command(command: Command) -> str:
+    """A command as it is typed."""
+    words = [type(command).__name__.lower()]
+    words += [] if command.knob is None else [f"--knob {command.knob}"]
+    words += ["--shrink-only"] if isinstance(command, Pause) and command.shrink_only else []
+    return " ".join(words)
 
 
 def _end_s(run: Run, extent: Extent | None) -> float:
@@ -238,13 +193,24 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
 def _heading(explanation: Explanation) -> Text:
     started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(explanation.started_at_s))
     shown, in_all = len(explanation.decisions), explanation.decisions_in_all
-    count = f"{in_all} decisions" if shown == in_all else f"the last {shown} of {in_all} decisions"
-    end = "" if explanation.ended else ", without an end"
+    noun = "decision" if in_all == 1 else "decisions"
+    count = f"{in_all} {noun}" if shown == in_all else f"the last {shown} of {in_all} {noun}"
     return Text.assemble(
         (f"Run {explanation.run}", "bold"),
         f": {explanation.plant} under {explanation.policy}, {started}, ",
-        f"{explanation.duration_s:.0f} s, {explanation.ticks} ticks{end}, {count}",
+        f"{explanation.duration_s:.0f} s, {explanation.ticks} ticks, {count}; ",
+        _outcome_of(explanation),
     )
+
+
+def _outcome_of(explanation: Explanation) -> str:
+    if explanation.running:
+        return "still running"
+    if not explanation.ended:
+        return "cut short without notice"
+    if explanation.miss_rate is None:
+        return "ended"
+    return f"{100 * explanation.miss_rate:.3g} % of the blocks missed"
 
 
 def _title(decision: Decision) -> Text:
@@ -309,18 +275,27 @@ def _figure(decision: Decision, value: float) -> str:
 
 def _print_asides(explanation: Explanation, console: Console) -> None:
     alarming = [each for each in explanation.held if each.alarm]
-    asides = [
+    alarms = [
         (each.at_s, f"{each.knob} held for {each.seen_for_s:.0f} s: {each.reason}")
         for each in alarming
     ]
-    asides += [(each.at_s, f"{each.text} ({_ticks(each.ticks)})") for each in explanation.alarms]
-    if asides:
-        console.print("\nAlarms", style="bold red")
-        rows = [(f"{at_s:.1f} s", text) for at_s, text in sorted(asides)]
-        console.print(Padding(_grid(rows), (0, 0, 0, 2)))
+    alarms += [(each.at_s, f"{each.text} ({_ticks(each.ticks)})") for each in explanation.alarms]
+    _print_section("Alarms", alarms, console)
+    commands = [
+        (each.at_s, f"{each.command}: {each.answer or 'no answer'}")
+        for each in explanation.commands
+    ]
+    _print_section("Commands", commands, console)
     others = len(explanation.held) - len(alarming)
     if others:
         console.print(f"\nHeld for a while, without an alarm: {others} (--json lists them)")
+
+
+def _print_section(title: str, lines: list[tuple[float, str]], console: Console) -> None:
+    if lines:
+        console.print(f"\n{title}", style="bold")
+        rows = [(f"{at_s:.1f} s", text) for at_s, text in sorted(lines)]
+        console.print(Padding(_grid(rows), (0, 0, 0, 2)))
 
 
 def _grid(rows: Iterable[tuple[str, str]]) -> Table:

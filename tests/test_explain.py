@@ -8,10 +8,14 @@ import pytest
 from fakes import Rig, Scripted, action
 from rich.console import Console
 
+from controller.command_queue import CommandQueue
+from controller.commands import Pause
 from controller.config import GuardSection
 from controller.errors import JournalError
 from controller.journal import Journal
-from kapellmeister.explain import Predicted, describe_turn, explain, print_explanation
+from controller.state_directory import StateDirectory
+from kapellmeister.explain import describe_turn, explain, print_explanation
+from kapellmeister.explanation import Given, Predicted
 from policies.knobs import SchedulingClass, ThreadClass, ThreadClasses
 from policies.proposal import Verdict
 
@@ -139,3 +143,37 @@ def test_a_journal_that_does_not_exist_is_one_clear_error(path):
 def test_of_thread_classes_only_those_that_change_are_told():
     realtime = ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, 70))
     assert describe_turn(ThreadClasses(), realtime) == "audio normal nice 0 -> realtime 70"
+
+
+def test_commands_and_their_answers_are_told(path):
+    rig = growing()
+    with Journal.open(path) as journal:
+        journal._now_s = rig.clock.now_s
+        journal.start_run("fake", "weighing", "{}")
+        queue = CommandQueue(journal._database, lambda: rig.clock.now_s() + 0.5)
+        number = queue.send(Pause("nodes", shrink_only=True))
+        queue.answer(number, "nodes: shrinking is paused until resumed")
+        journal.record(rig.tick(), rig.loop.memory())
+    explanation = explain(path)
+    assert explanation.commands == (
+        Given(
+            at_s=0.5,
+            command="pause --knob nodes --shrink-only",
+            answer="nodes: shrinking is paused until resumed",
+        ),
+    )
+    assert "0.5 s  pause --knob nodes --shrink-only: nodes: shrinking is" in printed(explanation)
+
+
+def test_the_first_line_says_how_the_run_ended(path):
+    def heading() -> str:
+        return " ".join(printed(explain(path), width=200).splitlines()[0].split())
+
+    play(path, growing(), 2, to_the_end=False)
+    assert heading().endswith("2 ticks, 1 decision; cut short without notice")
+    with StateDirectory(path.parent).lock():
+        assert heading().endswith("still running")
+    with Journal.open(path) as journal:
+        journal.start_run("fake", "weighing", "{}")
+        journal.end_run('{"miss_rate": 0.0125}')
+    assert heading().endswith("1.25 % of the blocks missed")

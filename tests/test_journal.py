@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,14 @@ def test_what_was_found_of_threads_outlives_the_process(path):
         assert journal.left_over() == {}
 
 
+def test_a_run_that_came_to_its_end_leaves_no_thread_to_be_put_back(path):
+    with Journal.open(path) as journal:
+        journal.start_run("fake", "scripted", "{}")
+        journal.keep_originals({THREAD: ORIGINAL})
+        journal.end_run("{}")
+        assert journal.left_over() == {}
+
+
 def test_threads_of_another_boot_are_forgotten(path, monkeypatch):
     monkeypatch.setattr("controller.journal._boot", lambda: "yesterday")
     with Journal.open(path) as journal:
@@ -196,6 +205,24 @@ def test_a_folder_that_does_not_exist_is_no_place_for_a_journal(tmp_path):
 def test_reading_a_journal_that_does_not_exist_says_how_to_make_one(path):
     with pytest.raises(JournalError, match="no journal here yet; `kapellmeister run`"):
         JournalReader(path)
+
+
+def test_a_file_that_a_failed_start_left_empty_is_no_journal_yet(path):
+    path.touch()
+    with pytest.raises(JournalError, match="no journal here yet"):
+        JournalReader(path)
+    Journal.open(path).close()
+    with JournalReader(path) as reader:
+        assert reader.runs() == []
+
+
+@pytest.mark.parametrize("record", [b"no zlib at all", zlib.compress(b'{"type": "Tock"}')])
+def test_a_tick_that_cannot_be_read_is_named(path, record):
+    with Journal.open(path) as journal:
+        run = journal.start_run("fake", "scripted", "{}")
+        journal._database.execute("INSERT INTO ticks VALUES (?, 7, 0.0, 1, ?)", run, record)
+    with JournalReader(path) as reader, pytest.raises(JournalError, match="tick 7 of run 1"):
+        list(reader.ticks(run))
 
 
 def test_a_run_that_does_not_exist_is_answered_with_those_that_do(path):
