@@ -1,0 +1,285 @@
+"""The `doctor` command: what can be sensed and turned on this machine, and what is in the way."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from controller import scheduling
+from controller.metrics.cpu import MachineSensor, ProcessSensor, ThreadSensor
+from controller.state_directory import StateDirectory
+from kapellmeister import kernel
+from kapellmeister.bench.machine import Machine, describe_machine
+from policies.observation import Missing, Reading, Value
+
+WATCHED_S = 1.0
+OUR_NAMES = ("controller", "policies", "simulators", "kapellmeister")
+SOUND_LIBRARIES = ("soundfile", "soxr", "sofar", "numba")
+OTHER_MANAGERS = (
+    "rtkit-daemon",
+    "ananicy",
+    "ananicy-cpp",
+    "tuned",
+    "gamemoded",
+    "system76-scheduler",
+)
+"""Programs that may reschedule the same threads."""
+
+REALTIME_BUDGET = Path("/proc/sys/kernel/sched_rt_runtime_us")
+REALTIME_PERIOD = Path("/proc/sys/kernel/sched_rt_period_us")
+WAKE_UP_LATENCY = Path("/dev/cpu_dma_latency")
+
+
+class Status(StrEnum):
+    """How a thing stands: it works, it is not allowed, it is not here, or it is merely a fact."""
+
+    WORKS = "works"
+    REFUSED = "refused"
+    ABSENT = "absent"
+    NOTE = "note"
+
+
+STYLES = {
+    Status.WORKS: "green",
+    Status.REFUSED: "bold red",
+    Status.ABSENT: "yellow",
+    Status.NOTE: "dim",
+}
+
+
+class Finding(BaseModel):
+    """One thing that was looked at; `remedy` says how to enable it where that is possible."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    status: Status
+    found: str
+    remedy: str = ""
+
+
+class DoctorReport(BaseModel):
+    """All findings, by what they are needed for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    machine: Machine
+    kernel: list[Finding]
+    sensors: list[Finding]
+    actuators: list[Finding]
+    sound_libraries: list[Finding]
+    neighbours: list[Finding]
+    installation: list[Finding]
+
+    def sections(self) -> Iterator[tuple[str, list[Finding]]]:
+        """Title and findings of each section."""
+        for name in type(self).model_fields:
+            if name != "machine":
+                yield name.replace("_", " "), getattr(self, name)
+
+
+def doctor(watch: Callable[[], None] = lambda: time.sleep(WATCHED_S)) -> DoctorReport:
+    """Examine this machine; nothing on it is changed but a thread made to try things on.
+
+    `watch` passes the time over which shares are seen.
+    """
+    return DoctorReport(
+        machine=describe_machine(),
+        kernel=list(_kernel()),
+        sensors=list(_sensors(watch)),
+        actuators=list(_actuators(scheduling.permitted())),
+        sound_libraries=[_library(name) for name in SOUND_LIBRARIES],
+        neighbours=[*_other_pipelines(), _other_managers()],
+        installation=[_state_directory(StateDirectory()), *map(_import_name, OUR_NAMES)],
+    )
+
+
+def print_report(report: DoctorReport, console: Console) -> None:
+    """The findings as tables, each remedy below what it would enable."""
+    console.print(str(report.machine), highlight=False)
+    for title, findings in report.sections():
+        table = Table.grid(padding=(0, 2))
+        table.add_column(width=max(map(len, Status)))
+        table.add_column(min_width=20)
+        table.add_column()
+        for each in findings:
+            text = Text(each.found)
+            if each.remedy:
+                text.append(f"\nto enable: {each.remedy}", "yellow")
+            table.add_row(Text(each.status, STYLES[each.status]), each.name, text)
+        console.print(Text(f"\n{title}", "bold"))
+        console.print(table)
+
+
+def _kernel() -> Iterator[Finding]:
+    model, frequency_hz = kernel.preemption_model(), kernel.timer_frequency_hz()
+    yield _note("pre-emption model", model or "not told by this kernel")
+    yield _note("timer frequency", f"{frequency_hz} Hz" if frequency_hz else "not told")
+    yield _note("control groups", kernel.control_groups())
+    budget_us = scheduling.read_number(REALTIME_BUDGET)
+    if budget_us == 0:
+        yield Finding(
+            name="real-time budget",
+            status=Status.REFUSED,
+            found="the kernel grants real-time threads no time",
+            remedy="sysctl kernel.sched_rt_runtime_us=950000",
+        )
+    else:
+        yield _note("real-time budget", _budget(budget_us, scheduling.read_number(REALTIME_PERIOD)))
+
+
+def _budget(budget_us: int | None, period_us: int | None) -> str:
+    if budget_us is None or not period_us:
+        return "not told"
+    return "without bound" if budget_us < 0 else f"{budget_us / period_us:.0%} of all time"
+
+
+def _sensors(watch: Callable[[], None]) -> Iterator[Finding]:
+    machine, threads, ourselves = MachineSensor(), ThreadSensor(), os.getpid()
+    machine.read()
+    threads.read([ourselves])
+    watch()
+    seen = machine.read() | threads.read([ourselves]) | ProcessSensor(ourselves).read()
+    yield _sensor("utilisation", seen["cpu.utilisation"], "{:.1%} of all processor time")
+    yield _sensor("steal", seen["cpu.steal_share"], "{:.2%} taken by the hypervisor just now")
+    yield _sensor(
+        "pressure (PSI)",
+        seen["cpu.pressure_some_share"],
+        "threads waited {:.1%} of the time",
+        "boot with psi=1, on a kernel built with CONFIG_PSI",
+    )
+    yield _sensor(
+        "run-queue delay",
+        seen["audio.run_delay_share"],
+        "{:.2%} for this process (schedstat)",
+        "use a kernel built with CONFIG_SCHED_INFO",
+    )
+    yield _sensor("memory", seen["process.rss_mib"], "{:.0f} MiB for this process")
+
+
+def _sensor(name: str, reading: Reading, words: str, remedy: str = "") -> Finding:
+    if isinstance(reading, Value):
+        return Finding(name=name, status=Status.WORKS, found=words.format(reading.value))
+    why = reading.reason if isinstance(reading, Missing) else str(reading)
+    return Finding(name=name, status=Status.ABSENT, found=why, remedy=remedy)
+
+
+def _actuators(granted: scheduling.Permissions) -> Iterator[Finding]:
+    yield _actuator(
+        "real-time scheduling",
+        granted.realtime,
+        f"FIFO up to priority {granted.priority_max}",
+        scheduling.realtime_obstacle(os.getpid()),
+    )
+    yield _actuator(
+        "nice levels",
+        granted.nice,
+        f"down to {scheduling.NICE_PROBED}",
+        "grant CAP_SYS_NICE, or RLIMIT_NICE in /etc/security/limits.d",
+    )
+    several = len(granted.cpus) > 1
+    yield Finding(
+        name="processor sets",
+        status=Status.WORKS if several else Status.NOTE,
+        found=f"of processors {_numbers(granted.cpus)}" if several else "only one processor",
+    )
+    yield _actuator(
+        "wake-up latency",
+        os.access(WAKE_UP_LATENCY, os.W_OK),
+        f"{WAKE_UP_LATENCY} is writable; not used by this version",
+        f"give write access to {WAKE_UP_LATENCY}; this version does not use it",
+    )
+
+
+def _actuator(name: str, works: bool, found: str, remedy: str) -> Finding:
+    if works:
+        return Finding(name=name, status=Status.WORKS, found=found)
+    return Finding(name=name, status=Status.REFUSED, found="not permitted", remedy=remedy)
+
+
+def _numbers(cpus: frozenset[int]) -> str:
+    """Processors in words that fit a line: `0-3,6`."""
+    spans: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if spans and cpu == spans[-1][-1] + 1:
+            spans[-1][1:] = [cpu]
+        else:
+            spans.append([cpu])
+    return ",".join("-".join(map(str, span)) for span in spans)
+
+
+def _library(name: str) -> Finding:
+    """Load a library: the Python part may be there without the native one that it needs."""
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # noqa: BLE001 - a native library may fail in any way to load
+        remedy = f"pip install --force-reinstall {name}"
+        return Finding(name=name, status=Status.ABSENT, found=str(error), remedy=remedy)
+    return Finding(name=name, status=Status.WORKS, found=metadata.version(name))
+
+
+def _other_pipelines() -> Iterator[Finding]:
+    yield _pipeline("JACK", ("jackd", "jackdbus"))
+    yield _pipeline("PipeWire", ("pipewire",))
+    present = Path("/proc/driver/nvidia/version").exists()
+    yield _uncontrolled("NVIDIA GPU", "its driver is loaded" if present else None)
+
+
+def _pipeline(name: str, programs: tuple[str, ...]) -> Finding:
+    if kernel.running(programs):
+        return _uncontrolled(name, "it runs")
+    installed = any(shutil.which(program) for program in programs)
+    return _uncontrolled(name, "it is installed" if installed else None)
+
+
+def _uncontrolled(name: str, presence: str | None) -> Finding:
+    if presence is None:
+        return Finding(name=name, status=Status.ABSENT, found="not found; not needed")
+    return _note(name, f"{presence}; this version does not control it")
+
+
+def _other_managers() -> Finding:
+    rivals = kernel.running(OTHER_MANAGERS)
+    if not rivals:
+        return _note("other managers", "none runs")
+    words = f"{', '.join(rivals)}: may reschedule the same threads, which is seen as drift"
+    return _note("other managers", words)
+
+
+def _state_directory(directory: StateDirectory) -> Finding:
+    name, path, holder = "state directory", directory.path, directory.holder()
+    existing = next(each for each in (path, *path.parents) if os.access(each, os.F_OK))
+    if holder is not None:
+        return _note(name, f"{path}: a controller (process {holder}) runs here")
+    if os.access(existing, os.W_OK | os.X_OK):
+        return Finding(name=name, status=Status.WORKS, found=str(path))
+    found = f"{path}: {existing} is not writable"
+    return Finding(name=name, status=Status.REFUSED, found=found, remedy="choose a --state-dir")
+
+
+def _import_name(name: str) -> Finding:
+    """Whether an import name is ours alone: another package may own so common a word."""
+    home = Path(__file__).resolve().parents[1]
+    imported = Path(importlib.import_module(name).__file__ or "").resolve().parents[1]
+    rivals = sorted(set(metadata.packages_distributions().get(name, ())) - {"kapellmeister"})
+    title = f"import {name}"
+    if imported == home and not rivals:
+        return Finding(name=title, status=Status.WORKS, found=f"ours, in {home}")
+    found = f"comes from {imported}" if imported != home else f"claimed by {', '.join(rivals)} too"
+    remedy = "install kapellmeister into a virtual environment of its own"
+    return Finding(name=title, status=Status.REFUSED, found=found, remedy=remedy)
+
+
+def _note(name: str, found: str) -> Finding:
+    return Finding(name=name, status=Status.NOTE, found=found)

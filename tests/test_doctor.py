@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import gzip
+import io
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from controller.scheduling import Permissions
+from controller.state_directory import StateDirectory
+from kapellmeister import doctor as examination
+from kapellmeister import kernel
+from kapellmeister.doctor import DoctorReport, Finding, Status, doctor, print_report
+
+REFUSED = Permissions(realtime=False, nice=False, priority_max=0, cpus=frozenset({0}))
+GRANTED = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0, 1, 2, 5}))
+
+
+@pytest.fixture(scope="module")
+def report() -> DoctorReport:
+    return doctor(watch=lambda: None)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_this_machine_is_examined_in_every_respect(report: DoctorReport) -> None:
+    titles = [title for title, findings in report.sections() if findings]
+    assert titles == [
+        "kernel",
+        "sensors",
+        "actuators",
+        "sound libraries",
+        "neighbours",
+        "installation",
+    ]
+
+
+def test_the_sound_libraries_that_are_required_load_here(report: DoctorReport) -> None:
+    loaded = {each.name for each in report.sound_libraries if each.status is Status.WORKS}
+    assert loaded == {"soundfile", "soxr", "sofar", "numba"}
+
+
+def test_the_import_names_are_ours_here(report: DoctorReport) -> None:
+    ours = [each.status for each in report.installation if each.name.startswith("import ")]
+    assert ours == [Status.WORKS] * 4
+
+
+def test_a_report_survives_its_way_through_json(report: DoctorReport) -> None:
+    assert DoctorReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_what_neither_works_nor_is_possible_here_says_how_to_enable_it() -> None:
+    realtime, nice, sets, _ = examination._actuators(REFUSED)
+    assert (realtime.status, nice.status) == (Status.REFUSED, Status.REFUSED)
+    assert "CAP_SYS_NICE" in nice.remedy
+    assert realtime.remedy
+    assert sets.found == "only one processor"
+
+
+def test_what_is_granted_is_told_with_its_limits() -> None:
+    realtime, nice, sets, _ = examination._actuators(GRANTED)
+    assert realtime.found == "FIFO up to priority 70"
+    assert nice.found == "down to -11"
+    assert sets.found == "of processors 0-2,5"
+
+
+def test_a_library_that_does_not_load_is_absent_with_its_own_words() -> None:
+    found = examination._library("no_such_sound_library")
+    assert found.status is Status.ABSENT
+    assert "No module named" in found.found
+
+
+def test_an_import_name_that_another_package_claims_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claims = {"controller": ["kapellmeister", "some-robot"]}
+    monkeypatch.setattr(metadata, "packages_distributions", lambda: claims)
+    found = examination._import_name("controller")
+    assert (found.status, found.found) == (Status.REFUSED, "claimed by some-robot too")
+
+
+def test_an_import_name_that_comes_from_elsewhere_is_refused() -> None:
+    found = examination._import_name("rich")
+    assert found.status is Status.REFUSED
+    assert found.found.startswith("comes from ")
+
+
+def test_a_state_directory_need_not_exist_to_be_usable(tmp_path: Path) -> None:
+    found = examination._state_directory(StateDirectory(tmp_path / "not" / "yet"))
+    assert found.status is Status.WORKS
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_running_controller_is_named_by_its_process(tmp_path: Path) -> None:
+    directory = StateDirectory(tmp_path)
+    with directory.lock():
+        found = examination._state_directory(directory)
+    assert found.status is Status.NOTE
+    assert "a controller (process " in found.found
+
+
+def test_a_remedy_is_printed_whole_in_a_narrow_terminal(report: DoctorReport) -> None:
+    refused = Finding(
+        name="real-time scheduling",
+        status=Status.REFUSED,
+        found="not permitted",
+        remedy="grant CAP_SYS_NICE, or RLIMIT_RTPRIO (`rtprio 70` in /etc/security/limits.d)",
+    )
+    console = Console(width=80, file=io.StringIO())
+    print_report(report.model_copy(update={"actuators": [refused]}), console)
+    text = console.file.getvalue()  # type: ignore[attr-defined] # the file is a StringIO
+    assert max(map(len, text.splitlines())) <= 80
+    assert refused.remedy in " ".join(text.split())
+
+
+def test_the_timer_frequency_is_read_from_the_kernels_own_options(tmp_path: Path) -> None:
+    assert kernel.timer_frequency_hz(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    options = gzip.compress(b"# CONFIG_HZ_100 is not set\nCONFIG_HZ=250\nCONFIG_PREEMPT_NONE=y\n")
+    (tmp_path / "proc" / "config.gz").write_bytes(options)
+    assert kernel.timer_frequency_hz(tmp_path) == 250
+    assert kernel.preemption_model(tmp_path, "#1 SMP") == "none"
+
+
+def test_of_a_dynamic_pre_emption_model_the_chosen_one_counts(tmp_path: Path) -> None:
+    write(tmp_path / "sys/kernel/debug/sched/preempt", "none voluntary (full) lazy\n")
+    assert kernel.preemption_model(tmp_path, "#1 SMP PREEMPT_DYNAMIC") == "full"
+
+
+def test_a_realtime_kernel_is_recognised(tmp_path: Path) -> None:
+    assert kernel.preemption_model(tmp_path, "#1 SMP PREEMPT_RT") == "realtime"
+    write(tmp_path / "sys/kernel/realtime", "1\n")
+    assert kernel.preemption_model(tmp_path, "#1 SMP") == "realtime"
+
+
+def test_a_kernel_that_does_not_tell_its_model_is_not_guessed_at(tmp_path: Path) -> None:
+    assert kernel.preemption_model(tmp_path, "#1 SMP PREEMPT_DYNAMIC") is None
+
+
+def test_versions_of_control_groups_are_told_apart(tmp_path: Path) -> None:
+    groups = tmp_path / "sys/fs/cgroup"
+    assert kernel.control_groups(tmp_path) == "none mounted"
+    (groups / "cpu,cpuacct").mkdir(parents=True)
+    assert kernel.control_groups(tmp_path) == "version 1"
+    (groups / "unified").mkdir()
+    assert kernel.control_groups(tmp_path) == "version 1, with version 2 beside it"
+    write(groups / "cgroup.controllers", "cpu io\n")
+    assert kernel.control_groups(tmp_path) == "version 2"
+
+
+def test_a_program_is_found_although_the_kernel_cuts_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "proc/41/comm", "system76-schedu\n")
+    write(tmp_path / "proc/42/comm", "tuned\n")
+    names = ("rtkit-daemon", "tuned", "system76-scheduler")
+    assert kernel.running(names, tmp_path) == ("tuned", "system76-scheduler")
