@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
-from controller.scheduling import Scheduling, ThreadId, read, threads_of, write
+from controller.scheduling import Scheduling, ThreadId, put_back, read, threads_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _put_back(wanted: Mapping[ThreadId, Scheduling]) -> Restoration:
         if now is None or now == scheduling:
             continue
         try:
-            write(thread, scheduling)
+            put_back(thread, scheduling)
             restored += 1
         except ThreadGoneError:
             continue

@@ -9,8 +9,9 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
@@ -32,6 +33,10 @@ _POLICIES = {
     SchedulingClass.IDLE: os.SCHED_IDLE,
 }
 _CLASSES = {policy: scheduling for scheduling, policy in _POLICIES.items()}
+
+
+NICE = "grant CAP_SYS_NICE, or RLIMIT_NICE (`nice -11` in /etc/security/limits.d)"
+"""The remedy where nice levels are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +114,24 @@ def read(thread: ThreadId) -> Scheduling:
 def write(thread: ThreadId, wanted: Scheduling) -> None:
     """Schedule the thread so; where any part is refused, it is left as it was.
 
-    Raises ThreadGoneError, and SchedulingRefusedError with the remedy.
+    Refuses what could not be put back. Raises ThreadGoneError, and SchedulingRefusedError
+    with the remedy.
     """
     found = read(thread)
     if found.policy not in POLICY_NAMES:
         why = f"it runs under {found}, which could not be put back"
         raise SchedulingRefusedError(thread.tid, str(wanted), why, "leave it out")
+    if _demotes(found, wanted) and not demotion_can_be_undone():
+        raise SchedulingRefusedError(thread.tid, str(wanted), "it could not be put back", NICE)
+    _write(thread, found, wanted)
+
+
+def put_back(thread: ThreadId, original: Scheduling) -> None:
+    """Schedule a thread as it was found, with the errors of `write`."""
+    _write(thread, read(thread), original)
+
+
+def _write(thread: ThreadId, found: Scheduling, wanted: Scheduling) -> None:
     undo: list[Callable[[], None]] = []
     try:
         for differs, set_part in _PARTS:
@@ -128,6 +145,11 @@ def write(thread: ThreadId, wanted: Scheduling) -> None:
             with contextlib.suppress(OSError):  # the refusal below is the news
                 step()
         raise _refusal(thread.tid, wanted, error) from error
+
+
+def _demotes(found: Scheduling, wanted: Scheduling) -> bool:
+    idle = wanted.policy == os.SCHED_IDLE != found.policy
+    return idle or wanted.nice > found.nice
 
 
 def _set_cpus(tid: int, _: Scheduling, wanted: Scheduling) -> None:
@@ -207,7 +229,7 @@ def _remedy(tid: int, wanted: Scheduling, error: OSError) -> str:
         return "name processors that exist and that its cpuset permits"
     if wanted.policy in (os.SCHED_FIFO, os.SCHED_RR):
         return realtime_obstacle(tid)
-    return "grant CAP_SYS_NICE, or RLIMIT_NICE in /etc/security/limits.d"
+    return NICE
 
 
 def realtime_obstacle(tid: int) -> str:
@@ -252,8 +274,9 @@ class Permissions:
     """What the kernel lets this process do to a thread of its own, found by trying.
 
     `priority_max` is the highest real-time priority granted, up to `PRIORITY_MAX`, and 0
-    without any; `cpus` are the processors this process may run on. `why` names what was
-    refused and the remedy, and is empty where nothing was.
+    without any; `cpus` are the processors this process may run on. `demotion` says whether a
+    lowered nice level and the idle class could be undone: without, neither is permitted.
+    `why` names what was refused and the remedy, and is empty where nothing was.
     """
 
     realtime: bool
@@ -261,16 +284,42 @@ class Permissions:
     priority_max: int
     cpus: frozenset[int]
     why: str = ""
+    demotion: bool = True
 
 
 def permitted() -> Permissions:
     """Try each kind of change on a thread that exists for this purpose alone."""
+    with _probe() as thread:
+        return _try_on(thread)
+
+
+@cache
+def demotion_can_be_undone() -> bool:
+    """Whether a thread that was made to yield can be made not to: unprivileged, it cannot."""
+    with _probe() as thread:
+        found = read(thread)
+        for wanted in (replace(found, nice=19), replace(found, policy=os.SCHED_IDLE)):
+            try:
+                _write(thread, read(thread), wanted)
+                put_back(thread, found)
+            except SchedulingRefusedError:
+                return False
+    return True
+
+
+@contextlib.contextmanager
+def _probe() -> Iterator[ThreadId]:
+    """A thread that sleeps, so that its scheduling matters to nobody."""
     end = threading.Event()
     probe = threading.Thread(target=end.wait, name="probe", daemon=True)
     probe.start()
+    thread = identify(probe.native_id or 0)
+    found = read(thread)
     try:
-        return _try_on(identify(probe.native_id or 0))
+        yield thread
     finally:
+        with contextlib.suppress(SchedulingRefusedError):  # idle, it merely ends later
+            put_back(thread, found)
         end.set()
         probe.join()
 
@@ -278,16 +327,22 @@ def permitted() -> Permissions:
 def _try_on(thread: ThreadId) -> Permissions:
     found = read(thread)
     realtime = replace(found, policy=os.SCHED_FIFO, reset_on_fork=True)
-    refusals = (
-        _refused(thread, replace(found, nice=NICE_PROBED, reset_on_fork=True)),
-        _refused(thread, replace(realtime, priority=1)),
-    )
-    priority = PRIORITY_MAX if refusals[1] is None else 0
+    nice_refused = _refused(thread, replace(found, nice=NICE_PROBED, reset_on_fork=True))
+    realtime_refused = _refused(thread, replace(realtime, priority=1))
+    priority = 0 if realtime_refused else PRIORITY_MAX
     while priority and _refused(thread, replace(realtime, priority=priority)):
         priority -= 1
-    write(thread, found)
-    why = "; ".join(refusal for refusal in refusals if refusal is not None)
-    return Permissions(refusals[1] is None, refusals[0] is None, priority, found.cpus, why)
+    put_back(thread, found)
+    demotion_refused = _refused(thread, replace(found, policy=os.SCHED_IDLE))
+    refusals = (nice_refused, demotion_refused, realtime_refused)
+    return Permissions(
+        realtime=realtime_refused is None,
+        nice=nice_refused is None,
+        priority_max=priority,
+        cpus=found.cpus,
+        why="; ".join(refusal for refusal in refusals if refusal is not None),
+        demotion=demotion_refused is None,
+    )
 
 
 def _refused(thread: ThreadId, wanted: Scheduling) -> str | None:

@@ -103,7 +103,8 @@ class AnyThreadClasses:
     """Scheduling of the classes of work, as far as this plant permits it.
 
     `realtime` is False where the kernel refuses real-time scheduling, `nice` where it
-    refuses a raised nice level. `priority_max` stays below the plant's own driver;
+    refuses a raised nice level, `demotion` where a lowered one and the idle class could not be
+    undone. `priority_max` stays below the plant's own driver;
     `cpus` are the processors that exist. `reserve_share` of them is never given out.
     """
 
@@ -112,6 +113,7 @@ class AnyThreadClasses:
     priority_max: int = 70
     cpus: frozenset[int] = frozenset()
     reserve_share: float = 0.15
+    demotion: bool = True
 
     def allows(self, value: KnobValue) -> bool:
         """Whether every class asks only for what is permitted here."""
@@ -127,12 +129,18 @@ class AnyThreadClasses:
             return False
         if value.nice < 0 and not self.nice:
             return False
+        if _is_demoted(value) and not self.demotion:
+            return False
         if value.share is not None and not 0.0 < value.share <= 1.0 - self.reserve_share:
             return False
         return value.cpus is None or (bool(value.cpus) and value.cpus <= self.cpus)
 
     def __str__(self) -> str:
         return "real-time permitted" if self.realtime else "real-time refused"
+
+
+def _is_demoted(value: ThreadClass) -> bool:
+    return value.scheduling is SchedulingClass.IDLE or value.nice > 0
 
 
 Domain = Bounds | Choice | AnyThreadClasses

@@ -38,8 +38,9 @@ def _ladder(domain: AnyThreadClasses, now: ThreadClasses, priority: Priority) ->
         yield _realtime(domain, now)
     elif domain.nice:
         yield _nice(now)
-    yield _background_idle(now)
-    yield _companions_yield(now, priority)
+    lowest = SchedulingClass.IDLE if domain.demotion else SchedulingClass.BATCH
+    yield _background_yields(now, lowest)
+    yield _companions_yield(now, priority, lowest)
     if len(domain.cpus) > 1:
         yield _own_processor(domain, now)
 
@@ -57,18 +58,20 @@ def _nice(now: ThreadClasses) -> Step:
     return Step("nice", replace(now, audio=audio), gain)
 
 
-def _background_idle(now: ThreadClasses) -> Step:
-    background = replace(now.background, scheduling=SchedulingClass.IDLE, nice=0)
-    gain = "background work runs only where nothing else would"
-    return Step("background_idle", replace(now, background=background), gain)
+def _background_yields(now: ThreadClasses, lowest: SchedulingClass) -> Step:
+    background = replace(now.background, scheduling=lowest, nice=0)
+    idle = lowest is SchedulingClass.IDLE
+    gain = "runs only where nothing else would" if idle else "no longer pre-empts when it wakes"
+    gain = f"background work {gain}"
+    return Step(f"background_{lowest}", replace(now, background=background), gain)
 
 
-def _companions_yield(now: ThreadClasses, priority: Priority) -> Step:
+def _companions_yield(now: ThreadClasses, priority: Priority, lowest: SchedulingClass) -> Step:
     """Analysis and pictures give way; which of them further depends on the priority."""
     yielding = {
-        Priority.AUDIO: (SchedulingClass.BATCH, SchedulingClass.IDLE),
+        Priority.AUDIO: (SchedulingClass.BATCH, lowest),
         Priority.BALANCED: (SchedulingClass.BATCH, SchedulingClass.BATCH),
-        Priority.VISUAL: (SchedulingClass.IDLE, now.visualisation.scheduling),
+        Priority.VISUAL: (lowest, now.visualisation.scheduling),
     }[priority]
     analysis, visualisation = (
         _yielding(each, scheduling)

@@ -25,6 +25,10 @@ def thread() -> Iterator[ThreadId]:
     sleeper.join()
 
 
+def this_thread() -> ThreadId:
+    return scheduling.identify(threading.get_native_id())
+
+
 def test_a_realtime_class_keeps_the_nice_level_and_leaves_nothing_to_children() -> None:
     wanted = ThreadClass(SchedulingClass.REALTIME, priority=60)
     assert scheduling.from_class(wanted, FOUND) == Scheduling(
@@ -58,9 +62,9 @@ def test_what_is_written_is_read_back(thread: ThreadId) -> None:
 
 
 def test_only_the_thread_named_is_changed(thread: ThreadId) -> None:
-    before = scheduling.read(scheduling.identify(threading.get_native_id()))
+    before = scheduling.read(this_thread())
     scheduling.write(thread, Scheduling(os.SCHED_IDLE, 0, 9, before.cpus))
-    assert scheduling.read(scheduling.identify(threading.get_native_id())) == before
+    assert scheduling.read(this_thread()) == before
 
 
 def test_a_refused_part_leaves_the_thread_as_it_was(thread: ThreadId) -> None:
@@ -97,10 +101,10 @@ def test_every_thread_of_a_process_is_found(thread: ThreadId) -> None:
     }
 
 
-def test_trying_what_is_permitted_changes_no_lasting_thread() -> None:
-    before = [scheduling.read(each) for each in scheduling.threads_of(os.getpid())]
+def test_trying_what_is_permitted_changes_no_lasting_thread(thread: ThreadId) -> None:
+    before = {each: scheduling.read(each) for each in (thread, this_thread())}
     permissions = scheduling.permitted()
-    assert [scheduling.read(each) for each in scheduling.threads_of(os.getpid())] == before
+    assert {each: scheduling.read(each) for each in before} == before
     assert permissions.cpus == os.sched_getaffinity(0)
     assert permissions.realtime == (permissions.priority_max > 0)
     assert bool(permissions.why) == (not permissions.realtime or not permissions.nice)

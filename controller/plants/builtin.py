@@ -76,6 +76,7 @@ class BuiltinPlant:
             nice=self._permissions.nice,
             priority_max=self._permissions.priority_max,
             cpus=frozenset(os.sched_getaffinity(0)),
+            demotion=self._permissions.demotion,
         )
         return {
             "thread_classes": Knob("thread_classes", classes, "cpu", settle_s=2.0),
