@@ -38,12 +38,18 @@ class ThreadClassActuator:
         """Bring threads in line that are new; None where nothing was refused."""
         if self._wanted is None:
             return None
-        for name, wanted in self._wanted.items():
-            for thread in threads.get(name, ()):
-                refusal = None if thread in self._scheduled else self._schedule(thread, wanted)
-                if refusal is not None:
-                    return refusal
-        return None
+        new = [
+            (thread, wanted)
+            for name, wanted in self._wanted.items()
+            for thread in threads.get(name, ())
+            if thread not in self._scheduled
+        ]
+        try:
+            self._lease.hold(*(thread for thread, _ in new))
+        except GuardianError as error:
+            return str(error)
+        refusals = [self._schedule(thread, wanted) for thread, wanted in new]
+        return next((refusal for refusal in refusals if refusal is not None), None)
 
     def renew(self) -> None:
         """Keep the lease; had it run out, all was put back meanwhile, and is scheduled anew."""
@@ -71,15 +77,15 @@ class ThreadClassActuator:
         self._lease.restore()
 
     def _schedule(self, thread: scheduling.ThreadId, wanted: ThreadClass) -> str | None:
+        original = self._lease.originals().get(thread)
+        if original is None:
+            return None  # it ended before it could be held
         try:
-            self._lease.hold(thread)
-            original = self._lease.originals().get(thread)
-            if original is not None:
-                scheduling.write(thread, scheduling.from_class(wanted, original.scheduling))
-                self._scheduled.add(thread)
+            scheduling.write(thread, scheduling.from_class(wanted, original.scheduling))
+            self._scheduled.add(thread)
         except ThreadGoneError:
             return None
-        except (SchedulingRefusedError, GuardianError) as error:
+        except SchedulingRefusedError as error:
             return str(error)
         return None
 
