@@ -110,7 +110,7 @@ def test_a_checked_file_says_what_it_changes(file: Path) -> None:
 
 def test_a_checked_file_must_name_a_policy_that_exists(file: Path) -> None:
     file.write_text("[loop]\npolicy = 'sorcerer'\n", encoding="utf-8")
-    with pytest.raises(PlugInError, match="policies sorcerer: no such name; known: "):
+    with pytest.raises(PlugInError, match="policy sorcerer: no such name; known: "):
         check_config(file)
 
 

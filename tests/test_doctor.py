@@ -85,7 +85,7 @@ def test_an_import_name_that_another_package_claims_is_refused(
 
 
 def test_an_import_name_that_comes_from_elsewhere_is_refused() -> None:
-    found = examination._import_name("rich")
+    found = examination._import_name("json")
     assert found.status is Status.REFUSED
     assert found.found.startswith("comes from ")
 
