@@ -63,7 +63,8 @@ class Backend:
 
     `biquad_bank(coefficients, period_frames)` binds coefficients (capacity, sections, 5), in the
     order b0 b1 b2 a1 a2 with a0 = 1. `zeros(shape, dtype)` places state where loops
-    are fastest.
+    are fastest. `sparse(matrix)` is a matrix that is multiplied by its non-zero entries alone, on
+    one thread.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Backend:
     zeros: Callable[..., Any]
     rfft: Callable[..., Any]
     irfft: Callable[..., Any]
+    sparse: Callable[[Any], Any]
     mix_spectra: SpectralMixer
     biquad_bank: Callable[[DoubleArray, int], BiquadBank]
 
@@ -95,7 +97,7 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any = np.float32) -> Any:
 
 def numpy_backend() -> Backend:
     """The CPU: scipy's transforms and loops compiled by numba, which let go of the GIL."""
-    from scipy import fft
+    from scipy import fft, sparse
 
     from controller.workloads import compiled_kernels
 
@@ -105,12 +107,13 @@ def numpy_backend() -> Backend:
         zeros=aligned_zeros,
         rfft=fft.rfft,
         irfft=fft.irfft,
+        sparse=sparse.csr_matrix,
         mix_spectra=compiled_kernels.mix_spectra,
         biquad_bank=compiled_kernels.biquad_bank,
     )
 
 
-def array_backend(name: str, xp: ModuleType, fft: ModuleType) -> Backend:
+def array_backend(name: str, xp: ModuleType, fft: ModuleType, sparse: ModuleType) -> Backend:
     """A backend of whole-array operations only, for any module that speaks numpy's language."""
     from controller.workloads import array_kernels
 
@@ -120,6 +123,7 @@ def array_backend(name: str, xp: ModuleType, fft: ModuleType) -> Backend:
         zeros=xp.zeros,
         rfft=fft.rfft,
         irfft=fft.irfft,
+        sparse=sparse.csr_matrix,
         mix_spectra=partial(array_kernels.mix_spectra, xp),
         biquad_bank=partial(array_kernels.biquad_bank, xp, fft),
     )
@@ -130,7 +134,7 @@ def cupy_backend() -> Backend:
     known = ("numpy", "cupy")
     try:
         import cupy
-        from cupyx.scipy import fft
+        from cupyx.scipy import fft, sparse
     except ImportError:
         why = "CuPy is not installed; pip install 'kapellmeister[gpu-cuda12]'"
         raise PlugInError("backend", "cupy", why, known) from None
@@ -139,4 +143,4 @@ def cupy_backend() -> Backend:
     except cupy.cuda.runtime.CUDARuntimeError as error:
         why = f"no CUDA device can be used ({error}); check nvidia-smi"
         raise PlugInError("backend", "cupy", why, known) from None
-    return array_backend("cupy", cupy, fft)
+    return array_backend("cupy", cupy, fft, sparse)

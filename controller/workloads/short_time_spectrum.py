@@ -38,8 +38,7 @@ class ShortTimeSpectrum:
         xp = self._backend.xp
         recent = xp.concatenate((self._past[slots], blocks), axis=1)[:, -WINDOW_FRAMES:]
         self._past[slots] = recent
-        spectra = self._backend.rfft(recent * self._window)
-        return recent, xp.sqrt(spectra.real**2 + spectra.imag**2)
+        return recent, xp.abs(self._backend.rfft(recent * self._window))
 
 
 def dry_bus(backend: Backend, blocks: FloatArray) -> FloatArray:

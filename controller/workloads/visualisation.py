@@ -41,7 +41,7 @@ class Visualisation:
         self._backend = backend
         self._spectrum = ShortTimeSpectrum(settings, backend)
         self.memory_blocks = self._spectrum.memory_blocks
-        self._bands = xp.asarray(musical_bands(settings.sample_rate_hz))
+        self._bands = backend.sparse(xp.asarray(musical_bands(settings.sample_rate_hz).T))
         self._levels = xp.zeros((capacity, COLUMNS, SPECTROGRAM_ROWS), dtype=xp.uint8)
         self._extremes = xp.zeros((capacity, COLUMNS, 2), dtype=xp.float32)
         self._newest = xp.zeros(capacity, dtype=xp.intp)
@@ -59,20 +59,28 @@ class Visualisation:
         _, magnitudes = self._spectrum.advance(blocks, slots)
         newest = (self._newest[slots] + 1) % COLUMNS
         self._newest[slots] = newest
-        decibels = 10.0 * xp.log10(magnitudes**2 @ self._bands + 10.0 ** (FLOOR_DB / 10.0))
+        powers = (self._bands @ (magnitudes**2).T).T
+        decibels = 10.0 * xp.log10(powers + 10.0 ** (FLOOR_DB / 10.0))
         steps = xp.clip((decibels - FLOOR_DB) * STEPS_PER_DB, 0.0, 255.0)
         self._levels[slots, newest] = steps.astype(xp.uint8)
         self._extremes[slots, newest, 0] = blocks.min(axis=1)
         self._extremes[slots, newest, 1] = blocks.max(axis=1)
         return dry_bus(self._backend, blocks)
 
+    def levels(self, slot: int) -> NDArray[np.uint8]:
+        """The last 480 columns of a slot, oldest first: (480, 160) half decibels from -127.5 up."""
+        levels: NDArray[np.uint8] = self._oldest_first(self._levels, slot)
+        return levels
+
+    def extremes(self, slot: int) -> FloatArray:
+        """Lowest and highest sample of the last 480 blocks of a slot, oldest first: (480, 2)."""
+        extremes: FloatArray = self._oldest_first(self._extremes, slot)
+        return extremes
+
     def image(self, slot: int) -> Image:
         """The picture of a slot, newest sound at the right: (472, 960, 3) uint8 RGB."""
-        oldest_first = -int(self._newest[slot]) - 1
-        extremes = np.roll(_on_host(self._extremes[slot]), oldest_first, axis=0)
-        levels = np.roll(_on_host(self._levels[slot]), oldest_first, axis=0)
-        spectrogram = _relative_brightness(levels).T[::-1]
-        waveform = _drawn_waveform(extremes, spectrogram)
+        spectrogram = _relative_brightness(self.levels(slot)).T[::-1]
+        waveform = _drawn_waveform(self.extremes(slot), spectrogram)
         gap = np.zeros((GAP_ROWS, COLUMNS))
         cells = np.concatenate((waveform, gap, spectrogram))
         indices = np.rint(255.0 * cells).astype(np.intp)
@@ -81,6 +89,9 @@ class Visualisation:
     def write_png(self, slot: int, path: Path) -> None:
         """Write the picture of a slot as a PNG file, replacing an earlier one."""
         png.write_png(path, self.image(slot))
+
+    def _oldest_first(self, columns: Any, slot: int) -> Any:
+        return np.roll(_on_host(columns[slot]), -int(self._newest[slot]) - 1, axis=0)
 
 
 def musical_bands(sample_rate_hz: int) -> FloatArray:

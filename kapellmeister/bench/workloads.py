@@ -69,11 +69,7 @@ class PeerFigures(Figures):
 
 
 class CostFigures(Figures):
-    """A workload: the time of one block of all streams, and that as a share of the period.
-
-    On one thread, but for visualisation, whose matrix product takes as many as BLAS is allowed
-    (OPENBLAS_NUM_THREADS).
-    """
+    """The time of one block of all streams on one thread, and its share of the period."""
 
     workload: str
     streams: int

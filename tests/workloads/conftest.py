@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.sparse
 
 from controller.errors import PlugInError
 from controller.sound import SoundBank, load_sound, synthesise_sounds
@@ -29,7 +30,7 @@ def backend(request):
     if request.param == "numpy":
         return numpy_backend()
     if request.param == "array":
-        return array_backend("array", np, scipy.fft)
+        return array_backend("array", np, scipy.fft, scipy.sparse)
     try:
         return cupy_backend()
     except PlugInError as error:

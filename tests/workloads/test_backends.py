@@ -5,6 +5,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.sparse
 
 from controller.errors import PlugInError
 from controller.workloads.backend import (
@@ -18,7 +19,7 @@ from controller.workloads.filters import equalisers
 
 @pytest.fixture(scope="module")
 def pair():
-    return numpy_backend(), array_backend("array", np, scipy.fft)
+    return numpy_backend(), array_backend("array", np, scipy.fft, scipy.sparse)
 
 
 def test_compiled_and_array_mixing_push_and_sum_the_same(pair):
@@ -95,7 +96,7 @@ def test_without_a_device_the_remedy_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", cupy_without_device())
     for name in ("cupyx", "cupyx.scipy"):
         package = ModuleType(name)
-        package.scipy = package.fft = scipy.fft
+        package.scipy, package.fft, package.sparse = scipy, scipy.fft, scipy.sparse
         monkeypatch.setitem(sys.modules, name, package)
     with pytest.raises(PlugInError, match=r"no device found.*nvidia-smi"):
         cupy_backend()

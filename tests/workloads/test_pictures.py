@@ -2,7 +2,8 @@ import zlib
 
 import numpy as np
 import pytest
-from playback import PERIOD, play
+from playback import PERIOD, play, silent_before
+from scipy.signal import stft
 
 from controller.workloads.colour import colour_map
 from controller.workloads.visualisation import COLUMNS, Visualisation, musical_bands
@@ -88,3 +89,69 @@ def test_every_band_of_a_picture_hears_something(sample_rate_hz):
     weights = musical_bands(sample_rate_hz)
     assert np.isfinite(weights).all()
     assert (weights.sum(axis=0) > 0.05).all()
+
+
+def levels_by_scipy(stream):
+    """Half decibels above -127.5, (blocks, 160), from triangles drawn anew in double precision."""
+    padded = np.pad(stream.astype(np.float64), (1024 - PERIOD, 0))
+    frequency_hz, _, spectra = stft(
+        padded, 48_000, nperseg=1024, noverlap=1024 - PERIOD, boundary=None, padded=False
+    )
+    powers = (2.0 * np.abs(spectra)) ** 2
+    centres_hz = 100.0 * 160.0 ** (np.arange(160) / 159)
+    half_widths_hz = np.maximum(centres_hz * (160.0 ** (1 / 159) - 1.0), 46.875)
+    bands = np.stack(
+        [
+            np.interp(frequency_hz, [centre - width, centre, centre + width], [0.0, 1.0, 0.0])
+            for centre, width in zip(centres_hz, half_widths_hz, strict=True)
+        ]
+    )
+    weights = bands / bands.sum(axis=1, keepdims=True) * centres_hz[:, None] / 1000.0
+    return np.clip(2.0 * (10.0 * np.log10(weights @ powers + 10**-12.75) + 127.5), 0.0, 255.0).T
+
+
+def test_levels_of_a_picture_equal_those_of_scipy_to_half_a_decibel(backend, streams):
+    joins = [0, 3, 1, 1, 20, 39]
+    pictures = Visualisation(SETTINGS, backend)
+    play(pictures, streams, joins)
+    for slot, stream in enumerate(silent_before(streams, joins)):
+        drawn = 40 - joins[slot]
+        levels = pictures.levels(slot)
+        expected = levels_by_scipy(stream)[-drawn:]
+        assert expected.max() > 100.0
+        # Cells 100 dB below the loudest hold what single precision leaves of them.
+        clear = expected > expected.max() - 200.0
+        difference = levels[-drawn:].astype(np.float64) - np.floor(expected)
+        assert np.abs(difference[clear]).max() <= 1.0
+        assert not levels[:-drawn].any()
+
+
+def test_the_waveform_is_drawn_between_the_extremes_of_each_block(backend, streams):
+    pictures = Visualisation(SETTINGS, backend)
+    play(pictures, streams)
+    blocks = streams[4].reshape(40, PERIOD)
+    extremes = pictures.extremes(4)
+    np.testing.assert_array_equal(extremes[-40:, 0], blocks.min(axis=1))
+    np.testing.assert_array_equal(extremes[-40:, 1], blocks.max(axis=1))
+    assert not extremes[:-40].any()
+
+
+def test_replaying_the_memory_restores_the_newest_column_of_a_picture(backend, streams):
+    stayed, moved = Visualisation(SETTINGS, backend), Visualisation(SETTINGS, backend)
+    play(stayed, streams)
+    play(moved, streams[:, -(moved.memory_blocks + 1) * PERIOD :])
+    for slot in range(6):
+        np.testing.assert_array_equal(moved.levels(slot)[-1], stayed.levels(slot)[-1])
+        np.testing.assert_array_equal(moved.extremes(slot)[-1], stayed.extremes(slot)[-1])
+
+
+def test_a_picture_does_not_depend_on_how_streams_are_batched(backend, streams):
+    together, apart = Visualisation(SETTINGS, backend), Visualisation(SETTINGS, backend)
+    play(together, streams)
+    for block in streams.reshape(6, -1, PERIOD).swapaxes(0, 1):
+        for slots in (np.array([5, 2]), np.array([0, 3, 1]), np.array([4])):
+            apart.process(np.ascontiguousarray(block[slots]), slots)
+    for slot in range(6):
+        levels = apart.levels(slot).astype(int) - together.levels(slot)
+        assert np.abs(levels).max() <= 1
+        np.testing.assert_array_equal(apart.extremes(slot), together.extremes(slot))

@@ -89,3 +89,21 @@ def test_replaying_the_memory_restores_the_newest_column(backend, streams, perio
     for slot in range(6):
         newest = as_host(moved.columns(slot))[-1]
         np.testing.assert_allclose(newest, as_host(stayed.columns(slot))[-1], rtol=0, atol=1e-7)
+
+
+def test_measures_of_real_streams_equal_their_definitions(backend, streams):
+    analysis = SpectralAnalysis(WorkloadSettings(48_000, PERIOD, 6), backend)
+    for index in range(40):
+        for slots in (np.array([5, 2, 0]), np.array([1, 4, 3])):
+            block = streams[slots, index * PERIOD : (index + 1) * PERIOD]
+            analysis.process(np.ascontiguousarray(block), slots)
+    last = streams[:, -1024:].astype(np.float64)
+    magnitudes = magnitudes_by_scipy(streams, PERIOD)[:, -1]
+    frequency_hz = np.fft.rfftfreq(1024, 1 / 48_000)
+    level_dbfs = 10.0 * np.log10(2.0 * np.mean(last**2, axis=1))
+    centroid_hz = magnitudes @ frequency_hz / magnitudes.sum(axis=1)
+    np.testing.assert_allclose(as_host(analysis.level_dbfs), level_dbfs, atol=1e-3)
+    np.testing.assert_allclose(as_host(analysis.centroid_hz), centroid_hz, rtol=1e-3)
+    np.testing.assert_array_equal(
+        as_host(analysis.peak_hz), frequency_hz[magnitudes.argmax(axis=1)]
+    )
