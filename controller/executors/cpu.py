@@ -94,6 +94,11 @@ class CpuExecutor:
         return len(self._active)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether every worker that should render is at work."""
+        return all(node.ring.is_open for node in self._active)
+
+    @property
     def batch_size(self) -> int:
         """Streams per kernel call, as announced last."""
         return self._published.batch_size

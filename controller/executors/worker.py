@@ -150,8 +150,6 @@ def prepare_process(*, name: str) -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN if ignored == signal.SIGINT else signal.SIG_DFL)
     sys.setswitchinterval(0.0005)
-    gc.collect()
-    gc.freeze()
     gc.disable()
 
 

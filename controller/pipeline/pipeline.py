@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -84,11 +85,11 @@ class Pipeline:
         return int(self._spec.duration_s * 1e9 / self._spec.period_ns)
 
     def start(self) -> None:
-        """Start every process; sound begins a moment later."""
+        """Start every process; streams come once the workers are at work."""
+        gc.collect()
+        gc.freeze()  # or the first collection in each child would copy every page
         self._executor.start(self._spec.nodes)
         self._start_companions()
-        self._streams.follow(0.0)
-        self._announce()
 
     def run(self) -> None:
         """Play to the end of the duration, or until told to stop."""
@@ -116,7 +117,7 @@ class Pipeline:
         self._executor.level()
         self._disturb()
         self._keep_reserve()
-        if self._elapsed_s < self._spec.duration_s:
+        if self._executor.is_ready and self._elapsed_s < self._spec.duration_s:
             self._streams.follow(self._elapsed_s)
             self._announce()
 
