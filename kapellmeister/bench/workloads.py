@@ -69,7 +69,7 @@ class PeerFigures(Figures):
 
 
 class CostFigures(Figures):
-    """The time of one block of all streams on one thread, and its share of the period."""
+    """Processor time of one block of all streams on one thread, and its share of the period."""
 
     workload: str
     streams: int
@@ -78,7 +78,7 @@ class CostFigures(Figures):
 
 
 class WorkloadsReport(Figures):
-    """Medians and ranges over the rounds, one thread; `steal_share` of processor time meanwhile."""
+    """Medians and ranges of processor time over the rounds; `steal_share` of it meanwhile."""
 
     machine: Machine
     steal_share: float | None
@@ -133,7 +133,7 @@ def print_report(report: WorkloadsReport, console: Console) -> None:
         costs.add_row(cost.workload, str(cost.streams), _words(cost.block_us, "{:.0f}"), share)
     console.print(
         f"HRTF, {report.streams} streams, {report.taps} taps, blocks of {report.period_frames} at "
-        f"{report.sample_rate_hz} Hz, one thread; median (range) of {report.rounds} rounds"
+        f"{report.sample_rate_hz} Hz; processor time, median (range) of {report.rounds} rounds"
     )
     console.print(peers, costs, sep="\n\n")
     steal = "unknown" if report.steal_share is None else f"{report.steal_share:.2%}"
@@ -271,10 +271,14 @@ def _process_us(workload: Workload, blocks: FloatArray, turn_s: float) -> float:
 
 
 def _call_us(call: Callable[[int], object], turn_s: float) -> float:
-    """Mean time of a call over at least `turn_s`, after one that warms the caches."""
+    """Mean processor time of a call over at least `turn_s`, after one that warms the caches.
+
+    Of the whole process, so that no peer hides work in threads; not wall time, which other
+    programs on the machine would lengthen.
+    """
     call(0)
-    calls, begun = 0, time.perf_counter()
-    while (passed := time.perf_counter() - begun) < turn_s or calls == 0:
+    calls, begun = 0, time.process_time()
+    while (passed := time.process_time() - begun) < turn_s or calls == 0:
         calls += 1
         call(calls)
     return 1e6 * passed / calls

@@ -4,6 +4,8 @@ from playback import PERIOD, as_host, play, silent_before
 from scipy.signal import oaconvolve
 
 from controller.hrir import HrirSet, load_sofa, spherical_head
+from controller.sound import SoundBank
+from controller.workloads.backend import numpy_backend
 from controller.workloads.hrtf import HrtfRenderer
 from controller.workloads.workload import WorkloadSettings
 
@@ -115,3 +117,24 @@ def test_a_batch_may_be_split_in_any_order(backend, streams):
             split.process(block[rest], rest)
         )
         np.testing.assert_allclose(apart, together, rtol=0, atol=1e-6)
+
+
+def peak_dbfs(renderer, bank, slots):
+    blocks = [renderer.process(bank.gather(index, slots), slots) for index in range(400)]
+    return 20.0 * np.log10(max(float(np.abs(block).max()) for block in blocks))
+
+
+@pytest.mark.parametrize("head", ["sphere", "measured"])
+def test_64_streams_around_a_head_do_not_clip_and_one_alone_is_still_heard(
+    head, synthetic_sounds, request
+):
+    hrirs = spherical_head(48_000, 256)
+    if head == "measured":
+        folder = request.getfixturevalue("shared_audio")
+        hrirs = load_sofa(folder / "mit_kemar.sofa", 48_000)
+    settings = WorkloadSettings(48_000, PERIOD, 64, 256, hrirs)
+    bank = SoundBank(synthetic_sounds, PERIOD, streams=64)
+    together = peak_dbfs(HrtfRenderer(settings, numpy_backend()), bank, np.arange(64))
+    alone = peak_dbfs(HrtfRenderer(settings, numpy_backend()), bank, np.array([3]))
+    assert -20.0 < together < 0.0
+    assert -40.0 < alone < together
