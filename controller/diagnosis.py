@@ -23,6 +23,12 @@ STOLEN = 0.01
 """Share of processor time taken by the hypervisor; at 1 % it can hold up a block every second."""
 EXPLAINED = 0.5
 """Part of the worst delay that the time on a run queue must make up to be its cause."""
+CROWDED = 0.1
+"""Share of time in which threads wait for a processor, from which that can be the cause."""
+QUEUES_FROM = 0.5
+"""Utilisation below which our own work cannot be what blocks wait for."""
+WORK = 0.8
+"""Part of a batch's time that must be work of its own for the work to be what is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +37,40 @@ class _Signs:
 
     miss_rate: float | None
     worst_lateness_ms: float | None
+    compute_ms: float | None
     busy: float | None
     waited_ms: float | None
     queued: float | None
     stolen: float | None
+    pressure: float | None
     inflation: float | None
     cpu_ms: float | None
 
     @classmethod
     def of(cls, seen: Observation) -> _Signs:
-        wait = seen.stages.get("wait")
+        wait, compute = seen.stages.get("wait"), seen.stages.get("compute")
         run_delay = fresh(seen.get("audio.run_delay_share"))
         return cls(
             miss_rate=fresh(seen.miss_rate),
             worst_lateness_ms=None if wait is None else fresh(wait.start_lateness.max_ms),
+            compute_ms=None if compute is None else fresh(compute.service_time.max_ms),
             busy=fresh(seen.get("audio.utilisation")),
             waited_ms=None if run_delay is None else run_delay * seen.interval_s * 1000.0,
             queued=fresh(seen.get("audio.queue_share")),
             stolen=fresh(seen.get("cpu.steal_share")),
+            pressure=fresh(seen.get("cpu.pressure_some_share")),
             inflation=fresh(seen.get("audio.service_inflation")),
             cpu_ms=fresh(seen.get("audio.cpu_ms_per_block")),
         )
+
+    @property
+    def held_up_ms(self) -> float | None:
+        """The longest that a thread was late to start, or in a batch and not at work."""
+        idle_ms = None
+        if self.compute_ms is not None and self.cpu_ms is not None:
+            idle_ms = self.compute_ms - self.cpu_ms
+        known = [each for each in (self.worst_lateness_ms, idle_ms) if each is not None]
+        return max(known, default=None)
 
     def evidence(self, deadline_ms: float, target: float) -> tuple[Evidence, ...]:
         """What was measured, each figure with the limit it was held against."""
@@ -62,6 +81,7 @@ class _Signs:
             ("audio thread waited to run", self.waited_ms, "ms", None),
             ("blocks that waited for the one before", self.queued, "of all", QUEUEING),
             ("processor time stolen", self.stolen, "of all", STOLEN),
+            ("threads waited for a processor", self.pressure, "of the time", CROWDED),
             ("service time, wall to processor", self.inflation, "times", None),
             ("work per block", self.cpu_ms, "ms", BUSY * deadline_ms),
         )
@@ -137,17 +157,14 @@ class Diagnostician:
         if not missing and not early:
             return _calm(seen, signs)
         symptom = f"{signs.miss_rate:.2%} of the blocks missed" if missing else ", ".join(early)
-        deadline_ms = self._objective.deadline_ms
+        deadline_ms, wait_ms = self._objective.deadline_ms, self._thresholds["wait"]
+        kept_waiting = _kept_waiting(signs, deadline_ms, wait_ms)
         return (
-            _overload(signs, deadline_ms, symptom)
+            _overload(signs, deadline_ms, breaches, symptom)
+            or (_preemption(signs, deadline_ms, symptom) if kept_waiting else None)
             or _queueing(signs, symptom)
-            or _preemption(signs, deadline_ms, symptom)
             or _steal(signs, symptom)
-            or _Cause(
-                Bottleneck.UNKNOWN,
-                f"{symptom}; the audio threads are neither busy nor kept from running, so none "
-                "of the knobs would help",
-            )
+            or _unknown(signs, symptom)
         )
 
 
@@ -172,45 +189,56 @@ def _calm(seen: Observation, signs: _Signs) -> _Cause:
     return _Cause(Bottleneck.NONE, f"every block on time{worst}")
 
 
-def _overload(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause | None:
+def _overload(
+    signs: _Signs, deadline_ms: float, breaches: tuple[Breach, ...], symptom: str
+) -> _Cause | None:
+    """The work does not fit, or soon will not: most of a batch that takes too long is work."""
+    batch_ms = next((each.value_ms for each in breaches if each.component == "compute"), None)
     if signs.busy is not None and signs.busy > BUSY:
         why = f"an audio thread is busy {signs.busy:.0%} of the time"
-    elif signs.cpu_ms is not None and signs.cpu_ms > BUSY * deadline_ms:
+    elif signs.cpu_ms is None:
+        return None
+    elif signs.cpu_ms > BUSY * deadline_ms or (batch_ms and signs.cpu_ms >= WORK * batch_ms):
         why = f"a block takes {signs.cpu_ms:.2f} ms of work, and there are {deadline_ms:.2f} ms"
     else:
         return None
     return _Cause(Bottleneck.OVERLOAD, f"{symptom}: {why}", ("nodes", "batch_size"))
 
 
-def _queueing(signs: _Signs, symptom: str) -> _Cause | None:
-    """Blocks that wait for the one before, though nobody else kept the thread from running."""
-    if signs.queued is None or signs.queued <= QUEUEING:
-        return None
-    if _kept_waiting(signs):
-        return None
-    why = f"{signs.queued:.1%} of the blocks wait for the one before"
-    return _Cause(Bottleneck.QUEUEING, f"{symptom}: {why}", ("batch_size", "nodes"))
+def _kept_waiting(signs: _Signs, deadline_ms: float, noticeable_ms: float) -> bool:
+    """Whether the worst delay is time in which the thread could have run and did not.
+
+    A plant without stages is taken to be held up by its deadline. Where nobody accounts for
+    run queues, a crowded machine is the evidence; without either there is none.
+    """
+    held_up_ms = deadline_ms if signs.held_up_ms is None else signs.held_up_ms
+    if held_up_ms <= noticeable_ms:
+        return False
+    if signs.waited_ms is None:
+        return signs.pressure is not None and signs.pressure > CROWDED
+    return signs.waited_ms >= EXPLAINED * held_up_ms
 
 
-def _preemption(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause | None:
-    if not _kept_waiting(signs):
-        return None
-    lateness_ms = signs.worst_lateness_ms or 0.0
-    busy = "" if signs.busy is None else f" though the audio threads use {signs.busy:.0%} of one"
-    why = (
-        f"blocks start up to {lateness_ms:.1f} ms late of {deadline_ms:.1f} ms{busy}: "
-        "other threads run first"
-    )
+def _preemption(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause:
+    late = ""
+    if signs.held_up_ms is not None:
+        late = f"blocks are held up for {signs.held_up_ms:.1f} ms of {deadline_ms:.1f} ms, "
+    waited = "while threads queue for the processors"
+    if signs.waited_ms is not None:
+        waited = f"audio could have run and waited {signs.waited_ms:.0f} ms"
+    busy = "" if signs.busy is None else f" though it uses {signs.busy:.0%} of a processor"
+    why = f"{late}{waited}{busy}: other threads run first"
     return _Cause(Bottleneck.PREEMPTION, f"{symptom}: {why}", ("thread_classes",))
 
 
-def _kept_waiting(signs: _Signs) -> bool:
-    """Whether the worst delay is time in which the thread could have run and did not."""
-    if signs.worst_lateness_ms is None:
-        return False
-    if signs.waited_ms is None:
-        return True
-    return signs.waited_ms >= EXPLAINED * signs.worst_lateness_ms
+def _queueing(signs: _Signs, symptom: str) -> _Cause | None:
+    """Blocks that wait for the one before, where our own work is enough to be the reason."""
+    if signs.queued is None or signs.queued <= QUEUEING:
+        return None
+    if signs.busy is not None and signs.busy < QUEUES_FROM:
+        return None
+    why = f"{signs.queued:.1%} of the blocks wait for the one before"
+    return _Cause(Bottleneck.QUEUEING, f"{symptom}: {why}", ("batch_size", "nodes"))
 
 
 def _steal(signs: _Signs, symptom: str) -> _Cause | None:
@@ -218,3 +246,15 @@ def _steal(signs: _Signs, symptom: str) -> _Cause | None:
         return None
     why = f"the hypervisor took {signs.stolen:.1%} of the processor time; none of the knobs helps"
     return _Cause(Bottleneck.STEAL, f"{symptom}: {why}")
+
+
+def _unknown(signs: _Signs, symptom: str) -> _Cause:
+    """Late for no reason that is measured: an interpreter's lock, a device, a slow clock."""
+    if signs.busy is None or signs.waited_ms is None:
+        why = "too little is known of the audio threads to say why"
+    else:
+        why = (
+            f"the audio threads are neither busy ({signs.busy:.0%}) nor kept from running "
+            f"({signs.waited_ms:.1f} ms), so none of the knobs would help"
+        )
+    return _Cause(Bottleneck.UNKNOWN, f"{symptom}; {why}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from controller.clock import Clock
 from controller.config import GuardSection
@@ -18,6 +19,7 @@ from policies.knobs import (
     Choice,
     Knob,
     KnobValue,
+    SchedulingClass,
     Settings,
     ThreadClasses,
 )
@@ -27,7 +29,9 @@ from policies.observation import (
     BlockCounts,
     Missing,
     Observation,
+    Quantiles,
     Reading,
+    StageTimes,
     Value,
 )
 from policies.proposal import Action, Effect, Expectation, Proposal
@@ -129,6 +133,74 @@ class FakePlant:
         self.values = dict(self.found)
 
 
+class SmallMachine(FakePlant):
+    """Two processors, hogs, and audio threads whose delays follow from both.
+
+    A stream takes `stream_ms` of work per 5 ms block and a kernel call `call_ms`. Beyond 85 %
+    of a processor blocks are missed and queue; under `hogs` that run before audio, they are
+    held up, as far as `contention` (0 to 1 per second, taken in turn) says.
+    """
+
+    def __init__(self, clock: Clock, *, stream_ms: float = 0.01, call_ms: float = 0.05) -> None:
+        super().__init__(clock)
+        self.stream_ms, self.call_ms = stream_ms, call_ms
+        self.load = Value(20.0)
+        self.hogs = 0
+        self.hogs_are_ours = True
+        self.contention: list[float] = [1.0]
+        self.stolen = 0.0
+        self.knobs_here["thread_classes"] = Knob(
+            "thread_classes", AnyThreadClasses(cpus=frozenset({0, 1})), "cpu", settle_s=2.0
+        )
+
+    def protection(self) -> float:
+        """How much of the contention does not reach audio."""
+        classes = self.values["thread_classes"]
+        assert isinstance(classes, ThreadClasses)
+        if classes.audio.scheduling is SchedulingClass.REALTIME:
+            return 1.0
+        if self.hogs_are_ours and classes.background.scheduling is SchedulingClass.IDLE:
+            return 0.95
+        return 0.5 if classes.audio.nice < 0 else 0.0
+
+    def work_ms(self) -> float:
+        """Processor time of one worker for a block."""
+        assert isinstance(self.load, Value)
+        streams = self.load.value / self.values["nodes"]
+        calls = -(-streams // self.values["batch_size"])
+        return calls * self.call_ms + streams * self.stream_ms
+
+    def observe(self) -> Observation:
+        seen = super().observe()
+        level = self.contention.pop(0) if len(self.contention) > 1 else self.contention[0]
+        waits = min(1.0, level * self.hogs / 4) * (1.0 - self.protection())
+        busy = min(1.0, self.work_ms() / 5.0)
+        overload = max(0.0, 1.0 - 0.85 * 5.0 / max(self.work_ms(), 0.01))
+        lateness_ms = max(0.1, 20.0 * waits, 10.0 * overload, 15.0 * (self.stolen > 0.0))
+        missed = round(10_000 * min(1.0, 0.5 * waits + overload + self.stolen))
+        return replace(
+            seen,
+            blocks=BlockCounts(on_time=10_000 - missed, late=missed),
+            stages={
+                "wait": StageTimes(quantiles(lateness_ms), quantiles(0.0)),
+                "compute": StageTimes(quantiles(0.0), quantiles(self.work_ms())),
+            },
+            readings={
+                "audio.utilisation": Value(busy),
+                "audio.run_delay_share": Value(0.0005 + waits),
+                "audio.queue_share": Value(min(1.0, overload + 0.4 * waits)),
+                "audio.cpu_ms_per_block": Value(self.work_ms()),
+                "cpu.steal_share": Value(self.stolen),
+                "cpu.pressure_some_share": Value(min(1.0, self.hogs / 4)),
+            },
+        )
+
+
+def quantiles(each_ms: float) -> Quantiles:
+    """A distribution of one value."""
+    return Quantiles(*(Value(each_ms),) * 4)
+
+
 class FakeCommands:
     """Commands the test puts in, answers it reads."""
 
@@ -194,7 +266,7 @@ class Rig:
         self.guard = Guard(limits)
         self.recorder = ListRecorder()
         self.commands = FakeCommands()
-        self.diagnostician = FakeDiagnostician()
+        self.diagnostician = options.pop("diagnostician", None) or FakeDiagnostician()
         self.loop = Loop(
             self.plant,
             policy,
