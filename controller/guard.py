@@ -45,6 +45,14 @@ class _Rest:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """The value that the plant last would not take, and until when it is not asked again."""
+
+    value: KnobValue
+    until_s: float
+
+
 @dataclass(slots=True)
 class _Memory:
     """What outlives the process; `prefix` and `count` keep the ids of changes unique."""
@@ -53,6 +61,7 @@ class _Memory:
     count: int = 0
     admitted_at_s: list[float] = field(default_factory=list)
     rests: dict[str, _Rest] = field(default_factory=dict)
+    refused: dict[str, _Refused] = field(default_factory=dict)
     rollbacks_at_s: dict[str, list[float]] = field(default_factory=dict)
     pauses: list[Pause] = field(default_factory=list)
     complete_load: float | None = None
@@ -106,9 +115,10 @@ class Guard:
         self._memory.rollbacks_at_s.setdefault(knob, []).append(time_s)
         self._rest(knob, time_s + self.limits.rollback_cooldown_s, "a rollback")
 
-    def refused(self, knob: str, time_s: float) -> None:
-        """Let a knob rest after the plant would not turn it: asking again at once is no use."""
-        self._rest(knob, time_s + self.limits.rollback_cooldown_s, "the plant refused it")
+    def refused(self, knob: str, value: KnobValue, time_s: float) -> None:
+        """Note what the plant would not take: asking again at once is no use, another value is."""
+        until_s = time_s + self.limits.rollback_cooldown_s
+        self._memory.refused[knob] = _Refused(value, until_s)
 
     def pause(self, pause: Pause) -> None:
         """Obey; a pause of the same scope is replaced."""
@@ -163,6 +173,7 @@ class Guard:
         direction = knob.direction(situation.settings[action.knob], action.value)
         return (
             self.paused(action.knob, direction, situation.time_s)
+            or self._refusal(action, situation)
             or self._hysteresis(action.knob, direction, situation.time_s)
             or self._without_data(direction, situation)
         )
@@ -183,6 +194,15 @@ class Guard:
         if rest is None or time_s >= rest.until_s:
             return None
         return f"rests another {rest.until_s - time_s:.1f} s after {rest.after}"
+
+    def _refusal(self, action: Action, situation: Situation) -> str | None:
+        refused = self._memory.refused.get(action.knob)
+        if refused is None or situation.time_s >= refused.until_s:
+            return None
+        if refused.value != self._reachable(action, situation):
+            return None
+        wait_s = refused.until_s - situation.time_s
+        return f"the plant refused that value, and is asked again in {wait_s:.1f} s"
 
     def _rate(self, time_s: float) -> str | None:
         recent = [each for each in self._memory.admitted_at_s if time_s - each < RATE_WINDOW_S]
@@ -250,8 +270,7 @@ class Guard:
         """Make the change, at most one step of the knob's bounds away."""
         memory, now_s = self._memory, situation.time_s
         knob, previous = situation.knobs[action.knob], situation.settings[action.knob]
-        one_step = self._gap(situation.observation) is not None
-        value = _within_a_step(knob, previous, action.value, one_step)
+        value = self._reachable(action, situation)
         memory.prefix = memory.prefix or f"{now_s:.0f}"
         memory.count += 1
         memory.admitted_at_s.append(now_s)
@@ -259,6 +278,11 @@ class Guard:
         due_s = now_s + situation.delays_s.get(knob.id, knob.delay_s) + knob.settle_s
         change_id = f"{memory.prefix}-c{memory.count}"
         return Change(change_id, replace(action, value=value), previous, now_s, due_s)
+
+    def _reachable(self, action: Action, situation: Situation) -> KnobValue:
+        knob, before = situation.knobs[action.knob], situation.settings[action.knob]
+        one_step = self._gap(situation.observation) is not None
+        return _within_a_step(knob, before, action.value, one_step)
 
     def _rest(self, knob: str, until_s: float, after: str) -> None:
         self._memory.rests[knob] = _Rest(until_s, after)

@@ -279,7 +279,8 @@ class Loop:
                 self._verifier.watch(change)
             else:
                 self._refusals.append(refusal)
-                self._guard.refused(knob, time_s)
+                self._guard.refused(knob, value, time_s)
+                self._verified.append(self._verifier.refused(change, refusal.reason))
 
     def _verify(self, observation: Observation) -> None:
         if self._shadow:
@@ -304,7 +305,7 @@ class Loop:
         refusal = self._plant.apply(knob, after)
         if refusal is not None:
             self._refusals.append(refusal)
-            self._guard.refused(knob, time_s)
+            self._guard.refused(knob, after, time_s)
             return refusal.reason
         self._actuation.request(knob, after, time_s)
         self._guard.rolled_back(knob, time_s)

@@ -15,6 +15,8 @@ from policies.observation import BlockCounts, Observation, fresh
 from policies.proposal import Change, Expectation, Verdict, Verification
 
 MARGIN = 1.5
+CHANCE_PERIODS = 3.0
+"""So many late periods happen by chance: at 0.1 % in 2 s, fewer than 1 time in 100."""
 RELATIVE_TOLERANCE = 0.1
 JITTER = 0.1
 
@@ -43,6 +45,11 @@ class _Pending:
             return self.blocks.miss_rate
         return median(self.values) if self.values else None
 
+    def chance(self) -> float:
+        """The miss rate of a few late periods; one delays all streams that are live at once."""
+        streams = max(1.0, median(self.loads)) if self.loads else 1.0
+        return CHANCE_PERIODS * streams / max(1, self.blocks.submitted)
+
     def expected(self) -> Expectation:
         """What the model says at the load that was observed."""
         return self.change.action.effect.at(median(self.loads) if self.loads else None)
@@ -56,7 +63,7 @@ class Verifier:
     tolerance of it): confirmed. More than half again what the model says would be *without*
     the change at that load, and the tolerance: harmful. Between the two it fell short and is
     kept. The tolerance is the target miss rate, or a tenth of any other quantity, so that a
-    miss rate on target is never harm.
+    miss rate on target is never harm; nor are so few late periods as chance may bring.
     """
 
     def __init__(self, limits: GuardSection, objective: Objective) -> None:
@@ -67,6 +74,10 @@ class Verifier:
     def pending(self) -> tuple[Change, ...]:
         """The changes under evaluation."""
         return tuple(each.change for each in self._pending)
+
+    def refused(self, change: Change, reason: str) -> Verification:
+        """What came of a change that the plant would not take: a policy learns from that too."""
+        return _undecided(_Pending(change), f"the plant refused it: {reason}")
 
     def watch(self, change: Change) -> None:
         """Evaluate a change that the plant took."""
@@ -137,7 +148,8 @@ class Verifier:
         effect, expected = pending.change.action.effect, pending.expected()
         rated = effect.quantity == "miss_rate"
         tolerance = self._target_miss_rate if rated else RELATIVE_TOLERANCE * expected.unchanged
-        verdict = _verdict(measured, expected, tolerance)
+        harm = MARGIN * expected.unchanged + max(tolerance, pending.chance() if rated else 0.0)
+        verdict = _verdict(measured, expected, tolerance, harm)
         figures = (measured, expected.changed, expected.unchanged)
         shown = [f"{x:.3%}" if rated else f"{x:.3g} {effect.unit}".rstrip() for x in figures]
         reason = (
@@ -147,10 +159,10 @@ class Verifier:
         return _verification(pending, verdict, measured, reason)
 
 
-def _verdict(measured: float, expected: Expectation, tolerance: float) -> Verdict:
+def _verdict(measured: float, expected: Expectation, tolerance: float, harm: float) -> Verdict:
     if measured <= max(MARGIN * expected.changed, expected.changed + tolerance):
         return Verdict.CONFIRMED
-    if measured > MARGIN * expected.unchanged + tolerance:
+    if measured > harm:
         return Verdict.ROLLED_BACK
     return Verdict.FELL_SHORT
 

@@ -332,3 +332,35 @@ def test_with_data_a_choice_may_go_any_distance():
         Guard(GuardSection()), action("batch_size", 64), knobs=knobs, settings=settings
     )
     assert changes[0].action.value == 64
+
+
+def test_a_value_that_the_plant_refused_rests_and_another_does_not():
+    settings = SETTINGS.turned("batch_size", 16)
+    guard = Guard(GuardSection(rollback_cooldown_s=30.0))
+    guard.refused("batch_size", 64, 0.0)
+    assert reason(guard, action("batch_size", 64), time_s=29.0, settings=settings) == (
+        "the plant refused that value, and is asked again in 1.0 s"
+    )
+    changes, _ = review(guard, action("batch_size", 32), time_s=29.0, settings=settings)
+    assert changes[0].action.value == 32
+
+
+def test_a_refused_value_is_asked_for_again_after_its_rest():
+    guard = Guard(GuardSection(rollback_cooldown_s=30.0))
+    guard.refused("batch_size", 64, 0.0)
+    changes, _ = review(guard, action("batch_size", 64), time_s=30.0)
+    assert changes[0].action.value == 64
+
+
+def test_a_far_value_is_not_asked_for_while_the_step_towards_it_was_refused():
+    guard = Guard(GuardSection())
+    guard.refused("nodes", 3, 0.0)
+    assert "refused that value" in reason(guard, action("nodes", 4), time_s=5.0)
+
+
+def test_a_refusal_survives_a_restart():
+    guard = Guard(GuardSection())
+    guard.refused("thread_classes", REALTIME, 0.0)
+    again = Guard(GuardSection())
+    again.resume(guard.memory())
+    assert "refused that value" in reason(again, action("thread_classes", REALTIME), time_s=5.0)

@@ -99,6 +99,21 @@ def test_a_shrink_that_promised_no_harm_and_did_some_is_rolled_back():
     assert Bench(changed=0.0, unchanged=0.0).verdict(miss_rate=0.002) is Verdict.ROLLED_BACK
 
 
+def test_so_few_late_periods_as_chance_may_bring_are_never_harm():
+    """Of 375 periods of 64 streams, three late ones are eight times the target."""
+    bench = Bench(changed=0.0, unchanged=0.0)
+    bench.second(load=64.0)
+    bench.second(load=64.0, blocks=12_000, miss_rate=192 / 12_000)
+    assert bench.second(load=64.0, blocks=12_000).verdict is Verdict.FELL_SHORT
+
+
+def test_one_late_period_more_than_that_is_harm():
+    bench = Bench(changed=0.0, unchanged=0.0)
+    bench.second(load=64.0)
+    bench.second(load=64.0, blocks=12_000, miss_rate=256 / 12_000)
+    assert bench.second(load=64.0, blocks=12_000).verdict is Verdict.ROLLED_BACK
+
+
 def test_the_interval_in_which_the_change_came_into_force_is_discarded():
     bench = Bench(changed=0.0, unchanged=0.0)
     bench.second(miss_rate=1.0)
