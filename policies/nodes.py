@@ -35,18 +35,23 @@ class NodeModel:
         return max(1, math.ceil(self.share_per_stream * streams / (1.0 - RESERVE_SHARE)))
 
     def miss_rate(self, streams: float, nodes: int) -> float:
-        """Blocks that cannot be rendered at all: a fluid bound, 1 - 1 / utilisation."""
+        """The part of the work that finds no room once the reserve is kept: a fluid bound."""
         utilisation = self.utilisation(streams, nodes)
-        return max(0.0, 1.0 - 1.0 / utilisation) if utilisation > 0.0 else 0.0
+        return max(0.0, 1.0 - (1.0 - RESERVE_SHARE) / utilisation) if utilisation > 0.0 else 0.0
 
-    def effect(self, before: int, after: int, highest_load: float) -> Effect:
-        """The miss rate with and without the change, at loads up to twice the highest."""
+    def effect(self, before: int, after: int, highest_load: float, missed: float) -> Effect:
+        """The miss rate with and without the change, at loads up to twice the highest.
+
+        Without it at least what is `missed` now goes on being missed, whatever its cause.
+        """
         loads = [highest_load * k / 4.0 for k in range(9)]
         return Effect(
             "miss_rate",
             "of the blocks",
             tuple(
-                Expectation(load, self.miss_rate(load, after), self.miss_rate(load, before))
+                Expectation(
+                    load, self.miss_rate(load, after), max(missed, self.miss_rate(load, before))
+                )
                 for load in loads
             ),
         )

@@ -24,25 +24,31 @@ class Step:
     gain: str
 
 
-def steps(domain: AnyThreadClasses, now: ThreadClasses, priority: Priority) -> Iterator[Step]:
+def steps(
+    domain: AnyThreadClasses, now: ThreadClasses, priority: Priority, processors: int = 1
+) -> Iterator[Step]:
     """The steps that are permitted and not yet taken, cheapest first.
 
     None of them interrupts the sound. Real-time scheduling comes first because it alone
     lets audio run at once; those after it help where it is refused or does not suffice.
+    `processors` is how many audio needs, should it have them to itself.
     """
-    return (step for step in _ladder(domain, now, priority) if step.classes != now)
+    ladder = _ladder(domain, now, priority, processors)
+    return (step for step in ladder if step.classes != now)
 
 
-def _ladder(domain: AnyThreadClasses, now: ThreadClasses, priority: Priority) -> Iterator[Step]:
+def _ladder(
+    domain: AnyThreadClasses, now: ThreadClasses, priority: Priority, processors: int
+) -> Iterator[Step]:
     if domain.realtime:
         yield _realtime(domain, now)
-    elif domain.nice:
-        yield _nice(now)
     lowest = SchedulingClass.IDLE if domain.demotion else SchedulingClass.BATCH
     yield _background_yields(now, lowest)
+    if domain.nice and not domain.realtime:
+        yield _nice(now)
     yield _companions_yield(now, priority, lowest)
-    if len(domain.cpus) > 1:
-        yield _own_processor(domain, now)
+    if processors < len(domain.cpus):
+        yield _own_processors(domain, now, processors)
 
 
 def _realtime(domain: AnyThreadClasses, now: ThreadClasses) -> Step:
@@ -85,10 +91,11 @@ def _yielding(found: ThreadClass, scheduling: SchedulingClass) -> ThreadClass:
     return replace(found, scheduling=scheduling, priority=0)
 
 
-def _own_processor(domain: AnyThreadClasses, now: ThreadClasses) -> Step:
-    """The last processor for audio alone, since interrupts tend to arrive at the first."""
-    own = frozenset({max(domain.cpus)})
+def _own_processors(domain: AnyThreadClasses, now: ThreadClasses, count: int) -> Step:
+    """The last processors for audio alone, since interrupts tend to arrive at the first."""
+    own = frozenset(sorted(domain.cpus)[-count:])
     rest = domain.cpus - own
     others = {name: replace(each, cpus=rest) for name, each in now.items() if name != "audio"}
     classes = ThreadClasses(audio=replace(now.audio, cpus=own), **others)
-    return Step("own_processor", classes, f"audio has processor {max(domain.cpus)} to itself")
+    listed = ", ".join(map(str, sorted(own)))
+    return Step("own_processor", classes, f"audio has processor {listed} to itself")
