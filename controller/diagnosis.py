@@ -42,6 +42,7 @@ class _Signs:
     waited_ms: float | None
     queued: float | None
     stolen: float | None
+    stolen_ms: float | None
     pressure: float | None
     inflation: float | None
     cpu_ms: float | None
@@ -50,6 +51,7 @@ class _Signs:
     def of(cls, seen: Observation) -> _Signs:
         wait, compute = seen.stages.get("wait"), seen.stages.get("compute")
         run_delay = fresh(seen.get("audio.run_delay_share"))
+        stolen = fresh(seen.get("cpu.steal_share"))
         return cls(
             miss_rate=fresh(seen.miss_rate),
             worst_lateness_ms=None if wait is None else fresh(wait.start_lateness.max_ms),
@@ -57,7 +59,8 @@ class _Signs:
             busy=fresh(seen.get("audio.utilisation")),
             waited_ms=None if run_delay is None else run_delay * seen.interval_s * 1000.0,
             queued=fresh(seen.get("audio.queue_share")),
-            stolen=fresh(seen.get("cpu.steal_share")),
+            stolen=stolen,
+            stolen_ms=None if stolen is None else stolen * seen.interval_s * 1000.0,
             pressure=fresh(seen.get("cpu.pressure_some_share")),
             inflation=fresh(seen.get("audio.service_inflation")),
             cpu_ms=fresh(seen.get("audio.cpu_ms_per_block")),
@@ -242,9 +245,16 @@ def _queueing(signs: _Signs, symptom: str) -> _Cause | None:
 
 
 def _steal(signs: _Signs, symptom: str) -> _Cause | None:
-    if signs.stolen is None or signs.stolen <= STOLEN:
+    """Time that was stolen, enough of it to be the worst delay, or much of it at all."""
+    if signs.stolen is None or signs.stolen_ms is None:
         return None
-    why = f"the hypervisor took {signs.stolen:.1%} of the processor time; none of the knobs helps"
+    explains = signs.held_up_ms is not None and signs.stolen_ms >= EXPLAINED * signs.held_up_ms
+    if signs.stolen <= STOLEN and not explains:
+        return None
+    why = (
+        f"the hypervisor took {signs.stolen:.1%} of the processor time, at least "
+        f"{signs.stolen_ms:.0f} ms; none of the knobs helps"
+    )
     return _Cause(Bottleneck.STEAL, f"{symptom}: {why}")
 
 

@@ -165,6 +165,17 @@ def test_stolen_time_is_nobodys_knob_and_says_so():
     assert "none of the knobs helps" in diagnosis.summary
 
 
+def test_one_short_theft_that_explains_the_worst_delay_is_named():
+    """Half a per cent of a second is 5 ms and more: enough to hold one block up by 9 ms."""
+    diagnosis = diagnose(missed=35, lateness_ms=8.9, cpu__steal_share=0.005)
+    assert diagnosis.bottleneck is Bottleneck.STEAL
+
+
+def test_a_theft_too_short_for_the_delay_is_not_blamed():
+    diagnosis = diagnose(missed=35, lateness_ms=40.0, cpu__steal_share=0.005)
+    assert diagnosis.bottleneck is Bottleneck.UNKNOWN
+
+
 def test_late_but_neither_busy_nor_kept_waiting_is_unknown_with_its_evidence():
     """The interpreter's lock looks like this, and no priority cures it."""
     diagnosis = diagnose(missed=1200, lateness_ms=5.1, audio__queue_share=0.3)
