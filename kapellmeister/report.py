@@ -48,7 +48,7 @@ class OverheadFigures(Figures):
     cpu_share: float
     tick_ms_p50: float | None
     tick_ms_p99: float | None
-    rss_mib: float
+    rss_mib: float | None
     ticks: int
     overruns: int
 
@@ -119,7 +119,7 @@ class RunReport(Figures):
             (
                 "control",
                 f"{self.overhead.cpu_share:.2%} of one processor, tick p99 "
-                f"{ms(self.overhead.tick_ms_p99)}, {self.overhead.rss_mib:.0f} MiB, "
+                f"{ms(self.overhead.tick_ms_p99)}, {mib(self.overhead.rss_mib)}, "
                 f"{self.overhead.ticks} ticks ({self.overhead.overruns} overran)",
             ),
             ("steal", percent(self.steal_share) + " of processor time taken by the hypervisor"),
@@ -135,6 +135,11 @@ def percent(share: float | None) -> str:
 def ms(value: float | None) -> str:
     """Milliseconds in words."""
     return "unknown" if value is None else f"{value:.2f} ms"
+
+
+def mib(value: float | None) -> str:
+    """Memory in words."""
+    return "unknown memory" if value is None else f"{value:.0f} MiB"
 
 
 def report_from(summary: dict[str, Any], **own: Any) -> RunReport:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 
+from controller.metrics.cpu import ProcessSensor
 from controller.tick import Tick
 from kapellmeister.report import OverheadFigures
 from policies.observation import fresh
 from policies.proposal import Verdict
 
-CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-
 
 class Tally:
     """An instrument of the loop; `helpers` are processes whose cost counts as control too."""
 
-    def __init__(self, helpers: tuple[int, ...]) -> None:
-        self._helpers = helpers
+    def __init__(self, helpers: Iterable[int]) -> None:
+        self._processes = [ProcessSensor(pid) for pid in (os.getpid(), *helpers)]
         self._started_s = time.monotonic()
         self._cpu_s_at_start = self._cpu_s()
         self._tick_ms: list[float] = []
@@ -59,19 +57,12 @@ class Tally:
             cpu_share=used_s / wall_s,
             tick_ms_p50=p50,
             tick_ms_p99=p99,
-            rss_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            rss_mib=fresh(self._processes[0].read()["process.peak_rss_mib"]),
             ticks=len(self._tick_ms),
             overruns=self._overruns,
         )
 
     def _cpu_s(self) -> float:
-        return time.process_time() + sum(_cpu_s_of(pid) for pid in self._helpers)
-
-
-def _cpu_s_of(pid: int) -> float:
-    """User and system time of another process; 0 where it has ended, since it costs no more."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_S
+        """Processor time of control so far; a helper that has ended costs no more."""
+        readings = (fresh(each.read()["process.cpu_s"]) for each in self._processes)
+        return sum(used for used in readings if used is not None)

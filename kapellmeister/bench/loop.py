@@ -100,7 +100,7 @@ def print_report(report: LoopReport, console: Console) -> None:
     table.add_row(
         "tick p50, p99", f"{overhead.tick_ms_p50}, {overhead.tick_ms_p99} ms", "p99 <= 10 ms"
     )
-    table.add_row("memory of control", f"{overhead.rss_mib:.0f} MiB", "<= 150 MiB")
+    table.add_row("memory of control", mib(overhead.rss_mib), "<= 150 MiB")
     table.add_row("ticks", f"{overhead.ticks}", ">= 600")
     console.print(table)
 
