@@ -16,7 +16,7 @@ from rich.table import Table
 
 from controller.errors import PlantError
 from kapellmeister.bench.machine import Machine, describe_machine
-from kapellmeister.report import RunReport, percent
+from kapellmeister.report import RunReport, mib, ms, percent
 
 STRESSED = (
     *("--streams", "64"),
