@@ -165,7 +165,7 @@ class Diagnostician:
         return (
             _overload(signs, deadline_ms, breaches, symptom)
             or (_preemption(signs, deadline_ms, symptom) if kept_waiting else None)
-            or _queueing(signs, symptom)
+            or _queueing(signs, deadline_ms, symptom)
             or _steal(signs, symptom)
             or _unknown(signs, symptom)
         )
@@ -234,11 +234,12 @@ def _preemption(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause:
     return _Cause(Bottleneck.PREEMPTION, f"{symptom}: {why}", ("thread_classes",))
 
 
-def _queueing(signs: _Signs, symptom: str) -> _Cause | None:
+def _queueing(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause | None:
     """Blocks that wait for the one before, where our own work is enough to be the reason."""
-    if signs.queued is None or signs.queued <= QUEUEING:
-        return None
-    if signs.busy is not None and signs.busy < QUEUES_FROM:
+    busy = signs.busy
+    if busy is None and signs.cpu_ms is not None:
+        busy = signs.cpu_ms / deadline_ms
+    if signs.queued is None or signs.queued <= QUEUEING or busy is None or busy < QUEUES_FROM:
         return None
     why = f"{signs.queued:.1%} of the blocks wait for the one before"
     return _Cause(Bottleneck.QUEUEING, f"{symptom}: {why}", ("batch_size", "nodes"))

@@ -156,6 +156,26 @@ def test_blocks_that_wait_for_our_own_work_are_queueing():
     assert diagnosis.helpful_knobs == ("batch_size", "nodes")
 
 
+def test_the_first_interval_in_which_threads_are_not_yet_accounted_for_blames_nobody():
+    """Figures of a start: late blocks queue, and utilisation and waiting are not known yet."""
+    diagnosis = diagnose(
+        missed=776,
+        lateness_ms=15.0,
+        audio__queue_share=0.076,
+        audio__utilisation=None,
+        audio__run_delay_share=None,
+        cpu__steal_share=None,
+        cpu__pressure_some_share=None,
+    )
+    assert (diagnosis.bottleneck, diagnosis.helpful_knobs) == (Bottleneck.UNKNOWN, ())
+
+
+def test_without_utilisation_the_work_of_a_block_tells_whether_it_can_queue():
+    figures = {"missed": 100, "audio__queue_share": 0.05, "audio__utilisation": None}
+    assert diagnose(**figures, audio__cpu_ms_per_block=3.0).bottleneck is Bottleneck.QUEUEING
+    assert diagnose(**figures, audio__cpu_ms_per_block=0.2).bottleneck is Bottleneck.UNKNOWN
+
+
 def test_stolen_time_is_nobodys_knob_and_says_so():
     """Figures of a hypervisor's pause: late, nothing on the run queue, and time stolen."""
     diagnosis = diagnose(

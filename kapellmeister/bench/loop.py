@@ -64,12 +64,13 @@ class LoopReport(BaseModel):
 
 def bench_loop(pairs: int, ticks: int, quiet_s: float) -> LoopReport:
     """Measure: `pairs` of 20 s under stress, then `quiet_s` (at least `ticks` ticks) without."""
-    runs = []
-    for _ in track(range(pairs), "pairs under stress", disable=not sys.stderr.isatty()):
-        runs += [_run("--policy", policy, *STRESSED) for policy in ("static", "conductor")]
+    policies = ("static", "conductor") * pairs
+    quiet_arguments = ("--stress", "0", "--duration", str(max(quiet_s, ticks + 5.0)))
+    jobs = [*(("--policy", policy, *STRESSED) for policy in policies), quiet_arguments]
+    shown = track(jobs, "runs", console=Console(stderr=True), disable=not sys.stderr.isatty())
+    *runs, quiet = [_run(*arguments) for arguments in shown]
     static = [_stressed_miss_rate(run) for run in runs[0::2]]
     conductor = [_stressed_miss_rate(run) for run in runs[1::2]]
-    quiet = _run("--stress", "0", "--duration", str(max(quiet_s, ticks + 5.0)))
     return LoopReport(
         machine=describe_machine(),
         pairs=pairs,
@@ -90,6 +91,9 @@ def print_report(report: LoopReport, console: Console) -> None:
     table.add_row("missed, static", _spread(report.static_miss_rate, percent), "")
     table.add_row("missed, conductor", _spread(report.conductor_miss_rate, percent), "<= 0.5 %")
     table.add_row("conductor / static", ratio, "<= 0.05")
+    stolen = [run.steal_share for run in report.runs if run.steal_share is not None]
+    if stolen:
+        table.add_row("stolen under stress", _spread(Spread.of(stolen), percent), "")
     table.add_row("recovery, s", ", ".join(_seconds(each) for each in report.recovery_s), "<= 2")
     table.add_row(
         f"missed in {quiet.duration_s:.0f} quiet s",
@@ -97,12 +101,12 @@ def print_report(report: LoopReport, console: Console) -> None:
         "<= 0.01 %",
     )
     table.add_row("processor share of control", f"{overhead.cpu_share:.2%}", "<= 2 %")
-    table.add_row(
-        "tick p50, p99", f"{overhead.tick_ms_p50}, {overhead.tick_ms_p99} ms", "p99 <= 10 ms"
-    )
+    ticks_ms = f"{ms(overhead.tick_ms_p50)}, {ms(overhead.tick_ms_p99)}"
+    table.add_row("tick p50, p99", ticks_ms, "p99 <= 10 ms")
     table.add_row("memory of control", mib(overhead.rss_mib), "<= 150 MiB")
     table.add_row("ticks", f"{overhead.ticks}", ">= 600")
     console.print(table)
+    console.print(f"\n{report.machine}")
 
 
 def _run(*arguments: str) -> RunReport:
