@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -115,11 +116,13 @@ class Diagnostician:
     def track_latency(self, component: str, value_ms: float) -> None:
         """Take a latency of a component; the worst until the next diagnosis counts.
 
-        Raises ValueError for a component that has no threshold.
+        Raises ValueError for a component that has no threshold and for what is no number.
         """
         if component not in self._thresholds:
             known = ", ".join(self._thresholds)
             raise ValueError(f"component {component!r} has no threshold; those that have: {known}")
+        if not math.isfinite(value_ms):
+            raise ValueError(f"{component}: {value_ms} ms is no latency; leave out what is absent")
         self._worst_ms[component] = max(value_ms, self._worst_ms.get(component, 0.0))
 
     def diagnose(
@@ -180,6 +183,7 @@ def _latencies(seen: Observation) -> Iterator[tuple[str, Reading]]:
     yield "block", seen.latency.p99_ms
     yield "analysis", seen.get("analysis.round_ms")
     yield "visualisation", seen.get("visualisation.picture_ms")
+    yield "tick", seen.get("control.tick_ms")
 
 
 def _calm(seen: Observation, signs: _Signs) -> _Cause:
