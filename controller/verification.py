@@ -77,7 +77,7 @@ class Verifier:
 
     def refused(self, change: Change, reason: str) -> Verification:
         """What came of a change that the plant would not take: a policy learns from that too."""
-        return _undecided(_Pending(change), f"the plant refused it: {reason}")
+        return _verification(_Pending(change), Verdict.REFUSED, None, reason)
 
     def watch(self, change: Change) -> None:
         """Evaluate a change that the plant took."""

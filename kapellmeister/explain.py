@@ -174,6 +174,7 @@ STYLES = {
     Verdict.CONFIRMED: "green",
     Verdict.FELL_SHORT: "yellow",
     Verdict.ROLLED_BACK: "red",
+    Verdict.REFUSED: "magenta",
     Verdict.UNDECIDED: "magenta",
 }
 

@@ -12,7 +12,7 @@ RESERVE_SHARE = 0.15
 
 @dataclass(frozen=True, slots=True)
 class NodeModel:
-    """Utilisation of nodes that share a load evenly.
+    """Utilisation of nodes that share a load as evenly as whole streams allow.
 
     `share_per_stream` is the part of one node's processor that a stream takes.
     """
@@ -28,11 +28,12 @@ class NodeModel:
 
     def utilisation(self, streams: float, nodes: int) -> float:
         """Part of its time that the busiest node works."""
-        return self.share_per_stream * streams / nodes
+        return self.share_per_stream * math.ceil(streams / nodes)
 
     def needed(self, streams: float) -> int:
         """The fewest nodes that carry the load and keep the reserve."""
-        return max(1, math.ceil(self.share_per_stream * streams / (1.0 - RESERVE_SHARE)))
+        fitting = max(1, math.floor((1.0 - RESERVE_SHARE) / self.share_per_stream + 1e-9))
+        return max(1, math.ceil(streams / fitting))
 
     def miss_rate(self, streams: float, nodes: int) -> float:
         """The part of the work that finds no room once the reserve is kept: a fluid bound."""

@@ -95,11 +95,17 @@ class Hold:
 
 
 class Verdict(StrEnum):
-    """What came of a change: as predicted, kept though it fell short, undone, or unknowable."""
+    """What came of a change.
+
+    CONFIRMED: what was predicted. FELL_SHORT: less, and it was kept. ROLLED_BACK: harm, and it
+    was undone. REFUSED: the plant would not take it. UNDECIDED: nobody can know, which is no
+    evidence against the change.
+    """
 
     CONFIRMED = "confirmed"
     FELL_SHORT = "fell short"
     ROLLED_BACK = "rolled back"
+    REFUSED = "refused"
     UNDECIDED = "undecided"
 
 
@@ -107,7 +113,7 @@ class Verdict(StrEnum):
 class Verification:
     """A change held against its prediction at the load that was observed.
 
-    `measured` is None, and the verdict UNDECIDED, where no valid reading came in time.
+    `measured` is None where the verdict is REFUSED, or UNDECIDED for want of valid readings.
     """
 
     change_id: str
