@@ -231,6 +231,15 @@ def test_a_component_without_a_threshold_is_refused_with_those_that_have_one():
         diagnostician().track_latency("gpu", 1.0)
 
 
+def test_what_is_no_number_is_refused_as_a_latency():
+    with pytest.raises(ValueError, match="tick: nan ms is no latency"):
+        diagnostician().track_latency("tick", float("nan"))
+
+
+def test_a_tick_that_the_plant_reports_meets_its_threshold():
+    assert diagnose(control__tick_ms=140.0).breaches == (Breach("tick", 140.0, 100.0),)
+
+
 readings = st.one_of(
     st.floats(0.0, 1e6).map(Value),
     st.just(Missing("x")),
