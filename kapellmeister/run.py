@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from controller import plugins, restoration
+from controller import plugins, restoration, scheduling
 from controller.clock import WallClock
 from controller.config import Config
 from controller.diagnosis import Diagnostician
@@ -79,7 +79,7 @@ def run(
         crashed = _restore_left_over(journal, directory, say)
         _start_or_take_over(stack, directory.path, spec, say)
         lease = stack.enter_context(Lease.start())
-        plant = BuiltinPlant(directory.path, spec, clock, lease)
+        plant = BuiltinPlant(directory.path, spec, clock, lease, _permissions(say))
         stack.callback(plant.close)
         tally = Tally(() if lease.guardian_pid is None else (lease.guardian_pid,))
         view = _view(stack, view_on, policy.name, objective, options.duration_s, tally)
@@ -218,6 +218,14 @@ def _start_or_take_over(
         stop_pipeline(directory)
         stack.callback(start_pipeline(directory, spec).wait)
     stack.callback(stop_pipeline, directory)
+
+
+def _permissions(say: Callable[[str], None]) -> scheduling.Permissions:
+    """What the kernel grants here; where that is less than all, it is said once."""
+    permissions = scheduling.permitted()
+    if not permissions.realtime:
+        say(f"real-time scheduling is refused; going on with what is allowed ({permissions.why})")
+    return permissions
 
 
 def _resume(loop: Loop, memory: State, say: Callable[[str], None]) -> None:

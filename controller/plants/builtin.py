@@ -52,7 +52,14 @@ class BuiltinPlant:
 
     name = "builtin"
 
-    def __init__(self, directory: Path, spec: PipelineSpec, clock: Clock, lease: Lease) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        spec: PipelineSpec,
+        clock: Clock,
+        lease: Lease,
+        permissions: scheduling.Permissions,
+    ) -> None:
         self._spec = spec
         self._clock = clock
         self._connection = Connection(directory)
@@ -62,7 +69,7 @@ class BuiltinPlant:
             visualisation=ThreadClass(share=spec.visualisation_share),
         )
         self._actuator = ThreadClassActuator(lease, found)
-        self._permissions = scheduling.permitted()
+        self._permissions = permissions
         self._machine = MachineSensor()
         self._threads = ThreadSensor()
         self._last: dict[str, Any] = {}
