@@ -163,8 +163,9 @@ class Diagnostician:
         if not missing and not early:
             return _calm(seen, signs)
         symptom = f"{signs.miss_rate:.2%} of the blocks missed" if missing else ", ".join(early)
-        deadline_ms, wait_ms = self._objective.deadline_ms, self._thresholds["wait"]
-        kept_waiting = _kept_waiting(signs, deadline_ms, wait_ms)
+        deadline_ms = self._objective.deadline_ms
+        noticeable_ms = min(self._thresholds["wait"], EXPLAINED * deadline_ms)
+        kept_waiting = _kept_waiting(signs, deadline_ms, noticeable_ms)
         return (
             _overload(signs, deadline_ms, breaches, symptom)
             or (_preemption(signs, deadline_ms, symptom) if kept_waiting else None)

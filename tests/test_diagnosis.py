@@ -102,6 +102,12 @@ def test_delays_too_small_to_notice_do_not_explain_a_miss_by_their_sum():
     assert diagnosis.bottleneck is Bottleneck.UNKNOWN
 
 
+def test_a_lenient_threshold_does_not_hide_the_cause_of_a_miss():
+    seen = observation(missed=266, lateness_ms=7.4, audio__run_delay_share=0.128)
+    diagnosis = diagnostician(wait=1000.0).diagnose(seen, None, Settings(), KNOBS)
+    assert (diagnosis.bottleneck, diagnosis.breaches) == (Bottleneck.PREEMPTION, ())
+
+
 def test_a_late_start_is_early_evidence_before_anything_is_missed():
     diagnosis = diagnose(lateness_ms=3.4, audio__run_delay_share=0.03)
     assert diagnosis.bottleneck is Bottleneck.PREEMPTION
