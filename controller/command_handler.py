@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from controller.actuation import Actuation
 from controller.commands import UNKNOWN_KNOB, Command, Pause, Restore, Resume
@@ -57,7 +59,8 @@ class CommandHandler:
         what = "shrinking is paused" if pause.shrink_only else "paused"
         end = "until resumed"
         if pause.until_s is not None:
-            end = f"for {pause.until_s - time_s:.0f} s"
+            left = timedelta(seconds=math.ceil(pause.until_s - time_s))
+            end = f"for {left} (h:m:s)"
         return Outcome(f"{named}: {what} {end}")
 
     def _accept_as_found(self, knobs: Sequence[str], time_s: float) -> Outcome:

@@ -230,7 +230,10 @@ def _kept_waiting(signs: _Signs, deadline_ms: float, noticeable_ms: float) -> bo
 def _preemption(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause:
     late = ""
     if signs.held_up_ms is not None:
-        late = f"blocks are held up for {signs.held_up_ms:.1f} ms of {deadline_ms:.1f} ms, "
+        late = (
+            f"blocks are held up for up to {signs.held_up_ms:.1f} ms "
+            f"({deadline_ms:.1f} ms are allowed); "
+        )
     waited = "while threads queue for the processors"
     if signs.waited_ms is not None:
         waited = f"audio could have run and waited {signs.waited_ms:.0f} ms"

@@ -55,6 +55,15 @@ class HrirSet:
             responses[..., -fade:] *= np.cos(np.linspace(0.0, np.pi / 2, fade + 1)[1:]) ** 2
         return replace(self, impulse_responses=responses)
 
+    def levelled(self) -> HrirSet:
+        """The same set at a mean energy of 1 per ear, so that no head sounds louder than another.
+
+        Differences between directions and ears, which carry the place of a sound, stay.
+        """
+        energy = np.square(self.impulse_responses, dtype=np.float64).sum(axis=-1).mean()
+        scaled = (self.impulse_responses / np.sqrt(energy)).astype(np.float32)
+        return replace(self, impulse_responses=scaled)
+
     def spread(self, count: int) -> NDArray[np.intp]:
         """`count` indices of directions, far apart for any count: steps of the golden ratio."""
         directions = len(self.azimuth_deg)
@@ -69,6 +78,8 @@ def load_sofa(path: Path, sample_rate_hz: int) -> HrirSet:
     """
     if not path.is_file():
         raise HrtfFileError(path, "there is no such file")
+    if path.suffix.lower() != ".sofa":
+        raise HrtfFileError(path, "its name does not end in .sofa")
     sofa = _read_sofa(path)
     convention = getattr(sofa, "GLOBAL_SOFAConventions", "none")
     if convention != CONVENTION:

@@ -42,6 +42,17 @@ class LoadTrace:
         span_s = self.duration_s or 1.0
         return self.streams[bisect_right(self.time_s, time_s % span_s) - 1]
 
+    def highest(self, from_s: float, to_s: float) -> float | None:
+        """The most streams in an interval, however short a spike is; None where all is a gap."""
+        span_s = self.duration_s or 1.0
+        first, last = (
+            bisect_right(self.time_s, from_s % span_s),
+            bisect_right(self.time_s, to_s % span_s),
+        )
+        passed = self.streams[first:last] if first <= last else self.streams[first:]
+        values = [value for value in (*passed, self.at(to_s)) if value is not None]
+        return max(values, default=None)
+
     def scaled(self, peak_streams: int, duration_s: float | None = None) -> LoadTrace:
         """The same shape with another peak, and played within another time."""
         factor = peak_streams / self.peak if self.peak > 0 else 0.0

@@ -106,6 +106,7 @@ class Loop:
         self._overruns = 0
         self._in_tick = False
         self._resumed = False
+        self._unavailable: dict[str, str] = {}
         self._unseen: tuple[Verification, ...] = ()
         self._verified: list[Verification] = []
         self._refusals: list[Refusal] = []
@@ -197,6 +198,7 @@ class Loop:
             states=self._actuation.states,
             duration_ms=self._since_ms(started_s),
             overruns=self._overruns,
+            unavailable=self._unavailable,
         )
         return self._record(tick, started_s)
 
@@ -240,6 +242,7 @@ class Loop:
         )
 
     def _decide(self, situation: Situation, diagnosis: Diagnosis) -> Proposal:
+        self._unavailable = self._guard.unavailable(situation)
         context = Context(
             time_s=situation.time_s,
             objective=situation.objective,
@@ -249,7 +252,7 @@ class Loop:
             knobs=situation.knobs,
             settings=situation.settings,
             states=self._actuation.states,
-            unavailable=self._guard.unavailable(situation),
+            unavailable=self._unavailable,
             verified=self._unseen,
         )
         proposal, state, alarm = untrusted.decide(self._policy, context, self._policy_state)

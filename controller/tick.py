@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.plants.plant import Refusal
 from policies.diagnosis import Diagnosis
@@ -39,7 +39,8 @@ class Tick:
     `time_s` is the clock at the end of the observed interval. `changes` were admitted; where
     `shadow` is set they were not applied. `refusals` names those that the plant would not
     take. `settings` was in force when it was decided, `states` is how the knobs stand after
-    it. `overruns` counts the earlier turns that took longer than the interval;
+    it, `unavailable` why a knob could not be turned (paused, in shadow, moved by another
+    hand). `overruns` counts the earlier turns that took longer than the interval;
     `duration_ms` is this turn's time, in the journal without the writing of the journal.
     """
 
@@ -59,3 +60,4 @@ class Tick:
     states: Mapping[str, KnobState]
     duration_ms: float
     overruns: int
+    unavailable: Mapping[str, str] = field(default_factory=dict)

@@ -38,7 +38,7 @@ StateDir = Annotated[
     typer.Option("--state-dir", help="Where the journal lies.", metavar="DIR"),
 ]
 JsonFile = Annotated[
-    Path | None, typer.Option("--json", help="Write the figures here.", metavar="FILE")
+    Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")
 ]
 
 
@@ -46,9 +46,9 @@ JsonFile = Annotated[
 def run(
     duration: Annotated[float, typer.Option(help="Seconds to play.", min=0.1)] = 60.0,
     policy: Annotated[
-        str | None, typer.Option(help="Policy: a name, or path/to/file.py:Class.")
+        str | None, typer.Option(help="conductor, static, or path/to/file.py:Class.")
     ] = None,
-    plant: Annotated[str, typer.Option(help="What to control.")] = "builtin",
+    plant: Annotated[str, typer.Option(help="What to control: builtin.")] = "builtin",
     shadow: Annotated[
         bool | None, typer.Option("--shadow/--act", help="Decide and record without acting.")
     ] = None,
@@ -56,12 +56,17 @@ def run(
         int | None, typer.Option(help="A constant number of streams.", min=1, max=4096)
     ] = None,
     trace: Annotated[
-        Path | None, typer.Option(help="Load trace: CSV of time and streams.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Load trace (CSV of time and streams), played within the duration.", metavar="FILE"
+        ),
     ] = None,
     peak_streams: Annotated[
         int | None, typer.Option(help="Streams at the trace's peak.", min=1, max=4096)
     ] = None,
-    workload: Annotated[str | None, typer.Option(help="What each stream goes through.")] = None,
+    workload: Annotated[
+        str | None, typer.Option(help="fft, filters, hrtf, spectrogram or visualisation.")
+    ] = None,
     taps: Annotated[
         int | None, typer.Option(help="Length of the impulse responses.", min=16, max=16384)
     ] = None,
@@ -81,7 +86,7 @@ def run(
         Path | None, typer.Option(help="Write what is heard here.", metavar="OUT.wav")
     ] = None,
     metrics_port: Annotated[
-        int | None, typer.Option(help="Serve Prometheus metrics on 127.0.0.1.", max=65535)
+        int | None, typer.Option(help="Serve Prometheus metrics on 127.0.0.1.", min=0, max=65535)
     ] = None,
     state_dir: StateDir = None,
     config: ConfigFile = None,
@@ -106,6 +111,7 @@ def run(
             "metrics": {"port": metrics_port},
         },
     )
+    _check_combination(streams, trace, peak_streams)
     _check_writable("--json", json)
     options = RunOptions(duration, plant, streams, trace, audio, hrtf, record, state_dir)
     console = Console()
@@ -229,11 +235,15 @@ def bench_loop(
 def main() -> NoReturn:
     """Run a command; bad input ends in one line and exit status 2."""
     try:
+        if len(sys.argv) == 1:
+            sys.argv.append("--help")
         status = app(standalone_mode=False)
     except KapellmeisterError as error:
         _fail(str(error))
     except UsageError as error:
-        _fail(f"{_usage(error)}; `kapellmeister --help` shows the usage")
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "kapellmeister"
+        _fail(f"{_usage(error)}; `{command} --help` shows the usage")
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
@@ -267,6 +277,14 @@ def _with_overrides(config: Config, sections: dict[str, dict[str, object]]) -> C
         except ValidationError as error:
             raise first_error("command line", error, name) from error
     return config.model_copy(update=updates)
+
+
+def _check_combination(streams: int | None, trace: Path | None, peak: int | None) -> None:
+    """A constant load leaves nothing for a trace to say."""
+    if streams is not None and (trace is not None or peak is not None):
+        other = "--trace" if trace is not None else "--peak-streams"
+        why = f"it says nothing beside {other}"
+        raise ConfigurationError("command line", "--streams", why, "give one of the two")
 
 
 def _check_writable(option: str, path: Path | None) -> None:

@@ -229,7 +229,9 @@ def _title(decision: Decision) -> Text:
 
 def _stanza(decision: Decision) -> Table:
     rows = [("turned", decision.turn), ("why", decision.reason)]
-    rows += [("diagnosis", decision.diagnosis), ("predicted", _prediction(decision))]
+    if not decision.reason.startswith(decision.diagnosis):
+        rows.append(("diagnosis", decision.diagnosis))
+    rows.append(("predicted", _prediction(decision)))
     if decision.refused is not None:
         rows.append(("refused", decision.refused))
     if decision.outcome is not None:

@@ -23,6 +23,7 @@ from policies.proposal import Change, Verdict, Verification
 
 HISTORY = 60
 DECISIONS_SHOWN = 5
+ROWS_ABOVE_DECISIONS = 19
 BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -56,7 +57,8 @@ class LiveView:
 
     def __call__(self, tick: Tick) -> None:
         """Take in a tick and redraw."""
-        self._started_s = self._started_s or tick.time_s
+        if self._started_s is None:
+            self._started_s = tick.time_s - tick.observation.interval_s
         observed = tick.observation
         self._load.append(fresh(observed.load))
         self._missed.append(fresh(observed.miss_rate))
@@ -74,8 +76,9 @@ class LiveView:
             self._diagnosis(tick),
             Text(),
             _knobs(tick.states),
+            *(Text(f"{knob}: {why}", "yellow") for knob, why in tick.unavailable.items()),
             Text(),
-            self._decisions(),
+            self._decisions(tick.shadow),
         ]
         parts += [Text(f"! {alarm}", style="bold red") for alarm in self._alarms]
         subtitle = f"{elapsed_s:.0f} of {self._duration_s:.0f} s   tick {tick.duration_ms:.1f} ms"
@@ -111,27 +114,38 @@ class LiveView:
         text.append(found.summary, "default")
         return text
 
-    def _decisions(self) -> RenderableType:
+    def _decisions(self, shadow: bool) -> RenderableType:
+        """The newest decisions, as many as the terminal has room for."""
         if not self._changes:
             return Text("no decision yet", "dim")
+        room = self._live.console.height - ROWS_ABOVE_DECISIONS
+        roomy = room >= 3 * DECISIONS_SHOWN
+        shown = DECISIONS_SHOWN if roomy else max(1, min(room, DECISIONS_SHOWN))
         table = Table(box=None, padding=(0, 2), show_header=False, pad_edge=False)
-        for at_s, change in self._changes:
+        for _ in ("when", "knob"):
+            table.add_column(no_wrap=True)
+        table.add_column(no_wrap=not roomy, overflow="fold" if roomy else "ellipsis")
+        table.add_column(no_wrap=True)
+        for at_s, change in tuple(self._changes)[-shown:]:
             verdict = self._verdicts.get(change.id)
             table.add_row(
-                f"{at_s:5.0f} s", change.action.knob, f"{change.action.reason}", _verdict(verdict)
+                f"{at_s:5.0f} s",
+                change.action.knob,
+                f"{change.action.reason}",
+                _verdict(verdict, shadow),
             )
         return table
 
 
 def _knobs(states: Mapping[str, KnobState]) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     for heading in ("knob", "planned", "requested", "in force"):
         table.add_column(heading, no_wrap=True)
     for knob, state in states.items():
         values = (state.planned, state.requested, state.observed)
         if any(isinstance(value, ThreadClasses) for value in values):
             for name, _ in ThreadClasses().items():  # noqa: PERF102 - not a mapping
-                table.add_row(f"threads: {name}", *(_class(value, name) for value in values))
+                table.add_row(name, *(_class(value, name) for value in values))
         else:
             table.add_row(knob, *("-" if value is None else str(value) for value in values))
     return table
@@ -142,7 +156,9 @@ def _class(value: KnobValue | None, name: str) -> str:
     return str(getattr(value, name)) if isinstance(value, ThreadClasses) else "-"
 
 
-def _verdict(verified: Verification | None) -> Text:
+def _verdict(verified: Verification | None, shadow: bool) -> Text:
+    if shadow:
+        return Text("in shadow, not applied", "dim")
     if verified is None:
         return Text("awaiting its effect", "dim")
     good = verified.verdict is Verdict.CONFIRMED

@@ -6,6 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+CLEAN_S = 3.0
+TIME_TO_RECOVER_S = 2.0
+
 
 class Figures(BaseModel):
     """Frozen figures that cross to JSON as they are."""
@@ -105,13 +108,14 @@ class RunReport(Figures):
             ),
         ]
         if self.stress is not None:
-            recovery = "never" if self.recovery_s is None else f"within {self.recovery_s:.2f} s"
+            recovery = _recovery(self.recovery_s, self.duration_s - self.stress.onset_s)
+            missed = self.stress.miss_rate_after_2s
+            later = "" if missed is None else f"; {percent(missed)} missed from 2 s after"
             rows.append(
                 (
                     "disturbed",
                     f"by {self.stress.processes} processes from "
-                    f"{self.stress.onset_s:.1f} s on; clean again {recovery}; "
-                    f"{percent(self.stress.miss_rate_after_2s)} missed from 2 s after",
+                    f"{self.stress.onset_s:.1f} s on; {recovery}{later}",
                 )
             )
         rows += [
@@ -125,6 +129,14 @@ class RunReport(Figures):
             ("steal", percent(self.steal_share) + " of processor time taken by the hypervisor"),
         ]
         return rows
+
+
+def _recovery(recovery_s: float | None, watched_s: float) -> str:
+    if recovery_s is not None:
+        return f"clean again within {recovery_s:.2f} s"
+    if watched_s < CLEAN_S + TIME_TO_RECOVER_S:
+        return "too short a time to tell when it was clean again"
+    return "never three clean seconds after that"
 
 
 def percent(share: float | None) -> str:

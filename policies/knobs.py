@@ -33,8 +33,10 @@ class ThreadClass:
     share: float | None = None
 
     def __str__(self) -> str:
-        level = {SchedulingClass.REALTIME: f" {self.priority}", SchedulingClass.IDLE: ""}
-        words = f"{self.scheduling}{level.get(self.scheduling, f' nice {self.nice}')}"
+        level = f" nice {self.nice}" if self.nice else ""
+        if self.scheduling is SchedulingClass.REALTIME:
+            level = f" {self.priority}"
+        words = f"{self.scheduling}{level}"
         cpus = "" if self.cpus is None else f" cpu {','.join(map(str, sorted(self.cpus)))}"
         share = "" if self.share is None else f" <= {self.share:.0%}"
         return words + cpus + share

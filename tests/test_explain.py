@@ -142,7 +142,7 @@ def test_a_journal_that_does_not_exist_is_one_clear_error(path):
 
 def test_of_thread_classes_only_those_that_change_are_told():
     realtime = ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, 70))
-    assert describe_turn(ThreadClasses(), realtime) == "audio normal nice 0 -> realtime 70"
+    assert describe_turn(ThreadClasses(), realtime) == "audio normal -> realtime 70"
 
 
 def test_commands_and_their_answers_are_told(path):

@@ -72,3 +72,14 @@ def test_a_trace_that_makes_no_sense_is_refused_with_its_line(
 def test_a_trace_that_is_absent_is_named(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"absent\.csv: No such file"):
         read_trace(tmp_path / "absent.csv")
+
+
+def test_a_spike_between_two_looks_is_seen(tmp_path: Path) -> None:
+    trace = read_trace(trace_of(tmp_path, "0,1\n1,30\n2,2\n10,1\n"))
+    assert trace.highest(0.5, 2.5) == 30.0
+    assert trace.highest(2.5, 3.5) == 2.0
+
+
+def test_a_look_across_the_end_of_a_trace_sees_both_sides(tmp_path: Path) -> None:
+    trace = read_trace(trace_of(tmp_path, "0,7\n1,1\n9,20\n10,1\n"))
+    assert trace.highest(8.5, 10.5) == 20.0

@@ -369,7 +369,7 @@ def test_a_pause_for_a_while_ends_by_itself():
     rig = Rig(Scripted(action("nodes", 2)))
     rig.commands.waiting = [(1, Pause(None, until_s=1003.0))]
     assert [len(tick.changes) for tick in rig.ticks(3)] == [0, 0, 1]
-    assert rig.commands.answers == {1: "all knobs: paused for 2 s"}
+    assert rig.commands.answers == {1: "all knobs: paused for 0:00:02 (h:m:s)"}
 
 
 def test_a_pause_of_a_knob_that_does_not_exist_is_answered_with_those_that_do():

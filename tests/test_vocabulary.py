@@ -188,7 +188,7 @@ def test_values_read_as_a_person_would_say_them():
     )
     assert str(classes) == (
         "audio realtime 70; analysis batch nice 5 cpu 0,1 <= 25%; "
-        "visualisation normal nice 0; background idle"
+        "visualisation normal; background idle"
     )
     assert str(Evidence("steal", 0.123456, "of processor time", 0.05)) == (
         "steal 0.123 of processor time (limit 0.05)"

@@ -14,6 +14,7 @@ class LiveStreams:
         self._trace = trace
         self._live: list[int] = []
         self._free = list(range(capacity))
+        self._followed_s = 0.0
         self.peak = 0
 
     @property
@@ -23,7 +24,8 @@ class LiveStreams:
 
     def follow(self, elapsed_s: float) -> None:
         """Admit or release streams; a gap in the trace changes nothing."""
-        load = self._trace.at(elapsed_s)
+        load = self._trace.highest(self._followed_s, elapsed_s)
+        self._followed_s = elapsed_s
         if load is None:
             return
         wanted = min(round(load), len(self._live) + len(self._free))

@@ -45,7 +45,7 @@ class Pipeline:
         self._spec = spec
         self._directory = directory
         self._bank = _sound_bank(spec)
-        hrirs = None if spec.hrtf is None else load_sofa(spec.hrtf, spec.sample_rate_hz)
+        hrirs = _hrirs(spec)
         workloads = {
             work_class: _workload(spec, name, hrirs, self._bank)
             for work_class, name in _workloads_needed(spec).items()
@@ -302,6 +302,13 @@ def _sound_bank(spec: PipelineSpec) -> SoundBank:
     else:
         sounds = synthesise_sounds(spec.sample_rate_hz, spec.seed)
     return SoundBank(sounds, spec.period_frames, spec.capacity)
+
+
+def _hrirs(spec: PipelineSpec) -> HrirSet | None:
+    """The head to hear with; None for the workload's own."""
+    if spec.hrtf is None:
+        return None
+    return load_sofa(spec.hrtf, spec.sample_rate_hz).levelled()
 
 
 def _workloads_needed(spec: PipelineSpec) -> dict[str, str]:

@@ -74,19 +74,16 @@ class BatchStatistics:
 
 
 def _stages(batches: NDArray[np.void]) -> dict[str, dict[str, dict[str, float]]]:
+    """Lateness of the wait and service time of the stages, which follow it without a pause."""
     lateness = quantiles_ms(batches["start_ns"] - batches["ready_ns"])
-    at_once = quantiles_ms(np.zeros(1, np.int64))
     fetched, computed = batches["fetched_ns"], batches["computed_ns"]
     service = {
         "transfer_in": fetched - batches["start_ns"],
         "compute": computed - fetched,
         "post": batches["finish_ns"] - computed,
     }
-    stages = {
-        name: {"start_lateness": at_once, "service_time": quantiles_ms(time_ns)}
-        for name, time_ns in service.items()
-    }
-    return {"wait": {"start_lateness": lateness, "service_time": at_once}, **stages}
+    stages = {name: {"service_time": quantiles_ms(time_ns)} for name, time_ns in service.items()}
+    return {"wait": {"start_lateness": lateness}, **stages}
 
 
 def _cpu_ms_per_block(batches_by_read: Iterable[NDArray[np.void]]) -> float:

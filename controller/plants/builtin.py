@@ -205,7 +205,10 @@ def _or_missing(figure: float | None) -> Reading:
 def _stages(figures: Mapping[str, Any]) -> Mapping[str, StageTimes]:
     return MappingProxyType(
         {
-            name: StageTimes(_quantiles(times["start_lateness"]), _quantiles(times["service_time"]))
+            name: StageTimes(
+                _quantiles(times.get("start_lateness", {})),
+                _quantiles(times.get("service_time", {})),
+            )
             for name, times in figures.items()
         }
     )

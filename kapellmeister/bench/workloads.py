@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -122,7 +123,7 @@ def print_report(report: WorkloadsReport, console: Console) -> None:
     for peer in report.peers:
         peers.add_row(
             peer.name,
-            peer.remark if peer.block_us is None else _words(peer.block_us, "{:.0f}"),
+            escape(peer.remark or "") if peer.block_us is None else _words(peer.block_us, "{:.0f}"),
             "" if peer.ratio is None else _words(peer.ratio, "{:.1f}"),
             "" if peer.goal is None else f">= {peer.goal:.0f}",
             "" if peer.difference is None else f"{peer.difference:.0e}",
