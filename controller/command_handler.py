@@ -72,7 +72,8 @@ class CommandHandler:
                 ended += self._verifier.abandon(knob, "the value another hand set was accepted")
                 self._actuation.adopt(knob)
             paused = self._guard.paused(knob, Direction.SHRINK, time_s)
-            words.append(f"{knob}: " + (f"all knobs are {paused}" if paused else "resumed"))
+            all_paused = f"all knobs are {paused}; `kapellmeister resume` ends that"
+            words.append(f"{knob}: " + (all_paused if paused else "resumed"))
         return Outcome("; ".join(words) or "this plant has no knobs", tuple(ended))
 
     def _restore(self, knobs: Sequence[str]) -> Outcome:

@@ -48,7 +48,9 @@ class ObjectiveSection(Section):
 class LoopSection(Section):
     """The control loop."""
 
-    interval_s: Seconds = Field(1.0, description="seconds from one tick to the next")
+    interval_s: Annotated[float, Field(ge=0.05, le=60.0)] = Field(
+        1.0, description="seconds from one tick to the next"
+    )
     policy: str = Field("conductor", description="the policy that decides, by name")
     shadow: bool = Field(False, description="decide and record without acting")
 

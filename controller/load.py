@@ -93,7 +93,7 @@ def read_trace(path: Path) -> LoadTrace:
     what its column holds, times that do not ascend and negative loads.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(_rows(path, file))
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not a text file"
@@ -122,7 +122,11 @@ def _rows(path: Path, file: Iterator[str]) -> Iterator[tuple[float, float | None
 
 
 def _is_header(row: list[str]) -> bool:
-    return any(character.isalpha() for character in row[0]) and not _iso(row[0])
+    try:
+        float(row[0])
+    except ValueError:
+        return any(character.isalpha() for character in row[0]) and not _iso(row[0])
+    return False
 
 
 def _iso(text: str) -> datetime | None:

@@ -43,6 +43,21 @@ def find(kind: str, name: str) -> Any:
         raise PlugInError(SINGULAR[kind], name, f"does not load: {error!r}", names(kind)) from error
 
 
+def make(kind: str, name: str, needs: tuple[str, ...]) -> Any:
+    """An object of the class of that name, which has the attributes that its kind needs."""
+    found = find(kind, name)
+    try:
+        made = found()
+    except Exception as error:
+        why = f"cannot be made: {error!r}"
+        raise PlugInError(SINGULAR[kind], name, why, names(kind)) from error
+    missing = [attribute for attribute in needs if not hasattr(made, attribute)]
+    if missing:
+        why = f"has no {' and no '.join(missing)}"
+        raise PlugInError(SINGULAR[kind], name, why, names(kind))
+    return made
+
+
 def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=f"kapellmeister.{kind}"))
 

@@ -22,7 +22,7 @@ def decide(policy: Policy, context: Context, state: State) -> tuple[Proposal, St
         proposal, new_state = policy.decide(context, state)
         wrong = _nonsense(proposal, context.knobs)
         json.dumps(new_state, allow_nan=False)
-    except Exception as error:  # noqa: BLE001 - a policy may fail in any way
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a policy may fail in any way
         wrong = f"raised {error!r}"
     if wrong is None:
         return proposal, new_state, None
@@ -43,7 +43,7 @@ def forecast(
         wrong = None if made is None else _no_forecast(made)
         memory = forecaster.memory()
         json.dumps(memory, allow_nan=False)
-    except Exception as error:  # noqa: BLE001 - a forecaster may fail in any way
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
         wrong = f"raised {error!r}"
     if wrong is None:
         return made, memory, None
@@ -54,7 +54,7 @@ def resume(forecaster: Forecaster, memory: State) -> str | None:
     """Let a forecaster go on from an earlier memory; an alarm where it cannot."""
     try:
         forecaster.resume(memory)
-    except Exception as error:  # noqa: BLE001 - a forecaster may fail in any way
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
         return f"forecaster {forecaster.name} cannot read its own memory: raised {error!r}"
     return None
 

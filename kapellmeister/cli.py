@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -29,6 +30,7 @@ app.add_typer(bench, name="bench")
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 BAD_INPUT = 2
+LONGEST_S = 31 * 86_400.0
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Configuration file (TOML).", metavar="FILE")
@@ -44,7 +46,9 @@ JsonFile = Annotated[
 
 @app.command(epilog="Example: kapellmeister run --streams 64 --stress 4 --duration 20")
 def run(
-    duration: Annotated[float, typer.Option(help="Seconds to play.", min=0.1)] = 60.0,
+    duration: Annotated[
+        float, typer.Option(help="Seconds to play.", min=0.1, max=LONGEST_S)
+    ] = 60.0,
     policy: Annotated[
         str | None, typer.Option(help="conductor, static, or path/to/file.py:Class.")
     ] = None,
@@ -116,8 +120,9 @@ def run(
     options = RunOptions(duration, plant, streams, trace, audio, hrtf, record, state_dir)
     console = Console()
     report = run_plant(options, settings, view_on=console if live and console.is_terminal else None)
+    with contextlib.suppress(OSError):  # the terminal may have been closed
+        _print_summary(report, console)
     _write_json(json, report)
-    _print_summary(report, console)
 
 
 @app.command(epilog="Example: kapellmeister pause --knob nodes --for 2h")
@@ -292,15 +297,23 @@ def _check_writable(option: str, path: Path | None) -> None:
     if path is None:
         return
     try:
-        path.touch()
+        path.open("a").close()
     except OSError as error:
-        why = error.strerror or "cannot be written"
-        raise ConfigurationError("command line", f"{option} {path}", why, "name another") from error
+        raise _unwritable(option, path, error) from error
+
+
+def _unwritable(option: str, path: Path, error: OSError) -> ConfigurationError:
+    why = error.strerror or "cannot be written"
+    return ConfigurationError("command line", f"{option} {path}", why, "name another")
 
 
 def _write_json(path: Path | None, figures: BaseModel) -> None:
-    if path is not None:
+    if path is None:
+        return
+    try:
         path.write_text(figures.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise _unwritable("--json", path, error) from error
 
 
 def _print_summary(report: RunReport, console: Console) -> None:

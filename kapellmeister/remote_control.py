@@ -14,6 +14,7 @@ from controller.state_directory import StateDirectory
 
 UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 PATIENCE_S = 10.0
+LONGEST_PAUSE_S = 365 * 86_400.0
 
 
 def send(command: Command, state_directory: Path | None = None) -> str:
@@ -46,4 +47,10 @@ def until_s(duration: str | None) -> float | None:
     if match is None:
         why = f"{duration!r} is not a duration"
         raise ConfigurationError("command line", "--for", why, "give 90s, 15m, 2h or 1d")
-    return time.time() + float(match[1]) * UNITS_S[match[2]]
+    paused_s = float(match[1]) * UNITS_S[match[2]]
+    if paused_s > LONGEST_PAUSE_S:
+        why = f"{duration} is longer than a year"
+        raise ConfigurationError(
+            "command line", "--for", why, "leave it out to pause until resumed"
+        )
+    return time.time() + paused_s

@@ -84,6 +84,7 @@ class RunReport(Figures):
     steal_share: float | None
     overhead: OverheadFigures
     work_beside_sound: dict[str, int]
+    alarms: list[str]
     timeline: list[tuple[int, int, int]]
 
     def lines(self) -> list[tuple[str, str]]:
@@ -128,7 +129,7 @@ class RunReport(Figures):
             ),
             ("steal", percent(self.steal_share) + " of processor time taken by the hypervisor"),
         ]
-        return rows
+        return rows + [("alarm", alarm) for alarm in self.alarms]
 
 
 def _recovery(recovery_s: float | None, watched_s: float) -> str:
@@ -169,4 +170,4 @@ def report_from(summary: dict[str, Any], **own: Any) -> RunReport:
             "timeline",
         )
     }
-    return RunReport(**known, work_beside_sound=summary["rounds"], **own)
+    return RunReport(**known, work_beside_sound=summary["rounds"], alarms=summary["alarms"], **own)

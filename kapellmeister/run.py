@@ -33,6 +33,7 @@ from policies.objective import Objective
 from policies.policy import State
 
 Instrument = Callable[[Tick], None]
+FAREWELL_S = 10.0
 PARTS_OF_ANALYSIS = 2
 """Spectra and pictures share the budget of analysis, half each."""
 
@@ -65,8 +66,10 @@ def run(
     if options.plant not in plugins.names("plants"):
         raise PlugInError("plant", options.plant, "no such name", plugins.names("plants"))
     spec = pipeline_spec(options, config)
-    policy = plugins.find("policies", config.loop.policy)()
-    forecaster = plugins.find("forecasters", config.forecast.model)()
+    policy = plugins.make("policies", config.loop.policy, ("name", "decide"))
+    forecaster = plugins.make(
+        "forecasters", config.forecast.model, ("name", "update", "predict", "memory", "resume")
+    )
     objective = config.plan()
     clock = WallClock()
     with ExitStack() as stack:
@@ -77,7 +80,7 @@ def run(
         journal.prune(config.journal.keep_days)
         exposition = _exposition(stack, config)
         crashed = _restore_left_over(journal, directory, say)
-        _start_or_take_over(stack, directory.path, spec, say)
+        _start_or_take_over(stack, directory.path, spec, stopping, say)
         lease = stack.enter_context(Lease.start())
         plant = BuiltinPlant(directory.path, spec, clock, lease, _permissions(say))
         stack.callback(plant.close)
@@ -134,6 +137,7 @@ def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:
         nodes=chosen.nodes,
         nodes_max=chosen.nodes_max,
         batch_size=chosen.batch_size,
+        farewell_s=FAREWELL_S + 2 * config.loop.interval_s,
     )
 
 
@@ -207,7 +211,11 @@ def _restore_left_over(
 
 
 def _start_or_take_over(
-    stack: ExitStack, directory: Path, spec: PipelineSpec, say: Callable[[str], None]
+    stack: ExitStack,
+    directory: Path,
+    spec: PipelineSpec,
+    stopping: Callable[[], bool],
+    say: Callable[[str], None],
 ) -> None:
     playing = running_pipeline(directory)
     if playing == spec:
@@ -216,7 +224,7 @@ def _start_or_take_over(
         if playing is not None:
             say("a pipeline of an earlier run plays on with other options; ending it")
         stop_pipeline(directory)
-        stack.callback(start_pipeline(directory, spec).wait)
+        stack.callback(start_pipeline(directory, spec, stopping, say).wait)
     stack.callback(stop_pipeline, directory)
 
 

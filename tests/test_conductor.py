@@ -102,7 +102,8 @@ def test_the_reason_gives_the_figures():
     reason = house.tick().changes[0].action.reason
     assert reason == (
         "50.00% of the blocks missed: blocks are held up for up to 20.0 ms "
-        "(5.0 ms are allowed); audio could have run and waited 1000 ms though it uses 5% of a processor: other threads run "
+        "(5.0 ms are allowed); audio could have run and waited 1000 ms "
+        "though it uses 5% of a processor: other threads run "
         "first; real-time 60 lets audio run as soon as a block is there"
     )
 

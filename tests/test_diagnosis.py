@@ -80,7 +80,8 @@ def test_threads_that_could_have_run_and_waited_were_preempted():
     assert diagnosis.helpful_knobs == ("thread_classes",)
     assert diagnosis.summary == (
         "2.66% of the blocks missed: blocks are held up for up to 7.4 ms "
-        "(5.0 ms are allowed); audio could have run and waited 128 ms though it uses 5% of a processor: other threads run first"
+        "(5.0 ms are allowed); audio could have run and waited 128 ms "
+        "though it uses 5% of a processor: other threads run first"
     )
 
 

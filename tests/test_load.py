@@ -83,3 +83,7 @@ def test_a_spike_between_two_looks_is_seen(tmp_path: Path) -> None:
 def test_a_look_across_the_end_of_a_trace_sees_both_sides(tmp_path: Path) -> None:
     trace = read_trace(trace_of(tmp_path, "0,7\n1,1\n9,20\n10,1\n"))
     assert trace.highest(8.5, 10.5) == 20.0
+
+
+def test_a_mark_of_the_encoding_and_exponents_are_no_header(tmp_path: Path) -> None:
+    assert read_trace(trace_of(tmp_path, "\ufeff0,4\n1e1,8\n")).time_s == (0.0, 10.0)

@@ -385,7 +385,9 @@ def test_a_resume_of_one_knob_under_a_pause_of_all_says_that_it_stays_paused():
     rig = Rig(Scripted())
     rig.commands.waiting = [(1, Pause()), (2, Resume("nodes"))]
     rig.tick()
-    assert rig.commands.answers[2] == "nodes: all knobs are paused until resumed"
+    assert rig.commands.answers[2] == (
+        "nodes: all knobs are paused until resumed; `kapellmeister resume` ends that"
+    )
 
 
 def test_restore_puts_back_what_was_found_and_the_policy_does_not_turn_it_again():

@@ -143,14 +143,18 @@ class Worker:
 
 def prepare_process(*, name: str) -> None:
     """Make this process fit for sound: it dies with its parent, and nothing in it pauses it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+    die_with_parent(signal.SIGKILL)
+    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
     name_process(name)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN if ignored == signal.SIGINT else signal.SIG_DFL)
     sys.setswitchinterval(0.0005)
     gc.disable()
+
+
+def die_with_parent(signal_number: int) -> None:
+    """Receive this signal when the parent ends; 0 for none."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
 
 def name_process(name: str) -> None:

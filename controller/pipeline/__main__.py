@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
 from controller.errors import KapellmeisterError
-from controller.executors.worker import name_process
+from controller.executors.worker import die_with_parent, name_process
 from controller.pipeline.pipeline import Pipeline
 from controller.pipeline.spec import PipelineSpec
 
@@ -20,6 +21,7 @@ from controller.pipeline.spec import PipelineSpec
 def main() -> None:
     """Run a pipeline whose sockets and pictures lie in the directory named."""
     name_process("km-pipeline")
+    die_with_parent(signal.SIGKILL)
     spec = PipelineSpec.model_validate_json(sys.stdin.read())
     try:
         pipeline = Pipeline(spec, Path(sys.argv[1]))
@@ -28,6 +30,7 @@ def main() -> None:
         sys.exit(2)
     with pipeline:
         pipeline.start()
+        die_with_parent(0)  # from here on, sound outlives the controller
         _say({"ready": os.getpid()})
         pipeline.run()
 

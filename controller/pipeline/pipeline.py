@@ -78,6 +78,8 @@ class Pipeline:
         self._audio_cpu_ns = 0
         self._audio_cpu_counted_s = 0.0
         self._deaths: list[str] = []
+        self._alarms: list[str] = []
+        self._companions: dict[str, Task] = {}
         self._stopping = False
 
     @property
@@ -113,7 +115,7 @@ class Pipeline:
         self._stream_seconds += self._streams.count * max(0.0, elapsed_s - self._elapsed_s)
         self._elapsed_s = max(0.0, elapsed_s)
         self._account()
-        self._deaths += [process.name for process in self._executor.reap()]
+        self._bury()
         self._executor.level()
         self._disturb()
         self._keep_reserve()
@@ -158,7 +160,7 @@ class Pipeline:
         if self._spec.analysis_share is not None:
             board = self._board("analysis", self._spec.analysis_share)
             companion = companions.analysis(board, self._reader("analysis", 16))
-            self._executor.schedule_task(Task("analysis", "km-analysis", run=companion.run))
+            self._start_companion(Task("analysis", "km-analysis", run=companion.run))
         if self._spec.visualisation_share is not None:
             board = self._board("visualisation", self._spec.visualisation_share)
             folder = self._directory / "pictures"
@@ -166,8 +168,18 @@ class Pipeline:
             write_png = cast(Visualisation, self._workloads["visualisation"]).write_png
             reader = self._reader("visualisation", 1)
             companion = companions.visualisation(board, reader, write_png, folder, COLUMNS)
-            task = Task("visualisation", "km-pictures", run=companion.run)
-            self._executor.schedule_task(task)
+            self._start_companion(Task("visualisation", "km-pictures", run=companion.run))
+
+    def _start_companion(self, task: Task) -> None:
+        self._companions[task.name] = task
+        self._executor.schedule_task(task)
+
+    def _bury(self) -> None:
+        """Note who has died; workers are replaced by the executor, companions here."""
+        for process in self._executor.reap():
+            self._deaths.append(process.name)
+            if process.name in self._companions:
+                self._executor.schedule_task(self._companions[process.name])
 
     def _board(self, work_class: str, share: float) -> companions.Board:
         board = self._boards[work_class] = companions.Board()
@@ -186,8 +198,14 @@ class Pipeline:
         )
 
     def _write(self, heard: NDArray[np.float32]) -> None:
-        if self._recording is not None:
+        """Record what is heard; where that fails, the sound goes on without."""
+        if self._recording is None:
+            return
+        try:
             self._recording.write(heard.T)
+        except soundfile.LibsndfileError as error:
+            self._alarms.append(str(RecordingError(self._recording.name, error.error_string)))
+            self._recording = None
 
     # what the controller may ask
 
@@ -258,6 +276,7 @@ class Pipeline:
             "timeline": self._misses.seconds(),
             "rounds": {name: board.rounds for name, board in self._boards.items()},
             "deaths": self._deaths,
+            "alarms": self._alarms,
         }
 
     def _recovery_s(self, onset_s: float | None) -> float | None:
@@ -270,9 +289,9 @@ class Pipeline:
             "miss_rate_after_2s": self._misses.miss_rate_from(onset_s + 2.0),
         }
 
-    def _await_farewell(self, patience_s: float = 10.0) -> None:
+    def _await_farewell(self) -> None:
         """Give the controller time to ask for the summary; without one, write it down."""
-        give_up_s = time.monotonic() + patience_s
+        give_up_s = time.monotonic() + self._spec.farewell_s
         while not self._stopping and time.monotonic() < give_up_s:
             self._server.serve(TURN_S, self._answer)
         if not self._stopping:
@@ -351,6 +370,9 @@ def _open_recording(spec: PipelineSpec) -> soundfile.SoundFile | None:
         spec.record.open("wb").close()  # names the cause, which soundfile does not
     except OSError as error:
         raise RecordingError(spec.record, error.strerror or str(error)) from error
-    return soundfile.SoundFile(
-        spec.record, "w", spec.sample_rate_hz, channels=2, subtype="PCM_16", format="WAV"
-    )
+    try:
+        return soundfile.SoundFile(
+            spec.record, "w", spec.sample_rate_hz, channels=2, subtype="PCM_16", format="WAV"
+        )
+    except soundfile.LibsndfileError as error:
+        raise RecordingError(spec.record, error.error_string) from error

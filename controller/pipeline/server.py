@@ -40,7 +40,14 @@ def hold_lock(directory: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
+    os.truncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
+
+
+def holder(directory: Path) -> int:
+    """The process that last held the lock."""
+    return int((directory / LOCK_NAME).read_text(encoding="ascii"))
 
 
 class Server:

@@ -13,7 +13,8 @@ class PipelineSpec(BaseModel):
     `streams` is a constant load; where it is None, `trace` (or the built-in evening) scaled
     to `peak_streams` over `duration_s` makes streams come and go. The shares
     are parts of all processor time; without `analysis_share` or `visualisation_share` that
-    work is left out.
+    work is left out. `farewell_s` is how
+    long the pipeline waits at its end to be asked for its summary.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +41,7 @@ class PipelineSpec(BaseModel):
     nodes: int
     nodes_max: int
     batch_size: int
+    farewell_s: float = 10.0
     seed: int = 1
 
     @property

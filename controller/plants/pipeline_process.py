@@ -5,16 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
-from controller.errors import PipelineStartError, PlantError
-from controller.pipeline.server import hold_lock
+from controller.errors import PipelineStartError
+from controller.pipeline.server import hold_lock, holder
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.connection import Connection
 
+STEP_S = 0.1
+STEPS_OF_A_WARM_START = 40
 LOG_NAME = "pipeline.log"
 SINGLE_THREADED = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
@@ -22,8 +28,13 @@ SINGLE_THREADED = dict.fromkeys(
 """The pipeline forks, and a pool of threads would outlive that as a deadlock."""
 
 
-def start_pipeline(directory: Path, spec: PipelineSpec) -> subprocess.Popen[str]:
-    """Start the pipeline in a session of its own, and wait until it plays.
+def start_pipeline(
+    directory: Path,
+    spec: PipelineSpec,
+    cancelled: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda _: None,
+) -> subprocess.Popen[str]:
+    """Start the pipeline in a session of its own, and wait until it plays or is `cancelled`.
 
     Raises PipelineStartError with the pipeline's own words where it cannot.
     """
@@ -42,6 +53,10 @@ def start_pipeline(directory: Path, spec: PipelineSpec) -> subprocess.Popen[str]
     with process.stdin as stdin:
         stdin.write(spec.model_dump_json())
     with process.stdout as stdout:
+        if not _speaks(stdout, cancelled, say):
+            process.kill()
+            process.wait()
+            raise PipelineStartError("stopped before any sound was played")
         line = stdout.readline()
     answer = json.loads(line) if line else {"error": f"it ended at its start; see {LOG_NAME}"}
     if "error" in answer:
@@ -50,17 +65,32 @@ def start_pipeline(directory: Path, spec: PipelineSpec) -> subprocess.Popen[str]
     return process
 
 
-def stop_pipeline(directory: Path, patience_s: float = 10.0) -> None:
-    """End the pipeline in this directory, if one plays, and wait until every process has."""
-    connection = Connection(directory, patience_s=2.0)
+def _speaks(stdout: IO[str], cancelled: Callable[[], bool], say: Callable[[str], None]) -> bool:
+    """Wait for the pipeline's first words; False where somebody asked for an end meanwhile."""
+    steps = 0
+    while not select.select([stdout], [], [], STEP_S)[0]:
+        steps += 1
+        if cancelled():
+            return False
+        if steps == STEPS_OF_A_WARM_START:
+            say("starting; the first start on a machine compiles its kernels, once")
+    return True
+
+
+def stop_pipeline(directory: Path, patience_s: float = 3.0) -> None:
+    """End the pipeline in this directory, if one plays, and wait until every process has.
+
+    One that does not obey within the patience is killed.
+    """
+    connection = Connection(directory, patience_s=1.0)
     with contextlib.suppress(ConnectionError):
         connection.ask("stop")
     connection.close()
     give_up_s = time.monotonic() + patience_s
     while (lock := hold_lock(directory)) is None:
         if time.monotonic() > give_up_s:
-            remedy = "end the processes named km-pipeline by hand"
-            raise PlantError("builtin", "a pipeline of an earlier run does not end", remedy)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(holder(directory), signal.SIGKILL)  # its children die with it
         time.sleep(0.02)
     os.close(lock)
 
