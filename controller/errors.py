@@ -22,7 +22,8 @@ class RecordingError(KapellmeisterError, OSError):
     """The recording cannot be written."""
 
     def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"--record {path}: {why}; name a file in a folder that can be written")
+        cause = "the write failed; the disk may be full" if why.startswith("System error") else why
+        super().__init__(f"--record {path}: {cause}; name a file in a folder that can be written")
 
 
 class HrtfFileError(KapellmeisterError, ValueError):
