@@ -27,7 +27,7 @@ class ForecastSummary:
     @classmethod
     def of(cls, forecast: Forecast) -> ForecastSummary:
         """The summary of a forecast."""
-        peaks = [forecast.peak_quantile(p, forecast.steps) for p in (0.5, 0.9, 0.99)]
+        peaks = forecast.peak_quantiles((0.5, 0.9, 0.99), forecast.steps)
         horizon_s = forecast.steps * forecast.step_s
         return cls(forecast.model, forecast.calibrated, horizon_s, *peaks)
 

@@ -37,4 +37,9 @@ class Forecast:
 
         This, not the quantile of any one step, is what capacity must cover.
         """
-        return float(np.quantile(self.paths[:, :window].max(axis=1), p))
+        return self.peak_quantiles((p,), window)[0]
+
+    def peak_quantiles(self, ps: tuple[float, ...], window: int) -> tuple[float, ...]:
+        """Several quantiles of that peak, at the price of one."""
+        peaks = self.paths[:, :window].max(axis=1)
+        return tuple(float(peak) for peak in np.quantile(peaks, ps))

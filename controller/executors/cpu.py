@@ -80,6 +80,7 @@ class CpuExecutor:
         self._wanted = np.full(capacity, NOBODY, np.int16)
         self._batch_size = batch_size
         self._nodes_wanted = 0
+        self._nodes_max = nodes_max
         self._published = self._table.latest()
         self._numbers = 0
 
@@ -96,7 +97,7 @@ class CpuExecutor:
     @property
     def is_ready(self) -> bool:
         """Whether every worker that should render is at work."""
-        return all(node.ring.is_open for node in self._active)
+        return bool(self._active) and all(node.ring.is_open for node in self._active)
 
     @property
     def batch_size(self) -> int:
@@ -139,7 +140,7 @@ class CpuExecutor:
 
     def set_nodes(self, nodes: int) -> None:
         """Render on this many workers: a warm standby joins at once, a leaver is drained first."""
-        self._nodes_wanted = max(1, nodes)
+        self._nodes_wanted = min(max(1, nodes), self._nodes_max)
 
     def level(self) -> None:
         """Come closer to the number of workers wanted; one joins only once it is at work."""

@@ -17,6 +17,9 @@ from controller.workloads.workload import Workload
 
 ROUND_INTERVAL_S = 0.05
 PICTURE_INTERVAL_S = 0.5
+BLOCKS_AT_A_STRETCH = 16
+BREATHER_S = 0.0005
+"""Long work is done in stretches, so that nothing else waits for a processor until its end."""
 
 
 class Board:
@@ -101,6 +104,8 @@ class StreamReader:
         for block in range(max(0, newest - blocks + 1), newest + 1):
             self._inputs.gather(block, slots, self._blocks[: len(slots)])
             self._workload.process(self._blocks[: len(slots)], slots)
+            if (newest - block) % BLOCKS_AT_A_STRETCH == BLOCKS_AT_A_STRETCH - 1:
+                time.sleep(BREATHER_S)
         return slots
 
 

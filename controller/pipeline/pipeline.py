@@ -178,6 +178,7 @@ class Pipeline:
         """Note who has died; workers are replaced by the executor, companions here."""
         for process in self._executor.reap():
             self._deaths.append(process.name)
+            self._alarms.append(f"{process.name} ended unexpectedly and was replaced")
             if process.name in self._companions:
                 self._executor.schedule_task(self._companions[process.name])
 

@@ -75,6 +75,7 @@ class BuiltinPlant:
         self._last: dict[str, Any] = {}
         self._last_at_s = clock.now_s()
         self._finished = False
+        self._threads_seen: dict[str, list[scheduling.ThreadId]] = {}
 
     def knobs(self) -> Mapping[str, Knob]:
         """The three knobs of the CPU executor."""
@@ -104,7 +105,8 @@ class BuiltinPlant:
             return Observation(now_s, interval_s, silent if load is None else Stale(load, age_s))
         self._last, self._last_at_s = reply, now_s
         self._finished = bool(reply["finished"])
-        self._actuator.reconcile(self._class_threads())
+        self._threads_seen = self._class_threads()
+        self._actuator.reconcile(self._threads_seen)
         return Observation(
             time_s=now_s,
             interval_s=interval_s,
@@ -120,7 +122,7 @@ class BuiltinPlant:
         values: dict[str, KnobValue] = {
             knob: self._last[knob] for knob in ("nodes", "batch_size") if knob in self._last
         }
-        classes = self._actuator.in_force(self._class_threads())
+        classes = self._actuator.in_force(self._threads_seen)
         if classes is not None:
             values["thread_classes"] = classes
         return Settings.of(values)
