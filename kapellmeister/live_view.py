@@ -121,10 +121,10 @@ class LiveView:
         room = self._live.console.height - ROWS_ABOVE_DECISIONS
         roomy = room >= 3 * DECISIONS_SHOWN
         shown = DECISIONS_SHOWN if roomy else max(1, min(room, DECISIONS_SHOWN))
-        table = Table(box=None, padding=(0, 2), show_header=False, pad_edge=False)
+        table = Table(box=None, padding=(0, 2), show_header=False, pad_edge=False, expand=True)
         for _ in ("when", "knob"):
             table.add_column(no_wrap=True)
-        table.add_column(no_wrap=not roomy, overflow="fold" if roomy else "ellipsis")
+        table.add_column(no_wrap=not roomy, overflow="fold" if roomy else "ellipsis", ratio=1)
         table.add_column(no_wrap=True)
         for at_s, change in tuple(self._changes)[-shown:]:
             verdict = self._verdicts.get(change.id)
