@@ -58,7 +58,7 @@ class Board:
 class Companion:
     """Repeats a round of work at an interval, and rests longer where its share is used up."""
 
-    def __init__(self, board: Board, interval_s: float, work: Callable[[], None]) -> None:
+    def __init__(self, board: Board, interval_s: float, work: Callable[[], object]) -> None:
         self._board = board
         self._interval_s = interval_s
         self._work = work
@@ -111,7 +111,7 @@ class StreamReader:
 
 def analysis(board: Board, reader: StreamReader) -> Companion:
     """Spectra of 16 live streams in each round."""
-    return Companion(board, ROUND_INTERVAL_S, lambda: _ignore(reader.advance(4)))
+    return Companion(board, ROUND_INTERVAL_S, lambda: reader.advance(4))
 
 
 def visualisation(
@@ -128,10 +128,6 @@ def visualisation(
             write_png(int(slot), folder / f"stream-{slot % 8}.png")
 
     return Companion(board, PICTURE_INTERVAL_S, draw)
-
-
-def _ignore(_: object) -> None:
-    """Discard a result that nobody waits for."""
 
 
 def disturb() -> None:

@@ -29,10 +29,19 @@ class ThreadClassActuator:
         self._scheduled: set[scheduling.ThreadId] = set()
 
     def apply(self, wanted: ThreadClasses, threads: ClassThreads) -> str | None:
-        """Schedule every thread as its class asks; the reason where that is refused."""
-        self._wanted = wanted
+        """Schedule every thread as its class asks; where that is refused, the reason.
+
+        A refusal of one thread leaves all of them as they were before.
+        """
+        before, self._wanted = self._wanted, wanted
         self._scheduled.clear()
-        return self.reconcile(threads)
+        refusal = self.reconcile(threads)
+        if refusal is not None:
+            self._wanted = before
+            self._scheduled.clear()
+            self._lease.restore()
+            self.reconcile(threads)
+        return refusal
 
     def reconcile(self, threads: ClassThreads) -> str | None:
         """Bring threads in line that are new; None where nothing was refused."""

@@ -1,0 +1,86 @@
+"""Scheduling of the classes of work, on threads that exist only in numbers."""
+
+import os
+
+import pytest
+
+from controller import scheduling
+from controller.errors import SchedulingRefusedError
+from controller.plants.thread_classes import ThreadClassActuator
+from controller.restoration import Original
+from controller.scheduling import Scheduling, ThreadId
+from policies.knobs import SchedulingClass, ThreadClass, ThreadClasses
+
+AUDIO, BACKGROUND = ThreadId(11, 1), ThreadId(22, 1)
+THREADS = {"audio": [AUDIO], "background": [BACKGROUND]}
+FOUND = Scheduling(os.SCHED_OTHER, 0, 0, frozenset(os.sched_getaffinity(0)))
+REALTIME = ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, priority=60))
+BOTH = ThreadClasses(audio=REALTIME.audio, background=ThreadClass(SchedulingClass.IDLE))
+
+
+class Kernel:
+    """Schedules whatever it is told, but for the threads it refuses to touch."""
+
+    def __init__(self) -> None:
+        self.now = {AUDIO: FOUND, BACKGROUND: FOUND}
+        self.refuses: set[ThreadId] = set()
+
+    def write(self, thread: ThreadId, wanted: Scheduling) -> None:
+        if thread in self.refuses:
+            raise SchedulingRefusedError(thread.tid, str(wanted), "not permitted", "ask root")
+        self.now[thread] = wanted
+
+
+class FakeLease:
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.held: dict[ThreadId, Original] = {}
+
+    def hold(self, *threads: ThreadId) -> None:
+        for thread in threads:
+            self.held.setdefault(thread, Original(self.kernel.now[thread], 0))
+
+    def originals(self) -> dict[ThreadId, Original]:
+        return self.held
+
+    def restore(self) -> None:
+        for thread, original in self.held.items():
+            self.kernel.now[thread] = original.scheduling
+        self.held = {}
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    created = Kernel()
+    monkeypatch.setattr(scheduling, "write", created.write)
+    monkeypatch.setattr(scheduling, "read", lambda thread: created.now[thread])
+    return created
+
+
+def actuator(kernel: Kernel) -> ThreadClassActuator:
+    return ThreadClassActuator(FakeLease(kernel), ThreadClasses())
+
+
+def test_a_setting_in_force_reads_as_it_was_asked_for(kernel: Kernel) -> None:
+    turned = actuator(kernel)
+    assert turned.apply(BOTH, THREADS) is None
+    assert turned.in_force(THREADS) == BOTH
+
+
+def test_a_refusal_of_one_thread_leaves_the_last_setting_of_all(kernel: Kernel) -> None:
+    turned = actuator(kernel)
+    turned.apply(REALTIME, THREADS)
+    kernel.refuses = {BACKGROUND}
+    assert "not permitted" in (turned.apply(BOTH, THREADS) or "")
+    kernel.refuses = set()
+    turned.reconcile(THREADS)
+    assert turned.in_force(THREADS) == REALTIME
+
+
+def test_what_another_hand_does_is_reported_and_not_overwritten(kernel: Kernel) -> None:
+    turned = actuator(kernel)
+    turned.apply(REALTIME, THREADS)
+    kernel.now[AUDIO] = FOUND
+    turned.reconcile(THREADS)
+    assert turned.in_force(THREADS) == ThreadClasses()
+    assert kernel.now[AUDIO] == FOUND
