@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ from policies.policy import State
 
 Instrument = Callable[[Tick], None]
 FAREWELL_S = 10.0
+CONTROLLER_NICE = -10
+"""A controller that waits behind the load it is to relieve comes too late; audio is above it."""
 PARTS_OF_ANALYSIS = 2
 """Spectra and pictures share the budget of analysis, half each."""
 
@@ -82,7 +85,12 @@ def run(
         crashed = _restore_left_over(journal, directory, say)
         _start_or_take_over(stack, directory.path, spec, stopping, say)
         lease = stack.enter_context(Lease.start())
-        plant = BuiltinPlant(directory.path, spec, clock, lease, _permissions(say))
+        permissions = _permissions(say)
+        if permissions.nice:
+            stack.enter_context(_favoured())  # after the children, which would inherit it
+        plant = BuiltinPlant(
+            directory.path, spec, clock, lease, permissions, config.loop.interval_s
+        )
         stack.callback(plant.close)
         tally = Tally(() if lease.guardian_pid is None else (lease.guardian_pid,))
         view = _view(stack, view_on, policy.name, objective, options.duration_s, tally)
@@ -157,6 +165,17 @@ def _signals(clock: WallClock) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _favoured() -> Iterator[None]:
+    """Let the loop run before ordinary work, for as long as it lasts."""
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, min(nice, CONTROLLER_NICE))
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
 def _exposition(stack: ExitStack, config: Config) -> tuple[Instrument, ...]:

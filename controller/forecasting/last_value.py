@@ -86,8 +86,8 @@ class LastValue:
         per_root_second = past[:, 0] / np.sqrt(past[:, 1])
         generator = np.random.default_rng((self._seed, self._memory.updates))
         shape = (SAMPLES, steps + 1)
-        signs = generator.choice((-1.0, 1.0), shape)
-        drawn: NDArray[np.float64] = signs * generator.choice(per_root_second, shape)
+        either_way = np.concatenate((per_root_second, -per_root_second))
+        drawn = either_way[generator.integers(either_way.size, size=shape)]
         drawn[:, 0] *= np.sqrt(max(gap_s, 0.0))
         drawn[:, 1:] *= np.sqrt(step_s)
         drawn[:, 1] += drawn[:, 0]

@@ -80,6 +80,7 @@ class Pipeline:
         self._deaths: list[str] = []
         self._alarms: list[str] = []
         self._companions: dict[str, Task] = {}
+        self._report_due_ns: int | None = None
         self._stopping = False
 
     @property
@@ -98,6 +99,7 @@ class Pipeline:
         while not self._stopping and self._playout.next_block < self._blocks:
             self._server.serve(TURN_S, self._answer)
             self._turn()
+            self._report()
         self._await_farewell()
 
     def __enter__(self) -> Self:
@@ -210,12 +212,22 @@ class Pipeline:
 
     # what the controller may ask
 
-    def _answer(self, request: Request) -> Reply:
+    def _report(self) -> None:
+        """Send the report that was ordered, once it is due."""
+        if self._report_due_ns is not None and time.monotonic_ns() >= self._report_due_ns:
+            self._report_due_ns = None
+            self._server.send({"report": self._observation()})
+
+    def _answer(self, request: Request) -> Reply | None:
         match request.get("do"):
             case "hello":
                 return {"pid": os.getpid(), "spec": self._spec.model_dump(mode="json")}
             case "observe":
+                self._report_due_ns = None
                 return self._observation()
+            case "report":
+                self._report_due_ns = cast(int, request["due_ns"])
+                return None
             case "set":
                 return self._set(str(request["knob"]), request["value"])
             case "summary":
@@ -232,6 +244,7 @@ class Pipeline:
         self._interval = LatencyHistogram(), BatchStatistics()
         counts, self._reported = self._playout.counts - self._reported, self._playout.counts
         return {
+            "made_ns": time.monotonic_ns(),
             "finished": self._playout.next_block >= self._blocks,
             "elapsed_s": self._elapsed_s,
             "load": self._streams.count,
@@ -295,6 +308,7 @@ class Pipeline:
         give_up_s = time.monotonic() + self._spec.farewell_s
         while not self._stopping and time.monotonic() < give_up_s:
             self._server.serve(TURN_S, self._answer)
+            self._report()
         if not self._stopping:
             text = json.dumps(self.summary())
             (self._directory / ORPHAN_SUMMARY).write_text(text, encoding="utf-8")

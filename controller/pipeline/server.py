@@ -69,14 +69,23 @@ class Server:
         self._client: socket.socket | None = None
         self._buffer = b""
 
-    def serve(self, timeout_s: float, answer: Callable[[Request], Reply]) -> None:
-        """Wait for requests up to `timeout_s`, and answer those that come."""
+    def serve(self, timeout_s: float, answer: Callable[[Request], Reply | None]) -> None:
+        """Wait for requests up to `timeout_s`, and answer those that ask for it."""
         waiting = [self._listener] + ([self._client] if self._client else [])
         ready, _, _ = select.select(waiting, [], [], timeout_s)
         if self._listener in ready:
             self._accept()
         elif ready and self._client is not None:
             self._receive(self._client, answer)
+
+    def send(self, message: Reply) -> None:
+        """Tell the controller something unasked; where none is connected, nobody hears it."""
+        if self._client is None:
+            return
+        try:
+            self._client.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            self._drop()
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
@@ -90,12 +99,13 @@ class Server:
         self._client.settimeout(1.0)
         self._buffer = b""
 
-    def _receive(self, client: socket.socket, answer: Callable[[Request], Reply]) -> None:
+    def _receive(self, client: socket.socket, answer: Callable[[Request], Reply | None]) -> None:
         try:
             received = client.recv(65_536)
             *lines, self._buffer = (self._buffer + received).split(b"\n")
             for line in lines:
-                client.sendall(json.dumps(answer(json.loads(line))).encode() + b"\n")
+                if (reply := answer(json.loads(line))) is not None:
+                    client.sendall(json.dumps(reply).encode() + b"\n")
         except OSError:
             received = b""
         if not received:
