@@ -22,8 +22,8 @@ DEMAND_QUANTILE = 0.5
 class Situation:
     """All that an admission depends on beside the guard's own memory.
 
-    `drift` names the knobs that another hand moved, and how; `pending` the resources under
-    evaluation, each with the change that is evaluated; `delays_s` how long each knob takes.
+    `drift` names the knobs that another hand moved, and how; `pending` the change under
+    evaluation on each resource; `delays_s` how long each knob takes.
     """
 
     time_s: float
@@ -33,7 +33,7 @@ class Situation:
     knobs: Mapping[str, Knob]
     settings: Settings
     drift: Mapping[str, str] = field(default_factory=dict)
-    pending: Mapping[str, str] = field(default_factory=dict)
+    pending: Mapping[str, Change] = field(default_factory=dict)
     delays_s: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -75,7 +75,9 @@ class Guard:
     moved (until `resume` of that knob), one at rest, one whose resource is under evaluation,
     anything beyond the rate or the knob's domain, a shrink that was not proposed long enough
     without a break, and what missing data forbids. A hold that lasts raises an alarm; it
-    never releases anything.
+    never releases anything. A growth that has not arrived yet may be followed by a larger one
+    of the same knob, which then takes over its evaluation: who waits for one node to start
+    before asking for the next comes too late.
     """
 
     def __init__(self, limits: GuardSection) -> None:
@@ -100,12 +102,14 @@ class Guard:
         for action in proposal.actions:
             if action.value == situation.settings.get(action.knob):
                 continue
+            if self._is_under_way(action, situation):
+                continue
             reason = self._objection(action, situation)
             if reason is None:
                 change = self._admit(action, situation)
                 changes.append(change)
                 resource = situation.knobs[action.knob].resource
-                situation = replace(situation, pending={**situation.pending, resource: change.id})
+                situation = replace(situation, pending={**situation.pending, resource: change})
             else:
                 held.setdefault(action.knob, reason)
         return tuple(changes), self._holds(held, situation.time_s)
@@ -156,9 +160,9 @@ class Guard:
             self.paused(knob.id, Direction.GROW, situation.time_s)
             or self._shadow(knob.id, situation.time_s)
             or situation.drift.get(knob.id)
-            or _evaluation(knob, situation)
             or self._resting(knob.id, situation.time_s)
             or self._rate(situation.time_s)
+            or (None if _arriving(knob, situation) is not None else _evaluation(knob, situation))
         )
 
     def _objection(self, action: Action, situation: Situation) -> str | None:
@@ -166,6 +170,9 @@ class Guard:
         knob = situation.knobs[action.knob]
         if (blocked := self._block(knob, situation)) is not None:
             return blocked
+        arriving = _arriving(knob, situation)
+        if arriving is not None and not self._goes_further(action, arriving, situation):
+            return _evaluation(knob, situation)
         if action.knob not in situation.settings:
             return "its value in force is unknown, so that nothing could be rolled back to"
         if not knob.domain.allows(action.value):
@@ -177,6 +184,20 @@ class Guard:
             or self._hysteresis(action.knob, direction, situation.time_s)
             or self._without_data(direction, situation)
         )
+
+    def _is_under_way(self, action: Action, situation: Situation) -> bool:
+        """Whether that was asked for already and is only awaited."""
+        knob = situation.knobs[action.knob]
+        arriving = _arriving(knob, situation)
+        if arriving is None or not knob.domain.allows(action.value):
+            return False
+        return arriving.action.value == self._reachable(action, situation)
+
+    def _goes_further(self, action: Action, arriving: Change, situation: Situation) -> bool:
+        knob = situation.knobs[action.knob]
+        if not knob.domain.allows(action.value):
+            return True  # which is no objection yet: the domain has one of its own
+        return _is_growth(knob, arriving.action.value, self._reachable(action, situation))
 
     def _shadow(self, knob: str, time_s: float) -> str | None:
         window_s = self.limits.rollback_window_s
@@ -299,7 +320,20 @@ class Guard:
 
 def _evaluation(knob: Knob, situation: Situation) -> str | None:
     change = situation.pending.get(knob.resource)
-    return None if change is None else f"{knob.resource} awaits the verification of {change}"
+    return None if change is None else f"{knob.resource} awaits the verification of {change.id}"
+
+
+def _arriving(knob: Knob, situation: Situation) -> Change | None:
+    """A growth of this very knob that is under evaluation and not in force yet."""
+    change = situation.pending.get(knob.resource)
+    if change is None or change.action.knob != knob.id or knob.id not in situation.settings:
+        return None
+    growing = _is_growth(knob, situation.settings[knob.id], change.action.value)
+    return change if growing else None
+
+
+def _is_growth(knob: Knob, before: KnobValue, after: KnobValue) -> bool:
+    return knob.direction(before, after) is Direction.GROW
 
 
 def _shrinks(action: Action, situation: Situation) -> bool:

@@ -56,14 +56,14 @@ class Journal:
         self._run, self._plant = cursor.lastrowid, plant
         return cursor.lastrowid or 0
 
-    def record(self, tick: Tick, memory: JsonValue) -> None:
+    def record(self, tick: Tick, memory: Callable[[], JsonValue]) -> None:
         """Keep a tick, and what the next start needs to go on from it."""
         record = zlib.compress(_dump(to_plain(tick)).encode(), COMPRESSION)
         row = (self._run, tick.number, tick.time_s, _is_eventful(tick), record)
         with self._database.transaction():
             self._database.execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?)", *row)
             self._database.execute(
-                "INSERT OR REPLACE INTO memories VALUES (?, ?)", self._plant, _dump(memory)
+                "INSERT OR REPLACE INTO memories VALUES (?, ?)", self._plant, _dump(memory())
             )
 
     def end_run(self, summary: str) -> None:

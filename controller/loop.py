@@ -49,8 +49,8 @@ class Diagnostician(Protocol):
 class Recorder(Protocol):
     """Keeps each tick, and with it what a later run needs to go on from there."""
 
-    def record(self, tick: Tick, memory: JsonValue) -> None:
-        """Store both, or neither."""
+    def record(self, tick: Tick, memory: Callable[[], JsonValue]) -> None:
+        """Store the tick and what `memory` then returns: both, or neither."""
         ...
 
 
@@ -64,7 +64,8 @@ class Loop:
     It cannot re-enter. A turn that overruns its interval is counted, and the turns it ran
     into are skipped, never queued. In shadow everything is decided and recorded, and nothing
     applied or verified. PlantError and JournalError end it; what a policy or a forecaster
-    does wrong becomes an alarm. `horizon_s` is how far ahead the load is forecast.
+    does wrong becomes an alarm. `horizon_s` is how far ahead the load is forecast; without a
+    forecaster, it is not.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Loop:
         plant: Plant,
         policy: Policy,
         objective: Objective,
-        forecaster: Forecaster,
+        forecaster: Forecaster | None,
         diagnostician: Diagnostician,
         guard: Guard,
         verifier: Verifier,
@@ -142,7 +143,9 @@ class Loop:
         return {
             "number": self._number,
             "policy": {self._policy.name: self._policy_state},
-            "forecaster": {self._forecaster.name: self._forecaster_memory},
+            "forecaster": {}
+            if self._forecaster is None
+            else {self._forecaster.name: self._forecaster_memory},
             "guard": self._guard.memory(),
             "verifier": self._verifier.memory(),
             "actuation": self._actuation.memory(),
@@ -159,9 +162,10 @@ class Loop:
             raise ValueError(f"a memory is an object, not {type(memory).__name__}")
         self._number = from_plain(memory["number"], int)
         self._policy_state = _part(memory, "policy").get(self._policy.name)
-        if (forecaster := _part(memory, "forecaster").get(self._forecaster.name)) is not None:
-            self._forecaster_memory = forecaster
-            self._alarm(untrusted.resume(self._forecaster, forecaster))
+        learned = _part(memory, "forecaster")
+        if self._forecaster is not None and learned.get(self._forecaster.name) is not None:
+            self._forecaster_memory = learned[self._forecaster.name]
+            self._alarm(untrusted.resume(self._forecaster, self._forecaster_memory))
         self._guard.resume(memory["guard"])
         self._verifier.resume(memory["verifier"])
         self._actuation.resume(memory["actuation"])
@@ -211,6 +215,8 @@ class Loop:
         return observation
 
     def _forecast(self, observation: Observation) -> Forecast | None:
+        if self._forecaster is None:
+            return None
         made, memory, alarm = untrusted.forecast(
             self._forecaster, observation, self._horizon_s, self._interval_s
         )
@@ -237,7 +243,7 @@ class Loop:
             knobs=knobs,
             settings=settings,
             drift=self._actuation.drift(observation.time_s),
-            pending={knobs[each.action.knob].resource: each.id for each in evaluated},
+            pending={knobs[each.action.knob].resource: each for each in evaluated},
             delays_s=self._actuation.delays_s,
         )
 
@@ -278,6 +284,8 @@ class Loop:
             knob, value = change.action.knob, change.action.value
             refusal = self._plant.apply(knob, value)
             if refusal is None:
+                superseded = f"{change.id} went further before it was in force"
+                self._verified += self._verifier.abandon(knob, superseded)
                 self._actuation.request(knob, value, time_s)
                 self._verifier.watch(change)
             else:
@@ -317,7 +325,7 @@ class Loop:
     def _record(self, tick: Tick, started_s: float) -> Tick:
         self._unseen = tick.verifications
         self._verified, self._refusals, self._alarms = [], [], []
-        self._recorder.record(tick, self.memory())
+        self._recorder.record(tick, self.memory)
         tick = replace(tick, duration_ms=self._since_ms(started_s))
         self._diagnostician.track_latency("tick", tick.duration_ms)
         for instrument in self._instruments:

@@ -43,11 +43,14 @@ def find(kind: str, name: str) -> Any:
         raise PlugInError(SINGULAR[kind], name, f"does not load: {error!r}", names(kind)) from error
 
 
-def make(kind: str, name: str, needs: tuple[str, ...]) -> Any:
-    """An object of the class of that name, which has the attributes that its kind needs."""
+def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> Any:
+    """An object of the class of that name, which has the attributes that its kind needs.
+
+    `constants` are passed to its constructor.
+    """
     found = find(kind, name)
     try:
-        made = found()
+        made = found(**constants)
     except Exception as error:
         why = f"cannot be made: {error!r}"
         raise PlugInError(SINGULAR[kind], name, why, names(kind)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -113,6 +114,8 @@ def run(
         if crashed:
             _resume(loop, journal.last_memory(plant.name), say)
         journal.start_run(plant.name, policy.name, config.model_dump_json())
+        gc.collect()
+        gc.freeze()  # or a full collection, in the middle of some tick, would walk every module
         loop.run(stopping)
         report = _report(plant, tally, policy.name, config)
         journal.end_run(report.model_dump_json())

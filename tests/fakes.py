@@ -225,7 +225,7 @@ class ListRecorder:
 
     def record(self, tick, memory) -> None:
         self.ticks.append(tick)
-        self.memories.append(memory)
+        self.memories.append(memory())
 
 
 class FakeDiagnostician:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import KNOBS, OBJECTIVE, UNKNOWN, action
@@ -20,7 +22,7 @@ from policies.knobs import (
     ThreadClasses,
 )
 from policies.observation import NO_QUANTILES, BlockCounts, Observation, Quantiles, Stale, Value
-from policies.proposal import Proposal
+from policies.proposal import Change, Proposal
 
 SETTINGS = Settings.of({"thread_classes": ThreadClasses(), "batch_size": 32, "nodes": 2})
 REALTIME = ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, 70))
@@ -57,6 +59,26 @@ def test_a_growth_within_the_limits_is_admitted_and_says_when_its_effect_is_due(
     change = changes[0]
     assert (change.id, change.action.value, change.previous) == ("0-c1", 3, 2)
     assert (change.admitted_at_s, change.due_s) == (0.0, 2.5)
+
+
+def pending(knob, value, change="0-c9"):
+    return Change(change, action(knob, value), previous=None, admitted_at_s=0.0, due_s=1.0)
+
+
+def test_a_growth_under_way_is_awaited_followed_by_a_larger_one_and_not_undone():
+    guard, arriving = Guard(GuardSection()), {"placement": pending("nodes", 3)}
+    assert review(guard, action("nodes", 3), pending=arriving) == ((), ())
+    wide = {"nodes": replace(KNOBS["nodes"], domain=Bounds(1, 4, step=3))}
+    changes, _ = review(guard, action("nodes", 4), pending=arriving, knobs=wide)
+    assert [change.action.value for change in changes] == [4]
+    held = reason(Guard(GuardSection()), action("nodes", 1), pending=arriving)
+    assert held == "placement awaits the verification of 0-c9"
+
+
+def test_a_growth_that_has_arrived_is_judged_before_the_next():
+    arrived = {"placement": pending("nodes", 2)}
+    held = reason(Guard(GuardSection()), action("nodes", 3), pending=arrived)
+    assert held == "placement awaits the verification of 0-c9"
 
 
 def test_a_value_already_in_force_is_neither_admitted_nor_held():
@@ -120,7 +142,11 @@ def test_two_actions_on_two_resources_are_both_admitted():
 
 
 def test_a_resource_under_evaluation_is_left_alone():
-    held = reason(Guard(GuardSection()), action("batch_size", 64), pending={"cpu": "0-c9"})
+    held = reason(
+        Guard(GuardSection()),
+        action("batch_size", 64),
+        pending={"cpu": pending("thread_classes", REALTIME)},
+    )
     assert held == "cpu awaits the verification of 0-c9"
 
 
@@ -293,7 +319,11 @@ def test_every_knob_that_may_not_be_turned_is_named_with_its_reason():
     guard = Guard(GuardSection())
     guard.rolled_back("batch_size", 0.0)
     found = guard.unavailable(
-        situation(time_s=1.0, drift={"thread_classes": "moved"}, pending={"placement": "0-c1"})
+        situation(
+            time_s=1.0,
+            drift={"thread_classes": "moved"},
+            pending={"placement": pending("nodes", 1, "0-c1")},
+        )
     )
     assert found == {
         "thread_classes": "moved",

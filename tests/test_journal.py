@@ -38,7 +38,7 @@ def record(journal: Journal, count: int, rig: Rig | None = None) -> list:
     ticks = []
     for _ in range(count):
         ticks.append(rig.tick())
-        journal.record(ticks[-1], rig.loop.memory())
+        journal.record(ticks[-1], rig.loop.memory)
     return ticks
 
 
@@ -258,7 +258,7 @@ journal = Journal.open(Path(sys.argv[1]))
 journal.start_run("fake", "scripted", "{}")
 while True:
     tick = rig.tick()
-    journal.record(tick, rig.loop.memory())
+    journal.record(tick, rig.loop.memory)
     print(tick.number, flush=True)
 """
 

@@ -1,0 +1,149 @@
+"""A pipeline in numbers: what each stage of a block costs, and how that varies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Literal
+
+from policies.knobs import SchedulingClass
+
+Topology = Literal["star", "tree", "mesh"]
+STAGES = ("transfer_in", "compute", "post", "gather")
+"""The stages of a block in the order in which it passes them."""
+QUANTILES = 1024
+"""Entries of a residual table: the 0.05 % to the 99.95 % quantile, evenly spaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """What multiplies a service time, as equally likely values, in two regimes.
+
+    Residuals come in spells: while the processor is contended for, they are drawn from
+    `contended`. Both tables ascend and hold positive factors; 1 is the fitted law itself.
+    """
+
+    quiet: tuple[float, ...] = (1.0,)
+    contended: tuple[float, ...] = (1.0,)
+
+    def table(self, contended: bool) -> tuple[float, ...]:
+        """The values of one regime."""
+        return self.contended if contended else self.quiet
+
+
+def lognormal(variation: float, size: int = QUANTILES) -> tuple[float, ...]:
+    """Equally likely factors of mean 1 and this coefficient of variation, ascending."""
+    if variation <= 0.0:
+        return (1.0,)
+    sigma = math.sqrt(math.log1p(variation**2))
+    normal = NormalDist(-0.5 * sigma**2, sigma)
+    return tuple(math.exp(normal.inv_cdf((k + 0.5) / size)) for k in range(size))
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Input goes to the device in blocks of `vram_block_bytes`.
+
+    S streams of `bytes_per_stream` c take ceil(S c / V) blocks of V bytes, each at
+    `overhead_ms` + V / `bytes_per_ms`, and as much memory out of `memory_bytes`.
+    """
+
+    bytes_per_stream: int = 2048
+    overhead_ms: float = 0.01
+    bytes_per_ms: float = 1.2e7
+    memory_bytes: int = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """A batch of n streams takes (`fixed_ms` + n `per_stream_ms`) times a residual."""
+
+    fixed_ms: float = 0.40
+    per_stream_ms: float = 0.02
+    residuals: Residuals = field(default_factory=lambda: Residuals(lognormal(0.2), lognormal(0.5)))
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late a thread starts, milliseconds, by its scheduling class: what others do to it."""
+
+    realtime: Residuals = Residuals((0.01, 0.02, 0.05), (0.02, 0.05, 0.1))
+    normal: Residuals = Residuals((0.01, 0.02, 0.08), (0.05, 0.5, 4.0))
+    batch: Residuals = Residuals((0.02, 0.05, 0.2), (0.1, 2.0, 8.0))
+    idle: Residuals = Residuals((0.02, 0.1, 0.5), (0.5, 8.0, 40.0))
+
+    def __getitem__(self, scheduling: SchedulingClass) -> Residuals:
+        found: Residuals = getattr(self, scheduling.value)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Each finished stream takes `per_stream_ms` on one of `threads` processors of its node.
+
+    A thread starts late by a value out of `lateness_ms` (equally likely) of its scheduling
+    class and regime.
+    """
+
+    threads: int = 4
+    per_stream_ms: float = 0.002
+    lateness_ms: Lateness = Lateness()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way of the sound from the nodes to the output.
+
+    A message takes `latency_ms` a hop and `per_stream_ms` for each stream in it. A star has
+    one hop, on which all nodes share the output's link; a tree has ceil(log2 n) hops, each
+    shared by two; in a mesh every node has a link of its own.
+    """
+
+    topology: Topology = "star"
+    latency_ms: float = 0.02
+    per_stream_ms: float = 0.00002
+
+    def hops(self, nodes: int) -> int:
+        """Links that a message passes."""
+        return max(1, math.ceil(math.log2(nodes))) if self.topology == "tree" else 1
+
+    def sharers(self, nodes: int) -> int:
+        """Nodes that send over one link at a time."""
+        return {"star": nodes, "tree": min(2, nodes), "mesh": 1}[self.topology]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A pipeline as it was measured, or as someone describes it; frozen once fitted.
+
+    A stream's block arrives `arrival_jitter_ms` (mean of an exponential law, cut off at 0.9
+    of a period) after its capture. A stage that is None costs nothing. Contention comes in
+    spells of `contended_mean_s` that fill `contended_share` of the time. `valid_streams` is
+    the range of streams a node for which the figures hold; `source` says where they are from.
+    """
+
+    period_ms: float = 1000.0 * 256 / 48_000
+    arrival_jitter_ms: float = 0.15
+    transfer: Transfer | None = None
+    compute: Compute = field(default_factory=Compute)
+    post: Post | None = None
+    link: Link | None = None
+    contended_share: float = 0.0
+    contended_mean_s: float = 5.0
+    valid_streams: tuple[int, int] = (1, 1 << 16)
+    source: str = "a described pipeline"
+
+    def demand_ms(self, streams: float, batch_size: int) -> float:
+        """Mean compute time of one period's blocks: m a + S b with m = ceil(S / B)."""
+        batches = math.ceil(streams / batch_size)
+        return batches * self.compute.fixed_ms + streams * self.compute.per_stream_ms
+
+    def utilisation(self, streams: float, batch_size: int) -> float:
+        """Part of the period that a node with these streams computes; stable below 1."""
+        return self.demand_ms(streams, batch_size) / self.period_ms
+
+    def stable_streams(self, batch_size: int) -> float:
+        """Streams a node at which it computes all the time: T / (a / B + b)."""
+        per_stream_ms = self.compute.fixed_ms / batch_size + self.compute.per_stream_ms
+        return self.period_ms / per_stream_ms

@@ -1,0 +1,290 @@
+"""A plant that exists only in numbers, and behaves like a live one."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from controller.plants.plant import Refusal
+from policies.knobs import (
+    AnyThreadClasses,
+    Bounds,
+    Choice,
+    Knob,
+    KnobValue,
+    Settings,
+    ThreadClasses,
+)
+from policies.latency import Calibration
+from policies.observation import BlockCounts, Missing, Observation, Quantiles, Reading, Value
+from simulators.cluster import Cluster, Node, StartLaw
+from simulators.conditions import Conditions
+from simulators.draws import uniform
+from simulators.faults import Schedule
+from simulators.level import Work
+from simulators.load import Load
+from simulators.memory import Memory
+from simulators.service import Group, Server, Service
+
+BATCH_SIZES = (8, 16, 32, 64, 128, 256)
+VRAM_BLOCK_BYTES = tuple(1 << k for k in range(14, 23))
+CONTENTION, TELEMETRY = 1, 2
+"""What a draw is for: no two kinds of noise share their draws."""
+NOTHING = Quantiles(*(Missing("no block was finished"),) * 4)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is simulated beside the load: the pipeline, its cluster, its telemetry, its faults.
+
+    `knobs` names those that the controller may turn; None stands for all that the pipeline
+    has. `telemetry_delay` counts whole control intervals; `telemetry_loss` is the share of
+    intervals whose report never arrives.
+    """
+
+    calibration: Calibration
+    nodes: int
+    nodes_max: int
+    start_law: StartLaw
+    start_s: float
+    seed: int
+    batch_size: int = 16
+    vram_block_bytes: int = 1 << 17
+    knobs: tuple[str, ...] | None = None
+    faults: Schedule = field(default_factory=Schedule)
+    telemetry_delay: int = 0
+    telemetry_loss: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What really happened in a step, whatever the telemetry says of it."""
+
+    streams: int = 0
+    ready: int = 0
+    paid: int = 0
+    batch_size: int = 0
+    periods: int = 0
+    lost: int = 0
+    service: Service = Service()
+    memory: Memory | None = None
+
+    @property
+    def counts(self) -> BlockCounts:
+        """The blocks of the step by outcome."""
+        service = self.service
+        return BlockCounts(service.blocks - service.missed, service.missed, 0, self.lost)
+
+
+class SimulatedPlant:
+    """Serves a load, one step each time that it is observed."""
+
+    name = "simulated"
+
+    def __init__(self, world: World, load: Load, server: Server) -> None:
+        self._world = world
+        self._load = load
+        self._server = server
+        self._cluster = Cluster(world.nodes, world.start_law)
+        self._found: dict[str, KnobValue] = {
+            "nodes": world.nodes,
+            "batch_size": world.batch_size,
+            "thread_classes": ThreadClasses(),
+            "vram_block_bytes": world.vram_block_bytes,
+        }
+        self._values = dict(self._found)
+        self._knobs = MappingProxyType(dict(_knobs(world)))
+        self._step = 0
+        self._period = 0
+        self._reports: deque[Observation] = deque(maxlen=world.telemetry_delay + 1)
+        self._frozen: Observation | None = None
+        self.last = Truth()
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """Those of the pipeline that may be turned."""
+        return self._knobs
+
+    def observe(self) -> Observation:
+        """Serve the step that ends now, and report it as the telemetry does."""
+        begun_s = self._step * self._load.step_s
+        ended_s = begun_s + self._load.step_s
+        conditions = Conditions.of(self._world.faults, begun_s, ended_s)
+        for index in conditions.deaths:
+            self._cluster.kill(index, begun_s)
+        self.last = self._serve(begun_s, ended_s, conditions)
+        seen = self._seen(ended_s, conditions)
+        self._step += 1
+        return self._reported(seen, conditions)
+
+    def in_force(self) -> Settings:
+        """What the plant has in force, of the knobs that it has."""
+        return Settings.of({knob: self._values[knob] for knob in self._knobs})
+
+    def apply(self, knob: str, value: KnobValue) -> Refusal | None:
+        """Ask for a value; nodes take their time."""
+        if knob not in self._knobs:
+            return Refusal(knob, "this pipeline has no such knob")
+        if not self._knobs[knob].domain.allows(value):
+            return Refusal(knob, f"{value} is not allowed: {self._knobs[knob].domain}")
+        if knob == "nodes" and isinstance(value, int):
+            self._cluster.ask(value, self._step * self._load.step_s)
+        else:
+            self._values[knob] = value
+        return None
+
+    def restore(self, knob: str) -> Refusal | None:
+        """Put back what the simulation began with."""
+        return self.apply(knob, self._found[knob])
+
+    def finished(self) -> bool:
+        """Whether the load has come to its end."""
+        return self._step >= self._load.streams.size
+
+    def close(self) -> None:
+        """Nothing outlives a simulation."""
+
+    def _serve(self, begun_s: float, ended_s: float, conditions: Conditions) -> Truth:
+        streams = int(self._load.streams[self._step])
+        serving = self._cluster.serving(begun_s)
+        first, self._period = self._period, self._periods_until(ended_s)
+        periods = self._period - first
+        memory = self._memory(streams, len(serving), conditions)
+        placed = streams if serving else 0
+        if memory is not None:
+            placed = min(streams, memory.fitting * len(serving))
+        groups = list(self._groups(placed, serving, begun_s, conditions))
+        service = self._server.serve(groups, periods, first, self._world.seed)
+        cut_off = round((service.blocks - service.missed) * conditions.lost_share)
+        if cut_off:
+            service = replace(service, blocks=service.blocks - cut_off)
+        self._values["nodes"] = self._cluster.reached(ended_s)
+        return Truth(
+            streams=streams,
+            ready=len(serving),
+            paid=self._cluster.paid(begun_s),
+            batch_size=self._batch_size,
+            periods=periods,
+            lost=(streams - placed) * periods + cut_off,
+            service=service,
+            memory=memory,
+        )
+
+    @property
+    def _batch_size(self) -> int:
+        return int(str(self._values["batch_size"]))
+
+    def _periods_until(self, time_s: float) -> int:
+        return int(1000.0 * time_s / self._world.calibration.period_ms + 1e-9)
+
+    def _groups(
+        self, streams: int, serving: list[Node], now_s: float, conditions: Conditions
+    ) -> Iterator[Group]:
+        """Streams spread evenly; nodes with the same streams in the same regime together."""
+        if not serving or not streams:
+            return
+        each, more = divmod(streams, len(serving))
+        shares = ((each + 1, serving[:more]), (each, serving[more:]))
+        for held, nodes in shares:
+            if not nodes:
+                continue
+            contended = [node for node in nodes if self._is_contended(node, now_s, conditions)]
+            quiet = nodes if not contended else [node for node in nodes if node not in contended]
+            for regime, members in ((False, quiet), (True, contended)):
+                if members:
+                    work = self._work(held, len(serving), regime, conditions)
+                    yield work, [node.number for node in members]
+
+    def _is_contended(self, node: Node, now_s: float, conditions: Conditions) -> bool:
+        """Spells of the mean length, each contended or not by a draw of its own."""
+        if conditions.noisy_neighbour:
+            return True
+        calibration = self._world.calibration
+        if calibration.contended_share <= 0.0:
+            return False
+        spell = int(now_s / calibration.contended_mean_s)
+        draw = uniform(self._world.seed, CONTENTION, node.number, spell)
+        return draw < calibration.contended_share
+
+    def _work(self, streams: int, nodes: int, contended: bool, conditions: Conditions) -> Work:
+        classes = self._values["thread_classes"]
+        if not isinstance(classes, ThreadClasses):
+            raise TypeError(f"thread_classes holds {classes!r}")
+        return Work(
+            node=0,
+            streams=streams,
+            batch_size=self._batch_size,
+            vram_block_bytes=int(str(self._values["vram_block_bytes"])),
+            scheduling=classes.audio.scheduling,
+            contended=contended,
+            slowdown=conditions.slowdown,
+            link_factor=conditions.link_factor,
+            nodes=nodes,
+        )
+
+    def _memory(self, streams: int, nodes: int, conditions: Conditions) -> Memory | None:
+        """Of the fullest node; None where the pipeline has no device memory."""
+        transfer = self._world.calibration.transfer
+        if transfer is None or not nodes:
+            return None
+        block_bytes = int(str(self._values["vram_block_bytes"]))
+        available = 1.0 - conditions.memory_gone
+        return Memory.of(transfer, math.ceil(streams / nodes), block_bytes, available)
+
+    def _seen(self, ended_s: float, conditions: Conditions) -> Observation:
+        """What perfect telemetry would report."""
+        truth, known = self.last, bool(self._load.known[self._step])
+        service = truth.service
+        latency = service.latency_ms
+        return Observation(
+            time_s=ended_s + conditions.clock_offset_s,
+            interval_s=self._load.step_s,
+            load=Value(float(truth.streams)) if known else Missing("a gap in the trace"),
+            blocks=truth.counts if known else None,
+            latency=NOTHING if latency is None else Quantiles(*map(Value, latency)),
+            readings=MappingProxyType(self._readings(truth)),
+        )
+
+    def _readings(self, truth: Truth) -> dict[str, Reading]:
+        readings: dict[str, Reading] = {
+            "nodes.ready": Value(float(truth.ready)),
+            "nodes.starting": Value(float(max(0, self._cluster.wanted - truth.ready))),
+            "nodes.utilisation": Value(truth.service.utilisation),
+            "audio.utilisation": Value(truth.service.busiest),
+        }
+        if truth.memory is not None:
+            arrivals = truth.streams
+            readings["gpu.memory_used_bytes"] = Value(float(truth.memory.used_bytes))
+            readings["gpu.fragmentation_share"] = Value(truth.memory.fragmentation)
+            readings["gpu.allocation_wait_us"] = Value(truth.memory.reservation_us() * arrivals)
+        return readings
+
+    def _reported(self, seen: Observation, conditions: Conditions) -> Observation:
+        """What telemetry makes of it: late, lost, or distorted by a fault."""
+        self._reports.append(seen)
+        report = self._reports[0]
+        loss = self._world.telemetry_loss
+        if loss > 0.0 and uniform(self._world.seed, TELEMETRY, self._step) < loss:
+            report = Observation(
+                report.time_s, report.interval_s, Missing("the report was lost on its way")
+            )
+        return conditions.distort(report)
+
+
+def _knobs(world: World) -> Iterator[tuple[str, Knob]]:
+    """The knobs that the pipeline has and the controller may turn."""
+    calibration = world.calibration
+    bounds = Bounds(1, world.nodes_max, step=world.nodes_max)
+    has = {
+        "nodes": Knob("nodes", bounds, "nodes", delay_s=world.start_s),
+        "batch_size": Knob("batch_size", Choice(BATCH_SIZES), "gpu"),
+    }
+    if calibration.post is not None:
+        has["thread_classes"] = Knob("thread_classes", AnyThreadClasses(), "cpu")
+    if calibration.transfer is not None:
+        has["vram_block_bytes"] = Knob("vram_block_bytes", Choice(VRAM_BLOCK_BYTES), "memory")
+    for knob in has:
+        if world.knobs is None or knob in world.knobs:
+            yield knob, has[knob]

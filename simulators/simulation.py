@@ -1,0 +1,240 @@
+"""One policy on one load: the very loop that runs live, against a plant in numbers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller import plugins
+from controller.commands import Command
+from controller.config import GuardSection, ThresholdsSection
+from controller.diagnosis import Diagnostician
+from controller.forecasting.forecaster import Forecaster
+from controller.guard import Guard
+from controller.load import LoadTrace
+from controller.loop import Loop
+from controller.plain import JsonValue
+from controller.tick import Tick
+from controller.verification import Verifier
+from policies.latency import Calibration
+from policies.objective import Objective, Prices
+from policies.policy import Policy
+from simulators.clock import SimulatedClock
+from simulators.closed_form import IntervalLevel
+from simulators.draws import uniform
+from simulators.faults import Schedule
+from simulators.kernels import BatchLevel, BlockLevel
+from simulators.load import Load, realise
+from simulators.plant import SimulatedPlant, World
+from simulators.service import BlockServer, IntervalServer, Server
+from simulators.timeline import Timeline
+
+LevelName = Literal["interval", "batch", "block"]
+INTERVAL_S: Mapping[LevelName, float] = MappingProxyType(
+    {"interval": 15.0, "batch": 1.0, "block": 1.0}
+)
+SHARE_OF_A_NODE_SPARE = 2
+"""The most nodes a simulation allows, as a multiple of what the peak needs."""
+START_LAW = 3
+"""What a draw is for: the start-up times of nodes."""
+PROGRESS_EVERY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What to simulate: a value, of which the same gives the same figures.
+
+    `policy` and `forecaster` are names, as on the command line; `constants` are keyword
+    arguments of the policy's constructor. `interval_s` None stands for 15 s at the interval
+    level and 1 s at the others. `last_days` keeps only the end of the trace, and what warms up
+    before it. A node serves `node_start_s` after its request, give or take a lognormal factor
+    of `node_start_variation`. Of the knobs only those in `knobs` can be turned; None: all.
+    """
+
+    policy: str
+    trace: LoadTrace
+    seed: int = 1
+    level: LevelName = "interval"
+    interval_s: float | None = None
+    peak_streams: int | None = None
+    last_days: float | None = None
+    knobs: tuple[str, ...] | None = None
+    constants: Mapping[str, float] = field(default_factory=dict)
+    calibration: Calibration = field(default_factory=Calibration)
+    node_start_s: float = 120.0
+    node_start_variation: float = 0.0
+    target_miss_rate: float = 0.001
+    node_hour: float = 1.0
+    faults: Schedule = field(default_factory=Schedule)
+    forecaster: str = "last_value"
+    telemetry_delay: int = 0
+    telemetry_loss: float = 0.0
+
+    @property
+    def step_s(self) -> float:
+        """The control interval, seconds."""
+        return self.interval_s or INTERVAL_S[self.level]
+
+    @property
+    def objective(self) -> Objective:
+        """In the policies' own words."""
+        return Objective(
+            deadline_ms=self.calibration.period_ms,
+            target_miss_rate=self.target_miss_rate,
+            prices=Prices(self.node_hour),
+        )
+
+    def load(self) -> Load:
+        """The load path of this trace and seed."""
+        return realise(
+            self.trace,
+            self.step_s,
+            self.seed,
+            peak_streams=self.peak_streams,
+            last_days=self.last_days,
+        )
+
+
+class _Nobody:
+    """Records nothing, commands nothing: a simulation has no journal and no terminal."""
+
+    def record(self, tick: Tick, memory: Callable[[], JsonValue]) -> None:
+        """Forget it."""
+
+    def take(self) -> Sequence[tuple[int, Command]]:
+        """No command ever comes."""
+        return ()
+
+    def answer(self, command: int, text: str) -> None:
+        """Nobody asked."""
+
+
+def run(
+    simulation: Simulation,
+    load: Load,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Timeline:
+    """Play the whole load, warm-up included; `progress` is told the part that is done."""
+    plant = make_plant(simulation, load)
+    clock = SimulatedClock()
+    timeline = Timeline(load)
+    loop = _loop(simulation, plant, clock, timeline)
+    steps = load.streams.size
+    for step in range(steps):
+        ended_s = (step + 1) * load.step_s
+        clock.sleep_until(ended_s)
+        if simulation.faults.restarts(ended_s - load.step_s, ended_s):
+            memory = json.loads(json.dumps(loop.memory()))
+            loop = _loop(simulation, plant, clock, timeline)
+            loop.resume(memory)
+        timeline.add(plant.last, loop.tick())
+        if step % PROGRESS_EVERY == 0:
+            progress(step / steps)
+    return timeline
+
+
+def make_plant(simulation: Simulation, load: Load) -> SimulatedPlant:
+    """The plant of a simulation: with as many nodes as its first load needs, at its start."""
+    batch_size = World.__dataclass_fields__["batch_size"].default
+    capacity = node_capacity(simulation.calibration, batch_size, simulation.target_miss_rate)
+    peak = max(1, int(load.streams.max()))
+    world = World(
+        calibration=simulation.calibration,
+        nodes=max(1, -(-int(load.streams[0]) // capacity)),
+        nodes_max=SHARE_OF_A_NODE_SPARE * -(-peak // capacity) + 1,
+        start_law=_start_law(simulation),
+        start_s=simulation.node_start_s,
+        seed=simulation.seed,
+        batch_size=batch_size,
+        knobs=simulation.knobs,
+        faults=simulation.faults,
+        telemetry_delay=simulation.telemetry_delay,
+        telemetry_loss=simulation.telemetry_loss,
+    )
+    return SimulatedPlant(world, load, _server(simulation))
+
+
+@lru_cache(maxsize=16)
+def interval_level(calibration: Calibration) -> IntervalLevel:
+    """The closed form of a pipeline; it remembers what it was asked once."""
+    return IntervalLevel(calibration)
+
+
+def node_capacity(calibration: Calibration, batch_size: int, target_miss_rate: float) -> int:
+    """The most streams on a node that miss no more than the target, at least one."""
+    rates = node_miss_rates(calibration, batch_size)
+    return max(1, int(np.flatnonzero(rates <= target_miss_rate).max(initial=1)))
+
+
+def node_miss_rates(calibration: Calibration, batch_size: int) -> NDArray[np.float64]:
+    """Miss rate of a node by its streams, from none to twice what it could ever carry."""
+    streams_max = 2 * int(calibration.stable_streams(batch_size)) + 1
+    return interval_level(calibration).miss_rates(streams_max, batch_size)
+
+
+def _server(simulation: Simulation) -> Server:
+    match simulation.level:
+        case "interval":
+            return IntervalServer(interval_level(simulation.calibration))
+        case "batch":
+            return BlockServer(BatchLevel(simulation.calibration))
+        case "block":
+            return BlockServer(BlockLevel(simulation.calibration))
+
+
+def _start_law(simulation: Simulation) -> Callable[[int], float]:
+    mean_s, variation = simulation.node_start_s, simulation.node_start_variation
+    if variation <= 0.0:
+        return lambda _: mean_s
+    from policies.latency import lognormal
+
+    factors = lognormal(variation)
+
+    def start_s(node: int) -> float:
+        return mean_s * factors[int(uniform(simulation.seed, START_LAW, node) * len(factors))]
+
+    return start_s
+
+
+def _loop(
+    simulation: Simulation, plant: SimulatedPlant, clock: SimulatedClock, timeline: Timeline
+) -> Loop:
+    policy = make_policy(simulation.policy, simulation.constants)
+    limits, objective, nobody = GuardSection(), simulation.objective, _Nobody()
+    return Loop(
+        plant=plant,
+        policy=policy,
+        objective=objective,
+        forecaster=_forecaster(simulation.forecaster, policy),
+        diagnostician=Diagnostician(ThresholdsSection(), objective),
+        guard=Guard(limits),
+        verifier=Verifier(limits, objective),
+        recorder=nobody,
+        commands=nobody,
+        clock=clock,
+        interval_s=simulation.step_s,
+        horizon_s=max(60.0, 2 * simulation.node_start_s),
+    )
+
+
+def make_policy(name: str, constants: Mapping[str, float]) -> Policy:
+    """The policy of that name with these constants. Raises PlugInError where there is none."""
+    made: Policy = plugins.make("policies", name, ("name", "decide"), **constants)
+    return made
+
+
+def _forecaster(name: str, policy: Policy) -> Forecaster | None:
+    """None for a policy that says of itself that it looks at no forecast."""
+    if not getattr(policy, "uses_forecast", True):
+        return None
+    needs = ("name", "update", "predict", "memory", "resume")
+    made: Forecaster = plugins.make("forecasters", name, needs)
+    return made

@@ -1,0 +1,95 @@
+"""What happened in a simulation, step by step, and the figures of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.tick import Tick
+from policies.observation import BlockCounts
+from simulators.load import Load
+from simulators.plant import Truth
+
+Rows = Mapping[str, NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_]]
+SECONDS_AN_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A node count that was asked for at a step, and the one it replaced."""
+
+    step: int
+    before: int
+    after: int
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Collects one entry a step; figures are over the scored steps, those after the warm-up."""
+
+    load: Load
+    truths: list[Truth] = field(default_factory=list)
+    bands: list[tuple[float, float] | None] = field(default_factory=list)
+    turned: dict[str, int] = field(default_factory=dict)
+    turns: list[Turn] = field(default_factory=list)
+    alarms: dict[str, int] = field(default_factory=dict)
+
+    def add(self, truth: Truth, tick: Tick) -> None:
+        """Take one step as it was, and what the loop made of it."""
+        step = len(self.truths)
+        self.truths.append(truth)
+        seen = tick.forecast
+        self.bands.append(None if seen is None else (seen.peak_p50, seen.peak_p99))
+        for alarm in tick.alarms:
+            self.alarms[alarm] = self.alarms.get(alarm, 0) + 1
+        if step < self.load.warm_up_steps:
+            return
+        for change in tick.changes:
+            knob, before, after = change.action.knob, change.previous, change.action.value
+            self.turned[knob] = self.turned.get(knob, 0) + 1
+            if knob == "nodes" and isinstance(before, int) and isinstance(after, int):
+                self.turns.append(Turn(step, before, after))
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Steps that count: after the warm-up, and not in a gap."""
+        scored: NDArray[np.bool_] = self.load.known.copy()
+        scored[: self.load.warm_up_steps] = False
+        return scored
+
+    def counts(self) -> BlockCounts:
+        """The blocks of the scored steps by outcome."""
+        total = BlockCounts()
+        for truth, counts in zip(self.truths, self.scored, strict=True):
+            if counts:
+                total += truth.counts
+        return total
+
+    def node_hours(self) -> float:
+        """Nodes paid for in the scored steps."""
+        paid = np.array([truth.paid for truth in self.truths])
+        return float(paid[self.scored].sum()) * self.load.step_s / SECONDS_AN_HOUR
+
+    def rows(self) -> Rows:
+        """Equally long columns, one entry a step; NaN where a load or a forecast is unknown."""
+        truths, steps = self.truths, len(self.truths)
+        p99 = [t.service.latency_ms[2] if t.service.latency_ms else np.nan for t in truths]
+        band = np.array([each or (np.nan, np.nan) for each in self.bands]).reshape(steps, 2)
+        counts = [truth.counts for truth in truths]
+        load = self.load.streams[:steps].astype(np.float64)
+        return {
+            "time_s": np.arange(1, steps + 1) * self.load.step_s,
+            "load": np.where(self.load.known[:steps], load, np.nan),
+            "nodes_ready": np.array([truth.ready for truth in truths], np.int64),
+            "nodes_paid": np.array([truth.paid for truth in truths], np.int64),
+            "batch_size": np.array([truth.batch_size for truth in truths], np.int64),
+            "blocks": np.array([each.submitted for each in counts], np.int64),
+            "missed": np.array([each.missed for each in counts], np.int64),
+            "p99_ms": np.array(p99),
+            "forecast_p50": band[:, 0],
+            "forecast_p99": band[:, 1],
+            "scored": self.scored[:steps],
+        }
