@@ -57,14 +57,18 @@ class Actuation:
         self._tracks = {knob: self._tracks.get(knob, _Track()) for knob in knobs}
         for knob, track in self._tracks.items():
             self._delays_s.setdefault(knob, knobs[knob].delay_s)
-            track.state = track.state.seen(in_force.get(knob))
+            observed = in_force.get(knob)
+            if observed != track.state.observed:
+                track.state = track.state.seen(observed)
             self._await_arrival(knob, track, time_s)
 
     def plan(self, wanted: Mapping[str, KnobValue]) -> None:
         """Note what the policy wants; it wants every other knob as it is."""
         settings = self.settings()
         for knob, track in self._tracks.items():
-            track.state = replace(track.state, planned=wanted.get(knob, settings.get(knob)))
+            planned = wanted.get(knob, settings.get(knob))
+            if planned != track.state.planned:
+                track.state = replace(track.state, planned=planned)
 
     def request(self, knob: str, value: KnobValue, time_s: float) -> None:
         """Note that the plant took a request."""

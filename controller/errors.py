@@ -134,3 +134,21 @@ class ReentryError(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__("a tick began before the previous one ended")
+
+
+class PolicyFailure(KapellmeisterError, RuntimeError):  # noqa: N818 - the policy's, not ours
+    """A policy raised, returned nonsense or took too long; nothing can be said of it."""
+
+    def __init__(self, policy: str, time_s: float, why: str) -> None:
+        super().__init__(f"{why} (policy {policy}, {time_s:.0f} s into the simulation)")
+        self.arguments = (policy, time_s, why)
+
+    def __reduce__(self) -> tuple[type[PolicyFailure], tuple[str, float, str]]:
+        return type(self), self.arguments
+
+
+class KnobError(KapellmeisterError, ValueError):
+    """A knob was named that the plant has not."""
+
+    def __init__(self, knob: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"--knobs {knob}: no such knob; this pipeline has {', '.join(known)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -31,6 +32,14 @@ app.add_typer(bench, name="bench")
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 BAD_INPUT = 2
 LONGEST_S = 31 * 86_400.0
+
+class SimulationLevel(StrEnum):
+    """Levels of detail of the simulator."""
+
+    INTERVAL = "interval"
+    BATCH = "batch"
+    BLOCK = "block"
+
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Configuration file (TOML).", metavar="FILE")
@@ -205,6 +214,82 @@ def config(
         typer.echo(explain_config(explain))
     else:
         typer.echo(print_config(load_config(config)))
+
+
+@app.command(epilog="Example: kapellmeister simulate --trace diurnal --policy hpa --seed 1")
+def simulate(
+    trace: Annotated[str, typer.Option(help="CSV file, or a generator: diurnal, burst:3d, ...")],
+    policy: Annotated[
+        str, typer.Option(help="By name, path/to/file.py:Class, or sb3:FILE.zip.")
+    ] = "conductor",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
+    level: Annotated[
+        SimulationLevel, typer.Option(help="How exactly blocks are simulated.")
+    ] = SimulationLevel.INTERVAL,
+    interval: Annotated[
+        float | None, typer.Option(help="Seconds between ticks; 15, or 1.", min=0.1, max=3600.0)
+    ] = None,
+    peak_streams: Annotated[
+        int | None, typer.Option(help="Streams at the trace's peak.", min=1, max=1_000_000)
+    ] = None,
+    days: Annotated[
+        float | None, typer.Option(help="Only the last days of the trace.", min=0.001)
+    ] = None,
+    knobs: Annotated[
+        str | None, typer.Option(help="Only these knobs may be turned: nodes,batch_size.")
+    ] = None,
+    pipeline: Annotated[
+        Path | None, typer.Option(help="Description of a pipeline (TOML).", metavar="FILE")
+    ] = None,
+    node_start: Annotated[
+        float, typer.Option(help="Seconds from a node's request to its first block.", min=0.0)
+    ] = 120.0,
+    target_miss_rate: Annotated[
+        float, typer.Option(help="Share of blocks that may be missed.", min=1e-9, max=0.5)
+    ] = 0.001,
+    scenario: Annotated[
+        Path | None, typer.Option(help="Faults to come (TOML).", metavar="FILE")
+    ] = None,
+    faults_per_day: Annotated[
+        float, typer.Option(help="Random faults, by the seed.", min=0.0, max=1000.0)
+    ] = 0.0,
+    forecaster: Annotated[str, typer.Option(help="By name.")] = "last_value",
+    telemetry_delay: Annotated[
+        int, typer.Option(help="Ticks that a report is late.", min=0, max=1000)
+    ] = 0,
+    telemetry_loss: Annotated[
+        float, typer.Option(help="Share of reports that are lost.", min=0.0, max=1.0)
+    ] = 0.0,
+    json: JsonFile = None,
+) -> None:
+    """Play a load trace against a policy, on a plant that exists only in numbers."""
+    from kapellmeister.progress import progress
+    from kapellmeister.simulate import print_report, simulation_of
+    from simulators.simulation import simulate as play
+
+    _check_writable("--json", json)
+    simulation = simulation_of(
+        trace,
+        policy,
+        pipeline=pipeline,
+        scenario=scenario,
+        faults_per_day=faults_per_day,
+        seed=seed,
+        level=level.value,
+        interval_s=interval,
+        peak_streams=peak_streams,
+        last_days=days,
+        knobs=None if knobs is None else tuple(knobs.split(",")),
+        node_start_s=node_start,
+        target_miss_rate=target_miss_rate,
+        forecaster=forecaster,
+        telemetry_delay=telemetry_delay,
+        telemetry_loss=telemetry_loss,
+    )
+    with progress(f"{policy} on {simulation.trace.name}") as advance:
+        report = play(simulation, advance).report
+    _write_json(json, report)
+    print_report(report, Console())
 
 
 @bench.command("workloads", epilog="Example: kapellmeister bench workloads --json out.json")

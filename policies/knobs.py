@@ -211,7 +211,10 @@ class Settings(Mapping[str, KnobValue]):
         return cls(tuple(sorted(values.items(), key=lambda item: item[0])))
 
     def __getitem__(self, knob: str) -> KnobValue:
-        return dict(self.values_by_knob)[knob]
+        for each, value in self.values_by_knob:
+            if each == knob:
+                return value
+        raise KeyError(knob)
 
     def __iter__(self) -> Iterator[str]:
         return (knob for knob, _ in self.values_by_knob)

@@ -38,12 +38,13 @@ class Invalid:
 
 
 Reading = Value | Missing | Stale | Invalid
+NOT_REPORTED = Missing("not reported")
 
 
 def reading(value: float | None, *, minimum: float = -math.inf) -> Reading:
     """Judge a raw number, so that no NaN or None travels on as if it were a measurement."""
     if value is None:
-        return Missing("not reported")
+        return NOT_REPORTED
     if not math.isfinite(value):
         return Invalid(f"{value} is not a finite number")
     if value < minimum:
@@ -78,7 +79,8 @@ class BlockCounts:
     @property
     def miss_rate(self) -> float | None:
         """Missed share of the submitted blocks; None where nothing was submitted."""
-        return self.missed / self.submitted if self.submitted else None
+        submitted = self.submitted
+        return self.missed / submitted if submitted else None
 
     def __add__(self, other: BlockCounts) -> BlockCounts:
         return BlockCounts(
@@ -135,7 +137,7 @@ class Observation:
 
     time_s: float
     interval_s: float
-    load: Reading = Missing("not reported")
+    load: Reading = NOT_REPORTED
     load_unit: str = "streams"
     blocks: BlockCounts | None = None
     latency: Quantiles = NO_QUANTILES
@@ -147,15 +149,15 @@ class Observation:
         """Missed share of the interval's blocks."""
         if self.blocks is None:
             return Missing("the plant reported no blocks")
-        if self.blocks.miss_rate is None:
-            return Missing("no block was submitted")
-        return Value(self.blocks.miss_rate)
+        miss_rate = self.blocks.miss_rate
+        return Missing("no block was submitted") if miss_rate is None else Value(miss_rate)
 
     def get(self, name: str) -> Reading:
         """A reading by its name; `miss_rate`, `load` and `latency_p99_ms` are names too."""
-        named: dict[str, Reading] = {
-            "miss_rate": self.miss_rate,
-            "load": self.load,
-            "latency_p99_ms": self.latency.p99_ms,
-        }
-        return named.get(name) or self.readings.get(name, Missing("not reported"))
+        if name == "miss_rate":
+            return self.miss_rate
+        if name == "load":
+            return self.load
+        if name == "latency_p99_ms":
+            return self.latency.p99_ms
+        return self.readings.get(name, NOT_REPORTED)

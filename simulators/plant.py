@@ -273,18 +273,21 @@ class SimulatedPlant:
         return conditions.distort(report)
 
 
+def available_knobs(calibration: Calibration) -> tuple[str, ...]:
+    """The knobs that a pipeline has: those of the stages that it has."""
+    stages = (("thread_classes", calibration.post), ("vram_block_bytes", calibration.transfer))
+    return ("nodes", "batch_size", *(knob for knob, stage in stages if stage is not None))
+
+
 def _knobs(world: World) -> Iterator[tuple[str, Knob]]:
     """The knobs that the pipeline has and the controller may turn."""
-    calibration = world.calibration
     bounds = Bounds(1, world.nodes_max, step=world.nodes_max)
-    has = {
+    known = {
         "nodes": Knob("nodes", bounds, "nodes", delay_s=world.start_s),
         "batch_size": Knob("batch_size", Choice(BATCH_SIZES), "gpu"),
+        "thread_classes": Knob("thread_classes", AnyThreadClasses(), "cpu"),
+        "vram_block_bytes": Knob("vram_block_bytes", Choice(VRAM_BLOCK_BYTES), "memory"),
     }
-    if calibration.post is not None:
-        has["thread_classes"] = Knob("thread_classes", AnyThreadClasses(), "cpu")
-    if calibration.transfer is not None:
-        has["vram_block_bytes"] = Knob("vram_block_bytes", Choice(VRAM_BLOCK_BYTES), "memory")
-    for knob in has:
+    for knob in available_knobs(world.calibration):
         if world.knobs is None or knob in world.knobs:
-            yield knob, has[knob]
+            yield knob, known[knob]

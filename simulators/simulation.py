@@ -17,6 +17,7 @@ from controller import plugins
 from controller.commands import Command
 from controller.config import GuardSection, ThresholdsSection
 from controller.diagnosis import Diagnostician
+from controller.errors import KnobError, PolicyFailure
 from controller.forecasting.forecaster import Forecaster
 from controller.guard import Guard
 from controller.load import LoadTrace
@@ -31,10 +32,13 @@ from simulators.clock import SimulatedClock
 from simulators.closed_form import IntervalLevel
 from simulators.draws import uniform
 from simulators.faults import Schedule
+from simulators.figures import Blocks, Latency, OracleFigures, SimulationReport
 from simulators.kernels import BatchLevel, BlockLevel
 from simulators.load import Load, realise
-from simulators.plant import SimulatedPlant, World
+from simulators.oracle import OraclePlan, oracle_delayed, oracle_instant
+from simulators.plant import SimulatedPlant, World, available_knobs
 from simulators.service import BlockServer, IntervalServer, Server
+from simulators.time_box import TimeBoxed
 from simulators.timeline import Timeline
 
 LevelName = Literal["interval", "batch", "block"]
@@ -117,6 +121,88 @@ class _Nobody:
         """Nobody asked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The figures, and the steps and the two oracles that they come from."""
+
+    report: SimulationReport
+    timeline: Timeline
+    oracle: OraclePlan
+    oracle_instant: OraclePlan
+
+
+def simulate(
+    simulation: Simulation, progress: Callable[[float], None] = lambda _: None
+) -> Result:
+    """Play one policy on one load, and hold it against who knows the load.
+
+    Raises a KapellmeisterError for a policy that does not exist, and PolicyFailure where it
+    raises or returns nonsense.
+    """
+    started_s = time.perf_counter()
+    load = simulation.load()
+    timeline = run(simulation, load, progress)
+    plans = oracles(simulation, load, timeline.scored)
+    wall_s = time.perf_counter() - started_s
+    return Result(_report(simulation, timeline, *plans, wall_s), timeline, *plans)
+
+
+def oracles(
+    simulation: Simulation, load: Load, scored: NDArray[np.bool_]
+) -> tuple[OraclePlan, OraclePlan]:
+    """Who knows the load, with the real start delay and with none."""
+    batch_size = World.__dataclass_fields__["batch_size"].default
+    rates = node_miss_rates(simulation.calibration, batch_size)
+    capacity = node_capacity(simulation.calibration, batch_size, simulation.target_miss_rate)
+    most = 1 + -(-max(1, int(load.streams.max())) // capacity)
+    known = load.streams, scored, rates, load.step_s
+    target = simulation.target_miss_rate
+    delayed = oracle_delayed(*known, simulation.node_start_s, target, most)
+    return delayed, oracle_instant(*known, target, most)
+
+
+def _report(
+    simulation: Simulation,
+    timeline: Timeline,
+    oracle: OraclePlan,
+    instant: OraclePlan,
+    wall_s: float,
+) -> SimulationReport:
+    price, counts, node_hours = simulation.node_hour, timeline.counts(), timeline.node_hours()
+    latency = timeline.latency_ms() or (None,) * 4
+    return SimulationReport(
+        policy=simulation.policy,
+        trace=simulation.trace.name,
+        seed=simulation.seed,
+        level=simulation.level,
+        interval_s=simulation.step_s,
+        simulated_s=float(timeline.scored.sum()) * simulation.step_s,
+        wall_s=wall_s,
+        knobs=tuple(sorted(timeline.turned)),
+        blocks=Blocks(
+            submitted=counts.submitted,
+            on_time=counts.on_time,
+            late=counts.late,
+            concealed=counts.concealed,
+            lost=counts.lost,
+        ),
+        miss_rate=counts.miss_rate,
+        latency_ms=Latency(**dict(zip(("p50", "p95", "p99", "max"), latency, strict=True))),
+        node_hours=node_hours,
+        cost=node_hours * price,
+        oracle=OracleFigures(node_hours=oracle.node_hours, cost=oracle.node_hours * price),
+        oracle_instant=OracleFigures(
+            node_hours=instant.node_hours, cost=instant.node_hours * price
+        ),
+        cost_vs_oracle=node_hours / oracle.node_hours if oracle.node_hours else None,
+        decisions=sum(timeline.turned.values()),
+        wrong_direction_actions=timeline.wrong_directions(
+            instant.nodes, round(2 * simulation.node_start_s / simulation.step_s)
+        ),
+        alarms=timeline.alarms,
+    )
+
+
 def run(
     simulation: Simulation,
     load: Load,
@@ -135,7 +221,10 @@ def run(
             memory = json.loads(json.dumps(loop.memory()))
             loop = _loop(simulation, plant, clock, timeline)
             loop.resume(memory)
-        timeline.add(plant.last, loop.tick())
+        tick = loop.tick()
+        if tick.proposal.reason in tick.alarms:  # the loop's word for a policy that failed
+            raise PolicyFailure(simulation.policy, step * load.step_s, tick.proposal.reason)
+        timeline.add(plant.last, tick)
         if step % PROGRESS_EVERY == 0:
             progress(step / steps)
     return timeline
@@ -160,6 +249,14 @@ def make_plant(simulation: Simulation, load: Load) -> SimulatedPlant:
         telemetry_loss=simulation.telemetry_loss,
     )
     return SimulatedPlant(world, load, _server(simulation))
+
+
+def check_knobs(simulation: Simulation) -> None:
+    """Raise KnobError where it is restricted to a knob that its pipeline has not."""
+    has = available_knobs(simulation.calibration)
+    for knob in simulation.knobs or ():
+        if knob not in has:
+            raise KnobError(knob, has)
 
 
 @lru_cache(maxsize=16)
@@ -207,13 +304,13 @@ def _start_law(simulation: Simulation) -> Callable[[int], float]:
 def _loop(
     simulation: Simulation, plant: SimulatedPlant, clock: SimulatedClock, timeline: Timeline
 ) -> Loop:
-    policy = make_policy(simulation.policy, simulation.constants)
+    policy = TimeBoxed(make_policy(simulation.policy, simulation.constants))
     limits, objective, nobody = GuardSection(), simulation.objective, _Nobody()
     return Loop(
         plant=plant,
         policy=policy,
         objective=objective,
-        forecaster=_forecaster(simulation.forecaster, policy),
+        forecaster=_forecaster(simulation.forecaster, policy.policy),
         diagnostician=Diagnostician(ThresholdsSection(), objective),
         guard=Guard(limits),
         verifier=Verifier(limits, objective),

@@ -73,6 +73,20 @@ class Timeline:
         paid = np.array([truth.paid for truth in self.truths])
         return float(paid[self.scored].sum()) * self.load.step_s / SECONDS_AN_HOUR
 
+    def wrong_directions(self, needed: NDArray[np.int64], window: int) -> int:
+        """How often nodes were turned away from what the load then asked for.
+
+        `needed` is what each step needs; a turn is held against the most that the `window`
+        steps after it need.
+        """
+        wrong = 0
+        for turn in self.turns:
+            following = needed[turn.step + 1 : turn.step + 1 + window]
+            if following.size:
+                peak = int(following.max())
+                wrong += abs(turn.after - peak) > abs(turn.before - peak)
+        return wrong
+
     def rows(self) -> Rows:
         """Equally long columns, one entry a step; NaN where a load or a forecast is unknown."""
         truths, steps = self.truths, len(self.truths)

@@ -1,0 +1,97 @@
+"""`kapellmeister simulate`: one policy on one trace, in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from simulators.faults import random_schedule, read_scenario
+from simulators.figures import SimulationReport
+from simulators.generators import find_trace
+from simulators.pipeline_file import read_calibration
+from simulators.simulation import Simulation, check_knobs
+
+SECONDS_A_DAY = 86_400.0
+
+
+def simulation_of(
+    trace: str,
+    policy: str,
+    *,
+    pipeline: Path | None = None,
+    scenario: Path | None = None,
+    faults_per_day: float = 0.0,
+    **options: Any,
+) -> Simulation:
+    """What a user asked for: traces, pipelines and scenarios are read from their files.
+
+    Raises a KapellmeisterError that names the file and the remedy.
+    """
+    simulation = Simulation(policy, find_trace(trace), **options)
+    if pipeline is not None:
+        simulation = replace(simulation, calibration=read_calibration(pipeline))
+    if scenario is not None:
+        simulation = replace(simulation, faults=read_scenario(scenario))
+    elif faults_per_day > 0.0:
+        duration_s = simulation.trace.duration_s
+        faults = random_schedule(simulation.seed, duration_s, faults_per_day)
+        simulation = replace(simulation, faults=faults)
+    check_knobs(simulation)
+    return simulation
+
+
+def print_report(report: SimulationReport, console: Console) -> None:
+    """The figures of a simulation, in words."""
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(style="bold")
+    for row in _lines(report):
+        table.add_row(*row)
+    console.print(table)
+
+
+def _lines(report: SimulationReport) -> list[tuple[str, str]]:
+    blocks = report.blocks
+    missed = "nothing was played" if report.miss_rate is None else f"{report.miss_rate:.3%}"
+    ratio = report.cost_vs_oracle
+    regret = "no oracle to compare with" if ratio is None else f"{ratio:.2f} times the oracle's"
+    lines = [
+        ("simulated", f"{_days(report.simulated_s)} at the {report.level} level, {report.policy}"),
+        (
+            "blocks",
+            f"{blocks.submitted:,} submitted = {blocks.on_time:,} on time + {blocks.late:,} late "
+            f"+ {blocks.concealed:,} concealed + {blocks.lost:,} lost",
+        ),
+        ("missed", missed),
+        ("latency", _latency(report)),
+        ("cost", f"{report.node_hours:,.1f} node hours, {regret} ({_oracle(report)})"),
+        ("decisions", _decisions(report)),
+        ("took", f"{report.wall_s:.1f} s"),
+    ]
+    alarms = sorted(report.alarms.items(), key=lambda item: -item[1])
+    return lines + [("alarm", f"{text} ({count} times)") for text, count in alarms[:5]]
+
+
+def _days(simulated_s: float) -> str:
+    days = simulated_s / SECONDS_A_DAY
+    return f"{days:.1f} days" if days >= 1.0 else f"{simulated_s / 3600.0:.1f} hours"
+
+
+def _latency(report: SimulationReport) -> str:
+    seen = report.latency_ms
+    if seen.p50 is None or seen.p99 is None or seen.max is None:
+        return "no block was finished"
+    return f"p50 {seen.p50:.2f} ms, p99 {seen.p99:.2f} ms, max {seen.max:.2f} ms"
+
+
+def _oracle(report: SimulationReport) -> str:
+    delayed, instant = report.oracle.node_hours, report.oracle_instant.node_hours
+    return f"{delayed:,.1f} knowing the load, {instant:,.1f} with nodes at once"
+
+
+def _decisions(report: SimulationReport) -> str:
+    knobs = ", ".join(report.knobs) or "no knob"
+    return f"{report.decisions} of {knobs}; {report.wrong_direction_actions} in a wrong direction"
