@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 from policies.policy import State
 
 JsonValue: TypeAlias = State
+_ITSELF = frozenset({NoneType, bool, int, str})
 
 
 def to_plain(value: object) -> JsonValue:
@@ -26,9 +27,13 @@ def to_plain(value: object) -> JsonValue:
 
     Raises TypeError for a value of a kind that never belongs in a record.
     """
+    if type(value) is float:  # the commonest first: a tick has hundreds of them
+        return value if math.isfinite(value) else str(value)
+    if type(value) in _ITSELF:
+        return value  # type: ignore[return-value]
     if isinstance(value, Enum):
         return to_plain(value.value)
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, int | str):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
@@ -36,8 +41,8 @@ def to_plain(value: object) -> JsonValue:
 
 
 def _container(value: object) -> JsonValue:
-    if is_dataclass(value) and not isinstance(value, type):
-        named = {each.name: to_plain(getattr(value, each.name)) for each in fields(value)}
+    if (names := _field_names(type(value))) is not None:  # type: ignore[arg-type]
+        named = {name: to_plain(getattr(value, name)) for name in names}
         return {"type": type(value).__name__, **named}
     if isinstance(value, Mapping):
         return {str(key): to_plain(each) for key, each in value.items()}
@@ -117,6 +122,12 @@ def _from_scalar(data: JsonValue, kind: Any) -> Any:
     if kind in (bool, int, str, NoneType) and type(data) is kind:
         return data
     raise ValueError(f"expected {kind}, found {data!r}")
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None of any other class."""
+    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
 
 
 @cache

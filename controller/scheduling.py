@@ -74,17 +74,18 @@ class Scheduling:
 def identify(tid: int) -> ThreadId:
     """The thread that has this id now; ThreadGoneError where none has."""
     try:
-        stat = Path(f"/proc/{tid}/stat").read_text(encoding="utf-8", errors="replace")
+        with open(f"/proc/{tid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - likewise
+            stat = file.read()
     except (FileNotFoundError, ProcessLookupError) as error:
         raise ThreadGoneError(tid) from error
     # The name stands in brackets and may itself hold spaces and brackets.
-    return ThreadId(tid, int(stat.rpartition(")")[2].split()[19]))
+    return ThreadId(tid, int(stat.rpartition(b")")[2].split(maxsplit=20)[19]))
 
 
 def threads_of(pid: int) -> tuple[ThreadId, ...]:
     """All threads of the process that now live; none where the process is gone."""
     try:
-        tids = sorted(int(each.name) for each in Path(f"/proc/{pid}/task").iterdir())
+        tids = sorted(map(int, os.listdir(f"/proc/{pid}/task")))  # noqa: PTH208 - asked for every tick, and much faster
     except (FileNotFoundError, ProcessLookupError):
         return ()
     found = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +72,9 @@ class LastValue:
 
     def memory(self) -> State:
         """The last value and the increments kept."""
-        return to_plain(self._memory)
+        increments: State = [[change, elapsed_s] for change, elapsed_s in self._memory.increments]
+        plain = to_plain(replace(self._memory, increments=[]))
+        return plain | {"increments": increments} if isinstance(plain, dict) else plain
 
     def resume(self, memory: State) -> None:
         """Go on from there."""
