@@ -152,3 +152,17 @@ class KnobError(KapellmeisterError, ValueError):
 
     def __init__(self, knob: str, known: tuple[str, ...]) -> None:
         super().__init__(f"--knobs {knob}: no such knob; this pipeline has {', '.join(known)}")
+
+
+class ScenarioError(KapellmeisterError, ValueError):
+    """A scenario of faults cannot be played."""
+
+    def __init__(self, path: Path, where: str, why: str) -> None:
+        super().__init__(f"--scenario {path}: {where}: {why}; see docs/simulator.md")
+
+
+class PipelineFileError(KapellmeisterError, ValueError):
+    """A description of a pipeline cannot be read."""
+
+    def __init__(self, path: Path, where: str, why: str) -> None:
+        super().__init__(f"--pipeline {path}: {where}: {why}; see docs/simulator.md")

@@ -33,6 +33,7 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 BAD_INPUT = 2
 LONGEST_S = 31 * 86_400.0
 
+
 class SimulationLevel(StrEnum):
     """Levels of detail of the simulator."""
 
@@ -239,7 +240,7 @@ def simulate(
         str | None, typer.Option(help="Only these knobs may be turned: nodes,batch_size.")
     ] = None,
     pipeline: Annotated[
-        Path | None, typer.Option(help="Description of a pipeline (TOML).", metavar="FILE")
+        str | None, typer.Option(help="batch, full, or a description (TOML).", metavar="FILE")
     ] = None,
     node_start: Annotated[
         float, typer.Option(help="Seconds from a node's request to its first block.", min=0.0)

@@ -12,7 +12,7 @@ from rich.table import Table
 from simulators.faults import random_schedule, read_scenario
 from simulators.figures import SimulationReport
 from simulators.generators import find_trace
-from simulators.pipeline_file import read_calibration
+from simulators.pipeline_file import find_calibration
 from simulators.simulation import Simulation, check_knobs
 
 SECONDS_A_DAY = 86_400.0
@@ -22,7 +22,7 @@ def simulation_of(
     trace: str,
     policy: str,
     *,
-    pipeline: Path | None = None,
+    pipeline: str | None = None,
     scenario: Path | None = None,
     faults_per_day: float = 0.0,
     **options: Any,
@@ -33,7 +33,7 @@ def simulation_of(
     """
     simulation = Simulation(policy, find_trace(trace), **options)
     if pipeline is not None:
-        simulation = replace(simulation, calibration=read_calibration(pipeline))
+        simulation = replace(simulation, calibration=find_calibration(pipeline))
     if scenario is not None:
         simulation = replace(simulation, faults=read_scenario(scenario))
     elif faults_per_day > 0.0:

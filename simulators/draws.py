@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-_MASK = (1 << 64) - 1
+import numpy as np
+from numba import njit
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+_BITS = np.uint64(11)
 
 
-def uniform(seed: int, *names: int) -> float:
-    """A number from [0, 1) that belongs to these names; SplitMix64 (Steele et al., 2014)."""
-    state = seed & _MASK
-    for name in names:
-        state = _mixed((state ^ _mixed(name & _MASK)) & _MASK)
-    return _mixed(state) / 2.0**64
+@njit(cache=True, inline="always")
+def _mixed(value):  # type: ignore[no-untyped-def]
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+    value = value + _GOLDEN
+    value = (value ^ (value >> np.uint64(30))) * _FIRST
+    value = (value ^ (value >> np.uint64(27))) * _SECOND
+    return value ^ (value >> np.uint64(31))
 
 
-def _mixed(value: int) -> int:
-    value = (value + 0x9E3779B97F4A7C15) & _MASK
-    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _MASK
-    return value ^ (value >> 31)
+@njit(cache=True)
+def uniform(seed, node, period, item):  # type: ignore[no-untyped-def]
+    """A number from [0, 1) that belongs to these four whole numbers."""
+    state = _mixed(np.uint64(seed))
+    state = _mixed(state ^ np.uint64(node))
+    state = _mixed(state ^ np.uint64(period))
+    state = _mixed(state ^ np.uint64(item))
+    return (state >> _BITS) * (1.0 / 9007199254740992.0)

@@ -31,8 +31,9 @@ from simulators.service import Group, Server, Service
 
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
 VRAM_BLOCK_BYTES = tuple(1 << k for k in range(14, 23))
-CONTENTION, TELEMETRY = 1, 2
+CONTENTION, TELEMETRY = -1, -2
 """What a draw is for: no two kinds of noise share their draws."""
+NO_SERVICE = Service()
 NOTHING = Quantiles(*(Missing("no block was finished"),) * 4)
 
 
@@ -51,7 +52,7 @@ class World:
     start_law: StartLaw
     start_s: float
     seed: int
-    batch_size: int = 16
+    batch_size: int
     vram_block_bytes: int = 1 << 17
     knobs: tuple[str, ...] | None = None
     faults: Schedule = field(default_factory=Schedule)
@@ -69,7 +70,7 @@ class Truth:
     batch_size: int = 0
     periods: int = 0
     lost: int = 0
-    service: Service = Service()
+    service: Service = NO_SERVICE
     memory: Memory | None = None
 
     @property
@@ -100,7 +101,7 @@ class SimulatedPlant:
         self._step = 0
         self._period = 0
         self._reports: deque[Observation] = deque(maxlen=world.telemetry_delay + 1)
-        self._frozen: Observation | None = None
+        self._sound_report: Observation | None = None
         self.last = Truth()
 
     def knobs(self) -> Mapping[str, Knob]:
@@ -205,7 +206,7 @@ class SimulatedPlant:
         if calibration.contended_share <= 0.0:
             return False
         spell = int(now_s / calibration.contended_mean_s)
-        draw = uniform(self._world.seed, CONTENTION, node.number, spell)
+        draw = uniform(self._world.seed, node.number, spell, CONTENTION)
         return draw < calibration.contended_share
 
     def _work(self, streams: int, nodes: int, contended: bool, conditions: Conditions) -> Work:
@@ -266,11 +267,13 @@ class SimulatedPlant:
         self._reports.append(seen)
         report = self._reports[0]
         loss = self._world.telemetry_loss
-        if loss > 0.0 and uniform(self._world.seed, TELEMETRY, self._step) < loss:
+        if loss > 0.0 and uniform(self._world.seed, 0, self._step, TELEMETRY) < loss:
             report = Observation(
                 report.time_s, report.interval_s, Missing("the report was lost on its way")
             )
-        return conditions.distort(report)
+        if conditions.telemetry is None:
+            self._sound_report = report
+        return conditions.distort(report, self._sound_report)
 
 
 def available_knobs(calibration: Calibration) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.closed_form import IntervalLevel
+from simulators.closed_form import IntervalLevel, Law
 from simulators.draws import uniform
 from simulators.kernels import BIN_EDGES_MS
 from simulators.level import Level, NodeState, Work
@@ -20,7 +20,9 @@ class Service:
     """Blocks and misses of an interval, the quantiles of its latency, and how busy nodes were.
 
     `latency_ms` holds the 50 %, 95 %, 99 % quantiles and the maximum; None where no block was
-    finished. `busiest` and `utilisation` (the mean) are shares of the period.
+    finished. `busiest` and `utilisation` (the mean) are shares of the period. What the
+    latencies of a whole simulation are made of is in `laws`, with the blocks under each, or
+    in `histogram`, by the bins of `BIN_EDGES_MS`.
     """
 
     blocks: int = 0
@@ -28,6 +30,8 @@ class Service:
     latency_ms: tuple[float, float, float, float] | None = None
     utilisation: float = 0.0
     busiest: float = 0.0
+    laws: tuple[tuple[Law, int], ...] = ()
+    histogram: NDArray[np.int64] | None = None
 
 
 Group = tuple[Work, Sequence[int]]
@@ -53,10 +57,12 @@ class IntervalServer:
         blocks = nodes = most = 0
         missed = busy = busiest = 0.0
         common = slowest = None
+        laws = []
         for work, numbers in groups:
             law = self._level.law(work)
             submitted = len(numbers) * work.streams * periods
             blocks += submitted
+            laws.append((law, submitted))
             missed += submitted * law.miss_rate
             nodes += len(numbers)
             busy += len(numbers) * law.utilisation
@@ -67,9 +73,10 @@ class IntervalServer:
                 slowest = law
         if common is None or slowest is None:
             return Service(utilisation=busy / nodes if nodes else 0.0)
-        whole = int(missed + uniform(seed, 0, first_period))
+        whole = int(missed + uniform(seed, 0, first_period, 0))
         latency_ms = common.p50_ms, slowest.p95_ms, slowest.p99_ms, slowest.max_ms
-        return Service(blocks, min(whole, blocks), latency_ms, busy / nodes, busiest)
+        mean = busy / nodes
+        return Service(blocks, min(whole, blocks), latency_ms, mean, busiest, tuple(laws))
 
 
 class BlockServer:
@@ -96,7 +103,14 @@ class BlockServer:
                 histogram += outcome.histogram
         if not busy:
             return Service()
-        return Service(blocks, missed, quantiles(histogram), sum(busy) / len(busy), max(busy))
+        return Service(
+            blocks=blocks,
+            missed=missed,
+            latency_ms=quantiles(histogram),
+            utilisation=sum(busy) / len(busy),
+            busiest=max(busy),
+            histogram=histogram,
+        )
 
 
 def quantiles(histogram: NDArray[np.int64]) -> tuple[float, float, float, float] | None:

@@ -35,7 +35,7 @@ from simulators.faults import Schedule
 from simulators.figures import Blocks, Latency, OracleFigures, SimulationReport
 from simulators.kernels import BatchLevel, BlockLevel
 from simulators.load import Load, realise
-from simulators.oracle import OraclePlan, oracle_delayed, oracle_instant
+from simulators.oracle import Horizon, OraclePlan, oracle_delayed, oracle_instant
 from simulators.plant import SimulatedPlant, World, available_knobs
 from simulators.service import BlockServer, IntervalServer, Server
 from simulators.time_box import TimeBoxed
@@ -47,7 +47,9 @@ INTERVAL_S: Mapping[LevelName, float] = MappingProxyType(
 )
 SHARE_OF_A_NODE_SPARE = 2
 """The most nodes a simulation allows, as a multiple of what the peak needs."""
-START_LAW = 3
+BATCH_SIZE = 16
+"""What every simulation begins with; who turns only nodes, and the oracle, keep it."""
+START_LAW = -3
 """What a draw is for: the start-up times of nodes."""
 PROGRESS_EVERY = 200
 
@@ -131,9 +133,7 @@ class Result:
     oracle_instant: OraclePlan
 
 
-def simulate(
-    simulation: Simulation, progress: Callable[[float], None] = lambda _: None
-) -> Result:
+def simulate(simulation: Simulation, progress: Callable[[float], None] = lambda _: None) -> Result:
     """Play one policy on one load, and hold it against who knows the load.
 
     Raises a KapellmeisterError for a policy that does not exist, and PolicyFailure where it
@@ -151,14 +151,13 @@ def oracles(
     simulation: Simulation, load: Load, scored: NDArray[np.bool_]
 ) -> tuple[OraclePlan, OraclePlan]:
     """Who knows the load, with the real start delay and with none."""
-    batch_size = World.__dataclass_fields__["batch_size"].default
-    rates = node_miss_rates(simulation.calibration, batch_size)
-    capacity = node_capacity(simulation.calibration, batch_size, simulation.target_miss_rate)
+    rates = node_miss_rates(simulation.calibration, BATCH_SIZE)
+    capacity = node_capacity(simulation.calibration, BATCH_SIZE, simulation.target_miss_rate)
     most = 1 + -(-max(1, int(load.streams.max())) // capacity)
-    known = load.streams, scored, rates, load.step_s
+    horizon = Horizon(load.streams, scored, rates, load.step_s, most)
     target = simulation.target_miss_rate
-    delayed = oracle_delayed(*known, simulation.node_start_s, target, most)
-    return delayed, oracle_instant(*known, target, most)
+    delayed = oracle_delayed(horizon, simulation.node_start_s, target)
+    return delayed, oracle_instant(horizon, target)
 
 
 def _report(
@@ -212,14 +211,14 @@ def run(
     plant = make_plant(simulation, load)
     clock = SimulatedClock()
     timeline = Timeline(load)
-    loop = _loop(simulation, plant, clock, timeline)
+    loop = _loop(simulation, plant, clock)
     steps = load.streams.size
     for step in range(steps):
         ended_s = (step + 1) * load.step_s
         clock.sleep_until(ended_s)
-        if simulation.faults.restarts(ended_s - load.step_s, ended_s):
+        if simulation.faults.beginning("controller_restart", ended_s - load.step_s, ended_s):
             memory = json.loads(json.dumps(loop.memory()))
-            loop = _loop(simulation, plant, clock, timeline)
+            loop = _loop(simulation, plant, clock)
             loop.resume(memory)
         tick = loop.tick()
         if tick.proposal.reason in tick.alarms:  # the loop's word for a policy that failed
@@ -232,8 +231,7 @@ def run(
 
 def make_plant(simulation: Simulation, load: Load) -> SimulatedPlant:
     """The plant of a simulation: with as many nodes as its first load needs, at its start."""
-    batch_size = World.__dataclass_fields__["batch_size"].default
-    capacity = node_capacity(simulation.calibration, batch_size, simulation.target_miss_rate)
+    capacity = node_capacity(simulation.calibration, BATCH_SIZE, simulation.target_miss_rate)
     peak = max(1, int(load.streams.max()))
     world = World(
         calibration=simulation.calibration,
@@ -242,7 +240,7 @@ def make_plant(simulation: Simulation, load: Load) -> SimulatedPlant:
         start_law=_start_law(simulation),
         start_s=simulation.node_start_s,
         seed=simulation.seed,
-        batch_size=batch_size,
+        batch_size=BATCH_SIZE,
         knobs=simulation.knobs,
         faults=simulation.faults,
         telemetry_delay=simulation.telemetry_delay,
@@ -296,14 +294,12 @@ def _start_law(simulation: Simulation) -> Callable[[int], float]:
     factors = lognormal(variation)
 
     def start_s(node: int) -> float:
-        return mean_s * factors[int(uniform(simulation.seed, START_LAW, node) * len(factors))]
+        return mean_s * factors[int(uniform(simulation.seed, node, 0, START_LAW) * len(factors))]
 
     return start_s
 
 
-def _loop(
-    simulation: Simulation, plant: SimulatedPlant, clock: SimulatedClock, timeline: Timeline
-) -> Loop:
+def _loop(simulation: Simulation, plant: SimulatedPlant, clock: SimulatedClock) -> Loop:
     policy = TimeBoxed(make_policy(simulation.policy, simulation.constants))
     limits, objective, nobody = GuardSection(), simulation.objective, _Nobody()
     return Loop(

@@ -32,4 +32,5 @@ class TimeBoxed:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def _break_off(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
         raise TimeoutError(f"a decision took longer than {self._longest_s:g} s")

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from controller.tick import Tick
 from policies.observation import BlockCounts
+from simulators.closed_form import GRID_MS, Law
+from simulators.kernels import BIN_EDGES_MS, BINS
 from simulators.load import Load
 from simulators.plant import Truth
 
@@ -36,6 +38,8 @@ class Timeline:
     turned: dict[str, int] = field(default_factory=dict)
     turns: list[Turn] = field(default_factory=list)
     alarms: dict[str, int] = field(default_factory=dict)
+    laws: dict[Law, int] = field(default_factory=dict)
+    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
     def add(self, truth: Truth, tick: Tick) -> None:
         """Take one step as it was, and what the loop made of it."""
@@ -47,6 +51,8 @@ class Timeline:
             self.alarms[alarm] = self.alarms.get(alarm, 0) + 1
         if step < self.load.warm_up_steps:
             return
+        if self.load.known[step]:
+            self._note_latencies(truth)
         for change in tick.changes:
             knob, before, after = change.action.knob, change.previous, change.action.value
             self.turned[knob] = self.turned.get(knob, 0) + 1
@@ -67,6 +73,28 @@ class Timeline:
             if counts:
                 total += truth.counts
         return total
+
+    def latency_ms(self) -> tuple[float, float, float, float] | None:
+        """The 50 %, 95 %, 99 % quantiles and the maximum; None where no block was finished."""
+        times_ms, weights = [BIN_EDGES_MS[1:]], [self.histogram.astype(np.float64)]
+        for law, blocks in self.laws.items():
+            times_ms.append(GRID_MS * np.arange(law.latencies.size))
+            weights.append(blocks * law.latencies)
+        times, weight = np.concatenate(times_ms), np.concatenate(weights)
+        order = np.argsort(times)
+        cumulated = np.cumsum(weight[order])
+        total = cumulated[-1]
+        if total <= 0.0:
+            return None
+        ranks = np.searchsorted(cumulated, total * np.array([0.5, 0.95, 0.99, 1.0 - 1e-9]))
+        p50, p95, p99, most = times[order][ranks]
+        return float(p50), float(p95), float(p99), float(most)
+
+    def _note_latencies(self, truth: Truth) -> None:
+        for law, blocks in truth.service.laws:
+            self.laws[law] = self.laws.get(law, 0) + blocks
+        if truth.service.histogram is not None:
+            self.histogram += truth.service.histogram
 
     def node_hours(self) -> float:
         """Nodes paid for in the scored steps."""

@@ -1,0 +1,210 @@
+"""The exact levels: every batch of every period of a node, one after the other.
+
+The stages feed forward and so does the code: it sweeps the batches of a period stage by stage
+and needs no calendar of events. A batch holds blocks of one period, since they share a
+deadline. What has not begun to be computed when its play-out comes is dropped, so that
+overload stays bounded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from policies.latency import Calibration
+from simulators.closed_form import arrivals_ms
+from simulators.draws import uniform
+from simulators.level import NodeState, Outcome, Work
+
+LOWEST_MS = 0.01
+RATIO = 1.005
+BINS = 2400
+BIN_EDGES_MS: NDArray[np.float64] = LOWEST_MS * RATIO ** np.arange(BINS + 1)
+PLAY_OUT_PERIODS = 2.0
+"""From capture to play-out: one period to the deadline, and one of buffer."""
+JITTER, RESIDUAL, LATENESS = 0, 1 << 20, 1 << 21
+"""Where the items of each kind of draw begin within a period."""
+JITTERS = 4096
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kernel:
+    """What both levels share: the constants of a pipeline, as the compiled sweep takes them."""
+
+    calibration: Calibration
+    deadline_ms: float
+
+    def sweep(
+        self, state: NodeState, work: Work, periods: int, seed: int, jitters: Floats
+    ) -> tuple[NodeState, Outcome]:
+        """Move a node on; without `jitters` its blocks arrive by the mean profile."""
+        calibration = self.calibration
+        histogram = np.zeros(BINS, np.int64)
+        sums = np.zeros(6)
+        carry_ms = state.carry_ms.copy()
+        if work.streams and periods:
+            _sweep(
+                carry_ms,
+                histogram,
+                sums,
+                seed,
+                work.node,
+                state.period,
+                periods,
+                work.streams,
+                work.batch_size,
+                calibration.period_ms,
+                self.deadline_ms,
+                arrivals_ms(calibration, work),
+                jitters,
+                *_transfer(calibration, work),
+                calibration.compute.fixed_ms * work.slowdown,
+                calibration.compute.per_stream_ms * work.slowdown,
+                np.asarray(calibration.compute.residuals.table(work.contended)),
+                *_post(calibration, work),
+                *_link(calibration, work),
+            )
+        else:
+            carry_ms[:] = np.maximum(carry_ms - periods * calibration.period_ms, 0.0)
+        blocks = work.streams * periods
+        busy = sums[2] / (periods * calibration.period_ms) if periods else 0.0
+        stage_ms = sums[1:5] / max(1, blocks)
+        following = NodeState(carry_ms, state.period + periods)
+        return following, Outcome(blocks, int(sums[0]), histogram, stage_ms, busy)
+
+
+class BatchLevel:
+    """Greedy batches on the mean arrival profile: what varies is the work, not the arrivals."""
+
+    def __init__(self, calibration: Calibration, deadline_ms: float | None = None) -> None:
+        self._kernel = _Kernel(calibration, deadline_ms or calibration.period_ms)
+
+    def advance(
+        self, state: NodeState, work: Work, periods: int, seed: int
+    ) -> tuple[NodeState, Outcome]:
+        """Move one node through so many periods."""
+        return self._kernel.sweep(state, work, periods, seed, np.empty(0))
+
+
+class BlockLevel:
+    """Exact: every block of every stream arrives by a draw of its own."""
+
+    def __init__(self, calibration: Calibration, deadline_ms: float | None = None) -> None:
+        self._kernel = _Kernel(calibration, deadline_ms or calibration.period_ms)
+        self._jitters = jitter_table(calibration)
+
+    def advance(
+        self, state: NodeState, work: Work, periods: int, seed: int
+    ) -> tuple[NodeState, Outcome]:
+        """Move one node through so many periods."""
+        return self._kernel.sweep(state, work, periods, seed, self._jitters)
+
+
+def jitter_table(calibration: Calibration) -> Floats:
+    """Equally likely delays from capture to arrival, ascending, milliseconds."""
+    middle = (np.arange(JITTERS) + 0.5) / JITTERS
+    return np.minimum(
+        -calibration.arrival_jitter_ms * np.log1p(-middle), 0.9 * calibration.period_ms
+    )
+
+
+def _transfer(calibration: Calibration, work: Work) -> tuple[int, float]:
+    """Streams in a block of memory and its time; as many as there are, at no time, without."""
+    transfer = calibration.transfer
+    if transfer is None:
+        return work.streams, 0.0
+    block_ms = transfer.overhead_ms + work.vram_block_bytes / transfer.bytes_per_ms
+    return max(1, work.vram_block_bytes // transfer.bytes_per_stream), block_ms
+
+
+def _post(calibration: Calibration, work: Work) -> tuple[Floats, int, float]:
+    post = calibration.post
+    if post is None:
+        return np.zeros(1), 1, 0.0
+    lateness = post.lateness_ms[work.scheduling].table(work.contended)
+    return np.asarray(lateness), post.threads, post.per_stream_ms
+
+
+def _link(calibration: Calibration, work: Work) -> tuple[float, float]:
+    link = calibration.link
+    if link is None:
+        return 0.0, 0.0
+    latency_ms = link.hops(work.nodes) * link.latency_ms * work.link_factor
+    return latency_ms, link.per_stream_ms * link.sharers(work.nodes) * work.link_factor
+
+
+@njit(cache=True)
+def _sweep(  # type: ignore[no-untyped-def]
+    carry_ms, histogram, sums, seed, node, first_period, periods, streams, batch_size, period_ms,
+    deadline_ms, ready, jitters, streams_a_transfer, transfer_ms, fixed_ms, per_stream_ms,
+    residuals, lateness, threads, post_ms, link_latency_ms, link_ms,
+):  # fmt: skip
+    """All periods of an interval; `carry_ms` is what each stage still has to do, in and out.
+
+    Adds to `histogram`, and to `sums`: missed blocks, then the time that blocks spent in each
+    stage, of which the second counts a batch once (it is the server's own time).
+    """
+    scale = 1.0 / math.log(RATIO)
+    exact = jitters.size > 0
+    arrived = ready.copy()
+    drawn = np.empty(streams, np.int64)
+    transfer_free, compute_free, post_free, link_free = carry_ms
+    for period in range(first_period, first_period + periods):
+        if exact:
+            for stream in range(streams):
+                draw = uniform(seed, node, period, JITTER + stream)
+                drawn[stream] = int(draw * jitters.size)
+            drawn.sort()
+            for stream in range(streams):
+                arrived[stream] = jitters[drawn[stream]]
+            first = 0
+            while transfer_ms > 0.0 and first < streams:
+                last = min(first + streams_a_transfer, streams)
+                transfer_free = max(transfer_free, arrived[last - 1]) + transfer_ms
+                sums[1] += transfer_ms * (last - first)
+                arrived[first:last] = transfer_free
+                first = last
+        served, batch = 0, 0
+        while served < streams:
+            start = max(compute_free, arrived[served])
+            if start >= PLAY_OUT_PERIODS * period_ms:
+                sums[0] += streams - served
+                late = math.log(PLAY_OUT_PERIODS * period_ms / LOWEST_MS) * scale
+                histogram[min(int(late), BINS - 1)] += streams - served
+                break
+            most = min(served + batch_size, streams)
+            end = served + 1
+            while end < most and arrived[end] <= start:
+                end += 1
+            size = end - served
+            draw = uniform(seed, node, period, RESIDUAL + batch)
+            service = (fixed_ms + size * per_stream_ms) * residuals[int(draw * residuals.size)]
+            compute_free = start + service
+            draw = uniform(seed, node, period, LATENESS + batch)
+            late_start = compute_free + lateness[int(draw * lateness.size)]
+            work_ms = math.ceil(size / threads) * post_ms
+            post_free = max(post_free, late_start) + work_ms
+            link_free = max(link_free, post_free) + size * link_ms
+            latency = link_free + link_latency_ms
+            sums[2] += service
+            sums[3] += work_ms * size
+            sums[4] += size * link_ms * size
+            if latency > deadline_ms:
+                sums[0] += size
+            cell = int(math.log(max(latency, LOWEST_MS) / LOWEST_MS) * scale)
+            histogram[min(cell, BINS - 1)] += size
+            served = end
+            batch += 1
+        transfer_free = max(transfer_free - period_ms, 0.0)
+        compute_free = max(compute_free - period_ms, 0.0)
+        post_free = max(post_free - period_ms, 0.0)
+        link_free = max(link_free - period_ms, 0.0)
+    carry_ms[0], carry_ms[1], carry_ms[2], carry_ms[3] = (
+        transfer_free, compute_free, post_free, link_free,
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""What a level of detail is asked, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.knobs import SchedulingClass
+from policies.latency import STAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one node has to do in each period of an interval.
+
+    `slowdown` multiplies compute times and `link_factor` those of the link. `nodes` is how
+    many share the way to the output.
+    """
+
+    node: int
+    streams: int
+    batch_size: int
+    vram_block_bytes: int = 1 << 17
+    scheduling: SchedulingClass = SchedulingClass.NORMAL
+    contended: bool = False
+    slowdown: float = 1.0
+    link_factor: float = 1.0
+    nodes: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeState:
+    """What a node carries from one interval into the next.
+
+    `carry_ms` of shape (stages,) is how long each stage is still busy when `period` begins.
+    """
+
+    carry_ms: NDArray[np.float64]
+    period: int
+
+    @classmethod
+    def idle(cls, period: int) -> NodeState:
+        """Nothing is left over."""
+        return cls(np.zeros(len(STAGES)), period)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of an interval's blocks on one node.
+
+    `histogram` counts latencies in the bins of `kernels.BIN_EDGES_MS`; `stage_ms` is the mean
+    service time of a block by stage; `utilisation` the share of the time computed.
+    """
+
+    blocks: int
+    missed: int
+    histogram: NDArray[np.int64]
+    stage_ms: NDArray[np.float64]
+    utilisation: float
+
+
+class Level(Protocol):
+    """A kernel that moves one node through some periods."""
+
+    def advance(
+        self, state: NodeState, work: Work, periods: int, seed: int
+    ) -> tuple[NodeState, Outcome]:
+        """The same state, work, periods and seed always come to the same."""
+        ...

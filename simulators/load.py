@@ -1,0 +1,154 @@
+"""What really runs between the samples of a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from controller.errors import TraceError
+from controller.load import LoadTrace
+
+DAY_S = 86_400.0
+WARM_UP_DAYS = 7.0
+WARM_UP_SHARE = 0.25
+"""Of a trace that is too short for a week."""
+LIFETIME_S = 300.0
+"""Mean time that a stream lives: how fast births and deaths forget."""
+MEMORY = 1.0 / 288.0
+"""Weight of one more increment in the running variance: a day of five-minute samples."""
+GAP_FACTOR = 3.0
+"""Samples further apart than so many usual distances have a gap between them."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load:
+    """A load path on the control grid; step k is the time from k to k + 1 times `step_s`.
+
+    `streams` of shape (steps,) is what is live, also within a gap, where the last level is
+    held. `known` is False within a gap: unobserved and unscored. The first `warm_up_steps`
+    teach the forecasters and are not scored.
+    """
+
+    name: str
+    step_s: float
+    streams: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    warm_up_steps: int
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Steps that count: after the warm-up, and not in a gap."""
+        scored = self.known.copy()
+        scored[: self.warm_up_steps] = False
+        return scored
+
+
+def realise(
+    trace: LoadTrace,
+    step_s: float,
+    seed: int,
+    *,
+    peak_streams: int | None = None,
+    last_days: float | None = None,
+) -> Load:
+    """One path through the samples of a trace; the same seed gives the same path.
+
+    Each sample is held until the next and nothing of the path depends on a later one, so that
+    no slope tells a forecaster what comes. Around it the load wanders by a Brownian bridge
+    that has the variance of the trace's increments so far and is back when the next sample
+    comes; on top, streams are born and die (the stationary M/M/infinity queue, whose variance
+    is its mean). Only the last `last_days` are scored; what teaches the forecasters are the
+    7 days before, or a quarter of a trace too short for that. Raises TraceError for a trace
+    that is shorter than four steps.
+    """
+    if peak_streams is not None:
+        trace = trace.scaled(peak_streams)
+    values = np.array([np.nan if each is None else each for each in trace.streams])
+    values = values[: 1 + np.flatnonzero(~np.isnan(values))[-1]]  # nothing is known after that
+    times_s = np.array(trace.time_s[: values.size])
+    first_s, warm_up_s, end_s = _span(trace.name, times_s, step_s, last_days)
+    steps = int((end_s - first_s) / step_s + 1e-9)
+    at_s = first_s + step_s * np.arange(steps)
+    sample = np.maximum(np.searchsorted(times_s, at_s + 1e-9, side="right") - 1, 0)
+    held = _held(values)
+    generator = np.random.default_rng(seed)
+    wander = _bridge(times_s, held, sample, at_s, generator)
+    level = np.maximum(held[sample] + wander, 0.0)
+    streams = np.maximum(np.rint(level + np.sqrt(level) * _births(steps, step_s, generator)), 0.0)
+    return Load(
+        name=trace.name,
+        step_s=step_s,
+        streams=streams.astype(np.int64),
+        known=_known(times_s, values, sample),
+        warm_up_steps=int(warm_up_s / step_s),
+    )
+
+
+def _span(
+    name: str, times_s: Floats, step_s: float, last_days: float | None
+) -> tuple[float, float, float]:
+    """Begin of the path, length of the warm-up and end, seconds on the trace's own time."""
+    usual_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 0.0
+    end_s = float(times_s[-1]) + usual_s  # the last sample holds as long as any
+    if end_s < 4 * step_s:
+        why = f"{end_s:g} s of load are too short for ticks of {step_s:g} s"
+        raise TraceError(Path(name), None, why, "give a longer trace, or a shorter --interval")
+    scored_s = end_s if last_days is None else min(end_s, last_days * DAY_S)
+    warm_up_s = min(WARM_UP_DAYS * DAY_S, WARM_UP_SHARE * end_s)
+    if end_s - scored_s < warm_up_s:
+        scored_s = end_s - warm_up_s
+    return end_s - scored_s - warm_up_s, warm_up_s, end_s
+
+
+def _held(values: Floats) -> Floats:
+    """Each gap filled with the level before it; the first level stands for what precedes it."""
+    valid = np.flatnonzero(~np.isnan(values))
+    last = np.searchsorted(valid, np.arange(values.size), side="right") - 1
+    held: Floats = values[valid[np.maximum(last, 0)]]
+    return held
+
+
+def _known(times_s: Floats, values: Floats, sample: NDArray[np.intp]) -> NDArray[np.bool_]:
+    known = ~np.isnan(values)
+    apart_s = np.diff(times_s, append=times_s[-1])
+    if apart_s.size > 1:
+        known &= apart_s <= GAP_FACTOR * np.median(apart_s[:-1])
+    return np.asarray(known[sample])
+
+
+def _bridge(
+    times_s: Floats,
+    held: Floats,
+    sample: NDArray[np.intp],
+    at_s: Floats,
+    generator: np.random.Generator,
+) -> Floats:
+    """A Brownian bridge from sample to sample, of the variance of the increments before it."""
+    if times_s.size < 2:
+        return np.zeros(at_s.size)
+    apart_s = np.diff(times_s, append=2 * times_s[-1] - times_s[-2])
+    squares = np.square(np.diff(held, prepend=held[0]))
+    variance = lfilter([MEMORY], [1.0, MEMORY - 1.0], squares)
+    step_s = at_s[1] - at_s[0]
+    walk = np.cumsum(generator.standard_normal(at_s.size)) * np.sqrt(step_s)
+    begins = np.flatnonzero(np.diff(sample, prepend=-1))
+    lengths = np.diff(begins, append=at_s.size)
+    begun = np.repeat(walk[begins], lengths)
+    ended = np.repeat(walk[begins + lengths - 1], lengths)
+    part = (at_s - np.repeat(at_s[begins], lengths)) / np.repeat(lengths * step_s, lengths)
+    bridge = walk - begun - part * (ended - begun)
+    return np.asarray(bridge * np.sqrt(variance[sample] / apart_s[sample]))
+
+
+def _births(steps: int, step_s: float, generator: np.random.Generator) -> Floats:
+    """Standard normal noise that forgets with the lifetime of a stream."""
+    kept = float(np.exp(-step_s / LIFETIME_S))
+    draws = generator.standard_normal(steps) * np.sqrt(1.0 - kept**2)
+    draws[0] /= np.sqrt(1.0 - kept**2)
+    return np.asarray(lfilter([1.0], [1.0, -kept], draws))
