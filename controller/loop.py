@@ -102,7 +102,6 @@ class Loop:
         self._actuation = Actuation(guard.limits.verify_timeout_s)
         self._handler = CommandHandler(plant, guard, verifier, self._actuation)
         self._policy_state: State = None
-        self._forecaster_memory: State = None
         self._number = 0
         self._overruns = 0
         self._in_tick = False
@@ -143,9 +142,7 @@ class Loop:
         return {
             "number": self._number,
             "policy": {self._policy.name: self._policy_state},
-            "forecaster": {}
-            if self._forecaster is None
-            else {self._forecaster.name: self._forecaster_memory},
+            "forecaster": self._learned(),
             "guard": self._guard.memory(),
             "verifier": self._verifier.memory(),
             "actuation": self._actuation.memory(),
@@ -164,8 +161,8 @@ class Loop:
         self._policy_state = _part(memory, "policy").get(self._policy.name)
         learned = _part(memory, "forecaster")
         if self._forecaster is not None and learned.get(self._forecaster.name) is not None:
-            self._forecaster_memory = learned[self._forecaster.name]
-            self._alarm(untrusted.resume(self._forecaster, self._forecaster_memory))
+            memory_of_it = learned[self._forecaster.name]
+            self._alarm(untrusted.resume(self._forecaster, memory_of_it))
         self._guard.resume(memory["guard"])
         self._verifier.resume(memory["verifier"])
         self._actuation.resume(memory["actuation"])
@@ -217,13 +214,19 @@ class Loop:
     def _forecast(self, observation: Observation) -> Forecast | None:
         if self._forecaster is None:
             return None
-        made, memory, alarm = untrusted.forecast(
+        made, alarm = untrusted.forecast(
             self._forecaster, observation, self._horizon_s, self._interval_s
         )
-        if alarm is None:
-            self._forecaster_memory = memory
         self._alarm(alarm)
         return made
+
+    def _learned(self) -> dict[str, JsonValue]:
+        """What the forecaster learned, by its name."""
+        if self._forecaster is None:
+            return {}
+        learned, alarm = untrusted.memory(self._forecaster)
+        self._alarm(alarm)
+        return {} if alarm is not None else {self._forecaster.name: learned}
 
     def _diagnose(
         self, observation: Observation, forecast: Forecast | None, settings: Settings

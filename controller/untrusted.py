@@ -32,22 +32,27 @@ def decide(policy: Policy, context: Context, state: State) -> tuple[Proposal, St
 
 def forecast(
     forecaster: Forecaster, observation: Observation, horizon_s: float, step_s: float
-) -> tuple[Forecast | None, State, str | None]:
-    """A forecaster's forecast after one more reading, and its memory.
-
-    None, None and an alarm if either is nonsense.
-    """
+) -> tuple[Forecast | None, str | None]:
+    """A forecaster's forecast after one more reading; None and an alarm if it is nonsense."""
     try:
         forecaster.update(observation.time_s, observation.load)
         made = forecaster.predict(horizon_s, step_s)
         wrong = None if made is None else _no_forecast(made)
-        memory = forecaster.memory()
-        json.dumps(memory, allow_nan=False)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
         wrong = f"raised {error!r}"
     if wrong is None:
-        return made, memory, None
-    return None, None, f"forecaster {forecaster.name} {wrong}; the loop goes on without a forecast"
+        return made, None
+    return None, f"forecaster {forecaster.name} {wrong}; the loop goes on without a forecast"
+
+
+def memory(forecaster: Forecaster) -> tuple[State, str | None]:
+    """What a forecaster learned; None and an alarm where that cannot be kept."""
+    try:
+        learned = forecaster.memory()
+        json.dumps(learned, allow_nan=False)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
+        return None, f"forecaster {forecaster.name}: what it learned is lost: raised {error!r}"
+    return learned, None
 
 
 def resume(forecaster: Forecaster, memory: State) -> str | None:

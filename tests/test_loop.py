@@ -225,7 +225,6 @@ def paths(*shape, fill=1.0):
         (paths(3, 0), None, "returned paths of shape (3, 0)"),
         (paths(2, 2, fill=math.nan), None, "negative or not finite"),
         (paths(2, 2, fill=-1.0), None, "negative or not finite"),
-        (paths(2, 2), {1, 2}, "raised TypeError"),
     ],
 )
 def test_a_forecaster_that_fails_raises_an_alarm_and_the_loop_decides_without_it(
@@ -236,6 +235,14 @@ def test_a_forecaster_that_fails_raises_an_alarm_and_the_loop_decides_without_it
     assert words in tick.alarms[0]
     assert tick.forecast is None
     assert rig.plant.applied == [("nodes", 2)]
+
+
+def test_what_a_forecaster_learned_and_cannot_be_kept_raises_an_alarm_at_the_next_tick():
+    rig = Rig(Scripted(), forecaster=BrokenForecaster(paths(2, 2), {1, 2}))
+    first, second = rig.ticks(2)
+    assert first.forecast is not None
+    assert "what it learned is lost: raised TypeError" in second.alarms[0]
+    assert rig.recorder.memories[-1]["forecaster"] == {}
 
 
 def test_a_forecaster_that_cannot_read_its_memory_raises_an_alarm_and_starts_afresh():

@@ -10,6 +10,7 @@ class Static:
     """Leaves every knob as it was found."""
 
     name = "static"
+    uses_forecast = False
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Propose nothing."""

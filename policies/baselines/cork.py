@@ -1,0 +1,99 @@
+"""CORK, the adaptive batching of BentoML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from policies.knobs import Choice
+from policies.observation import fresh
+from policies.policy import Context, State
+from policies.proposal import Action, Effect, Expectation, Proposal
+
+SAMPLES = 50
+RESERVE = 0.95
+TICK_MS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLaw:
+    """latency(n) = `per_item_ms` n + `fixed_ms`, as far as it is known."""
+
+    per_item_ms: float
+    fixed_ms: float
+
+    @classmethod
+    def initial(cls, latency_max_ms: float) -> BatchLaw:
+        """Before anything was measured: a = min(2, T * 2 / 30), b = min(1, T / 30)."""
+        return cls(min(2.0, latency_max_ms * 2.0 / 30.0), min(1.0, latency_max_ms / 30.0))
+
+    def fitted(self, samples: Sequence[tuple[float, float]]) -> BatchLaw:
+        """Least squares through (items, milliseconds); the same where all have one size."""
+        count = len(samples)
+        mean_n = sum(n for n, _ in samples) / count if count else 0.0
+        mean_ms = sum(ms for _, ms in samples) / count if count else 0.0
+        spread = sum((n - mean_n) ** 2 for n, _ in samples)
+        if spread <= 1e-12:
+            return self
+        slope = sum((n - mean_n) * (ms - mean_ms) for n, ms in samples) / spread
+        per_item_ms = max(1e-6, slope)
+        return BatchLaw(per_item_ms, max(0.0, mean_ms - per_item_ms * mean_n))
+
+    def latency_ms(self, items: int) -> float:
+        """Of a batch of so many items."""
+        return self.per_item_ms * items + self.fixed_ms
+
+    def waits(self, items: int, newest_wait_ms: float, mean_wait_ms: float) -> bool:
+        """Whether n more waiting is repaid: n (w_n + dt + a) <= 0.95 W, W the oldest's mean."""
+        return items * (newest_wait_ms + TICK_MS + self.per_item_ms) <= RESERVE * mean_wait_ms
+
+    def drops(self, items: int, oldest_wait_ms: float, latency_max_ms: float) -> bool:
+        """Whether the oldest item can no longer be in time."""
+        if items == 1:
+            return oldest_wait_ms >= latency_max_ms
+        return oldest_wait_ms + self.latency_ms(items) >= latency_max_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Cork:
+    """The largest batch whose latency, by the law fitted to what was seen, keeps the deadline.
+
+    The dispatcher of a plant decides anew for each batch; a controller bounds it. One sample
+    is the latency p50 of an interval at the batch size then in force.
+    """
+
+    reserve: float = RESERVE
+
+    name: ClassVar[str] = "cork"
+    uses_forecast: ClassVar[bool] = False
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
+        {"reserve": (0.6, 0.7, 0.8, 0.9, 0.95)}
+    )
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Without a latency, or a batch size to turn, nothing is done."""
+        knob, size = context.knobs.get("batch_size"), context.settings.get("batch_size")
+        latency_ms = fresh(context.observation.latency.p50_ms)
+        known = knob is not None and isinstance(knob.domain, Choice) and isinstance(size, int)
+        if not known or latency_ms is None:
+            return Proposal(reason="no latency, or no batch size to turn"), state
+        samples = [*_samples(state), (float(str(size)), latency_ms)][-SAMPLES:]
+        deadline_ms = context.objective.deadline_ms
+        law = BatchLaw.initial(deadline_ms).fitted(samples)
+        remembers: State = [[n, ms] for n, ms in samples]
+        sizes = [each for each in knob.domain.values if isinstance(each, int)]  # type: ignore[union-attr]
+        fitting = [each for each in sizes if law.latency_ms(each) <= self.reserve * deadline_ms]
+        wanted = max(fitting, default=min(sizes, default=size))
+        why = f"a batch of {wanted} takes {law.latency_ms(int(str(wanted))):.2f} ms"
+        if wanted == size:
+            return Proposal(reason=why), remembers
+        effect = Effect("latency_p99_ms", "ms", (Expectation(0.0, deadline_ms, deadline_ms),))
+        return Proposal((Action("batch_size", int(str(wanted)), why, effect),)), remembers
+
+
+def _samples(state: State) -> list[tuple[float, float]]:
+    rows = state if isinstance(state, list) else []
+    pairs = [row for row in rows if isinstance(row, list) and len(row) == 2]
+    return [(float(str(n)), float(str(ms))) for n, ms in pairs]

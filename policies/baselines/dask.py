@@ -1,0 +1,66 @@
+"""Adaptive scaling of dask.distributed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from policies.baselines.node_law import NodeReading, number, propose, remembered
+from policies.policy import Context, State
+from policies.proposal import Proposal
+
+MEMORY_FULL = 0.6
+
+
+def target(
+    occupancy_s: float,
+    target_duration_s: float = 5.0,
+    memory_share: float = 0.0,
+    workers: int = 0,
+    ready_tasks: float = math.inf,
+    threads: int = 1,
+) -> int:
+    """Workers that finish the work at hand within the target; twice as many when memory is full.
+
+    `occupancy_s` is the time that all known tasks would take on one thread.
+    """
+    processors = min(math.ceil(occupancy_s / target_duration_s - 1e-9), ready_tasks)
+    doubled = 2 * workers if memory_share > MEMORY_FULL else 0
+    return max(math.ceil(processors / threads - 1e-9), doubled)
+
+
+def nominated(wanted: int, workers: int, ticks: int, wait: int = 3) -> tuple[int, int]:
+    """Workers to have, and for how many ticks fewer were wanted: up at once, down patiently."""
+    if wanted >= workers:
+        return wanted, 0
+    ticks += 1
+    return (wanted, 0) if ticks >= wait else (workers, ticks)
+
+
+@dataclass(frozen=True, slots=True)
+class Dask:
+    """Occupancy is what the load keeps busy: `streams_per_node` streams are one target's worth."""
+
+    streams_per_node: float = 85.0
+    wait: float = 3.0
+
+    name: ClassVar[str] = "dask"
+    uses_forecast: ClassVar[bool] = False
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
+        {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0), "wait": (3.0,)}
+    )
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Without a load the count stays."""
+        reading = NodeReading.of(context)
+        if reading is None or reading.load is None:
+            return Proposal(reason="the load is not known"), state
+        duration_s = 5.0
+        wanted = target(reading.load / self.streams_per_node * duration_s, duration_s)
+        ticks = int(number(remembered(state).get("ticks"), 0.0))
+        nodes, ticks = nominated(reading.clamped(wanted), reading.wanted, ticks, int(self.wait))
+        why = f"{reading.load:.0f} streams occupy {wanted} nodes"
+        return propose(context, reading, reading.clamped(nodes), why), {"ticks": ticks}

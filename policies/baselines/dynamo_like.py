@@ -1,0 +1,144 @@
+"""A planner as Dynamo's: a slow floor from a forecast, and a fast reaction to latency."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from policies.baselines.node_law import NodeReading, number, propose, remembered
+from policies.observation import fresh
+from policies.policy import Context, State
+from policies.proposal import Proposal
+
+SLOW_S = 180.0
+FAST_S = 5.0
+MOST_CHANGE = 8
+SLACK = 0.8
+SAMPLES = 64
+ENOUGH_SAMPLES = 5
+NOISE_LEVEL, NOISE_TREND, NOISE_MEASURED, UNCERTAINTY = 1.0, 0.1, 10.0, 1000.0
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTrend:
+    """A Kalman filter of level and trend: F = [[1, 1], [0, 1]], H = [1, 0], P0 = 1000 I.
+
+    The covariance is the symmetric (`level`, `cross`, `slope`).
+    """
+
+    value: float = 0.0
+    trend: float = 0.0
+    level: float = UNCERTAINTY
+    cross: float = 0.0
+    slope: float = UNCERTAINTY
+
+    def after(self, measured: float) -> LocalTrend:
+        """Predict one step (Q = diag(1, 0.1)) and correct by what was measured (R = 10)."""
+        value = self.value + self.trend
+        level = self.level + 2 * self.cross + self.slope + NOISE_LEVEL
+        cross, slope = self.cross + self.slope, self.slope + NOISE_TREND
+        gain = level / (level + NOISE_MEASURED)
+        gain_trend = cross / (level + NOISE_MEASURED)
+        error = measured - value
+        return LocalTrend(
+            value + gain * error,
+            self.trend + gain_trend * error,
+            (1.0 - gain) * level,
+            (1.0 - gain) * cross,
+            slope - gain_trend * cross,
+        )
+
+    @property
+    def ahead(self) -> float:
+        """The next step's value, never negative."""
+        return max(0.0, self.value + self.trend)
+
+
+def line(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+    """Least squares through the points: intercept and slope; None of too few, or all at one x."""
+    count = len(points)
+    if count < ENOUGH_SAMPLES:
+        return None
+    mean_x = sum(x for x, _ in points) / count
+    mean_y = sum(y for _, y in points) / count
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    if spread <= 1e-12:
+        return None
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+    return mean_y - slope * mean_x, slope
+
+
+@dataclass(frozen=True, slots=True)
+class DynamoLike:
+    """Floor: the forecast load over the capacity of a node; above it, one node at a time."""
+
+    streams_per_node: float = 85.0
+    slack: float = SLACK
+
+    name: ClassVar[str] = "dynamo_like"
+    uses_forecast: ClassVar[bool] = False
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
+        {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0), "slack": (0.5, 0.8)}
+    )
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Without a load or a latency the count stays."""
+        reading, memory = NodeReading.of(context), remembered(state)
+        latency_ms = fresh(context.observation.latency.p99_ms)
+        if reading is None or reading.load is None or latency_ms is None or reading.ready == 0:
+            return Proposal(reason="the load or the latency is not known"), state
+        now_s, share = reading.time_s, reading.load / reading.ready
+        samples = [*_pairs(memory.get("samples")), (share, latency_ms)][-SAMPLES:]
+        trend = LocalTrend(*_numbers(memory.get("trend")))
+        floor = int(number(memory.get("floor"), 1.0))
+        slow_s, fast_s = number(memory.get("slow_s"), now_s), number(memory.get("fast_s"), now_s)
+        if now_s >= slow_s:
+            trend, slow_s = trend.after(reading.load), now_s + SLOW_S
+            wanted = max(1, math.ceil(trend.ahead / self.streams_per_node))
+            floor = max(floor - MOST_CHANGE, min(floor + MOST_CHANGE, wanted))
+        nodes = reading.wanted
+        if now_s >= fast_s and reading.ready == reading.wanted:
+            nodes, fast_s = self._react(context, nodes, share, latency_ms, samples), now_s + FAST_S
+        nodes = reading.clamped(max(nodes, floor))
+        why = f"a floor of {floor} for {trend.ahead:.0f} streams; p99 {latency_ms:.2f} ms"
+        return propose(context, reading, nodes, why), {
+            "samples": [[x, y] for x, y in samples],
+            "trend": [trend.value, trend.trend, trend.level, trend.cross, trend.slope],
+            "floor": floor,
+            "slow_s": slow_s,
+            "fast_s": fast_s,
+        }
+
+    def _react(
+        self,
+        context: Context,
+        nodes: int,
+        share: float,
+        latency_ms: float,
+        samples: Sequence[tuple[float, float]],
+    ) -> int:
+        """One more where the deadline is missed, one fewer where the rest would keep its slack."""
+        deadline_ms = context.objective.deadline_ms
+        if latency_ms > deadline_ms:
+            return nodes + 1
+        law = line(samples)
+        if law is None or nodes < 2:
+            return nodes
+        rise_ms = law[1] * share * (nodes / (nodes - 1) - 1.0)
+        return nodes - 1 if rise_ms < self.slack * (deadline_ms - latency_ms) else nodes
+
+
+def _pairs(state: State) -> list[tuple[float, float]]:
+    rows = state if isinstance(state, list) else []
+    return [
+        (number(row[0], 0.0), number(row[1], 0.0))
+        for row in rows
+        if isinstance(row, list) and len(row) == 2
+    ]
+
+
+def _numbers(state: State) -> list[float]:
+    return [number(each, 0.0) for each in state] if isinstance(state, list) else []

@@ -1,0 +1,64 @@
+"""The Pod Autoscaler of Knative: a stable window, and panic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
+from policies.policy import Context, State
+from policies.proposal import Proposal
+
+UP_FACTOR = 1000.0
+DOWN_FACTOR = 2.0
+PANIC_RATIO = 2.0
+STABLE_S = 60.0
+PANIC_S = 6.0
+
+
+def desired(mean: float, per_node: float, ready: int) -> int:
+    """Nodes for this concurrency, at most a thousandfold and at least half of those ready."""
+    most = math.ceil(UP_FACTOR * max(ready, 1))
+    least = math.floor(max(ready, 1) / DOWN_FACTOR)
+    return max(least, min(most, math.ceil(mean / per_node - 1e-9)))
+
+
+@dataclass(frozen=True, slots=True)
+class Knative:
+    """Concurrency is the load; a node is to have `target_share` of `streams_per_node`."""
+
+    target_share: float = 0.7
+    streams_per_node: float = 100.0
+
+    name: ClassVar[str] = "knative"
+    uses_forecast: ClassVar[bool] = False
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
+        {"target_share": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
+    )
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Without a load the count stays."""
+        reading, memory = NodeReading.of(context), remembered(state)
+        if reading is None or reading.load is None:
+            return Proposal(reason="the load is not known"), state
+        now_s = reading.time_s
+        loads = window(memory.get("loads"), now_s, STABLE_S)
+        loads.append((now_s, reading.load))
+        latest = [load for time_s, load in loads if time_s > now_s - PANIC_S]
+        per_node = self.target_share * self.streams_per_node
+        stable = desired(sum(load for _, load in loads) / len(loads), per_node, reading.ready)
+        panic = desired(sum(latest) / len(latest), per_node, reading.ready)
+        until_s = number(memory.get("panic_until_s"), -math.inf)
+        if panic / max(reading.ready, 1) >= PANIC_RATIO:
+            until_s = now_s + STABLE_S
+        panicking = now_s < until_s
+        wanted = max(stable, panic, reading.wanted) if panicking else stable
+        why = f"{reading.load:.0f} streams, {per_node:.0f} are wanted on a node"
+        remembers: dict[str, State] = {"loads": kept(loads)}
+        if panicking:
+            why += "; in panic nothing shrinks"
+            remembers["panic_until_s"] = until_s
+        return propose(context, reading, reading.clamped(wanted), why), remembers

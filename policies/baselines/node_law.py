@@ -1,0 +1,88 @@
+"""What the node laws of other systems have in common: a count, and how it is proposed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from policies.knobs import Bounds
+from policies.observation import fresh
+from policies.policy import Context, State
+from policies.proposal import Action, Effect, Expectation, Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReading:
+    """What a node law looks at; None where no valid reading arrived.
+
+    `wanted` is the count last asked for, `ready` the nodes that serve, `utilisation` their mean.
+    """
+
+    time_s: float
+    wanted: int
+    ready: int
+    utilisation: float | None
+    load: float | None
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, context: Context) -> NodeReading | None:
+        """None on a plant without nodes to turn."""
+        knob, in_force = context.knobs.get("nodes"), context.settings.get("nodes")
+        if knob is None or not isinstance(knob.domain, Bounds) or not isinstance(in_force, int):
+            return None
+        state = context.states.get("nodes")
+        requested = None if state is None else state.requested
+        ready = fresh(context.observation.get("nodes.ready"))
+        return cls(
+            time_s=context.time_s,
+            wanted=requested if isinstance(requested, int) else in_force,
+            ready=in_force if ready is None else int(ready),
+            utilisation=fresh(context.observation.get("nodes.utilisation")),
+            load=fresh(context.observation.load),
+            low=knob.domain.low,
+            high=knob.domain.high,
+        )
+
+    def clamped(self, nodes: float) -> int:
+        """A whole number of nodes within the knob's bounds."""
+        return max(self.low, min(self.high, math.ceil(nodes - 1e-9)))
+
+
+def propose(context: Context, reading: NodeReading, nodes: int, why: str) -> Proposal:
+    """Ask for that many; nothing where they are asked for already.
+
+    Such laws predict nothing: all that is promised is that the misses will not grow.
+    """
+    if nodes == reading.wanted:
+        return Proposal(reason=why)
+    missed = fresh(context.observation.miss_rate) or 0.0
+    kept = max(missed, context.objective.target_miss_rate)
+    effect = Effect("miss_rate", "of the blocks", (Expectation(reading.load or 0.0, kept, kept),))
+    return Proposal((Action("nodes", nodes, why, effect),))
+
+
+def remembered(state: State) -> dict[str, State]:
+    """What a law wrote at its last decision; nothing at the first."""
+    return dict(state) if isinstance(state, dict) else {}
+
+
+def number(value: State, otherwise: float) -> float:
+    """A number out of a state."""
+    return float(value) if isinstance(value, int | float) else otherwise
+
+
+def window(value: State, time_s: float, length_s: float) -> list[tuple[float, float]]:
+    """The (time, value) pairs of a state that are not older than `length_s`."""
+    pairs = value if isinstance(value, list) else []
+    return [
+        (number(each[0], 0.0), number(each[1], 0.0))
+        for each in pairs
+        if isinstance(each, list) and len(each) == 2 and number(each[0], 0.0) > time_s - length_s
+    ]
+
+
+def kept(pairs: list[tuple[float, float]]) -> State:
+    """The pairs as a state."""
+    return [[time_s, value] for time_s, value in pairs]

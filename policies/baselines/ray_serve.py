@@ -1,0 +1,88 @@
+"""The default autoscaling policy of Ray Serve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from policies.baselines.node_law import NodeReading, kept, propose, remembered, window
+from policies.policy import Context, State
+from policies.proposal import Proposal
+
+EPSILON = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class RayTarget:
+    """The target count, and since when another one has been wanted without a break."""
+
+    nodes: int
+    up_since_s: float | None = None
+    down_since_s: float | None = None
+
+    def after(
+        self,
+        time_s: float,
+        ongoing: float,
+        ongoing_per_node: float = 2.0,
+        upscale_delay_s: float = 30.0,
+        downscale_delay_s: float = 600.0,
+    ) -> RayTarget:
+        """The next target. Compares with the target, not with what runs; from none at once."""
+        desired = ongoing / ongoing_per_node
+        wanted = math.ceil(desired - EPSILON)
+        if self.nodes == 0:
+            return RayTarget(wanted)
+        if wanted > self.nodes:
+            since_s = time_s if self.up_since_s is None else self.up_since_s
+            due = time_s - since_s >= upscale_delay_s - EPSILON
+            return RayTarget(wanted) if due else RayTarget(self.nodes, up_since_s=since_s)
+        if wanted < self.nodes:
+            since_s = time_s if self.down_since_s is None else self.down_since_s
+            due = time_s - since_s >= downscale_delay_s - EPSILON
+            lowest = 0 if self.nodes == 1 else 1
+            if due:
+                return RayTarget(max(lowest, wanted))
+            return RayTarget(self.nodes, down_since_s=since_s)
+        return RayTarget(self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class RayServe:
+    """On the mean load of 30 s; a node is to have `target_share` of `streams_per_node`."""
+
+    target_share: float = 0.7
+    streams_per_node: float = 100.0
+    look_back_s: float = 30.0
+
+    name: ClassVar[str] = "ray_serve"
+    uses_forecast: ClassVar[bool] = False
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
+        {"target_share": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
+    )
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Without a load the count and its timers stay."""
+        reading, memory = NodeReading.of(context), remembered(state)
+        if reading is None or reading.load is None:
+            return Proposal(reason="the load is not known"), state
+        loads = window(memory.get("loads"), reading.time_s, self.look_back_s)
+        loads.append((reading.time_s, reading.load))
+        mean = sum(load for _, load in loads) / len(loads)
+        before = RayTarget(reading.wanted, *map(_time, (memory.get("up"), memory.get("down"))))
+        per_node = self.target_share * self.streams_per_node
+        target = before.after(reading.time_s, mean, per_node)
+        why = f"{mean:.0f} streams on average, {per_node:.0f} are wanted on a node"
+        remembers: State = {
+            "loads": kept(loads),
+            "up": target.up_since_s,
+            "down": target.down_since_s,
+        }
+        return propose(context, reading, reading.clamped(target.nodes), why), remembers
+
+
+def _time(value: State) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

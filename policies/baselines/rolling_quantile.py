@@ -1,0 +1,81 @@
+"""Headroom from history: a quantile of how far the load rose within the lead time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
+from policies.policy import Context, State
+from policies.proposal import Proposal
+
+BINS = 400
+"""Rises are counted relative to the load, in steps of 1 %, up to fivefold."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollingQuantile:
+    """n = ceil(load (1 + q) / capacity), q a quantile of the relative rise over the lead.
+
+    `streams_per_node` is what a node carries within the objective; counts of rises are halved
+    every week, so that an old regime is forgotten.
+    """
+
+    quantile: float = 0.999
+    hold_s: float = 300.0
+    lead_s: float = 150.0
+    streams_per_node: float = 85.0
+
+    name: ClassVar[str] = "rolling_quantile"
+    uses_forecast: ClassVar[bool] = False
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
+        {"quantile": (0.9, 0.99, 0.999, 0.9999), "hold_s": (300.0, 900.0)}
+    )
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Without a load the count stays."""
+        reading = NodeReading.of(context)
+        if reading is None or reading.load is None:
+            return Proposal(reason="the load is not known"), state
+        memory, now_s, load = remembered(state), reading.time_s, reading.load
+        recent = window(memory.get("loads"), now_s, self.lead_s + 60.0)
+        rises = _counts(memory.get("rises"))
+        for time_s, before in recent:
+            if now_s - time_s >= self.lead_s:
+                rise = max(0.0, (load - before) / max(before, 1.0))
+                bin_ = min(int(math.ceil(100.0 * rise)), BINS - 1)
+                rises[bin_] = rises.get(bin_, 0.0) + 1.0
+        recent = [each for each in recent if now_s - each[0] < self.lead_s]
+        recent.append((now_s, load))
+        headroom = _quantile(rises, self.quantile)
+        wanted = reading.clamped(load * (1.0 + headroom) / self.streams_per_node)
+        held = window(memory.get("held"), now_s, self.hold_s)
+        while held and held[-1][1] <= wanted:
+            held.pop()
+        held.append((now_s, float(wanted)))
+        why = f"{load:.0f} streams, which may rise by {headroom:.0%} within {self.lead_s:.0f} s"
+        nodes = int(max(value for _, value in held))
+        remembers: State = {
+            "loads": kept(recent),
+            "held": kept(held),
+            "rises": {str(key): count * 0.99999 for key, count in rises.items()},
+        }
+        return propose(context, reading, nodes, why), remembers
+
+
+def _counts(state: State) -> dict[int, float]:
+    found = state if isinstance(state, dict) else {}
+    return {int(key): number(count, 0.0) for key, count in found.items() if key.isdigit()}
+
+
+def _quantile(rises: Mapping[int, float], quantile: float) -> float:
+    """The relative rise that so large a share of the past ones did not exceed."""
+    left = (1.0 - quantile) * sum(rises.values())
+    for bin_ in sorted(rises, reverse=True):
+        left -= rises[bin_]
+        if left < 0.0:
+            return bin_ / 100.0
+    return 0.0

@@ -1,0 +1,91 @@
+"""Senpai, which takes memory away until its absence is felt, here for blocks of device memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from policies.baselines.node_law import number, remembered
+from policies.knobs import Choice
+from policies.observation import fresh
+from policies.policy import Context, State
+from policies.proposal import Action, Effect, Expectation, Proposal
+
+TARGET_US = 10_000.0
+GRACE = 5
+RELAX, RELAX_MOST = 20.0, 1.0
+TIGHTEN, TIGHTEN_MOST = 10.0, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLimit:
+    """A limit, the stall summed since it last moved, and the seconds it is left alone."""
+
+    limit: float
+    stall_us: float = 0.0
+    grace: int = 0
+
+    def after(self, stall_us: float, target_us: float = TARGET_US) -> MemoryLimit:
+        """One second later. More stall than the target relaxes the limit; rest tightens it."""
+        total = self.stall_us + stall_us
+        if total > target_us:
+            growth = min(((total / target_us) / RELAX) ** 2, RELAX_MOST)
+            return MemoryLimit(self.limit * (1.0 + growth), 0.0, GRACE)
+        if self.grace > 0:
+            return MemoryLimit(self.limit, total, self.grace - 1)
+        cut = min(((target_us / max(total, 1.0)) / TIGHTEN) ** 2, 1.0)
+        return MemoryLimit(self.limit * (1.0 - TIGHTEN_MOST * cut), 0.0, GRACE)
+
+
+@dataclass(frozen=True, slots=True)
+class Senpai:
+    """Stall is the wait for memory; the block size is the largest that the limit allows."""
+
+    target_us: float = TARGET_US
+
+    name: ClassVar[str] = "senpai"
+    uses_forecast: ClassVar[bool] = False
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
+        {"target_us": (1e3, 1e4, 1e5, 1e6)}
+    )
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Where another hand moved the block size, it starts over from there."""
+        knob, size = context.knobs.get("vram_block_bytes"), context.settings.get("vram_block_bytes")
+        stall_us = fresh(context.observation.get("gpu.allocation_wait_us"))
+        known = knob is not None and isinstance(knob.domain, Choice) and isinstance(size, int)
+        if not known or stall_us is None:
+            return Proposal(reason="no wait for memory is known, or no block size to turn"), state
+        sizes = [each for each in knob.domain.values if isinstance(each, int)]  # type: ignore[union-attr]
+        before = _recall(remembered(state), int(str(size)), sizes)
+        after = before.after(stall_us / max(context.observation.interval_s, 1e-9), self.target_us)
+        after = MemoryLimit(min(after.limit, max(sizes) * 1.5), after.stall_us, after.grace)
+        wanted = _largest(sizes, after.limit)
+        why = f"streams waited {stall_us:.0f} us for memory; the limit is {after.limit:.0f} bytes"
+        remembers: State = {
+            "limit": after.limit,
+            "stall_us": after.stall_us,
+            "grace": after.grace,
+            "size": wanted,
+        }
+        if wanted == size:
+            return Proposal(reason=why), remembers
+        missed = fresh(context.observation.miss_rate) or 0.0
+        kept = max(missed, context.objective.target_miss_rate)
+        effect = Effect("miss_rate", "of the blocks", (Expectation(0.0, kept, kept),))
+        return Proposal((Action("vram_block_bytes", wanted, why, effect),)), remembers
+
+
+def _recall(memory: dict[str, State], size: int, sizes: list[int]) -> MemoryLimit:
+    """What was remembered, unless the size in force is another than was asked for."""
+    limit = number(memory.get("limit"), 0.0)
+    if number(memory.get("size"), -1.0) != size or _largest(sizes, limit) != size:
+        return MemoryLimit(float(size))
+    grace = int(number(memory.get("grace"), 0.0))
+    return MemoryLimit(limit, number(memory.get("stall_us"), 0.0), grace)
+
+
+def _largest(sizes: list[int], limit: float) -> int:
+    return max((size for size in sizes if size <= limit), default=min(sizes))

@@ -1,0 +1,48 @@
+"""Target tracking: keep the utilisation at a setpoint, and shrink only to a window's highest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from policies.baselines.node_law import NodeReading, kept, propose, remembered, window
+from policies.policy import Context, State
+from policies.proposal import Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTracking:
+    """n = ceil(ready * utilisation / target), the highest of the last `window_s`."""
+
+    target: float = 0.6
+    window_s: float = 600.0
+
+    name: ClassVar[str] = "target_tracking"
+    uses_forecast: ClassVar[bool] = False
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
+        {"target": (0.2, 0.35, 0.5, 0.6, 0.7, 0.8), "window_s": (600.0,)}
+    )
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Without a reading the count stays."""
+        reading = NodeReading.of(context)
+        if reading is None or reading.utilisation is None or reading.ready == 0:
+            return Proposal(reason="no utilisation of nodes is known"), state
+        wanted = reading.clamped(reading.ready * reading.utilisation / self.target)
+        recent = window(remembered(state).get("wanted"), reading.time_s, self.window_s)
+        recent.append((reading.time_s, float(wanted)))
+        nodes = int(max(value for _, value in recent))
+        why = f"nodes are {reading.utilisation:.0%} busy, the target is {self.target:.0%}"
+        return propose(context, reading, nodes, why), {"wanted": kept(_frontier(recent))}
+
+
+def _frontier(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Those that can still become the highest of the window: none lower than a later one."""
+    frontier: list[tuple[float, float]] = []
+    for pair in pairs:
+        while frontier and frontier[-1][1] <= pair[1]:
+            frontier.pop()
+        frontier.append(pair)
+    return frontier

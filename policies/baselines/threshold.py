@@ -1,0 +1,48 @@
+"""Step scaling: one node more above a threshold, one fewer below another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from policies.baselines.node_law import NodeReading, number, propose, remembered
+from policies.policy import Context, State
+from policies.proposal import Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Grows by a share when busier than `high`, shrinks by one when idler than `low` for long."""
+
+    high: float = 0.8
+    low: float = 0.5
+    step: float = 0.25
+    shrink_after_s: float = 300.0
+
+    name: ClassVar[str] = "threshold"
+    uses_forecast: ClassVar[bool] = False
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
+        {"high": (0.35, 0.5, 0.6, 0.7, 0.8), "low": (0.3,)}
+    )
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        """Nothing is done while new nodes are on their way, or without a reading."""
+        reading = NodeReading.of(context)
+        if reading is None or reading.utilisation is None:
+            return Proposal(reason="no utilisation of nodes is known"), state
+        idle_since_s = remembered(state).get("idle_since_s")
+        busy, why = reading.utilisation, f"nodes are {reading.utilisation:.0%} busy"
+        if busy > self.high:
+            nodes = reading.wanted + max(1.0, self.step * reading.wanted)
+            waiting = reading.wanted > reading.ready
+            asked = reading.wanted if waiting else reading.clamped(nodes)
+            return propose(context, reading, asked, why), None
+        if busy >= self.low:
+            return propose(context, reading, reading.wanted, why), None
+        since_s = number(idle_since_s, reading.time_s)
+        if reading.time_s - since_s < self.shrink_after_s:
+            return propose(context, reading, reading.wanted, why), {"idle_since_s": since_s}
+        fewer = reading.clamped(reading.wanted - 1)
+        return propose(context, reading, fewer, why), {"idle_since_s": reading.time_s}
