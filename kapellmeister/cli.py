@@ -293,6 +293,80 @@ def simulate(
     print_report(report, Console())
 
 
+@app.command(epilog="Example: kapellmeister compare --traces diurnal,burst --policies hpa,static")
+def compare(
+    traces: Annotated[
+        str, typer.Option(help="CSV files, folders of them or generators, comma-separated.")
+    ],
+    policies: Annotated[
+        str, typer.Option(help="By name or path/to/file.py:Class, comma-separated.")
+    ] = "conductor,hpa,target_tracking,static",
+    seeds: Annotated[int, typer.Option(help="Loads of each trace.", min=1, max=1000)] = 1,
+    days: Annotated[float, typer.Option(help="Only the last days of each trace.", min=0.01)] = 14.0,
+    quick: Annotated[bool, typer.Option("--quick", help="Only the last 3 days.")] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Vary each policy's principal constants.")
+    ] = False,
+    level: Annotated[
+        SimulationLevel, typer.Option(help="How exactly blocks are simulated.")
+    ] = SimulationLevel.INTERVAL,
+    knobs: Annotated[str | None, typer.Option(help="Only these knobs may be turned.")] = None,
+    peak_streams: Annotated[
+        int | None, typer.Option(help="Streams at each trace's peak.", min=1, max=1_000_000)
+    ] = 2000,
+    target_miss_rate: Annotated[
+        float, typer.Option(help="Share of blocks that may be missed.", min=1e-9, max=0.5)
+    ] = 0.001,
+    node_start: Annotated[
+        float, typer.Option(help="Seconds from a node's request to its first block.", min=0.0)
+    ] = 120.0,
+    pipeline: Annotated[
+        str | None, typer.Option(help="batch, full, or a description (TOML).", metavar="FILE")
+    ] = None,
+    forecaster: Annotated[str, typer.Option(help="By name.")] = "last_value",
+    jobs: Annotated[int | None, typer.Option(help="Processes; all cores.", min=1)] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--resume", help="Keep finished jobs here, and go on.", metavar="DIR"),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write one page for a browser.", metavar="FILE.html")
+    ] = None,
+    raw: Annotated[
+        Path | None, typer.Option(help="Write the rows of every interval.", metavar="DIR")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Play several policies on several traces, and hold them against the oracle."""
+    from kapellmeister.compare import comparison_of, print_report, write_pages
+    from kapellmeister.progress import progress
+    from simulators.comparison import compare as play
+
+    for option, path in (("--json", json), ("--report", report)):
+        _check_writable(option, path)
+    comparison = comparison_of(
+        traces,
+        policies,
+        seeds=seeds,
+        sweep=sweep,
+        cache=cache,
+        jobs=jobs,
+        pipeline=pipeline,
+        last_days=3.0 if quick else days,
+        level=level.value,
+        knobs=None if knobs is None else tuple(knobs.split(",")),
+        peak_streams=peak_streams,
+        target_miss_rate=target_miss_rate,
+        node_start_s=node_start,
+        forecaster=forecaster,
+    )
+    with progress(f"{len(comparison.policies)} policies, {len(comparison.traces)} traces") as bar:
+        figures = play(comparison, bar)
+    _write_json(json, figures)
+    print_report(figures, Console())
+    write_pages(comparison, figures, report, raw)
+
+
 @bench.command("workloads", epilog="Example: kapellmeister bench workloads --json out.json")
 def bench_workloads(
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=3)] = 7,

@@ -26,7 +26,7 @@ def diurnal(time_s: Floats, generator: np.random.Generator) -> Floats:
     day = 2 * np.pi * time_s / DAY_S
     wave = 0.55 - 0.4 * np.cos(day) + 0.1 * np.sin(2 * day)
     weekend = np.where((time_s / DAY_S).astype(int) % 7 >= 5, 0.7, 1.0)
-    return wave * weekend * (1.0 + 0.03 * generator.standard_normal(time_s.size))
+    return np.asarray(wave * weekend * (1.0 + 0.03 * generator.standard_normal(time_s.size)))
 
 
 def burst(time_s: Floats, generator: np.random.Generator) -> Floats:
@@ -42,7 +42,7 @@ def burst(time_s: Floats, generator: np.random.Generator) -> Floats:
 def ramp(time_s: Floats, generator: np.random.Generator) -> Floats:
     """From a tenth to the peak, all the way, with a little noise."""
     rise = 0.1 + 0.9 * time_s / time_s[-1]
-    return rise * (1.0 + 0.01 * generator.standard_normal(time_s.size))
+    return np.asarray(rise * (1.0 + 0.01 * generator.standard_normal(time_s.size)))
 
 
 def steps(time_s: Floats, generator: np.random.Generator) -> Floats:
@@ -56,7 +56,7 @@ def flash_crowd(time_s: Floats, generator: np.random.Generator) -> Floats:
     begin_s = generator.uniform(0.5, 0.9) * time_s[-1]
     rise = 1.0 / (1.0 + np.exp(np.clip(-(time_s - begin_s) / 20.0, -50, 50)))
     leave = np.exp(-np.maximum(time_s - begin_s - 600.0, 0.0) / 3600.0)
-    return 0.1 + 0.9 * rise * leave
+    return np.asarray(0.1 + 0.9 * rise * leave)
 
 
 def poisson(time_s: Floats, generator: np.random.Generator) -> Floats:

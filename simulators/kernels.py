@@ -23,7 +23,7 @@ from simulators.level import NodeState, Outcome, Work
 LOWEST_MS = 0.01
 RATIO = 1.005
 BINS = 2400
-BIN_EDGES_MS: NDArray[np.float64] = LOWEST_MS * RATIO ** np.arange(BINS + 1)
+BIN_EDGES_MS: NDArray[np.float64] = np.geomspace(LOWEST_MS, LOWEST_MS * RATIO**BINS, BINS + 1)
 PLAY_OUT_PERIODS = 2.0
 """From capture to play-out: one period to the deadline, and one of buffer."""
 JITTER, RESIDUAL, LATENESS = 0, 1 << 20, 1 << 21

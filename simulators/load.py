@@ -48,6 +48,16 @@ class Load:
         scored[: self.warm_up_steps] = False
         return scored
 
+    def from_step(self, first: int) -> Load:
+        """The same path from a step on, with what is left of the warm-up."""
+        return Load(
+            self.name,
+            self.step_s,
+            self.streams[first:],
+            self.known[first:],
+            max(0, self.warm_up_steps - first),
+        )
+
 
 def realise(
     trace: LoadTrace,
@@ -74,7 +84,7 @@ def realise(
     times_s = np.array(trace.time_s[: values.size])
     first_s, warm_up_s, end_s = _span(trace.name, times_s, step_s, last_days)
     steps = int((end_s - first_s) / step_s + 1e-9)
-    at_s = first_s + step_s * np.arange(steps)
+    at_s: Floats = first_s + step_s * np.arange(steps, dtype=np.float64)
     sample = np.maximum(np.searchsorted(times_s, at_s + 1e-9, side="right") - 1, 0)
     held = _held(values)
     generator = np.random.default_rng(seed)

@@ -72,7 +72,7 @@ def oracle_delayed(horizon: Horizon, start_s: float, target_miss_rate: float) ->
         else:
             low = middle
     starts = np.maximum(np.diff(best, prepend=best[:1]), 0)
-    node_s = horizon.step_s * best + start_s * starts
+    node_s: Floats = np.asarray(horizon.step_s * best + start_s * starts, np.float64)
     return _priced(best, node_s, horizon, missed, submitted)
 
 
@@ -86,7 +86,9 @@ def oracle_instant(horizon: Horizon, target_miss_rate: float) -> OraclePlan:
     nodes = enough[rows].astype(np.int64)
     missed = float(misses[rows, nodes - 1][horizon.scored].sum())
     submitted = float(horizon.streams[horizon.scored].sum())
-    return _priced(nodes, horizon.step_s * nodes, horizon, missed, submitted)
+    return _priced(
+        nodes, np.asarray(horizon.step_s * nodes, np.float64), horizon, missed, submitted
+    )
 
 
 def _priced(

@@ -207,7 +207,7 @@ class SimulatedPlant:
             return False
         spell = int(now_s / calibration.contended_mean_s)
         draw = uniform(self._world.seed, node.number, spell, CONTENTION)
-        return draw < calibration.contended_share
+        return bool(draw < calibration.contended_share)
 
     def _work(self, streams: int, nodes: int, contended: bool, conditions: Conditions) -> Work:
         classes = self._values["thread_classes"]
@@ -222,7 +222,7 @@ class SimulatedPlant:
             contended=contended,
             slowdown=conditions.slowdown,
             link_factor=conditions.link_factor,
-            nodes=nodes,
+            nodes=nodes if self._world.calibration.link is not None else 1,
         )
 
     def _memory(self, streams: int, nodes: int, conditions: Conditions) -> Memory | None:

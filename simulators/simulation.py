@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,14 +100,18 @@ class Simulation:
         )
 
     def load(self) -> Load:
-        """The load path of this trace and seed."""
-        return realise(
+        """The load path of this trace and seed, with as much warm-up as the policy needs."""
+        load = realise(
             self.trace,
             self.step_s,
             self.seed,
             peak_streams=self.peak_streams,
             last_days=self.last_days,
         )
+        looks_back_s = getattr(plugins.find("policies", self.policy), "looks_back_s", math.inf)
+        if self.faults.faults or not math.isfinite(looks_back_s):
+            return load
+        return load.from_step(max(0, load.warm_up_steps - math.ceil(looks_back_s / self.step_s)))
 
 
 class _Nobody:

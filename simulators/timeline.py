@@ -78,7 +78,7 @@ class Timeline:
         """The 50 %, 95 %, 99 % quantiles and the maximum; None where no block was finished."""
         times_ms, weights = [BIN_EDGES_MS[1:]], [self.histogram.astype(np.float64)]
         for law, blocks in self.laws.items():
-            times_ms.append(GRID_MS * np.arange(law.latencies.size))
+            times_ms.append(GRID_MS * np.arange(law.latencies.size, dtype=np.float64))
             weights.append(blocks * law.latencies)
         times, weight = np.concatenate(times_ms), np.concatenate(weights)
         order = np.argsort(times)

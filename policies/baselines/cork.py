@@ -68,6 +68,7 @@ class Cork:
 
     name: ClassVar[str] = "cork"
     uses_forecast: ClassVar[bool] = False
+    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"reserve": (0.6, 0.7, 0.8, 0.9, 0.95)}
     )
@@ -89,7 +90,7 @@ class Cork:
         why = f"a batch of {wanted} takes {law.latency_ms(int(str(wanted))):.2f} ms"
         if wanted == size:
             return Proposal(reason=why), remembers
-        effect = Effect("latency_p99_ms", "ms", (Expectation(0.0, deadline_ms, deadline_ms),))
+        effect = Effect("miss_rate", "of the blocks", (Expectation(0.0, 1.0, 1.0),))
         return Proposal((Action("batch_size", int(str(wanted)), why, effect),)), remembers
 
 

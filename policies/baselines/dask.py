@@ -49,6 +49,7 @@ class Dask:
 
     name: ClassVar[str] = "dask"
     uses_forecast: ClassVar[bool] = False
+    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0), "wait": (3.0,)}
     )
@@ -60,7 +61,9 @@ class Dask:
             return Proposal(reason="the load is not known"), state
         duration_s = 5.0
         wanted = target(reading.load / self.streams_per_node * duration_s, duration_s)
-        ticks = int(number(remembered(state).get("ticks"), 0.0))
-        nodes, ticks = nominated(reading.clamped(wanted), reading.wanted, ticks, int(self.wait))
+        memory = remembered(state)
+        ticks = int(number(memory.get("ticks"), 0.0))
+        before = int(number(memory.get("target"), reading.wanted))
+        nodes, ticks = nominated(reading.clamped(wanted), before, ticks, int(self.wait))
         why = f"{reading.load:.0f} streams occupy {wanted} nodes"
-        return propose(context, reading, reading.clamped(nodes), why), {"ticks": ticks}
+        return propose(reading, nodes, why), {"ticks": ticks, "target": nodes}

@@ -104,7 +104,7 @@ class DynamoLike:
             nodes, fast_s = self._react(context, nodes, share, latency_ms, samples), now_s + FAST_S
         nodes = reading.clamped(max(nodes, floor))
         why = f"a floor of {floor} for {trend.ahead:.0f} streams; p99 {latency_ms:.2f} ms"
-        return propose(context, reading, nodes, why), {
+        return propose(reading, nodes, why), {
             "samples": [[x, y] for x, y in samples],
             "trend": [trend.value, trend.trend, trend.level, trend.cross, trend.slope],
             "floor": floor,

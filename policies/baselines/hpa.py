@@ -56,6 +56,7 @@ class Hpa:
 
     name: ClassVar[str] = "hpa"
     uses_forecast: ClassVar[bool] = False
+    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
     )
@@ -84,7 +85,7 @@ class Hpa:
         if nodes > reading.wanted:
             added.append((now_s, float(nodes - reading.wanted)))
         why = f"nodes are {reading.utilisation:.0%} busy, the target is {self.target:.0%}"
-        return propose(context, reading, nodes, why), {
+        return propose(reading, nodes, why), {
             "next_s": now_s + SYNC_S,
             "recommended": kept(recent),
             "added": kept(added),

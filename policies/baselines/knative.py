@@ -35,6 +35,7 @@ class Knative:
 
     name: ClassVar[str] = "knative"
     uses_forecast: ClassVar[bool] = False
+    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target_share": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
     )
@@ -61,4 +62,4 @@ class Knative:
         if panicking:
             why += "; in panic nothing shrinks"
             remembers["panic_until_s"] = until_s
-        return propose(context, reading, reading.clamped(wanted), why), remembers
+        return propose(reading, reading.clamped(wanted), why), remembers

@@ -50,16 +50,15 @@ class NodeReading:
         return max(self.low, min(self.high, math.ceil(nodes - 1e-9)))
 
 
-def propose(context: Context, reading: NodeReading, nodes: int, why: str) -> Proposal:
+def propose(reading: NodeReading, nodes: int, why: str) -> Proposal:
     """Ask for that many; nothing where they are asked for already.
 
-    Such laws predict nothing: all that is promised is that the misses will not grow.
+    Such laws predict nothing, and so promise nothing that a change could be held against: it
+    is never undone on their account.
     """
     if nodes == reading.wanted:
         return Proposal(reason=why)
-    missed = fresh(context.observation.miss_rate) or 0.0
-    kept = max(missed, context.objective.target_miss_rate)
-    effect = Effect("miss_rate", "of the blocks", (Expectation(reading.load or 0.0, kept, kept),))
+    effect = Effect("miss_rate", "of the blocks", (Expectation(reading.load or 0.0, 1.0, 1.0),))
     return Proposal((Action("nodes", nodes, why, effect),))
 
 

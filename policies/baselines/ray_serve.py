@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from policies.baselines.node_law import NodeReading, kept, propose, remembered, window
+from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
@@ -60,6 +60,7 @@ class RayServe:
 
     name: ClassVar[str] = "ray_serve"
     uses_forecast: ClassVar[bool] = False
+    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target_share": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
     )
@@ -72,16 +73,18 @@ class RayServe:
         loads = window(memory.get("loads"), reading.time_s, self.look_back_s)
         loads.append((reading.time_s, reading.load))
         mean = sum(load for _, load in loads) / len(loads)
-        before = RayTarget(reading.wanted, *map(_time, (memory.get("up"), memory.get("down"))))
+        nodes = int(number(memory.get("target"), reading.wanted))
+        before = RayTarget(nodes, *map(_time, (memory.get("up"), memory.get("down"))))
         per_node = self.target_share * self.streams_per_node
         target = before.after(reading.time_s, mean, per_node)
         why = f"{mean:.0f} streams on average, {per_node:.0f} are wanted on a node"
         remembers: State = {
             "loads": kept(loads),
+            "target": reading.clamped(target.nodes),
             "up": target.up_since_s,
             "down": target.down_since_s,
         }
-        return propose(context, reading, reading.clamped(target.nodes), why), remembers
+        return propose(reading, reading.clamped(target.nodes), why), remembers
 
 
 def _time(value: State) -> float | None:

@@ -46,7 +46,7 @@ class RollingQuantile:
         for time_s, before in recent:
             if now_s - time_s >= self.lead_s:
                 rise = max(0.0, (load - before) / max(before, 1.0))
-                bin_ = min(int(math.ceil(100.0 * rise)), BINS - 1)
+                bin_ = min(math.ceil(100.0 * rise), BINS - 1)
                 rises[bin_] = rises.get(bin_, 0.0) + 1.0
         recent = [each for each in recent if now_s - each[0] < self.lead_s]
         recent.append((now_s, load))
@@ -63,7 +63,7 @@ class RollingQuantile:
             "held": kept(held),
             "rises": {str(key): count * 0.99999 for key, count in rises.items()},
         }
-        return propose(context, reading, nodes, why), remembers
+        return propose(reading, nodes, why), remembers
 
 
 def _counts(state: State) -> dict[int, float]:

@@ -47,6 +47,7 @@ class Senpai:
 
     name: ClassVar[str] = "senpai"
     uses_forecast: ClassVar[bool] = False
+    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target_us": (1e3, 1e4, 1e5, 1e6)}
     )
@@ -72,9 +73,7 @@ class Senpai:
         }
         if wanted == size:
             return Proposal(reason=why), remembers
-        missed = fresh(context.observation.miss_rate) or 0.0
-        kept = max(missed, context.objective.target_miss_rate)
-        effect = Effect("miss_rate", "of the blocks", (Expectation(0.0, kept, kept),))
+        effect = Effect("miss_rate", "of the blocks", (Expectation(0.0, 1.0, 1.0),))
         return Proposal((Action("vram_block_bytes", wanted, why, effect),)), remembers
 
 

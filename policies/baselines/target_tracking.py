@@ -21,6 +21,7 @@ class TargetTracking:
 
     name: ClassVar[str] = "target_tracking"
     uses_forecast: ClassVar[bool] = False
+    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target": (0.2, 0.35, 0.5, 0.6, 0.7, 0.8), "window_s": (600.0,)}
     )
@@ -35,7 +36,7 @@ class TargetTracking:
         recent.append((reading.time_s, float(wanted)))
         nodes = int(max(value for _, value in recent))
         why = f"nodes are {reading.utilisation:.0%} busy, the target is {self.target:.0%}"
-        return propose(context, reading, nodes, why), {"wanted": kept(_frontier(recent))}
+        return propose(reading, nodes, why), {"wanted": kept(_frontier(recent))}
 
 
 def _frontier(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -23,6 +23,7 @@ class Threshold:
 
     name: ClassVar[str] = "threshold"
     uses_forecast: ClassVar[bool] = False
+    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"high": (0.35, 0.5, 0.6, 0.7, 0.8), "low": (0.3,)}
     )
@@ -32,17 +33,14 @@ class Threshold:
         reading = NodeReading.of(context)
         if reading is None or reading.utilisation is None:
             return Proposal(reason="no utilisation of nodes is known"), state
-        idle_since_s = remembered(state).get("idle_since_s")
-        busy, why = reading.utilisation, f"nodes are {reading.utilisation:.0%} busy"
-        if busy > self.high:
-            nodes = reading.wanted + max(1.0, self.step * reading.wanted)
-            waiting = reading.wanted > reading.ready
-            asked = reading.wanted if waiting else reading.clamped(nodes)
-            return propose(context, reading, asked, why), None
-        if busy >= self.low:
-            return propose(context, reading, reading.wanted, why), None
-        since_s = number(idle_since_s, reading.time_s)
-        if reading.time_s - since_s < self.shrink_after_s:
-            return propose(context, reading, reading.wanted, why), {"idle_since_s": since_s}
-        fewer = reading.clamped(reading.wanted - 1)
-        return propose(context, reading, fewer, why), {"idle_since_s": reading.time_s}
+        memory, busy = remembered(state), reading.utilisation
+        target = int(number(memory.get("target"), reading.wanted))
+        since_s: float | None = None
+        if busy > self.high and reading.ready >= target:
+            target = reading.clamped(target + max(1.0, self.step * target))
+        elif busy < self.low:
+            since_s = number(memory.get("idle_since_s"), reading.time_s)
+            if reading.time_s - since_s >= self.shrink_after_s:
+                target, since_s = reading.clamped(target - 1), reading.time_s
+        remembers: State = {"target": target, "idle_since_s": since_s}
+        return propose(reading, target, f"nodes are {busy:.0%} busy"), remembers

@@ -1,0 +1,142 @@
+"""`kapellmeister compare`: several policies on several traces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from controller.errors import TraceError
+from controller.load import LoadTrace
+from simulators.comparison import Comparison, ComparisonReport, PolicyFigures
+from simulators.generators import find_trace
+from simulators.pipeline_file import find_calibration
+from simulators.simulation import Simulation, check_knobs
+
+
+def comparison_of(
+    traces: str,
+    policies: str,
+    *,
+    seeds: int,
+    sweep: bool,
+    cache: Path | None,
+    jobs: int | None,
+    pipeline: str | None,
+    **common: Any,
+) -> Comparison:
+    """What a user asked for; every file is read before anything is simulated."""
+    found = find_traces(traces)
+    names = tuple(dict.fromkeys(name for name in policies.split(",") if name))
+    base = Simulation(policy=names[0] if names else "conductor", trace=found[0], **common)
+    if pipeline is not None:
+        base = Simulation(
+            policy=base.policy, trace=base.trace, calibration=find_calibration(pipeline), **common
+        )
+    check_knobs(base)
+    for trace in found:
+        Simulation(policy="static", trace=trace, **common).load()  # too short a trace says so now
+    return Comparison(names, found, base, tuple(range(1, seeds + 1)), sweep, cache, jobs)
+
+
+def find_traces(text: str) -> tuple[LoadTrace, ...]:
+    """All traces named, folders taken apart, each once. Raises TraceError where there is none."""
+    traces: dict[str, LoadTrace] = {}
+    for name in filter(None, text.split(",")):
+        folder = Path(name)
+        files = sorted(folder.glob("*.csv")) if folder.is_dir() else [name]
+        if not files:
+            raise TraceError(folder, None, "holds no CSV file", "name another folder")
+        for each in files:
+            trace = find_trace(str(each))
+            traces[trace.name] = trace
+    if not traces:
+        raise TraceError(Path(text), None, "names no trace", "name a file or a generator")
+    return tuple(traces.values())
+
+
+def write_pages(
+    comparison: Comparison, figures: ComparisonReport, report: Path | None, raw: Path | None
+) -> None:
+    """The page and the rows, as far as they are asked for: the default settings once more."""
+    if report is None and raw is None:
+        return
+    from simulators.report import timelines, write_report
+
+    from kapellmeister.progress import progress
+
+    with progress("drawing") as advance:
+        lines = timelines(comparison, figures, advance)
+    if raw is not None:
+        from simulators.raw import write_raw
+
+        write_raw(raw, comparison, lines)
+    if report is not None:
+        write_report(figures, lines, report)
+
+
+def print_report(report: ComparisonReport, console: Console) -> None:
+    """One line a policy, and how to read it."""
+    table = Table(box=None, padding=(0, 1))
+    heads = ["policy", "turned", "missed", "worst trace", "cost, x oracle's", "95 %"]
+    heads += ["one setting", "in hindsight"] if report.swept else []
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number < 2 else "right", overflow="fold")
+    for name, figures in report.policies.items():
+        table.add_row(*_row(name, figures, report.swept))
+    console.print(table)
+    for line in _versus(report):
+        console.print(line)
+    console.print(
+        f"{len(report.traces)} traces, {len(report.seeds)} loads of each; the oracle knows the "
+        f"load and misses {report.target_miss_rate:.2%}.",
+        style="dim",
+    )
+
+
+def _row(name: str, figures: PolicyFigures, swept: bool) -> list[str]:
+    knobs, default = ", ".join(figures.knobs) or "nothing", figures.default
+    if figures.error is not None or default is None:
+        return [name, knobs, f"failed: {figures.error}"]
+    low_high = default.ci95
+    row = [
+        name,
+        knobs,
+        _percent(default.miss_rate),
+        _percent(default.worst_miss_rate),
+        _times(default.cost_vs_oracle),
+        "" if low_high is None else f"{low_high[0]:.2f} to {low_high[1]:.2f}",
+    ]
+    if not swept:
+        return row
+    one = figures.one_setting
+    costs = list((figures.hindsight or {}).values())
+    met = [cost for cost in costs if cost is not None]
+    hindsight = "no trace" if not met else f"{sum(met) / len(met):.2f} ({len(met)}/{len(costs)})"
+    named = "none" if one is None else f"{_times(one.cost_vs_oracle)} {_setting(one.setting)}"
+    return [*row, named, hindsight]
+
+
+def _setting(setting: dict[str, float]) -> str:
+    return ", ".join(f"{key} {value:g}" for key, value in setting.items()) or "as shipped"
+
+
+def _versus(report: ComparisonReport) -> list[str]:
+    first = next(iter(report.policies))
+    lines = []
+    for name, figures in report.policies.items():
+        found = (figures.versus_first or {}).get("cost_vs_oracle")
+        if found is not None:
+            mean, low, high = found
+            lines.append(f"{name} against {first}: cost {mean:+.2f} ({low:+.2f} to {high:+.2f})")
+    return lines
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3%}"
+
+
+def _times(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,423 @@
+"""Policies on the same loads: costs and misses, side by side and against the oracle."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import multiprocessing
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from controller import plugins
+from controller.errors import KapellmeisterError
+from controller.load import LoadTrace
+from simulators.simulation import Simulation, oracles, run
+from simulators.splits import family
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+
+class _Figures(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class JobFigures(_Figures):
+    """One policy at one setting on one load, over the scored steps; `error` where it failed."""
+
+    policy: str
+    setting: dict[str, float]
+    trace: str
+    seed: int
+    knobs: tuple[str, ...] = ()
+    blocks: int = 0
+    missed: int = 0
+    node_hours: float = 0.0
+    error: str | None = None
+
+
+class OracleJob(_Figures):
+    """What the oracle pays for one load."""
+
+    trace: str
+    seed: int
+    node_hours: float
+
+
+class TraceFigures(_Figures):
+    """One policy on one trace, all seeds together; None where nothing was played."""
+
+    miss_rate: float | None
+    cost_vs_oracle: float | None
+
+
+class SettingFigures(_Figures):
+    """One setting on all traces: misses pooled, the worst trace, and the mean cost."""
+
+    setting: dict[str, float]
+    miss_rate: float | None
+    worst_miss_rate: float | None
+    cost_vs_oracle: float | None
+
+
+class DefaultFigures(SettingFigures):
+    """The setting that a policy ships with; `ci95` is of the cost, over traces."""
+
+    ci95: tuple[float, float] | None
+    traces: dict[str, TraceFigures]
+
+
+class PolicyFigures(_Figures):
+    """One policy; the swept figures are None where no setting reaches the target."""
+
+    knobs: tuple[str, ...]
+    default: DefaultFigures | None = None
+    one_setting: SettingFigures | None = None
+    hindsight: dict[str, float | None] | None = None
+    settings: tuple[SettingFigures, ...] = ()
+    versus_first: dict[str, tuple[float, float, float]] | None = None
+    error: str | None = None
+
+
+class ComparisonReport(_Figures):
+    """All policies on all traces. Costs are relative to the delayed oracle's on each load.
+
+    `versus_first` holds, for the cost and the miss rate, the mean difference from the first
+    policy on the same loads and its 95 % interval.
+    """
+
+    policies: dict[str, PolicyFigures]
+    traces: tuple[str, ...]
+    seeds: tuple[int, ...]
+    target_miss_rate: float
+    level: str
+    swept: bool
+    interval_s: float
+    last_days: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What to compare. `base` holds all that the simulations have in common.
+
+    `cache` is a folder in which every finished job is kept, so that an interrupted comparison
+    goes on where it was; `jobs` how many processes work at once.
+    """
+
+    policies: tuple[str, ...]
+    traces: tuple[LoadTrace, ...]
+    base: Simulation
+    seeds: tuple[int, ...] = (1,)
+    sweep: bool = False
+    cache: Path | None = None
+    jobs: int | None = None
+
+    def simulations(self) -> Iterator[Simulation]:
+        """Every policy at every setting on every load."""
+        for trace, seed, policy in itertools.product(self.traces, self.seeds, self.policies):
+            for setting in self.settings(policy):
+                yield replace(self.base, policy=policy, trace=trace, seed=seed, constants=setting)
+
+    def settings(self, policy: str) -> tuple[Mapping[str, float], ...]:
+        """The setting it ships with, and those that its class names for a sweep."""
+        swept: Mapping[str, Sequence[float]] = {}
+        if self.sweep:
+            swept = getattr(plugins.find("policies", policy), "SWEEP", {})
+        if not swept:
+            return ({},)
+        combined = itertools.product(*swept.values())
+        return ({}, *(dict(zip(swept, values, strict=True)) for values in combined))
+
+
+@dataclass(slots=True)
+class _Results:
+    """What is known so far; kept in a file, one line a job."""
+
+    path: Path | None
+    jobs: dict[str, JobFigures] = field(default_factory=dict)
+    references: dict[str, OracleJob] = field(default_factory=dict)
+
+    def load(self) -> None:
+        """Read what an earlier run finished; a line that was cut off is done again."""
+        if self.path is None or not self.path.exists():
+            return
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if "job" in entry:
+                self.jobs[entry["key"]] = JobFigures.model_validate(entry["job"])
+            else:
+                self.references[entry["key"]] = OracleJob.model_validate(entry["oracle"])
+
+    def add(self, key: str, figures: JobFigures | OracleJob) -> None:
+        """Keep one result, at once."""
+        kind = "job" if isinstance(figures, JobFigures) else "oracle"
+        if isinstance(figures, JobFigures):
+            self.jobs[key] = figures
+        else:
+            self.references[key] = figures
+        if self.path is not None:
+            line = json.dumps({"key": key, kind: figures.model_dump()})
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
+
+def compare(
+    comparison: Comparison, progress: Callable[[float], None] = lambda _: None
+) -> ComparisonReport:
+    """Play all of it on all cores, and sum it up.
+
+    A policy that fails is marked with its error and the rest is finished. Raises
+    KapellmeisterError for a policy that does not exist.
+    """
+    for policy in comparison.policies:
+        plugins.find("policies", policy)
+    results = _Results(_results_path(comparison))
+    results.load()
+    _play(comparison, results, progress)
+    return summed_up(comparison, results.jobs.values(), results.references.values())
+
+
+def _results_path(comparison: Comparison) -> Path | None:
+    if comparison.cache is None:
+        return None
+    comparison.cache.mkdir(parents=True, exist_ok=True)
+    return comparison.cache / "jobs.jsonl"
+
+
+def _play(comparison: Comparison, results: _Results, progress: Callable[[float], None]) -> None:
+    todo: list[tuple[str, Callable[[Simulation], Any], Simulation]] = []
+    for trace, seed in itertools.product(comparison.traces, comparison.seeds):
+        simulation = replace(comparison.base, trace=trace, seed=seed)
+        todo.append((_key("oracle", simulation), play_oracle, simulation))
+    todo += [(_key("job", each), play_job, each) for each in comparison.simulations()]
+    wanted = {key for key, _, _ in todo}
+    results.jobs = {key: each for key, each in results.jobs.items() if key in wanted}
+    results.references = {k: each for k, each in results.references.items() if k in wanted}
+    todo = [each for each in todo if each[0] not in results.jobs | results.references]
+    done = len(wanted) - len(todo)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(comparison.jobs, mp_context=context) as pool:
+        running: dict[Future[Any], str] = {
+            pool.submit(work, simulation): key for key, work, simulation in todo
+        }
+        try:
+            while running:
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    results.add(running.pop(future), future.result())
+                    done += 1
+                progress(done / len(wanted))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def play_job(simulation: Simulation) -> JobFigures:
+    """One simulation, without its oracle; a policy's failure is a result."""
+    named = {
+        "policy": simulation.policy,
+        "setting": dict(simulation.constants),
+        "trace": simulation.trace.name,
+        "seed": simulation.seed,
+    }
+    try:
+        timeline = run(simulation, simulation.load())
+    except KapellmeisterError as error:
+        return JobFigures(**named, error=str(error))
+    counts = timeline.counts()
+    return JobFigures(
+        **named,
+        knobs=tuple(sorted(timeline.turned)),
+        blocks=counts.submitted,
+        missed=counts.missed,
+        node_hours=timeline.node_hours(),
+    )
+
+
+def play_oracle(simulation: Simulation) -> OracleJob:
+    """What who knows the load would pay for it."""
+    load = simulation.load()
+    delayed, _ = oracles(simulation, load, load.scored)
+    return OracleJob(
+        trace=simulation.trace.name, seed=simulation.seed, node_hours=delayed.node_hours
+    )
+
+
+def _key(kind: str, simulation: Simulation) -> str:
+    """What a result depends on, as a hash: the same key means the same figures."""
+    trace = simulation.trace
+    samples = hashlib.sha256(repr((trace.time_s, trace.streams)).encode()).hexdigest()
+    plain = replace(simulation, trace=LoadTrace(trace.name, (0.0,), (0.0,)))
+    told = (kind, samples, repr(plain), platform.python_version(), np.__version__)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
+
+
+def summed_up(comparison: Comparison, jobs: Any, references: Any) -> ComparisonReport:
+    """The report of finished jobs."""
+    oracle = {(each.trace, each.seed): each.node_hours for each in references}
+    by_policy: dict[str, list[JobFigures]] = {name: [] for name in comparison.policies}
+    for job in jobs:
+        by_policy[job.policy].append(job)
+    target = comparison.base.target_miss_rate
+    figures = {
+        name: _policy(done, oracle, target, comparison.sweep) for name, done in by_policy.items()
+    }
+    first = figures[comparison.policies[0]].default
+    for name in comparison.policies[1:]:
+        versus = _versus(figures[name].default, first)
+        figures[name] = figures[name].model_copy(update={"versus_first": versus})
+    return ComparisonReport(
+        policies=figures,
+        traces=tuple(trace.name for trace in comparison.traces),
+        seeds=comparison.seeds,
+        target_miss_rate=target,
+        level=comparison.base.level,
+        swept=comparison.sweep,
+        interval_s=comparison.base.step_s,
+        last_days=comparison.base.last_days,
+    )
+
+
+def _policy(
+    jobs: Sequence[JobFigures],
+    oracle: Mapping[tuple[str, int], float],
+    target: float,
+    swept: bool,
+) -> PolicyFigures:
+    knobs = tuple(sorted({knob for job in jobs for knob in job.knobs}))
+    errors = [job.error for job in jobs if job.error is not None]
+    if errors:
+        return PolicyFigures(knobs=knobs, error=errors[0])
+    by_setting: dict[str, list[JobFigures]] = {}
+    for job in jobs:
+        by_setting.setdefault(json.dumps(job.setting, sort_keys=True), []).append(job)
+    per_trace = {key: _per_trace(each, oracle) for key, each in by_setting.items()}
+    settings = {
+        key: _setting(each[0].setting, each, per_trace[key]) for key, each in by_setting.items()
+    }
+    default, traces = settings["{}"], per_trace["{}"]
+    costs = {name: t.cost_vs_oracle for name, t in traces.items() if t.cost_vs_oracle is not None}
+    described = DefaultFigures(**default.model_dump(), ci95=interval(costs), traces=traces)
+    if not swept:
+        return PolicyFigures(knobs=knobs, default=described)
+    return PolicyFigures(
+        knobs=knobs,
+        default=described,
+        one_setting=_cheapest(settings.values(), target),
+        hindsight={name: _hindsight(name, per_trace.values(), target) for name in traces},
+        settings=tuple(settings.values()),
+    )
+
+
+def _per_trace(
+    jobs: Sequence[JobFigures], oracle: Mapping[tuple[str, int], float]
+) -> dict[str, TraceFigures]:
+    traces: dict[str, list[JobFigures]] = {}
+    for job in jobs:
+        traces.setdefault(job.trace, []).append(job)
+    return {
+        name: TraceFigures(
+            miss_rate=_rate(each),
+            cost_vs_oracle=_ratio(
+                sum(job.node_hours for job in each),
+                sum(oracle[job.trace, job.seed] for job in each),
+            ),
+        )
+        for name, each in traces.items()
+    }
+
+
+def _setting(
+    setting: dict[str, float], jobs: Sequence[JobFigures], traces: Mapping[str, TraceFigures]
+) -> SettingFigures:
+    rates = [each.miss_rate for each in traces.values() if each.miss_rate is not None]
+    costs = [each.cost_vs_oracle for each in traces.values() if each.cost_vs_oracle is not None]
+    return SettingFigures(
+        setting=setting,
+        miss_rate=_rate(jobs),
+        worst_miss_rate=max(rates, default=None),
+        cost_vs_oracle=fmean(costs) if costs else None,
+    )
+
+
+def _cheapest(settings: Any, target: float) -> SettingFigures | None:
+    """The cheapest setting that meets the target, all traces together."""
+    meeting = [
+        each
+        for each in settings
+        if each.miss_rate is not None and each.miss_rate <= target and each.cost_vs_oracle
+    ]
+    return min(meeting, key=lambda each: each.cost_vs_oracle, default=None)
+
+
+def _hindsight(name: str, settings: Any, target: float) -> float | None:
+    """The least cost on one trace of a setting that meets the target there."""
+    costs = [
+        each[name].cost_vs_oracle
+        for each in settings
+        if each[name].miss_rate is not None
+        and each[name].miss_rate <= target
+        and each[name].cost_vs_oracle is not None
+    ]
+    return min(costs, default=None)
+
+
+def _rate(jobs: Sequence[JobFigures]) -> float | None:
+    return _ratio(sum(job.missed for job in jobs), sum(job.blocks for job in jobs))
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def interval(values: Mapping[str, float]) -> tuple[float, float] | None:
+    """The 95 % interval of the mean over traces: a bootstrap of families, then of their traces.
+
+    None of fewer than two traces, of which nothing can be said (Efron and Tibshirani, 1993).
+    """
+    if len(values) < 2:
+        return None
+    families: dict[str, list[float]] = {}
+    for name, value in values.items():
+        families.setdefault(family(name), []).append(value)
+    groups = [np.array(each) for each in families.values()]
+    generator = np.random.default_rng(0)
+    means = np.empty(RESAMPLES)
+    for sample in range(RESAMPLES):
+        chosen = generator.integers(0, len(groups), len(groups))
+        drawn = [groups[k][generator.integers(0, groups[k].size, groups[k].size)] for k in chosen]
+        means[sample] = np.concatenate(drawn).mean()
+    low, high = np.quantile(means, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+    return float(low), float(high)
+
+
+def _versus(
+    own: DefaultFigures | None, first: DefaultFigures | None
+) -> dict[str, tuple[float, float, float]] | None:
+    """Mean difference and interval, trace by trace; None where either policy failed."""
+    if own is None or first is None:
+        return None
+    versus = {}
+    for quantity in ("cost_vs_oracle", "miss_rate"):
+        differences = {
+            name: getattr(own.traces[name], quantity) - getattr(first.traces[name], quantity)
+            for name in own.traces
+            if getattr(own.traces[name], quantity) is not None
+            and getattr(first.traces[name], quantity) is not None
+        }
+        bounds = interval(differences)
+        if bounds is not None:
+            versus[quantity] = (fmean(differences.values()), *bounds)
+    return versus

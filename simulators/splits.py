@@ -1,0 +1,42 @@
+"""Which traces, and which part of each, are for training, for choosing, and for judging."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Literal
+
+from controller.load import LoadTrace
+
+Split = Literal["train", "validation", "test"]
+PARTS: dict[Split, tuple[float, float]] = {
+    "train": (0.0, 0.6),
+    "validation": (0.6, 0.8),
+    "test": (0.8, 1.0),
+}
+
+
+def split(trace: LoadTrace, part: Split) -> LoadTrace:
+    """The first 60 %, the next 20 % or the last 20 % of a trace, its time starting from 0.
+
+    Parts follow each other in time, so that nothing that is judged was seen in training.
+    """
+    begin, end = (share * trace.duration_s for share in PARTS[part])
+    last = part == "test"
+    kept = [
+        (time_s - begin, value)
+        for time_s, value in zip(trace.time_s, trace.streams, strict=True)
+        if begin <= time_s < end or (last and time_s >= begin)
+    ]
+    times, streams = zip(*kept, strict=True)
+    shifted = tuple(time_s - times[0] for time_s in times)
+    return replace(trace, name=f"{trace.name}/{part}", time_s=shifted, streams=streams)
+
+
+def family(name: str) -> str:
+    """What traces of one origin have in common: the name up to its first digit or separator.
+
+    `radio_tower1_5min.csv` and `radio_total_1h.csv` are both of the family `radio`.
+    """
+    found = re.match(r"[A-Za-z]+", name)
+    return found[0].lower() if found else name
