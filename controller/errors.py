@@ -147,6 +147,14 @@ class PolicyFailure(KapellmeisterError, RuntimeError):  # noqa: N818 - the polic
         return type(self), self.arguments
 
 
+class MissingExtraError(KapellmeisterError, ImportError):
+    """What was asked for needs a package that is installed only on request."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        why = f"this needs {package}: pip install 'kapellmeister[{extra}]'"
+        super().__init__(why)
+
+
 class KnobError(KapellmeisterError, ValueError):
     """A knob was named that the plant has not."""
 

@@ -338,33 +338,39 @@ def compare(
     json: JsonFile = None,
 ) -> None:
     """Play several policies on several traces, and hold them against the oracle."""
-    from kapellmeister.compare import comparison_of, print_report, write_pages
+    from kapellmeister.compare import comparison_of, print_report, rows_folder, write_page
     from kapellmeister.progress import progress
     from simulators.comparison import compare as play
+    from simulators.raw import write_manifest
 
     for option, path in (("--json", json), ("--report", report)):
         _check_writable(option, path)
-    comparison = comparison_of(
-        traces,
-        policies,
-        seeds=seeds,
-        sweep=sweep,
-        cache=cache,
-        jobs=jobs,
-        pipeline=pipeline,
-        last_days=3.0 if quick else days,
-        level=level.value,
-        knobs=None if knobs is None else tuple(knobs.split(",")),
-        peak_streams=peak_streams,
-        target_miss_rate=target_miss_rate,
-        node_start_s=node_start,
-        forecaster=forecaster,
-    )
-    with progress(f"{len(comparison.policies)} policies, {len(comparison.traces)} traces") as bar:
-        figures = play(comparison, bar)
-    _write_json(json, figures)
-    print_report(figures, Console())
-    write_pages(comparison, figures, report, raw)
+    with rows_folder(report, raw) as rows:
+        comparison = comparison_of(
+            traces,
+            policies,
+            seeds=seeds,
+            sweep=sweep,
+            cache=cache,
+            rows=rows,
+            jobs=jobs,
+            pipeline=pipeline,
+            last_days=3.0 if quick else days,
+            level=level.value,
+            knobs=None if knobs is None else tuple(knobs.split(",")),
+            peak_streams=peak_streams,
+            target_miss_rate=target_miss_rate,
+            node_start_s=node_start,
+            forecaster=forecaster,
+        )
+        if raw is not None:
+            write_manifest(raw, comparison)
+        with progress(f"{len(comparison.policies)} policies, {len(comparison.traces)} traces") as p:
+            figures = play(comparison, p)
+        _write_json(json, figures)
+        print_report(figures, Console())
+        if report is not None and rows is not None:
+            write_page(figures, rows, report)
 
 
 @bench.command("workloads", epilog="Example: kapellmeister bench workloads --json out.json")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -10,9 +14,12 @@ from rich.table import Table
 
 from controller.errors import TraceError
 from controller.load import LoadTrace
+from kapellmeister.progress import progress
 from simulators.comparison import Comparison, ComparisonReport, PolicyFigures
 from simulators.generators import find_trace
 from simulators.pipeline_file import find_calibration
+from simulators.raw import check_arrow
+from simulators.report import Page, check_plotly
 from simulators.simulation import Simulation, check_knobs
 
 
@@ -23,6 +30,7 @@ def comparison_of(
     seeds: int,
     sweep: bool,
     cache: Path | None,
+    rows: Path | None,
     jobs: int | None,
     pipeline: str | None,
     **common: Any,
@@ -38,7 +46,7 @@ def comparison_of(
     check_knobs(base)
     for trace in found:
         Simulation(policy="static", trace=trace, **common).load()  # too short a trace says so now
-    return Comparison(names, found, base, tuple(range(1, seeds + 1)), sweep, cache, jobs)
+    return Comparison(names, found, base, tuple(range(1, seeds + 1)), sweep, cache, rows, jobs)
 
 
 def find_traces(text: str) -> tuple[LoadTrace, ...]:
@@ -57,24 +65,27 @@ def find_traces(text: str) -> tuple[LoadTrace, ...]:
     return tuple(traces.values())
 
 
-def write_pages(
-    comparison: Comparison, figures: ComparisonReport, report: Path | None, raw: Path | None
-) -> None:
-    """The page and the rows, as far as they are asked for: the default settings once more."""
-    if report is None and raw is None:
-        return
-    from simulators.report import timelines, write_report
+@contextmanager
+def rows_folder(report: Path | None, raw: Path | None) -> Iterator[Path | None]:
+    """Where the rows are kept that were asked for, by themselves or for a page.
 
-    from kapellmeister.progress import progress
-
-    with progress("drawing") as advance:
-        lines = timelines(comparison, figures, advance)
-    if raw is not None:
-        from simulators.raw import write_raw
-
-        write_raw(raw, comparison, lines)
+    Raises MissingExtraError where a package is missing: before hours of work, not after.
+    """
     if report is not None:
-        write_report(figures, lines, report)
+        check_plotly()
+    if report is not None or raw is not None:
+        check_arrow()
+    if raw is not None or report is None:
+        yield raw
+        return
+    with TemporaryDirectory(prefix="kapellmeister-") as folder:
+        yield Path(folder)
+
+
+def write_page(figures: ComparisonReport, rows: Path, path: Path) -> None:
+    """The page that shows the figures and the rows they come from."""
+    with progress("drawing") as advance:
+        Page(figures, rows, metadata.version("kapellmeister")).write(path, advance)
 
 
 def print_report(report: ComparisonReport, console: Console) -> None:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from controller import plugins
 from controller.errors import KapellmeisterError
 from controller.load import LoadTrace
+from simulators.raw import is_written, rows_path, trace_hash, write_rows
 from simulators.simulation import Simulation, oracles, run
 from simulators.splits import family
 
@@ -110,7 +111,8 @@ class Comparison:
     """What to compare. `base` holds all that the simulations have in common.
 
     `cache` is a folder in which every finished job is kept, so that an interrupted comparison
-    goes on where it was; `jobs` how many processes work at once.
+    goes on where it was; `rows` one in which every step of the default settings is kept.
+    `jobs` is how many processes work at once.
     """
 
     policies: tuple[str, ...]
@@ -119,6 +121,7 @@ class Comparison:
     seeds: tuple[int, ...] = (1,)
     sweep: bool = False
     cache: Path | None = None
+    rows: Path | None = None
     jobs: int | None = None
 
     def simulations(self) -> Iterator[Simulation]:
@@ -160,6 +163,14 @@ class _Results:
             else:
                 self.references[entry["key"]] = OracleJob.model_validate(entry["oracle"])
 
+    def has(self, job: _Job) -> bool:
+        """Whether the job is done, and its rows are there as far as it has any."""
+        played = self.jobs.get(job.key)
+        if played is not None and played.error is not None:
+            return True
+        known = played is not None or job.key in self.references
+        return known and (job.rows is None or is_written(job.rows, job.key))
+
     def add(self, key: str, figures: JobFigures | OracleJob) -> None:
         """Keep one result, at once."""
         kind = "job" if isinstance(figures, JobFigures) else "oracle"
@@ -197,20 +208,16 @@ def _results_path(comparison: Comparison) -> Path | None:
 
 
 def _play(comparison: Comparison, results: _Results, progress: Callable[[float], None]) -> None:
-    todo: list[tuple[str, Callable[[Simulation], Any], Simulation]] = []
-    for trace, seed in itertools.product(comparison.traces, comparison.seeds):
-        simulation = replace(comparison.base, trace=trace, seed=seed)
-        todo.append((_key("oracle", simulation), play_oracle, simulation))
-    todo += [(_key("job", each), play_job, each) for each in comparison.simulations()]
-    wanted = {key for key, _, _ in todo}
+    jobs = list(_jobs(comparison))
+    wanted = {job.key for job in jobs}
     results.jobs = {key: each for key, each in results.jobs.items() if key in wanted}
     results.references = {k: each for k, each in results.references.items() if k in wanted}
-    todo = [each for each in todo if each[0] not in results.jobs | results.references]
-    done = len(wanted) - len(todo)
+    todo = [job for job in jobs if not results.has(job)]
+    done = len(jobs) - len(todo)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(comparison.jobs, mp_context=context) as pool:
         running: dict[Future[Any], str] = {
-            pool.submit(work, simulation): key for key, work, simulation in todo
+            pool.submit(job.play, job.simulation, job.key, job.rows): job.key for job in todo
         }
         try:
             while running:
@@ -218,13 +225,37 @@ def _play(comparison: Comparison, results: _Results, progress: Callable[[float],
                 for future in finished:
                     results.add(running.pop(future), future.result())
                     done += 1
-                progress(done / len(wanted))
+                progress(done / len(jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def play_job(simulation: Simulation) -> JobFigures:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One simulation to play, under the key of its result; `rows` is where its steps go."""
+
+    key: str
+    play: Callable[[Simulation, str, Path | None], JobFigures | OracleJob]
+    simulation: Simulation
+    rows: Path | None
+
+
+def _jobs(comparison: Comparison) -> Iterator[_Job]:
+    """The oracles first, then the simulations."""
+    folder = comparison.rows
+    for trace, seed in itertools.product(comparison.traces, comparison.seeds):
+        simulation = replace(comparison.base, trace=trace, seed=seed)
+        rows = None if folder is None else rows_path(folder, trace.name, seed, None)
+        yield _Job(_key("oracle", simulation), play_oracle, simulation, rows)
+    for each in comparison.simulations():
+        rows = None
+        if folder is not None and not each.constants:
+            rows = rows_path(folder, each.trace.name, each.seed, each.policy)
+        yield _Job(_key("job", each), play_job, each, rows)
+
+
+def play_job(simulation: Simulation, key: str, rows: Path | None) -> JobFigures:
     """One simulation, without its oracle; a policy's failure is a result."""
     named = {
         "policy": simulation.policy,
@@ -236,6 +267,8 @@ def play_job(simulation: Simulation) -> JobFigures:
         timeline = run(simulation, simulation.load())
     except KapellmeisterError as error:
         return JobFigures(**named, error=str(error))
+    if rows is not None:
+        write_rows(rows, timeline.rows(), key)
     counts = timeline.counts()
     return JobFigures(
         **named,
@@ -246,10 +279,14 @@ def play_job(simulation: Simulation) -> JobFigures:
     )
 
 
-def play_oracle(simulation: Simulation) -> OracleJob:
+def play_oracle(simulation: Simulation, key: str, rows: Path | None) -> OracleJob:
     """What who knows the load would pay for it."""
     load = simulation.load()
-    delayed, _ = oracles(simulation, load, load.scored)
+    delayed, instant = oracles(simulation, load, load.scored)
+    if rows is not None:
+        nodes = {"nodes": delayed.nodes, "nodes_instant": instant.nodes}
+        columns = {"time_s": load.time_s, "load": load.streams, **nodes, "scored": load.scored}
+        write_rows(rows, columns, key)
     return OracleJob(
         trace=simulation.trace.name, seed=simulation.seed, node_hours=delayed.node_hours
     )
@@ -258,7 +295,7 @@ def play_oracle(simulation: Simulation) -> OracleJob:
 def _key(kind: str, simulation: Simulation) -> str:
     """What a result depends on, as a hash: the same key means the same figures."""
     trace = simulation.trace
-    samples = hashlib.sha256(repr((trace.time_s, trace.streams)).encode()).hexdigest()
+    samples = trace_hash(trace)
     plain = replace(simulation, trace=LoadTrace(trace.name, (0.0,), (0.0,)))
     told = (kind, samples, repr(plain), platform.python_version(), np.__version__)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:24]

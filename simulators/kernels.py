@@ -29,6 +29,8 @@ PLAY_OUT_PERIODS = 2.0
 JITTER, RESIDUAL, LATENESS = 0, 1 << 20, 1 << 21
 """Where the items of each kind of draw begin within a period."""
 JITTERS = 4096
+BINARY_GRID = 2.0**20
+"""Steps in a millisecond to which jitters are rounded, so that sums of them are exact."""
 
 Floats = NDArray[np.float64]
 
@@ -109,9 +111,9 @@ class BlockLevel:
 def jitter_table(calibration: Calibration) -> Floats:
     """Equally likely delays from capture to arrival, ascending, milliseconds."""
     middle = (np.arange(JITTERS) + 0.5) / JITTERS
-    return np.minimum(
-        -calibration.arrival_jitter_ms * np.log1p(-middle), 0.9 * calibration.period_ms
-    )
+    late_ms = -calibration.arrival_jitter_ms * np.log1p(-middle)
+    late_ms = np.minimum(late_ms, 0.9 * calibration.period_ms)
+    return np.asarray(np.rint(late_ms * BINARY_GRID) / BINARY_GRID)
 
 
 def _transfer(calibration: Calibration, work: Work) -> tuple[int, float]:
@@ -140,6 +142,13 @@ def _link(calibration: Calibration, work: Work) -> tuple[float, float]:
 
 
 @njit(cache=True)
+def bin_of(latency_ms):  # type: ignore[no-untyped-def]
+    """The bin of `BIN_EDGES_MS` that a latency falls into."""
+    cell = int(math.log(max(latency_ms, LOWEST_MS) / LOWEST_MS) / math.log(RATIO))
+    return min(cell, BINS - 1)
+
+
+@njit(cache=True)
 def _sweep(  # type: ignore[no-untyped-def]
     carry_ms, histogram, sums, seed, node, first_period, periods, streams, batch_size, period_ms,
     deadline_ms, ready, jitters, streams_a_transfer, transfer_ms, fixed_ms, per_stream_ms,
@@ -150,7 +159,6 @@ def _sweep(  # type: ignore[no-untyped-def]
     Adds to `histogram`, and to `sums`: missed blocks, then the time that blocks spent in each
     stage, of which the second counts a batch once (it is the server's own time).
     """
-    scale = 1.0 / math.log(RATIO)
     exact = jitters.size > 0
     arrived = ready.copy()
     drawn = np.empty(streams, np.int64)
@@ -175,8 +183,7 @@ def _sweep(  # type: ignore[no-untyped-def]
             start = max(compute_free, arrived[served])
             if start >= PLAY_OUT_PERIODS * period_ms:
                 sums[0] += streams - served
-                late = math.log(PLAY_OUT_PERIODS * period_ms / LOWEST_MS) * scale
-                histogram[min(int(late), BINS - 1)] += streams - served
+                histogram[bin_of(PLAY_OUT_PERIODS * period_ms)] += streams - served
                 break
             most = min(served + batch_size, streams)
             end = served + 1
@@ -197,8 +204,7 @@ def _sweep(  # type: ignore[no-untyped-def]
             sums[4] += size * link_ms * size
             if latency > deadline_ms:
                 sums[0] += size
-            cell = int(math.log(max(latency, LOWEST_MS) / LOWEST_MS) * scale)
-            histogram[min(cell, BINS - 1)] += size
+            histogram[bin_of(latency)] += size
             served = end
             batch += 1
         transfer_free = max(transfer_free - period_ms, 0.0)

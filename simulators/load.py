@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Load:
-    """A load path on the control grid; step k is the time from k to k + 1 times `step_s`.
+    """A load path on the control grid; step k begins k times `step_s` after `begin_s`.
 
     `streams` of shape (steps,) is what is live, also within a gap, where the last level is
     held. `known` is False within a gap: unobserved and unscored. The first `warm_up_steps`
@@ -40,6 +40,7 @@ class Load:
     streams: NDArray[np.int64]
     known: NDArray[np.bool_]
     warm_up_steps: int
+    begin_s: float = 0.0
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -47,6 +48,11 @@ class Load:
         scored = self.known.copy()
         scored[: self.warm_up_steps] = False
         return scored
+
+    @property
+    def time_s(self) -> Floats:
+        """When each step begins."""
+        return self.begin_s + self.step_s * np.arange(self.streams.size, dtype=np.float64)
 
     def from_step(self, first: int) -> Load:
         """The same path from a step on, with what is left of the warm-up."""
@@ -56,6 +62,7 @@ class Load:
             self.streams[first:],
             self.known[first:],
             max(0, self.warm_up_steps - first),
+            self.begin_s + first * self.step_s,
         )
 
 

@@ -99,7 +99,7 @@ class SimulatedPlant:
         self._values = dict(self._found)
         self._knobs = MappingProxyType(dict(_knobs(world)))
         self._step = 0
-        self._period = 0
+        self._period = self._periods_until(load.begin_s)
         self._reports: deque[Observation] = deque(maxlen=world.telemetry_delay + 1)
         self._sound_report: Observation | None = None
         self.last = Truth()
@@ -110,7 +110,7 @@ class SimulatedPlant:
 
     def observe(self) -> Observation:
         """Serve the step that ends now, and report it as the telemetry does."""
-        begun_s = self._step * self._load.step_s
+        begun_s = self._now_s
         ended_s = begun_s + self._load.step_s
         conditions = Conditions.of(self._world.faults, begun_s, ended_s)
         for index in conditions.deaths:
@@ -131,7 +131,7 @@ class SimulatedPlant:
         if not self._knobs[knob].domain.allows(value):
             return Refusal(knob, f"{value} is not allowed: {self._knobs[knob].domain}")
         if knob == "nodes" and isinstance(value, int):
-            self._cluster.ask(value, self._step * self._load.step_s)
+            self._cluster.ask(value, self._now_s)
         else:
             self._values[knob] = value
         return None
@@ -146,6 +146,10 @@ class SimulatedPlant:
 
     def close(self) -> None:
         """Nothing outlives a simulation."""
+
+    @property
+    def _now_s(self) -> float:
+        return self._load.begin_s + self._step * self._load.step_s
 
     def _serve(self, begun_s: float, ended_s: float, conditions: Conditions) -> Truth:
         streams = int(self._load.streams[self._step])

@@ -109,7 +109,7 @@ class Simulation:
             last_days=self.last_days,
         )
         looks_back_s = getattr(plugins.find("policies", self.policy), "looks_back_s", math.inf)
-        if self.faults.faults or not math.isfinite(looks_back_s):
+        if not math.isfinite(looks_back_s):
             return load
         return load.from_step(max(0, load.warm_up_steps - math.ceil(looks_back_s / self.step_s)))
 
@@ -214,12 +214,12 @@ def run(
 ) -> Timeline:
     """Play the whole load, warm-up included; `progress` is told the part that is done."""
     plant = make_plant(simulation, load)
-    clock = SimulatedClock()
+    clock = SimulatedClock(load.begin_s)
     timeline = Timeline(load)
     loop = _loop(simulation, plant, clock)
     steps = load.streams.size
     for step in range(steps):
-        ended_s = (step + 1) * load.step_s
+        ended_s = load.begin_s + (step + 1) * load.step_s
         clock.sleep_until(ended_s)
         if simulation.faults.beginning("controller_restart", ended_s - load.step_s, ended_s):
             memory = json.loads(json.dumps(loop.memory()))
@@ -227,7 +227,7 @@ def run(
             loop.resume(memory)
         tick = loop.tick()
         if tick.proposal.reason in tick.alarms:  # the loop's word for a policy that failed
-            raise PolicyFailure(simulation.policy, step * load.step_s, tick.proposal.reason)
+            raise PolicyFailure(simulation.policy, ended_s, tick.proposal.reason)
         timeline.add(plant.last, tick)
         if step % PROGRESS_EVERY == 0:
             progress(step / steps)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
@@ -31,6 +33,21 @@ def split(trace: LoadTrace, part: Split) -> LoadTrace:
     times, streams = zip(*kept, strict=True)
     shifted = tuple(time_s - times[0] for time_s in times)
     return replace(trace, name=f"{trace.name}/{part}", time_s=shifted, streams=streams)
+
+
+def split_by_trace(traces: Iterable[LoadTrace], part: Split) -> tuple[LoadTrace, ...]:
+    """The traces whose family belongs to that part, whole.
+
+    A family falls to a part by its name alone: whatever else there is, it stays there.
+    """
+    begin, end = PARTS[part]
+    return tuple(trace for trace in traces if begin <= _place(trace.name) < end)
+
+
+def _place(name: str) -> float:
+    """Somewhere from 0 to 1, by the family's name."""
+    digest = hashlib.sha256(family(name).encode()).digest()
+    return int.from_bytes(digest[:4], "big") / 2.0**32
 
 
 def family(name: str) -> str:

@@ -17,10 +17,10 @@ class TimeBoxed:
     Works in the main thread of a process only, which is where a simulation runs.
     """
 
-    def __init__(self, policy: Policy, longest_s: float = LONGEST_DECISION_S) -> None:
+    def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.name = policy.name
-        self._longest_s = longest_s
+        self._longest_s = LONGEST_DECISION_S
         signal.signal(signal.SIGALRM, self._break_off)
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:

@@ -123,7 +123,7 @@ class Timeline:
         counts = [truth.counts for truth in truths]
         load = self.load.streams[:steps].astype(np.float64)
         return {
-            "time_s": np.arange(1, steps + 1) * self.load.step_s,
+            "time_s": self.load.time_s[:steps],
             "load": np.where(self.load.known[:steps], load, np.nan),
             "nodes_ready": np.array([truth.ready for truth in truths], np.int64),
             "nodes_paid": np.array([truth.paid for truth in truths], np.int64),

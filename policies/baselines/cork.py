@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from policies.baselines.node_law import number, remembered
 from policies.knobs import Choice
 from policies.observation import fresh
 from policies.policy import Context, State
@@ -80,10 +81,13 @@ class Cork:
         known = knob is not None and isinstance(knob.domain, Choice) and isinstance(size, int)
         if not known or latency_ms is None:
             return Proposal(reason="no latency, or no batch size to turn"), state
-        samples = [*_samples(state), (float(str(size)), latency_ms)][-SAMPLES:]
-        deadline_ms = context.objective.deadline_ms
-        law = BatchLaw.initial(deadline_ms).fitted(samples)
-        remembers: State = [[n, ms] for n, ms in samples]
+        memory, deadline_ms = remembered(state), context.objective.deadline_ms
+        samples = [*_pairs(memory.get("samples")), (float(str(size)), latency_ms)][-SAMPLES:]
+        law = _law(memory.get("law"), deadline_ms).fitted(samples)
+        remembers: State = {
+            "samples": [[n, ms] for n, ms in samples],
+            "law": [law.per_item_ms, law.fixed_ms],
+        }
         sizes = [each for each in knob.domain.values if isinstance(each, int)]  # type: ignore[union-attr]
         fitting = [each for each in sizes if law.latency_ms(each) <= self.reserve * deadline_ms]
         wanted = max(fitting, default=min(sizes, default=size))
@@ -94,7 +98,13 @@ class Cork:
         return Proposal((Action("batch_size", int(str(wanted)), why, effect),)), remembers
 
 
-def _samples(state: State) -> list[tuple[float, float]]:
+def _pairs(state: State) -> list[tuple[float, float]]:
     rows = state if isinstance(state, list) else []
     pairs = [row for row in rows if isinstance(row, list) and len(row) == 2]
-    return [(float(str(n)), float(str(ms))) for n, ms in pairs]
+    return [(number(n, 0.0), number(ms, 0.0)) for n, ms in pairs]
+
+
+def _law(state: State, deadline_ms: float) -> BatchLaw:
+    """The law as it was last fitted; a guess before that."""
+    found = _pairs([state])
+    return BatchLaw(*found[0]) if found else BatchLaw.initial(deadline_ms)

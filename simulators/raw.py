@@ -1,0 +1,123 @@
+"""The rows of a comparison as Parquet files, and a manifest of what they come from.
+
+`steps/trace=NAME/policy=NAME/seed=1.parquet` holds one row a control interval of each policy
+as it ships, `oracle/trace=NAME/seed=1.parquet` the plan of the delayed oracle: a layout that
+pandas, polars, DuckDB and Arrow read as one table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.errors import MissingExtraError
+from controller.load import LoadTrace
+
+if TYPE_CHECKING:
+    from simulators.comparison import Comparison
+
+Rows = Mapping[str, NDArray[Any]]
+PACKAGES = ("kapellmeister", "numba", "numpy", "pydantic", "scipy")
+
+
+def rows_path(folder: Path, trace: str, seed: int, policy: str | None) -> Path:
+    """Where the rows of a policy lie, or those of the oracle where `policy` is None."""
+    place = folder / ("oracle" if policy is None else "steps") / f"trace={quote(trace, safe='')}"
+    if policy is not None:
+        place /= f"policy={quote(policy, safe='')}"
+    return place / f"seed={seed}.parquet"
+
+
+def write_rows(path: Path, rows: Rows, key: str) -> None:
+    """Write equally long columns, and the `key` that says what they depend on.
+
+    A file is there whole or not at all.
+    """
+    table = _arrow("pyarrow").table(dict(rows)).replace_schema_metadata({"key": key})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    _arrow("pyarrow.parquet").write_table(table, partial, compression="zstd")
+    partial.replace(path)
+
+
+def read_rows(path: Path) -> Rows:
+    """The columns as they were written."""
+    table = _arrow("pyarrow.parquet").ParquetFile(path).read()
+    return {name: np.asarray(table[name]) for name in table.column_names}
+
+
+def is_written(path: Path, key: str) -> bool:
+    """Whether the file holds the rows of that very key."""
+    if not path.exists():
+        return False
+    metadata = _arrow("pyarrow.parquet").read_schema(path).metadata or {}
+    return bool(metadata.get(b"key") == key.encode())
+
+
+def check_arrow() -> None:
+    """Raise MissingExtraError where Parquet cannot be written: before hours of work, not after."""
+    _arrow("pyarrow.parquet")
+
+
+def write_manifest(folder: Path, comparison: Comparison) -> None:
+    """Write `manifest.json`: versions, trace hashes, seeds, configuration, processor."""
+    base = asdict(comparison.base)
+    for name in ("policy", "trace", "seed", "constants"):
+        del base[name]
+    base["faults"] = [asdict(fault) for fault in comparison.base.faults.faults]
+    manifest = {
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "processor": {"model": _processor(), "cores": os.cpu_count()},
+        "policies": list(comparison.policies),
+        "seeds": list(comparison.seeds),
+        "traces": {trace.name: _described(trace) for trace in comparison.traces},
+        "configuration": base,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def trace_hash(trace: LoadTrace) -> str:
+    """SHA-256 of the samples, whatever file they came from."""
+    return hashlib.sha256(repr((trace.time_s, trace.streams)).encode()).hexdigest()
+
+
+def _described(trace: LoadTrace) -> dict[str, object]:
+    known = [each for each in trace.streams if each is not None]
+    return {
+        "sha256": trace_hash(trace),
+        "samples": len(trace.time_s),
+        "gaps": len(trace.time_s) - len(known),
+        "duration_s": trace.duration_s,
+        "peak": max(known),
+    }
+
+
+def _processor() -> str:
+    """The model as the kernel names it."""
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "Hardware"):
+            return value.strip()
+    return platform.machine()
+
+
+def _arrow(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "report") from error

@@ -1,0 +1,190 @@
+"""Several policies on several traces: paired, resumable, and honest about failures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from controller.errors import PlugInError
+from simulators.comparison import (
+    Comparison,
+    JobFigures,
+    OracleJob,
+    compare,
+    interval,
+    summed_up,
+)
+from simulators.generators import generate
+from simulators.raw import read_rows, rows_path, write_manifest
+from simulators.simulation import Simulation, simulate
+
+TRACES = (generate("burst", 0.25), generate("steps", 0.25))
+BASE = Simulation("hpa", TRACES[0])
+BROKEN = """
+class Broken:
+    name = "broken"
+    def decide(self, context, state):
+        raise ValueError("no idea")
+"""
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compared")
+    broken = folder / "broken.py"
+    broken.write_text(BROKEN)
+    policies = ("hpa", "static", f"{broken}:Broken")
+    comparison = Comparison(
+        policies, TRACES, BASE, (1, 2), cache=folder / "cache", rows=folder / "rows"
+    )
+    return comparison, compare(comparison)
+
+
+def test_each_policy_is_held_against_the_same_oracle(compared):
+    _, report = compared
+    figures = report.policies["hpa"].default
+    for trace in TRACES:
+        alone = [simulate(replace(BASE, trace=trace, seed=seed)).report for seed in (1, 2)]
+        hours = sum(each.node_hours for each in alone) / sum(
+            each.oracle.node_hours for each in alone
+        )
+        assert figures.traces[trace.name].cost_vs_oracle == pytest.approx(hours)
+        missed = sum(each.miss_rate * each.blocks.submitted for each in alone)
+        assert figures.traces[trace.name].miss_rate == pytest.approx(
+            missed / sum(each.blocks.submitted for each in alone)
+        )
+    assert figures.worst_miss_rate == max(each.miss_rate for each in figures.traces.values())
+    assert figures.ci95[0] <= figures.cost_vs_oracle <= figures.ci95[1]
+
+
+def test_a_policy_that_fails_is_marked_and_the_rest_is_finished(compared):
+    comparison, report = compared
+    failed = report.policies[comparison.policies[2]]
+    assert "no idea" in failed.error
+    assert failed.default is None
+    assert report.policies["static"].default.cost_vs_oracle is not None
+
+
+def test_which_knobs_were_turned_is_told(compared):
+    _, report = compared
+    assert report.policies["hpa"].knobs == ("nodes",)
+    assert report.policies["static"].knobs == ()
+
+
+def test_a_finished_comparison_is_not_played_again(compared, monkeypatch):
+    comparison, report = compared
+
+    def fail(*_):
+        raise AssertionError("played again")
+
+    monkeypatch.setattr("simulators.comparison.ProcessPoolExecutor.submit", fail)
+    assert compare(comparison) == report
+
+
+def test_one_that_was_cut_off_goes_on_where_it_was(compared, tmp_path):
+    comparison, report = compared
+    lines = (comparison.cache / "jobs.jsonl").read_text().splitlines()
+    (tmp_path / "jobs.jsonl").write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])
+    again = replace(comparison, cache=tmp_path, rows=None)
+    assert compare(again) == report
+    kept = (tmp_path / "jobs.jsonl").read_text()
+    assert all(json.loads(line)["key"] in kept for line in lines)
+
+
+def test_the_rows_add_up_to_the_figures(compared):
+    comparison, _ = compared
+    rows = read_rows(rows_path(comparison.rows, "burst", 1, "hpa"))
+    scored = rows["scored"]
+    alone = simulate(replace(BASE, seed=1)).report
+    assert rows["blocks"][scored].sum() == alone.blocks.submitted
+    assert rows["nodes_paid"][scored].sum() * 15.0 / 3600.0 == pytest.approx(alone.node_hours)
+    oracle = read_rows(rows_path(comparison.rows, "burst", 1, None))
+    assert oracle["nodes"].min() >= 1
+
+
+def test_the_manifest_says_what_the_rows_come_from(compared, tmp_path):
+    comparison, _ = compared
+    write_manifest(tmp_path, comparison)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["traces"]["burst"]["samples"] == len(TRACES[0].streams)
+    assert len(manifest["traces"]["burst"]["sha256"]) == 64
+    assert manifest["seeds"] == [1, 2]
+    assert manifest["configuration"]["node_start_s"] == 120.0
+    assert manifest["processor"]["cores"] >= 1
+    assert "numba" in manifest["versions"]
+
+
+def test_a_policy_that_does_not_exist_stops_before_anything_is_played():
+    with pytest.raises(PlugInError, match="known"):
+        compare(Comparison(("nobody",), TRACES, BASE))
+
+
+# The arithmetic, on results made up by hand
+
+
+def job(setting, trace, missed, hours, policy="p"):
+    return JobFigures(
+        policy=policy, setting=setting, trace=trace, seed=1, knobs=("nodes",),
+        blocks=1000, missed=missed, node_hours=hours,
+    )  # fmt: skip
+
+
+ORACLES = [OracleJob(trace=name, seed=1, node_hours=10.0) for name in ("burst", "steps")]
+SWEPT = [
+    job({}, "burst", 5, 11.0), job({}, "steps", 0, 12.0),
+    job({"a": 1.0}, "burst", 0, 16.0), job({"a": 1.0}, "steps", 0, 13.0),
+    job({"a": 2.0}, "burst", 1, 14.0), job({"a": 2.0}, "steps", 1, 11.5),
+]  # fmt: skip
+
+
+def summary(jobs, target=0.001, policies=("p",)):
+    base = replace(BASE, target_miss_rate=target)
+    return summed_up(Comparison(policies, TRACES, base, sweep=True), jobs, ORACLES).policies
+
+
+def test_the_cheapest_one_setting_keeps_the_target_over_all_traces():
+    figures = summary(SWEPT)["p"]
+    assert figures.default.miss_rate == 0.0025
+    assert figures.default.worst_miss_rate == 0.005
+    assert figures.default.cost_vs_oracle == pytest.approx(1.15)
+    assert figures.one_setting.setting == {"a": 2.0}
+    assert figures.one_setting.cost_vs_oracle == pytest.approx(1.275)
+    assert figures.hindsight == {"burst": pytest.approx(1.4), "steps": pytest.approx(1.15)}
+
+
+def test_what_no_setting_reaches_is_null():
+    figures = summary([job({}, "burst", 5, 11.0), job({}, "steps", 5, 12.0)])["p"]
+    assert figures.one_setting is None
+    assert figures.hindsight == {"burst": None, "steps": None}
+
+
+def test_a_setting_that_fails_spoils_the_policy_no_more_than_it_must():
+    broken = job({"a": 3.0}, "burst", 0, 0.0).model_copy(update={"error": "it raised"})
+    figures = summary([*SWEPT, broken])["p"]
+    assert figures.error == "it raised"
+
+
+def test_a_difference_is_taken_trace_by_trace():
+    other = [
+        each.model_copy(update={"policy": "q", "node_hours": each.node_hours + 1.0})
+        for each in SWEPT
+    ]
+    mean, low, high = summary([*SWEPT, *other], policies=("p", "q"))["q"].versus_first[
+        "cost_vs_oracle"
+    ]
+    assert (mean, low, high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_the_interval_widens_where_few_families_say_all():
+    values = {f"{family}{k}": float(value) for value, family in enumerate("abc") for k in range(5)}
+    low, high = interval(values)
+    assert (low, high) == pytest.approx((0.0, 2.0), abs=0.35)
+    alone = {f"{name}": float(k % 3) for k, name in enumerate("abcdefghijklmno")}
+    narrow = interval(alone)
+    assert narrow[1] - narrow[0] < high - low
+    assert interval({"a": 1.0}) is None
+    assert interval(dict.fromkeys("abcd", 1.0)) == (1.0, 1.0)
+    np.testing.assert_array_equal(interval(values), interval(values))
