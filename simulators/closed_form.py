@@ -22,6 +22,7 @@ from simulators.level import Work
 
 GRID_MS = 0.02
 TOLERANCE = 1e-8
+MOST_OVERLOAD = 1.5
 MOST_PERIODS = 500
 """More than that the carry-over of an overloaded node does not need to settle."""
 
@@ -77,7 +78,7 @@ class IntervalLevel:
         grid = _Grid.of(self._calibration)
         if work.streams == 0:
             return Law(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, np.zeros(grid.cells))
-        ends, busy_ms = self._computed(work, grid)
+        ends, busy_ms = self._served(work, grid)
         latencies = _after_compute(self._calibration, work, ends / work.streams)
         latencies /= latencies.sum()
         times_ms = GRID_MS * np.arange(latencies.size)
@@ -94,6 +95,20 @@ class IntervalLevel:
             utilisation=min(1.0, busy_ms / self._calibration.period_ms),
             latencies=latencies,
         )
+
+    def _served(self, work: Work, grid: _Grid) -> tuple[Floats, float]:
+        """When batches end; what is far too much for a node is dropped at its play-out.
+
+        An overloaded node serves as much as it can, however much more there is, so that
+        nothing beyond `MOST_OVERLOAD` need be worked out.
+        """
+        most = self._calibration.stable_streams(work.batch_size) / work.slowdown
+        served = min(work.streams, int(MOST_OVERLOAD * most) + 1)
+        ends, busy_ms = self._computed(replace(work, streams=served), grid)
+        if served < work.streams:
+            ends = ends.copy()
+            ends[2 * grid.period] += work.streams - served
+        return ends, busy_ms
 
     def _computed(self, work: Work, grid: _Grid) -> tuple[Floats, float]:
         """When batches end, which neither the threads nor the link after them change."""
