@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from controller.errors import PlugInError
+from policies.learned import Learned
 
 SINGULAR = {
     "policies": "policy",
@@ -16,6 +18,9 @@ SINGULAR = {
     "workloads": "workload",
     "plants": "plant",
 }
+
+TRAINED = "sb3:"
+"""Before the file of a trained agent."""
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -26,10 +31,14 @@ def names(kind: str) -> tuple[str, ...]:
 def find(kind: str, name: str) -> Any:
     """The class of that name; `path/to/file.py:Class` needs no packaging.
 
+    A policy may be a trained agent: `sb3:FILE.zip`.
+
     Raises PlugInError, which lists the known names, where there is none or it does not load.
     """
     if ".py:" in name:
         return _from_file(kind, name)
+    if kind == "policies" and name.startswith(TRAINED):
+        return partial(Learned, name.removeprefix(TRAINED))
     points = [point for point in _entry_points(kind) if point.name == name]
     targets = {point.value for point in points}
     if not points:

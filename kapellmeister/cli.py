@@ -42,6 +42,14 @@ class SimulationLevel(StrEnum):
     BLOCK = "block"
 
 
+class Part(StrEnum):
+    """Parts of a trace, one after the other in time."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Configuration file (TOML).", metavar="FILE")
 ]
@@ -304,6 +312,9 @@ def compare(
     seeds: Annotated[int, typer.Option(help="Loads of each trace.", min=1, max=1000)] = 1,
     days: Annotated[float, typer.Option(help="Only the last days of each trace.", min=0.01)] = 14.0,
     quick: Annotated[bool, typer.Option("--quick", help="Only the last 3 days.")] = False,
+    part: Annotated[
+        Part | None, typer.Option(help="Only that part of each trace: 60, 20, 20 %.")
+    ] = None,
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Vary each policy's principal constants.")
     ] = False,
@@ -349,6 +360,7 @@ def compare(
         comparison = comparison_of(
             traces,
             policies,
+            part=None if part is None else part.value,
             seeds=seeds,
             sweep=sweep,
             cache=cache,

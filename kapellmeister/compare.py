@@ -21,12 +21,14 @@ from simulators.pipeline_file import find_calibration
 from simulators.raw import check_arrow
 from simulators.report import Page, check_plotly
 from simulators.simulation import Simulation, check_knobs
+from simulators.splits import Split, split
 
 
 def comparison_of(
     traces: str,
     policies: str,
     *,
+    part: Split | None,
     seeds: int,
     sweep: bool,
     cache: Path | None,
@@ -37,6 +39,8 @@ def comparison_of(
 ) -> Comparison:
     """What a user asked for; every file is read before anything is simulated."""
     found = find_traces(traces)
+    if part is not None:
+        found = tuple(split(trace, part) for trace in found)
     names = tuple(dict.fromkeys(name for name in policies.split(",") if name))
     base = Simulation(policy=names[0] if names else "conductor", trace=found[0], **common)
     if pipeline is not None:

@@ -23,6 +23,7 @@ from simulators.level import Work
 GRID_MS = 0.02
 TOLERANCE = 1e-8
 MOST_OVERLOAD = 1.5
+EXTRAPOLATE_EVERY = 6
 MOST_PERIODS = 500
 """More than that the carry-over of an overloaded node does not need to settle."""
 
@@ -220,7 +221,7 @@ def _walk(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compile
         served = streams - left
         for cell in range(cells):
             probability = mass[left, cell]
-            if probability < 1e-14:
+            if probability < 1e-11:
                 continue
             waiting, late = arrived[cell] - served, 0.0
             start = cell
@@ -253,18 +254,29 @@ def _walk(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compile
 
 @njit(cache=True)
 def _settle(ready, arrived, services, starts, period):  # type: ignore[no-untyped-def]
-    """Blocks by the cell in which they end, and milliseconds computed, in the long run."""
+    """Blocks by the cell in which they end, and milliseconds computed, in the long run.
+
+    Near saturation the carry-over settles slowly, by the same factor in each period; now and
+    then the rest of that way is taken at once (Aitken's extrapolation).
+    """
     free = np.zeros(arrived.size)
     free[0] = 1.0
     ends = np.zeros(arrived.size)
-    busy = 0.0
-    for _ in range(MOST_PERIODS):
+    busy = change = 0.0
+    for step in range(1, MOST_PERIODS + 1):
         ends[:] = 0.0
         following, busy = _walk(free, ready, arrived, services, starts, period, ends)
-        change = np.abs(following - free).sum()
-        free = following / following.sum()
+        following /= following.sum()
+        difference = following - free
+        before, change = change, np.abs(difference).sum()
+        free = following
         if change < TOLERANCE:
             break
+        factor = change / before if before > 0.0 else 0.0
+        if step % EXTRAPOLATE_EVERY == 0 and factor < 0.999:
+            free = np.maximum(free + difference * (factor / (1.0 - factor)), 0.0)
+            free /= free.sum()
+            change = 0.0
     return ends, busy * GRID_MS
 
 

@@ -1,0 +1,62 @@
+"""Train PPO on one part of some traces, and judge it on a part that it has never seen.
+
+    python docs/examples/train_ppo.py [FOLDER_OF_TRACES_OR_GENERATORS] [--seeds 5]
+
+Needs `pip install 'kapellmeister[rl]'`. Each agent is saved as `ppo-SEED.zip` and is a policy:
+`kapellmeister simulate --trace diurnal --policy sb3:ppo-1.zip`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from stable_baselines3 import PPO
+
+from kapellmeister.compare import find_traces, print_report
+from simulators.comparison import Comparison, compare
+from simulators.environments.sb3 import PipelineVecEnv
+from simulators.environments.task import Task
+from simulators.environments.vector import PipelineVectorEnv
+from simulators.simulation import Simulation
+from simulators.splits import split
+
+STEPS = 50_000
+PLANTS = 256
+
+
+def train(task: Task, seed: int, path: Path) -> None:
+    """An agent that has seen `STEPS` control intervals, on `PLANTS` plants at once."""
+    plants = PipelineVecEnv(PipelineVectorEnv(PLANTS, task))
+    agent = PPO(
+        "MlpPolicy", plants, n_steps=16, batch_size=512, gamma=0.98, seed=seed, device="cpu"
+    )
+    started_s = time.perf_counter()
+    agent.learn(STEPS)
+    print(f"seed {seed}: {STEPS} steps in {time.perf_counter() - started_s:.1f} s")
+    agent.save(path)
+
+
+def main() -> None:
+    """Train with each seed, then hold all agents against two laws on the test part."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("traces", nargs="?", default="diurnal,burst,steps")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=Path())
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # such small networks are slower on more
+    traces = find_traces(options.traces)
+    agents = [options.folder / f"ppo-{seed}.zip" for seed in range(1, options.seeds + 1)]
+    for seed, path in enumerate(agents, start=1):
+        train(Task(traces), seed, path)
+    judged = tuple(split(trace, "test") for trace in traces)
+    policies = (*(f"sb3:{path}" for path in agents), "hpa", "target_tracking")
+    base = Simulation("hpa", judged[0], peak_streams=1000)
+    print_report(compare(Comparison(policies, judged, base)), Console())
+
+
+if __name__ == "__main__":
+    main()
