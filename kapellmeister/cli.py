@@ -349,6 +349,7 @@ def compare(
     json: JsonFile = None,
 ) -> None:
     """Play several policies on several traces, and hold them against the oracle."""
+    from kapellmeister.bench.machine import describe_machine
     from kapellmeister.compare import comparison_of, print_report, rows_folder, write_page
     from kapellmeister.progress import progress
     from simulators.comparison import compare as play
@@ -376,7 +377,7 @@ def compare(
             forecaster=forecaster,
         )
         if raw is not None:
-            write_manifest(raw, comparison)
+            write_manifest(raw, comparison, describe_machine().model_dump())
         with progress(f"{len(comparison.policies)} policies, {len(comparison.traces)} traces") as p:
             figures = play(comparison, p)
         _write_json(json, figures)

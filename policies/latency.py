@@ -18,10 +18,10 @@ QUANTILES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Residuals:
-    """What multiplies a service time, as equally likely values, in two regimes.
+    """What varies, as equally likely values, ascending, in two regimes.
 
-    Residuals come in spells: while the processor is contended for, they are drawn from
-    `contended`. Both tables ascend and hold positive factors; 1 is the fitted law itself.
+    Factors multiply a service time: 1 is the fitted law itself. They come in spells: while
+    the processor is contended for, they are drawn from `contended`. A lateness is a time.
     """
 
     quiet: tuple[float, ...] = (1.0,)
@@ -57,11 +57,16 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """A batch of n streams takes (`fixed_ms` + n `per_stream_ms`) times a residual."""
+    """A batch of n streams takes (`fixed_ms` + n `per_stream_ms`) times a residual.
+
+    A server that had to wait for its first block starts late by a value out of `lateness_ms`
+    (equally likely): the time in which a sleeping thread wakes.
+    """
 
     fixed_ms: float = 0.40
     per_stream_ms: float = 0.02
     residuals: Residuals = field(default_factory=lambda: Residuals(lognormal(0.2), lognormal(0.5)))
+    lateness_ms: Residuals = Residuals((0.0,), (0.0,))
 
 
 @dataclass(frozen=True, slots=True)

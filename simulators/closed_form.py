@@ -119,7 +119,10 @@ class IntervalLevel:
             ready_ms = arrivals_ms(self._calibration, work)
             arrived = _arrived(ready_ms, grid)
             services, starts = _services(self._calibration, work)
-            found = _settle(ready_ms / GRID_MS, arrived, services, starts, grid.period)
+            late_ms = self._calibration.compute.lateness_ms.table(work.contended)
+            waking = _on_grid(np.asarray(late_ms))
+            ready = ready_ms / GRID_MS
+            found = _settle(ready, arrived, services, starts, waking, grid.period)
             self._ends[alike] = found
         return found
 
@@ -189,22 +192,25 @@ def _services(calibration: Calibration, work: Work) -> tuple[Floats, NDArray[np.
     compute = calibration.compute
     factors = np.asarray(compute.residuals.table(work.contended)) * work.slowdown
     sizes = np.arange(1, min(work.batch_size, work.streams) + 1)
-    laws = []
-    for size in sizes:
-        cells = (compute.fixed_ms + size * compute.per_stream_ms) * factors / GRID_MS
-        whole = np.floor(cells).astype(np.int64)
-        part = cells - whole
-        law = np.bincount(whole, 1.0 - part) + 0.0
-        law = np.pad(law, (0, 1))
-        law += np.bincount(whole + 1, part, minlength=law.size)[: law.size]
-        laws.append(law / factors.size)
+    means_ms = compute.fixed_ms + sizes * compute.per_stream_ms
+    laws = [_on_grid(mean_ms * factors) for mean_ms in means_ms]
     starts = np.cumsum([0] + [law.size for law in laws])
     return np.concatenate(laws), starts.astype(np.int64)
 
 
+def _on_grid(times_ms: Floats) -> Floats:
+    """Probabilities of equally likely times, each split between two cells: the mean is exact."""
+    cells = times_ms / GRID_MS
+    whole = np.floor(cells).astype(np.int64)
+    part = cells - whole
+    law = np.pad(np.bincount(whole, 1.0 - part), (0, 1))
+    law += np.bincount(whole + 1, part, minlength=law.size)[: law.size]
+    return np.asarray(law / times_ms.size)
+
+
 @njit(cache=True)
 def _walk(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compiled code is
-    free, ready, arrived, services, starts, period, ends
+    free, ready, arrived, services, starts, waking, period, ends
 ):
     """One period, for every instant at which the server may become free at its beginning.
 
@@ -223,29 +229,32 @@ def _walk(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compile
             probability = mass[left, cell]
             if probability < 1e-11:
                 continue
-            waiting, late = arrived[cell] - served, 0.0
-            start = cell
-            if waiting <= 0:  # idle: the first to come are taken at once
-                start = int(ready[served])
-                late = ready[served] - start
-                waiting = 1
-                while served + waiting < streams and ready[served + waiting] <= ready[served]:
+            idle = ready[served] >= cell
+            for woken in range(waking.size if idle else 1):
+                chance = probability * waking[woken] if idle else probability
+                if chance <= 0.0:
+                    continue
+                instant = ready[served] + woken if idle else float(cell)
+                start = int(instant)
+                late = instant - start
+                if start >= 2 * period:  # play-out has come: what has not begun is dropped
+                    ends[2 * period] += chance * left
+                    following[min(start - period, cells - 1)] += chance
+                    continue
+                waiting = max(1, arrived[start] - served)
+                while served + waiting < streams and ready[served + waiting] <= instant:
                     waiting += 1
-            if start >= 2 * period:  # play-out has come: what has not begun is dropped
-                ends[2 * period] += probability * left
-                following[min(start - period, cells - 1)] += probability
-                continue
-            size = min(waiting, largest)
-            offset = starts[size - 1]
-            for step in range(starts[size] - offset):
-                part = services[offset + step] * probability
-                if part > 0.0:
-                    end = min(start + step, cells - 2)
-                    busy += part * step
-                    ends[end] += part * size * (1.0 - late)
-                    ends[end + 1] += part * size * late
-                    mass[left - size, end] += part * (1.0 - late)
-                    mass[left - size, end + 1] += part * late
+                size = min(waiting, largest)
+                offset = starts[size - 1]
+                for step in range(starts[size] - offset):
+                    part = services[offset + step] * chance
+                    if part > 0.0:
+                        end = min(start + step, cells - 2)
+                        busy += part * step
+                        ends[end] += part * size * (1.0 - late)
+                        ends[end + 1] += part * size * late
+                        mass[left - size, end] += part * (1.0 - late)
+                        mass[left - size, end + 1] += part * late
     for cell in range(cells):
         if mass[0, cell] > 0.0:
             following[max(cell - period, 0)] += mass[0, cell]
@@ -253,7 +262,7 @@ def _walk(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compile
 
 
 @njit(cache=True)
-def _settle(ready, arrived, services, starts, period):  # type: ignore[no-untyped-def]
+def _settle(ready, arrived, services, starts, waking, period):  # type: ignore[no-untyped-def]
     """Blocks by the cell in which they end, and milliseconds computed, in the long run.
 
     Near saturation the carry-over settles slowly, by the same factor in each period; now and
@@ -265,7 +274,7 @@ def _settle(ready, arrived, services, starts, period):  # type: ignore[no-untype
     busy = change = 0.0
     for step in range(1, MOST_PERIODS + 1):
         ends[:] = 0.0
-        following, busy = _walk(free, ready, arrived, services, starts, period, ends)
+        following, busy = _walk(free, ready, arrived, services, starts, waking, period, ends)
         following /= following.sum()
         difference = following - free
         before, change = change, np.abs(difference).sum()

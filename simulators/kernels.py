@@ -26,7 +26,7 @@ BINS = 2400
 BIN_EDGES_MS: NDArray[np.float64] = np.geomspace(LOWEST_MS, LOWEST_MS * RATIO**BINS, BINS + 1)
 PLAY_OUT_PERIODS = 2.0
 """From capture to play-out: one period to the deadline, and one of buffer."""
-JITTER, RESIDUAL, LATENESS = 0, 1 << 20, 1 << 21
+JITTER, RESIDUAL, LATENESS, WAKING = 0, 1 << 20, 1 << 21, 3 << 20
 """Where the items of each kind of draw begin within a period."""
 JITTERS = 4096
 BINARY_GRID = 2.0**20
@@ -69,6 +69,7 @@ class _Kernel:
                 calibration.compute.fixed_ms * work.slowdown,
                 calibration.compute.per_stream_ms * work.slowdown,
                 np.asarray(calibration.compute.residuals.table(work.contended)),
+                np.asarray(calibration.compute.lateness_ms.table(work.contended)),
                 *_post(calibration, work),
                 *_link(calibration, work),
             )
@@ -149,10 +150,10 @@ def bin_of(latency_ms):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _sweep(  # type: ignore[no-untyped-def]
+def _sweep(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compiled code is
     carry_ms, histogram, sums, seed, node, first_period, periods, streams, batch_size, period_ms,
     deadline_ms, ready, jitters, streams_a_transfer, transfer_ms, fixed_ms, per_stream_ms,
-    residuals, lateness, threads, post_ms, link_latency_ms, link_ms,
+    residuals, waking, lateness, threads, post_ms, link_latency_ms, link_ms,
 ):  # fmt: skip
     """All periods of an interval; `carry_ms` is what each stage still has to do, in and out.
 
@@ -181,6 +182,9 @@ def _sweep(  # type: ignore[no-untyped-def]
         served, batch = 0, 0
         while served < streams:
             start = max(compute_free, arrived[served])
+            if compute_free <= arrived[served]:
+                draw = uniform(seed, node, period, WAKING + batch)
+                start += waking[int(draw * waking.size)]
             if start >= PLAY_OUT_PERIODS * period_ms:
                 sums[0] += streams - served
                 histogram[bin_of(PLAY_OUT_PERIODS * period_ms)] += streams - served

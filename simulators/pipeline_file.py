@@ -86,7 +86,8 @@ def _line(key: str, value: object) -> str:
 
 def _check_keys(path: Path, place: str, table: dict[str, Any], kind: Any) -> None:
     """Find unknown keys, and put tables in the place of variations."""
-    kinds = {"residuals": Residuals, "lateness_ms": Lateness, **PARTS}
+    lateness = Residuals if kind is Compute else Lateness
+    kinds = {"residuals": Residuals, "lateness_ms": lateness, **PARTS}
     if kind is Lateness:
         kinds = {each.name: Residuals for each in fields(Lateness)}
     known = [each.name for each in fields(kind)]
@@ -130,3 +131,6 @@ def _check_sense(path: Path, calibration: Calibration) -> None:
     }.items():
         if not 0.0 <= value < 1e15:
             raise PipelineFileError(path, place, f"{value:g} is negative or not finite")
+    for regime in REGIMES:
+        if not getattr(compute.lateness_ms, regime):
+            raise PipelineFileError(path, f"compute.lateness_ms.{regime}", "is empty")

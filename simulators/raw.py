@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.metadata
 import json
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from simulators.comparison import Comparison
 
 Rows = Mapping[str, NDArray[Any]]
-PACKAGES = ("kapellmeister", "numba", "numpy", "pydantic", "scipy")
 
 
 def rows_path(folder: Path, trace: str, seed: int, policy: str | None) -> Path:
@@ -71,16 +67,14 @@ def check_arrow() -> None:
     _arrow("pyarrow.parquet")
 
 
-def write_manifest(folder: Path, comparison: Comparison) -> None:
-    """Write `manifest.json`: versions, trace hashes, seeds, configuration, processor."""
+def write_manifest(folder: Path, comparison: Comparison, machine: Mapping[str, Any]) -> None:
+    """Write `manifest.json`: versions, trace hashes, seeds, configuration, and the machine."""
     base = asdict(comparison.base)
     for name in ("policy", "trace", "seed", "constants"):
         del base[name]
     base["faults"] = [asdict(fault) for fault in comparison.base.faults.faults]
     manifest = {
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "processor": {"model": _processor(), "cores": os.cpu_count()},
+        "machine": machine,
         "policies": list(comparison.policies),
         "seeds": list(comparison.seeds),
         "traces": {trace.name: _described(trace) for trace in comparison.traces},
@@ -105,15 +99,6 @@ def _described(trace: LoadTrace) -> dict[str, object]:
         "duration_s": trace.duration_s,
         "peak": max(known),
     }
-
-
-def _processor() -> str:
-    """The model as the kernel names it."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() in ("model name", "Hardware"):
-            return value.strip()
-    return platform.machine()
 
 
 def _arrow(module: str) -> Any:

@@ -27,6 +27,7 @@ from simulators.kernels import (
     LATENESS,
     PLAY_OUT_PERIODS,
     RESIDUAL,
+    WAKING,
     bin_of,
     jitter_table,
 )
@@ -109,7 +110,7 @@ class SimPyPipeline:
                 draw = uniform(self._seed, work.node, period, JITTER + stream)
                 late_ms = float(self._jitters[int(draw * self._jitters.size)])
                 arrival = environment.timeout(late_ms, period)
-                arrival.callbacks.append(lambda event: first.put(event.value))
+                arrival.callbacks.append(lambda event: first.put((event.value, environment.now)))
             yield environment.timeout(self._calibration.period_ms)
 
     def _transfer(self) -> Generator[Any, Any, None]:
@@ -129,22 +130,27 @@ class SimPyPipeline:
                     self._captured.items.popleft()
                 yield self._environment.timeout(took_ms)
                 for _ in range(size):
-                    self._ready.put(period)
+                    self._ready.put((period, self._environment.now))
                 left -= size
 
     def _compute(self) -> Generator[Any, Any, None]:
         """Whatever waits, of one period, up to a batch; what begins at its play-out is dropped."""
         environment, work, compute = self._environment, self._work, self._calibration.compute
         residuals = compute.residuals.table(work.contended)
+        waking = compute.lateness_ms.table(work.contended)
         queue, period, number, dropped = self._ready, -1, 0, -1
         following = self._computed if self._calibration.post is not None else self._posted
         while True:
             if not queue.items:
                 yield queue.something()
-            yield environment.timeout(0)  # all that arrives at this instant is there now
-            current = queue.items[0]
+            current, arrived_ms = queue.items[0]
+            waited = arrived_ms == environment.now
             if current != period:
                 period, number = current, 0
+            if waited and period != dropped:
+                draw = uniform(self._seed, work.node, period, WAKING + number)
+                yield environment.timeout(waking[int(draw * len(waking))])
+            yield environment.timeout(0)  # all that arrives at this instant is there now
             if period == dropped:
                 queue.items.popleft()
                 continue
@@ -154,7 +160,7 @@ class SimPyPipeline:
                 self._drop(period)
                 continue
             size = 0
-            while queue.items and queue.items[0] == period and size < work.batch_size:
+            while queue.items and queue.items[0][0] == period and size < work.batch_size:
                 queue.items.popleft()
                 size += 1
             draw = uniform(self._seed, work.node, period, RESIDUAL + number)
@@ -212,7 +218,7 @@ class SimPyPipeline:
 def on_binary_grid(calibration: Calibration) -> Calibration:
     """The same pipeline with every time rounded to a grid on which sums are exact."""
     compute = calibration.compute
-    residuals = compute.residuals
+    residuals, late = compute.residuals, compute.lateness_ms
     rounded = replace(
         calibration,
         period_ms=_rounded(calibration.period_ms),
@@ -221,6 +227,7 @@ def on_binary_grid(calibration: Calibration) -> Calibration:
             fixed_ms=_rounded(compute.fixed_ms, COARSE),
             per_stream_ms=_rounded(compute.per_stream_ms, COARSE),
             residuals=Residuals(_all(residuals.quiet, COARSE), _all(residuals.contended, COARSE)),
+            lateness_ms=Residuals(_all(late.quiet), _all(late.contended)),
         ),
     )
     if calibration.transfer is not None:
@@ -252,7 +259,8 @@ def on_binary_grid(calibration: Calibration) -> Calibration:
 
 
 def _rounded(value: float, steps: float = BINARY_GRID) -> float:
-    return max(1.0, round(value * steps)) / steps
+    """The nearest on the grid; what is not nothing does not become it."""
+    return max(1.0 if value > 0.0 else 0.0, round(value * steps)) / steps
 
 
 def _all(values: tuple[float, ...], steps: float = BINARY_GRID) -> tuple[float, ...]:

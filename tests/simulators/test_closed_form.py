@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from policies.knobs import SchedulingClass
-from policies.latency import Calibration, Link, Post, Transfer
+from policies.latency import Calibration, Compute, Link, Post, Residuals, Transfer
 from simulators.closed_form import IntervalLevel, quiet_work
 from simulators.kernels import BatchLevel
 from simulators.level import NodeState, Work
 
 BATCH = Calibration()
 FULL = Calibration(transfer=Transfer(), post=Post(), link=Link())
+LATE = Calibration(compute=Compute(lateness_ms=Residuals((0.02, 0.05, 0.4, 1.0), (1.0,))))
 PERIODS = 120_000
 
 
@@ -31,6 +34,8 @@ def p99(outcome):
         (BATCH, Work(0, 60, 16, contended=True)),
         (BATCH, Work(0, 60, 16, slowdown=1.5)),
         (FULL, Work(0, 92, 16)),
+        (LATE, Work(0, 80, 16)),
+        (replace(LATE, arrival_jitter_ms=0.0), Work(0, 90, 32)),
         (FULL, Work(0, 70, 32, 1 << 15, SchedulingClass.NORMAL, True)),
         (FULL, Work(0, 85, 16, link_factor=20.0, nodes=8)),
     ],

@@ -107,14 +107,13 @@ def test_the_rows_add_up_to_the_figures(compared):
 
 def test_the_manifest_says_what_the_rows_come_from(compared, tmp_path):
     comparison, _ = compared
-    write_manifest(tmp_path, comparison)
+    write_manifest(tmp_path, comparison, {"processor": "a machine"})
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["traces"]["burst"]["samples"] == len(TRACES[0].streams)
     assert len(manifest["traces"]["burst"]["sha256"]) == 64
     assert manifest["seeds"] == [1, 2]
     assert manifest["configuration"]["node_start_s"] == 120.0
-    assert manifest["processor"]["cores"] >= 1
-    assert "numba" in manifest["versions"]
+    assert manifest["machine"] == {"processor": "a machine"}
 
 
 def test_a_policy_that_does_not_exist_stops_before_anything_is_played():

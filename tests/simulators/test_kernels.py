@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from policies.knobs import SchedulingClass
-from policies.latency import Calibration, Link, Post, Transfer
+from policies.latency import Calibration, Compute, Link, Post, Residuals, Transfer
 from simulators.kernels import BatchLevel, BlockLevel
 from simulators.level import NodeState, Work
 from simulators.simpy_reference import SimPyPipeline, on_binary_grid
@@ -14,12 +14,15 @@ from simulators.simpy_reference import SimPyPipeline, on_binary_grid
 PERIODS = 300
 BATCH = on_binary_grid(Calibration())
 FULL = on_binary_grid(Calibration(transfer=Transfer(), post=Post(), link=Link()))
+LATE = Compute(lateness_ms=Residuals((0.0, 0.05, 0.3), (0.1, 2.0)))
 STAGES = {
     "compute alone": BATCH,
     "transfer": on_binary_grid(Calibration(transfer=Transfer())),
     "post": on_binary_grid(Calibration(post=Post())),
     "tree": on_binary_grid(Calibration(link=Link("tree"))),
     "all four": FULL,
+    "late starts": on_binary_grid(Calibration(compute=LATE)),
+    "late starts, all at once": on_binary_grid(Calibration(compute=LATE, arrival_jitter_ms=0.0)),
 }
 WORKS = {
     "half busy": Work(0, 50, 16),
