@@ -386,6 +386,34 @@ def compare(
             write_page(figures, rows, report)
 
 
+@app.command(epilog="Example: kapellmeister calibrate --out here.toml")
+def calibrate(
+    workload: Annotated[str, typer.Option(help="What each stream goes through.")] = "hrtf",
+    seconds: Annotated[
+        float, typer.Option(help="How long each operating point is observed.", min=1.0)
+    ] = 4.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a description for --pipeline.", metavar="FILE.toml")
+    ] = None,
+    config: ConfigFile = None,
+    json: JsonFile = None,
+) -> None:
+    """Measure the executors of this machine, and how well a simulation predicts them."""
+    from kapellmeister.calibrate import calibrate as measure
+    from kapellmeister.calibrate import print_report
+    from kapellmeister.progress import progress
+    from simulators.pipeline_file import write_calibration
+
+    for option, path in (("--json", json), ("--out", out)):
+        _check_writable(option, path)
+    with progress("observing") as advance:
+        calibration, report = measure(load_config(config), workload, seconds, advance)
+    _write_json(json, report)
+    if out is not None:
+        write_calibration(calibration, out)
+    print_report(report, Console())
+
+
 @bench.command("workloads", epilog="Example: kapellmeister bench workloads --json out.json")
 def bench_workloads(
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=3)] = 7,

@@ -71,7 +71,7 @@ class Worker:
         while os.getppid() == parent:
             _sleep_until(self._timetable.captured_ns(block))
             self.render(block)
-            block = self._next_playable(block + 1)
+            block = self.next_playable(block + 1)
 
     def render(self, block: int) -> None:
         """Render all batches of one block, then prepare the streams that are about to join."""
@@ -83,7 +83,7 @@ class Worker:
             self._render_batch(block, first, self._slots[first : first + size])
         self._warm_up(block)
 
-    def _next_playable(self, block: int) -> int:
+    def next_playable(self, block: int) -> int:
         """Blocks whose play-out has passed are not worth rendering: catch up instead."""
         now_ns = time.monotonic_ns()
         while self._timetable.played_ns(block) <= now_ns:

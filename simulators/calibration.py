@@ -1,0 +1,168 @@
+"""From stamps of real executors to a pipeline in numbers, and how true that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.latency import QUANTILES, Calibration, Compute, Residuals
+from simulators.kernels import BIN_EDGES_MS, BlockLevel
+from simulators.level import NodeState, Work
+
+PERCENTILES = (0.50, 0.95, 0.99)
+REPLAYED_PERIODS = 100_000
+NS_IN_MS = 1e6
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OperatingPoint:
+    """What one worker did with so many streams, in batches of at most `batch_size`.
+
+    `batches` holds the executor's BATCH records in order; `blocks` is how many periods passed.
+    """
+
+    streams: int
+    batch_size: int
+    blocks: int
+    batches: NDArray[np.void]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Streams in each batch."""
+        return np.asarray(self.batches["count"], np.int64)
+
+    @property
+    def latency_ms(self) -> Floats:
+        """From the capture of a block until its batch was finished."""
+        return _ms(self.batches["finish_ns"] - self.batches["captured_ns"])
+
+    @property
+    def waited(self) -> NDArray[np.bool_]:
+        """Whether the worker slept until the block was there."""
+        return np.asarray(self.batches["ready_ns"] <= self.batches["captured_ns"])
+
+    @property
+    def lateness_ms(self) -> Floats:
+        """How late the worker woke, each time it had slept."""
+        late = self.batches["start_ns"] - self.batches["captured_ns"]
+        return _ms(late[self.waited])
+
+    @property
+    def service_ms(self) -> Floats:
+        """What each batch took: from its start, or from the end of the one before it."""
+        begun = np.where(self.waited, self.batches["start_ns"], self.batches["ready_ns"])
+        return _ms(self.batches["finish_ns"] - begun)
+
+    def miss_rate(self, deadline_ms: float) -> float:
+        """Share of the blocks that were later than this, or never rendered."""
+        on_time = self.counts[self.latency_ms <= deadline_ms].sum()
+        return float(1.0 - on_time / (self.streams * self.blocks))
+
+    def percentiles_ms(self) -> tuple[float, ...]:
+        """Of the latency of a block, at `PERCENTILES`."""
+        order = np.argsort(self.latency_ms)
+        cumulated = np.cumsum(self.counts[order])
+        ranks = np.searchsorted(cumulated, np.array(PERCENTILES) * cumulated[-1])
+        return tuple(float(each) for each in self.latency_ms[order][ranks])
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """An operating point that was not fitted: measured and predicted, in the same figures."""
+
+    streams: int
+    batch_size: int
+    utilisation: float
+    deadline_ms: float
+    measured_ms: tuple[float, ...]
+    predicted_ms: tuple[float, ...]
+    measured_miss_rate: float
+    predicted_miss_rate: float
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """Relative, at `PERCENTILES`; above zero where the prediction is too high."""
+        pairs = zip(self.measured_ms, self.predicted_ms, strict=True)
+        return tuple(predicted / measured - 1.0 for measured, predicted in pairs)
+
+    @property
+    def miss_rate_error(self) -> float | None:
+        """Relative error of the miss rate; None where nothing was missed."""
+        if self.measured_miss_rate <= 0.0:
+            return None
+        return self.predicted_miss_rate / self.measured_miss_rate - 1.0
+
+
+def fit(points: Sequence[OperatingPoint], period_ms: float, source: str) -> Calibration:
+    """The law (a + b n) times a residual that is nearest to these operating points.
+
+    a and b go through the median service times of each batch size (weighted by how often it
+    was seen); the residuals are what was really seen against them, and with the times in
+    which the worker woke they keep all that varied. Raises ValueError where no two batches
+    differ in size.
+    """
+    sizes = np.concatenate([point.counts for point in points])
+    service_ms = np.concatenate([point.service_ms for point in points])
+    fixed_ms, per_stream_ms = _line(sizes, service_ms)
+    factors = service_ms / (fixed_ms + per_stream_ms * sizes)
+    lateness_ms = np.concatenate([point.lateness_ms for point in points])
+    compute = Compute(
+        fixed_ms=fixed_ms,
+        per_stream_ms=per_stream_ms,
+        residuals=_table(factors),
+        lateness_ms=_table(lateness_ms),
+    )
+    streams = [point.streams for point in points]
+    return Calibration(
+        period_ms=period_ms,
+        arrival_jitter_ms=0.0,
+        compute=compute,
+        valid_streams=(min(streams), max(streams)),
+        source=source,
+    )
+
+
+def replay(calibration: Calibration, point: OperatingPoint, deadline_ms: float) -> Fidelity:
+    """What the calibration says of an operating point, beside what was measured there."""
+    work = Work(0, point.streams, point.batch_size)
+    level = BlockLevel(calibration, deadline_ms)
+    _, outcome = level.advance(NodeState.idle(0), work, REPLAYED_PERIODS, seed=1)
+    cumulated = np.cumsum(outcome.histogram)
+    ranks = np.searchsorted(cumulated, np.array(PERCENTILES) * cumulated[-1])
+    middles = np.sqrt(BIN_EDGES_MS[ranks] * BIN_EDGES_MS[ranks + 1])
+    return Fidelity(
+        streams=point.streams,
+        batch_size=point.batch_size,
+        utilisation=calibration.utilisation(point.streams, point.batch_size),
+        deadline_ms=deadline_ms,
+        measured_ms=point.percentiles_ms(),
+        predicted_ms=tuple(float(each) for each in middles),
+        measured_miss_rate=point.miss_rate(deadline_ms),
+        predicted_miss_rate=outcome.missed / outcome.blocks,
+    )
+
+
+def _line(sizes: NDArray[np.int64], service_ms: Floats) -> tuple[float, float]:
+    """Intercept and slope through the medians of each size, both positive."""
+    distinct, seen = np.unique(sizes, return_counts=True)
+    if distinct.size < 2:
+        raise ValueError("all batches have one size: nothing tells a batch's cost from a stream's")
+    medians = np.array([np.median(service_ms[sizes == size]) for size in distinct])
+    slope, intercept = np.polyfit(distinct, medians, 1, w=np.sqrt(seen) / medians)
+    return max(0.0, float(intercept)), max(1e-9, float(slope))
+
+
+def _table(values: Floats) -> Residuals:
+    """As many equally likely values as a table holds; the contended regime is not known."""
+    places = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    table = tuple(float(each) for each in np.quantile(values, places))
+    return Residuals(table, table)
+
+
+def _ms(nanoseconds: NDArray[np.int64]) -> Floats:
+    return np.asarray(nanoseconds / NS_IN_MS, np.float64)
