@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
 
@@ -60,13 +61,24 @@ class Compute:
     """A batch of n streams takes (`fixed_ms` + n `per_stream_ms`) times a residual.
 
     A server that had to wait for its first block starts late by a value out of `lateness_ms`
-    (equally likely): the time in which a sleeping thread wakes.
+    (equally likely): the time in which a sleeping thread wakes and its caches warm. Batches
+    of one period have their residual in common with probability `correlation` each, and
+    otherwise one of their own: whatever slows one down tends to slow down its neighbours.
     """
 
     fixed_ms: float = 0.40
     per_stream_ms: float = 0.02
     residuals: Residuals = field(default_factory=lambda: Residuals(lognormal(0.2), lognormal(0.5)))
     lateness_ms: Residuals = Residuals((0.0,), (0.0,))
+    correlation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Knot:
+    """What compute costs on a node with so many streams: busier processors run faster."""
+
+    streams: int
+    compute: Compute
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +135,11 @@ class Calibration:
     """A pipeline as it was measured, or as someone describes it; frozen once fitted.
 
     A stream's block arrives `arrival_jitter_ms` (mean of an exponential law, cut off at 0.9
-    of a period) after its capture. A stage that is None costs nothing. Contention comes in
-    spells of `contended_mean_s` that fill `contended_share` of the time. `valid_streams` is
-    the range of streams a node for which the figures hold; `source` says where they are from.
+    of a period) after its capture. A stage that is None costs nothing. Where `knots` are
+    given, by ascending streams, compute is interpolated between them, quantile by quantile.
+    Contention comes in spells of `contended_mean_s` that fill `contended_share` of the time.
+    `valid_streams` is the range of streams a node for which the figures hold; `source` says
+    where they are from.
     """
 
     period_ms: float = 1000.0 * 256 / 48_000
@@ -134,10 +148,21 @@ class Calibration:
     compute: Compute = field(default_factory=Compute)
     post: Post | None = None
     link: Link | None = None
+    knots: tuple[Knot, ...] = ()
     contended_share: float = 0.0
     contended_mean_s: float = 5.0
     valid_streams: tuple[int, int] = (1, 1 << 16)
     source: str = "a described pipeline"
+
+    def compute_for(self, streams: int) -> Compute:
+        """What compute costs on a node with so many streams; beyond the knots as at the last."""
+        after = next((k for k, knot in enumerate(self.knots) if knot.streams >= streams), None)
+        if not self.knots:
+            return self.compute
+        if after is None or after == 0:
+            return self.knots[-1 if after is None else 0].compute
+        low, high = self.knots[after - 1], self.knots[after]
+        return _between(low, high, (streams - low.streams) / (high.streams - low.streams))
 
     def demand_ms(self, streams: float, batch_size: int) -> float:
         """Mean compute time of one period's blocks: m a + S b with m = ceil(S / B)."""
@@ -152,3 +177,23 @@ class Calibration:
         """Streams a node at which it computes all the time: T / (a / B + b)."""
         per_stream_ms = self.compute.fixed_ms / batch_size + self.compute.per_stream_ms
         return self.period_ms / per_stream_ms
+
+
+@lru_cache(maxsize=4096)
+def _between(low: Knot, high: Knot, part: float) -> Compute:
+    def mixed(a: float, b: float) -> float:
+        return (1.0 - part) * a + part * b
+
+    def table(a: Residuals, b: Residuals) -> Residuals:
+        return Residuals(
+            tuple(map(mixed, a.quiet, b.quiet)), tuple(map(mixed, a.contended, b.contended))
+        )
+
+    one, two = low.compute, high.compute
+    return Compute(
+        mixed(one.fixed_ms, two.fixed_ms),
+        mixed(one.per_stream_ms, two.per_stream_ms),
+        table(one.residuals, two.residuals),
+        table(one.lateness_ms, two.lateness_ms),
+        mixed(one.correlation, two.correlation),
+    )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
-from policies.latency import QUANTILES, Calibration, Compute, Residuals
+from policies.latency import QUANTILES, Calibration, Compute, Knot, Residuals
 from simulators.kernels import BIN_EDGES_MS, BlockLevel
 from simulators.level import NodeState, Work
 
@@ -99,32 +100,66 @@ class Fidelity:
 
 
 def fit(points: Sequence[OperatingPoint], period_ms: float, source: str) -> Calibration:
-    """The law (a + b n) times a residual that is nearest to these operating points.
+    """The laws (a + b n) times a residual that are nearest to these operating points.
 
-    a and b go through the median service times of each batch size (weighted by how often it
-    was seen); the residuals are what was really seen against them, and with the times in
-    which the worker woke they keep all that varied. Raises ValueError where no two batches
-    differ in size.
+    One law for each number of streams that was seen in batches of different sizes, since a
+    busier processor is faster, and one for all of them. Raises ValueError where no two
+    batches differ in size.
     """
-    sizes = np.concatenate([point.counts for point in points])
-    service_ms = np.concatenate([point.service_ms for point in points])
-    fixed_ms, per_stream_ms = _line(sizes, service_ms)
-    factors = service_ms / (fixed_ms + per_stream_ms * sizes)
-    lateness_ms = np.concatenate([point.lateness_ms for point in points])
-    compute = Compute(
-        fixed_ms=fixed_ms,
-        per_stream_ms=per_stream_ms,
-        residuals=_table(factors),
-        lateness_ms=_table(lateness_ms),
-    )
-    streams = [point.streams for point in points]
+    streams = sorted({point.streams for point in points})
+    at = {each: [point for point in points if point.streams == each] for each in streams}
+    knots = [
+        Knot(each, _law(held))
+        for each, held in at.items()
+        if len({int(size) for point in held for size in point.counts}) > 1
+    ]
     return Calibration(
         period_ms=period_ms,
         arrival_jitter_ms=0.0,
-        compute=compute,
-        valid_streams=(min(streams), max(streams)),
+        compute=_law(points),
+        knots=tuple(knots),
+        valid_streams=(streams[0], streams[-1]),
         source=source,
     )
+
+
+def _law(points: Sequence[OperatingPoint]) -> Compute:
+    """a and b through the median service times of each batch size; what varied, as it did.
+
+    A batch that follows another shows the law; by how much the first of a period usually
+    took longer, after a sleep, is counted as late waking, for its caches are cold.
+    """
+    waited = np.concatenate([point.waited for point in points])
+    sizes = np.concatenate([point.counts for point in points])
+    service_ms = np.concatenate([point.service_ms for point in points])
+    warm = ~waited if np.unique(sizes[~waited]).size > 1 else np.ones(waited.size, np.bool_)
+    fixed_ms, per_stream_ms = _line(sizes[warm], service_ms[warm])
+    law_ms = fixed_ms + per_stream_ms * sizes
+    factors = service_ms / law_ms
+    lateness_ms = np.concatenate([point.lateness_ms for point in points])
+    if not warm.all():
+        lateness_ms = lateness_ms + max(0.0, float(np.median((service_ms - law_ms)[waited])))
+    places = np.concatenate([point.batches["block"] for point in points])
+    return Compute(
+        fixed_ms=fixed_ms,
+        per_stream_ms=per_stream_ms,
+        residuals=_table(factors[warm]),
+        lateness_ms=_table(lateness_ms),
+        correlation=_correlation(factors[warm], places[warm]),
+    )
+
+
+def _correlation(factors: Floats, blocks: NDArray[np.int64]) -> float:
+    """The chance to share a residual that explains how alike neighbours in a period are.
+
+    Two of them share it with its square, which is their rank correlation.
+    """
+    neighbours = blocks[1:] == blocks[:-1]
+    ranks = rankdata(factors)
+    first, second = ranks[:-1][neighbours], ranks[1:][neighbours]
+    if first.size < 2 or first.std() == 0.0 or second.std() == 0.0:
+        return 0.0
+    return float(np.sqrt(max(0.0, np.corrcoef(first, second)[0, 1])))
 
 
 def replay(calibration: Calibration, point: OperatingPoint, deadline_ms: float) -> Fidelity:

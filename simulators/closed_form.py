@@ -4,7 +4,8 @@ A period is a walk of the server through its batches. Here the walk is done once
 possible instants at which the server may be free: a grid of time carries the probability,
 and the residuals of the service law spread it (the queue D/G/1 on a grid; Tijms, A First
 Course in Stochastic Models, 2003, ch. 9). What is left of a period is carried into the next,
-until the carry-over no longer changes.
+until the carry-over no longer changes. Residuals are taken as independent, whatever their
+correlation.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ class IntervalLevel:
             ready_ms = arrivals_ms(self._calibration, work)
             arrived = _arrived(ready_ms, grid)
             services, starts = _services(self._calibration, work)
-            late_ms = self._calibration.compute.lateness_ms.table(work.contended)
+            late_ms = self._calibration.compute_for(work.streams).lateness_ms.table(work.contended)
             waking = _on_grid(np.asarray(late_ms))
             ready = ready_ms / GRID_MS
             found = _settle(ready, arrived, services, starts, waking, grid.period)
@@ -189,7 +190,7 @@ def _services(calibration: Calibration, work: Work) -> tuple[Floats, NDArray[np.
     Returns the probabilities and, for each size, where its own begin; each is split between
     two neighbouring cells so that its mean is exact.
     """
-    compute = calibration.compute
+    compute = calibration.compute_for(work.streams)
     factors = np.asarray(compute.residuals.table(work.contended)) * work.slowdown
     sizes = np.arange(1, min(work.batch_size, work.streams) + 1)
     means_ms = compute.fixed_ms + sizes * compute.per_stream_ms

@@ -26,7 +26,7 @@ BINS = 2400
 BIN_EDGES_MS: NDArray[np.float64] = np.geomspace(LOWEST_MS, LOWEST_MS * RATIO**BINS, BINS + 1)
 PLAY_OUT_PERIODS = 2.0
 """From capture to play-out: one period to the deadline, and one of buffer."""
-JITTER, RESIDUAL, LATENESS, WAKING = 0, 1 << 20, 1 << 21, 3 << 20
+JITTER, RESIDUAL, LATENESS, WAKING, COMMON = (k << 20 for k in range(5))
 """Where the items of each kind of draw begin within a period."""
 JITTERS = 4096
 BINARY_GRID = 2.0**20
@@ -47,6 +47,7 @@ class _Kernel:
     ) -> tuple[NodeState, Outcome]:
         """Move a node on; without `jitters` its blocks arrive by the mean profile."""
         calibration = self.calibration
+        compute = calibration.compute_for(work.streams)
         histogram = np.zeros(BINS, np.int64)
         sums = np.zeros(6)
         carry_ms = state.carry_ms.copy()
@@ -66,10 +67,11 @@ class _Kernel:
                 arrivals_ms(calibration, work),
                 jitters,
                 *_transfer(calibration, work),
-                calibration.compute.fixed_ms * work.slowdown,
-                calibration.compute.per_stream_ms * work.slowdown,
-                np.asarray(calibration.compute.residuals.table(work.contended)),
-                np.asarray(calibration.compute.lateness_ms.table(work.contended)),
+                compute.fixed_ms * work.slowdown,
+                compute.per_stream_ms * work.slowdown,
+                np.asarray(compute.residuals.table(work.contended)),
+                compute.correlation,
+                np.asarray(compute.lateness_ms.table(work.contended)),
                 *_post(calibration, work),
                 *_link(calibration, work),
             )
@@ -153,7 +155,7 @@ def bin_of(latency_ms):  # type: ignore[no-untyped-def]
 def _sweep(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compiled code is
     carry_ms, histogram, sums, seed, node, first_period, periods, streams, batch_size, period_ms,
     deadline_ms, ready, jitters, streams_a_transfer, transfer_ms, fixed_ms, per_stream_ms,
-    residuals, waking, lateness, threads, post_ms, link_latency_ms, link_ms,
+    residuals, correlation, waking, lateness, threads, post_ms, link_latency_ms, link_ms,
 ):  # fmt: skip
     """All periods of an interval; `carry_ms` is what each stage still has to do, in and out.
 
@@ -195,6 +197,8 @@ def _sweep(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compil
                 end += 1
             size = end - served
             draw = uniform(seed, node, period, RESIDUAL + batch)
+            if correlation > 0.0 and uniform(seed, node, period, COMMON + 1 + batch) < correlation:
+                draw = uniform(seed, node, period, COMMON)
             service = (fixed_ms + size * per_stream_ms) * residuals[int(draw * residuals.size)]
             compute_free = start + service
             draw = uniform(seed, node, period, LATENESS + batch)

@@ -15,6 +15,7 @@ from controller.errors import PipelineFileError
 from policies.latency import (
     Calibration,
     Compute,
+    Knot,
     Lateness,
     Link,
     Post,
@@ -23,7 +24,7 @@ from policies.latency import (
     lognormal,
 )
 
-PARTS = {"transfer": Transfer, "compute": Compute, "post": Post, "link": Link}
+PARTS = {"transfer": Transfer, "compute": Compute, "post": Post, "link": Link, "knots": Knot}
 REGIMES = ("quiet", "contended")
 BUILT_IN = {
     "batch": Calibration(source="built in: a batch server"),
@@ -65,9 +66,13 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
     """Write a description that `read_calibration` reads back as the same."""
     plain = {key: each for key, each in asdict(calibration).items() if each is not None}
     scalars = {key: each for key, each in plain.items() if not isinstance(each, dict)}
+    knots = scalars.pop("knots", ())
     lines = [_line(key, each) for key, each in scalars.items()]
-    for key in plain.keys() - scalars.keys():
+    for key in sorted(plain.keys() - scalars.keys() - {"knots"}):
         lines += _table(key, plain[key])
+    for knot in knots:
+        lines += ["", "[[knots]]", _line("streams", knot["streams"])]
+        lines += _table("knots.compute", knot["compute"])
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -98,8 +103,11 @@ def _check_keys(path: Path, place: str, table: dict[str, Any], kind: Any) -> Non
         elif key not in known:
             why = f"no such key; known are {', '.join(known)}"
             raise PipelineFileError(path, f"{place}{key}", why)
-        elif is_dataclass(kinds.get(key)) and isinstance(table[key], dict):
-            _check_keys(path, f"{place}{key}.", table[key], kinds[key])
+        elif is_dataclass(kinds.get(key)):
+            inner = table[key] if isinstance(table[key], list) else [table[key]]
+            for each in inner:
+                if isinstance(each, dict):
+                    _check_keys(path, f"{place}{key}.", each, kinds[key])
 
 
 def _lognormal(path: Path, place: str, variation: object) -> tuple[float, ...]:

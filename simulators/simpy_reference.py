@@ -23,6 +23,7 @@ from simulators.draws import uniform
 from simulators.kernels import (
     BINARY_GRID,
     BINS,
+    COMMON,
     JITTER,
     LATENESS,
     PLAY_OUT_PERIODS,
@@ -135,7 +136,8 @@ class SimPyPipeline:
 
     def _compute(self) -> Generator[Any, Any, None]:
         """Whatever waits, of one period, up to a batch; what begins at its play-out is dropped."""
-        environment, work, compute = self._environment, self._work, self._calibration.compute
+        environment, work = self._environment, self._work
+        compute = self._calibration.compute_for(work.streams)
         residuals = compute.residuals.table(work.contended)
         waking = compute.lateness_ms.table(work.contended)
         queue, period, number, dropped = self._ready, -1, 0, -1
@@ -163,7 +165,7 @@ class SimPyPipeline:
             while queue.items and queue.items[0][0] == period and size < work.batch_size:
                 queue.items.popleft()
                 size += 1
-            draw = uniform(self._seed, work.node, period, RESIDUAL + number)
+            draw = self._residual(period, number)
             service_ms = compute.fixed_ms * work.slowdown + size * (
                 compute.per_stream_ms * work.slowdown
             )
@@ -171,6 +173,13 @@ class SimPyPipeline:
             self._taken[period] = self._taken.get(period, 0) + size
             following.put(_Batch(period, size, number, environment.now))
             number += 1
+
+    def _residual(self, period: int, batch: int) -> float:
+        """A place in the table: the batch's own, or what its period has in common."""
+        seed, node = self._seed, self._work.node
+        correlation = self._calibration.compute_for(self._work.streams).correlation
+        common = uniform(seed, node, period, COMMON + 1 + batch) < correlation
+        return float(uniform(seed, node, period, COMMON if common else RESIDUAL + batch))
 
     def _drop(self, period: int) -> None:
         """All blocks of a period that were in no batch."""

@@ -12,7 +12,6 @@ import simulators.environments  # noqa: F401 - registers them
 from policies.features import BATCH_MOVES, FEATURES, NODE_SHARES, nodes_after
 from policies.knobs import Settings
 from simulators.environments import ID
-from simulators.environments.sb3 import PipelineVecEnv
 from simulators.environments.single import PipelineEnv
 from simulators.environments.task import Reward, Task
 from simulators.environments.vector import PipelineVectorEnv
@@ -42,11 +41,6 @@ def actions():
 
 def test_gymnasium_finds_nothing_wrong():
     check_env(gymnasium.make(ID, task=SHORT).unwrapped, skip_render_check=True)
-
-
-def test_stable_baselines3_finds_nothing_wrong():
-    checker = pytest.importorskip("stable_baselines3.common.env_checker")
-    checker.check_env(PipelineEnv(SHORT))
 
 
 def test_the_registered_vector_environment_is_the_native_one():
@@ -150,19 +144,3 @@ def test_it_is_the_plant_that_policies_are_simulated_on():
         assert truth.paid == fleet.paid[0]
         assert truth.counts.missed == pytest.approx(info["misses"][0], rel=0.12, abs=2.0)
     assert isinstance(plant.in_force(), Settings)
-
-
-def test_stable_baselines3_learns_on_many_plants_and_what_it_saves_is_a_policy(tmp_path):
-    sb3 = pytest.importorskip("stable_baselines3")
-    plants = PipelineVecEnv(PipelineVectorEnv(16, SHORT))
-    agent = sb3.PPO(
-        "MlpPolicy", plants, n_steps=16, batch_size=64, n_epochs=1, seed=1, device="cpu"
-    )
-    agent.learn(512)
-    agent.save(tmp_path / "agent.zip")
-    from simulators.simulation import simulate
-
-    name = f"sb3:{tmp_path / 'agent.zip'}"
-    reports = [simulate(Simulation(name, generate("burst", 0.25))).report for _ in range(2)]
-    assert reports[0].decisions > 0
-    assert reports[0].blocks == reports[1].blocks

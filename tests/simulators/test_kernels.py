@@ -21,6 +21,7 @@ STAGES = {
     "post": on_binary_grid(Calibration(post=Post())),
     "tree": on_binary_grid(Calibration(link=Link("tree"))),
     "all four": FULL,
+    "alike": on_binary_grid(Calibration(compute=Compute(correlation=0.6))),
     "late starts": on_binary_grid(Calibration(compute=LATE)),
     "late starts, all at once": on_binary_grid(Calibration(compute=LATE, arrival_jitter_ms=0.0)),
 }

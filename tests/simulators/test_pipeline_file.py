@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.errors import PipelineFileError
-from policies.latency import Calibration, Link, Post, Transfer
+from policies.latency import Calibration, Compute, Knot, Link, Post, Transfer
 from simulators.pipeline_file import BUILT_IN, find_calibration, read_calibration, write_calibration
 
 
@@ -14,6 +14,7 @@ from simulators.pipeline_file import BUILT_IN, find_calibration, read_calibratio
     [
         Calibration(),
         Calibration(transfer=Transfer(), post=Post(), link=Link("tree"), source='a "quoted" one'),
+        Calibration(knots=(Knot(10, Compute()), Knot(50, Compute(fixed_ms=0.3, correlation=0.5)))),
         Calibration(period_ms=10.0, contended_share=0.1, valid_streams=(3, 90)),
     ],
 )
