@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from controller.calibration_watch import CalibrationWatch
 from controller.config import ThresholdsSection
 from policies.diagnosis import Bottleneck, Breach, Diagnosis, Evidence
 from policies.forecast import Forecast
 from policies.knobs import Knob, Settings
+from policies.latency import Calibration
 from policies.objective import Objective
 from policies.observation import Observation, Reading, fresh
 
@@ -106,9 +108,18 @@ class _Cause:
 
 
 class Diagnostician:
-    """Holds latencies against their thresholds and finds what is behind a breach or a miss."""
+    """Holds latencies against their thresholds and finds what is behind a breach or a miss.
 
-    def __init__(self, thresholds: ThresholdsSection, objective: Objective) -> None:
+    With a calibration it also raises an alarm where what is seen is not what that predicts.
+    """
+
+    def __init__(
+        self,
+        thresholds: ThresholdsSection,
+        objective: Objective,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self._watch = None if calibration is None else CalibrationWatch(calibration)
         self._thresholds: Mapping[str, float] = thresholds.model_dump()
         self._objective = objective
         self._worst_ms: dict[str, float] = {}
@@ -133,7 +144,7 @@ class Diagnostician:
         knobs: Mapping[str, Knob],
     ) -> Diagnosis:
         """The bottleneck of this interval; NONE where nothing is missed and nothing breached."""
-        del forecast, settings
+        del forecast
         for component, latency in _latencies(observation):
             value_ms = fresh(latency)
             if value_ms is not None:
@@ -146,7 +157,8 @@ class Diagnostician:
         summary = cause.summary
         if cause.knobs and not helpful:
             summary += "; this plant has no knob that helps"
-        return Diagnosis(cause.bottleneck, summary, evidence, breaches, helpful)
+        alarms = () if self._watch is None else self._watch.alarms(observation, settings)
+        return Diagnosis(cause.bottleneck, summary, evidence, breaches, helpful, alarms)
 
     def _breaches(self) -> tuple[Breach, ...]:
         breaches = tuple(

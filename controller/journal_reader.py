@@ -14,6 +14,7 @@ from controller.database import Database
 from controller.errors import JournalError
 from controller.plain import from_plain
 from controller.tick import Tick
+from policies.observation import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,13 @@ class JournalReader:
                 remedy = "read it with the version that wrote it, or name another --run"
                 raise JournalError(self._path, why, remedy) from error
             yield tick
+
+    def loads(self, run: int) -> Iterator[tuple[float, Reading]]:
+        """Time (seconds since epoch) and load of each tick of a run, in order."""
+        query = "SELECT time_s, record FROM ticks WHERE run = ? ORDER BY number"
+        for time_s, record in self._database.rows(query, run):
+            seen = json.loads(zlib.decompress(cast(bytes, record)))["observation"]
+            yield cast(float, time_s), from_plain(seen["load"], Reading)
 
     def commands(self, first_s: float, last_s: float) -> list[Request]:
         """What people asked for between these times, in order."""

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +20,25 @@ from controller.config import Config
 from controller.executors.cpu import CpuExecutor, Task
 from controller.executors.timetable import Timetable
 from controller.metrics.cpu import MachineSensor
+from controller.plants.builtin import BATCH_SIZES as PLANT_BATCH_SIZES
 from controller.sound import SoundBank, synthesise_sounds
 from controller.workloads.backend import numpy_backend
 from controller.workloads.workload import Workload, WorkloadSettings
 from kapellmeister.bench.machine import Machine, describe_machine
 from policies.latency import Calibration
 from policies.observation import fresh
-from simulators.calibration import PERCENTILES, Fidelity, OperatingPoint, fit, replay
+from simulators.calibration import (
+    PERCENTILES,
+    Fidelity,
+    OperatingPoint,
+    fit,
+    predict_bands,
+    replay,
+)
 
 PROBE_STREAMS = 256
+BANDS = 12
+LEAST_TOLERANCE = 0.1
 FITTED_SHARES = (0.15, 0.3, 0.45, 0.6, 0.75)
 HELD_OUT_SHARES = (0.22, 0.5, 0.7)
 """Of the streams at which a worker would compute all the time."""
@@ -188,6 +199,7 @@ def calibrate(
     source = f"{workload}, {scheduling}, {machine.processor}"
     calibration = fit(points[:fitted], period_ms, source)
     held_out = [replay(calibration, point, _deadline_ms(point)) for point in points[fitted:]]
+    calibration = _with_bands(calibration, held_out)
     steal = fresh(sensor.read()["cpu.steal_share"])
     preempted = _preempted(points)
     report = CalibrationReport(
@@ -235,6 +247,15 @@ def print_report(report: CalibrationReport, console: Console) -> None:
         f"The machine was {state} ({steal} stolen by the hypervisor, "
         f"{report.preempted_share:.2%} of the batches interrupted)."
     )
+
+
+def _with_bands(calibration: Calibration, held_out: Sequence[Fidelity]) -> Calibration:
+    """The same with what a live run must show, as exactly as the held-out points allow."""
+    tolerance = max(LEAST_TOLERANCE, *(abs(each.errors[-1]) for each in held_out))
+    low, high = calibration.valid_streams
+    all_streams = sorted({round(each) for each in np.linspace(low, high, BANDS)})
+    bands = predict_bands(calibration, all_streams, PLANT_BATCH_SIZES, tolerance)
+    return replace(calibration, bands=bands)
 
 
 def _compile(workload: Workload, bank: SoundBank, capacity: int, frames: int) -> None:

@@ -107,6 +107,10 @@ def run(
     record: Annotated[
         Path | None, typer.Option(help="Write what is heard here.", metavar="OUT.wav")
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Raise an alarm where this is not met (`calibrate`).", metavar="FILE"),
+    ] = None,
     metrics_port: Annotated[
         int | None, typer.Option(help="Serve Prometheus metrics on 127.0.0.1.", min=0, max=65535)
     ] = None,
@@ -135,7 +139,9 @@ def run(
     )
     _check_combination(streams, trace, peak_streams)
     _check_writable("--json", json)
-    options = RunOptions(duration, plant, streams, trace, audio, hrtf, record, state_dir)
+    options = RunOptions(
+        duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir
+    )
     console = Console()
     report = run_plant(options, settings, view_on=console if live and console.is_terminal else None)
     with contextlib.suppress(OSError):  # the terminal may have been closed
@@ -440,6 +446,30 @@ def bench_loop(
     from kapellmeister.bench.loop import print_report
 
     report = measure(pairs, ticks, quiet)
+    _write_json(json, report)
+    print_report(report, Console())
+
+
+@bench.command("simulator", epilog="Example: kapellmeister bench simulator --json out.json")
+def bench_simulator(
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=1)] = 5,
+    traces: Annotated[
+        str | None, typer.Option(help="Sweep these as well, 3 days of each: 10 minutes more.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="And 14 days of each: 45 minutes more.")
+    ] = False,
+    json: JsonFile = None,
+) -> None:
+    """Speed of the simulator, and how true each level of it is to the finer one."""
+    from kapellmeister.bench.simulator import bench_simulator as measure
+    from kapellmeister.bench.simulator import print_report, sweeps
+    from kapellmeister.progress import progress
+
+    _check_writable("--json", json)
+    swept = [] if traces is None else sweeps(traces, full=full)
+    with progress("measuring") as advance:
+        report = measure(rounds, swept, advance)
     _write_json(json, report)
     print_report(report, Console())
 

@@ -33,6 +33,7 @@ from kapellmeister.report import RunReport, report_from
 from kapellmeister.tally import Tally
 from policies.objective import Objective
 from policies.policy import State
+from simulators.pipeline_file import read_calibration
 
 Instrument = Callable[[Tick], None]
 FAREWELL_S = 10.0
@@ -53,6 +54,7 @@ class RunOptions:
     audio: Path | None = None
     hrtf: Path | None = None
     record: Path | None = None
+    calibration: Path | None = None
     state_directory: Path | None = None
 
 
@@ -74,6 +76,7 @@ def run(
     forecaster = plugins.make(
         "forecasters", config.forecast.model, ("name", "update", "predict", "memory", "resume")
     )
+    calibration = None if options.calibration is None else read_calibration(options.calibration)
     objective = config.plan()
     clock = WallClock()
     with ExitStack() as stack:
@@ -100,7 +103,7 @@ def run(
             policy=policy,
             objective=objective,
             forecaster=forecaster,
-            diagnostician=Diagnostician(config.thresholds, objective),
+            diagnostician=Diagnostician(config.thresholds, objective, calibration),
             guard=Guard(config.guard),
             verifier=Verifier(config.guard, objective),
             recorder=journal,

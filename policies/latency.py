@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Literal
 
@@ -82,6 +83,20 @@ class Knot:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """Between what the 99 % quantile of a second lies, of a node with so many streams.
+
+    `low_ms` and `high_ms` are latencies from capture to finish; a second in a hundred lies
+    outside by chance.
+    """
+
+    streams: int
+    batch_size: int
+    low_ms: float
+    high_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Lateness:
     """How late a thread starts, milliseconds, by its scheduling class: what others do to it."""
 
@@ -138,8 +153,8 @@ class Calibration:
     of a period) after its capture. A stage that is None costs nothing. Where `knots` are
     given, by ascending streams, compute is interpolated between them, quantile by quantile.
     Contention comes in spells of `contended_mean_s` that fill `contended_share` of the time.
-    `valid_streams` is the range of streams a node for which the figures hold; `source` says
-    where they are from.
+    `valid_streams` is the range of streams a node for which the figures hold, and `bands` what
+    a live run must show if they still do; `source` says where they are from.
     """
 
     period_ms: float = 1000.0 * 256 / 48_000
@@ -152,6 +167,7 @@ class Calibration:
     contended_share: float = 0.0
     contended_mean_s: float = 5.0
     valid_streams: tuple[int, int] = (1, 1 << 16)
+    bands: tuple[Band, ...] = ()
     source: str = "a described pipeline"
 
     def compute_for(self, streams: int) -> Compute:
@@ -163,6 +179,20 @@ class Calibration:
             return self.knots[-1 if after is None else 0].compute
         low, high = self.knots[after - 1], self.knots[after]
         return _between(low, high, (streams - low.streams) / (high.streams - low.streams))
+
+    def band(self, streams: int, batch_size: int) -> Band | None:
+        """What a node with these streams must show, between the two nearest bands.
+
+        None where nothing was predicted: for another batch size, and beyond the bands.
+        """
+        bands = [each for each in self.bands if each.batch_size == batch_size]
+        for low, high in pairwise(sorted(bands, key=lambda each: each.streams)):
+            if low.streams <= streams <= high.streams:
+                part = (streams - low.streams) / (high.streams - low.streams)
+                low_ms = low.low_ms + part * (high.low_ms - low.low_ms)
+                high_ms = low.high_ms + part * (high.high_ms - low.high_ms)
+                return Band(streams, batch_size, low_ms, high_ms)
+        return None
 
     def demand_ms(self, streams: float, batch_size: int) -> float:
         """Mean compute time of one period's blocks: m a + S b with m = ceil(S / B)."""

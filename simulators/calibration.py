@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from policies.latency import QUANTILES, Calibration, Compute, Knot, Residuals
-from simulators.kernels import BIN_EDGES_MS, BlockLevel
+from policies.latency import QUANTILES, Band, Calibration, Compute, Knot, Residuals
+from simulators.kernels import BIN_EDGES_MS, BatchLevel, BlockLevel
 from simulators.level import NodeState, Work
 
 PERCENTILES = (0.50, 0.95, 0.99)
 REPLAYED_PERIODS = 100_000
+BAND_SECONDS = 300
 NS_IN_MS = 1e6
 
 Floats = NDArray[np.float64]
@@ -167,19 +169,48 @@ def replay(calibration: Calibration, point: OperatingPoint, deadline_ms: float) 
     work = Work(0, point.streams, point.batch_size)
     level = BlockLevel(calibration, deadline_ms)
     _, outcome = level.advance(NodeState.idle(0), work, REPLAYED_PERIODS, seed=1)
-    cumulated = np.cumsum(outcome.histogram)
-    ranks = np.searchsorted(cumulated, np.array(PERCENTILES) * cumulated[-1])
-    middles = np.sqrt(BIN_EDGES_MS[ranks] * BIN_EDGES_MS[ranks + 1])
     return Fidelity(
         streams=point.streams,
         batch_size=point.batch_size,
         utilisation=calibration.utilisation(point.streams, point.batch_size),
         deadline_ms=deadline_ms,
         measured_ms=point.percentiles_ms(),
-        predicted_ms=tuple(float(each) for each in middles),
+        predicted_ms=_percentiles_ms(outcome.histogram),
         measured_miss_rate=point.miss_rate(deadline_ms),
         predicted_miss_rate=outcome.missed / outcome.blocks,
     )
+
+
+def predict_bands(
+    calibration: Calibration,
+    all_streams: Sequence[int],
+    batch_sizes: Sequence[int],
+    tolerance: float,
+) -> tuple[Band, ...]:
+    """What a second of a live run must show: the law played for many, and the error it had.
+
+    Between the 0.5 % and the 99.5 % quantile of a second's p99, each moved outwards by the
+    share `tolerance`.
+    """
+    level, periods = BatchLevel(calibration), round(1000.0 / calibration.period_ms)
+    bands = []
+    for streams, batch_size in product(all_streams, batch_sizes):
+        state, work, seconds_ms = NodeState.idle(0), Work(0, streams, batch_size), []
+        for _ in range(BAND_SECONDS):
+            state, outcome = level.advance(state, work, periods, seed=2)
+            seconds_ms.append(_percentiles_ms(outcome.histogram)[-1])
+        low_ms, high_ms = np.quantile(seconds_ms, (0.005, 0.995))
+        low_ms, high_ms = float(low_ms) / (1.0 + tolerance), float(high_ms) * (1.0 + tolerance)
+        bands.append(Band(streams, batch_size, low_ms, high_ms))
+    return tuple(bands)
+
+
+def _percentiles_ms(histogram: NDArray[np.int64]) -> tuple[float, ...]:
+    """Of binned latencies, at `PERCENTILES`, in the middle of their bins."""
+    cumulated = np.cumsum(histogram)
+    ranks = np.searchsorted(cumulated, np.array(PERCENTILES) * cumulated[-1])
+    middles = np.sqrt(BIN_EDGES_MS[ranks] * BIN_EDGES_MS[ranks + 1])
+    return tuple(float(each) for each in middles)
 
 
 def _line(sizes: NDArray[np.int64], service_ms: Floats) -> tuple[float, float]:

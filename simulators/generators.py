@@ -1,4 +1,4 @@
-"""Loads that nobody recorded: shapes by name, each different by its seed."""
+"""Loads that nobody recorded, shapes by name; and whatever else a name of a load may mean."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from controller.errors import TraceError
 from controller.load import LoadTrace, read_trace
+from controller.recorded_load import is_journal, recorded_load
 from simulators.load import DAY_S
 
 Floats = NDArray[np.float64]
@@ -84,14 +85,20 @@ def generate(name: str, days: float = DEFAULT_DAYS, peak_streams: int = 1000) ->
 
 
 def find_trace(text: str) -> LoadTrace:
-    """A trace by the name of a generator (`diurnal`, `burst:3d`), or from a CSV file.
+    """A trace by the name of a generator (`diurnal`, `burst:3d`), from a CSV file or a journal.
 
-    Raises TraceError where there is neither.
+    Of a journal it is the latest run, or the one whose number follows (`journal.sqlite3:7`).
+    Raises TraceError where there is none of these.
     """
     name, _, length = text.partition(":")
     if name in GENERATORS and not Path(text).exists():
         return generate(name, _days(text, length) if length else DEFAULT_DAYS)
     path = Path(text)
+    journal, _, run = text.rpartition(":")
+    if run.isdigit() and not path.exists() and is_journal(Path(journal)):
+        return recorded_load(Path(journal), int(run))
+    if is_journal(path):
+        return recorded_load(path)
     if not path.exists() and path.suffix == "":
         why = f"neither a file nor a generator ({', '.join(GENERATORS)})"
         raise TraceError(path, None, why, "name one of those")

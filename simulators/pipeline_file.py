@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from controller.errors import PipelineFileError
 from policies.latency import (
+    Band,
     Calibration,
     Compute,
     Knot,
@@ -24,7 +25,15 @@ from policies.latency import (
     lognormal,
 )
 
-PARTS = {"transfer": Transfer, "compute": Compute, "post": Post, "link": Link, "knots": Knot}
+PARTS = {
+    "transfer": Transfer,
+    "compute": Compute,
+    "post": Post,
+    "link": Link,
+    "knots": Knot,
+    "bands": Band,
+}
+LISTS = ("knots", "bands")
 REGIMES = ("quiet", "contended")
 BUILT_IN = {
     "batch": Calibration(source="built in: a batch server"),
@@ -65,23 +74,23 @@ def read_calibration(path: Path) -> Calibration:
 def write_calibration(calibration: Calibration, path: Path) -> None:
     """Write a description that `read_calibration` reads back as the same."""
     plain = {key: each for key, each in asdict(calibration).items() if each is not None}
-    scalars = {key: each for key, each in plain.items() if not isinstance(each, dict)}
-    knots = scalars.pop("knots", ())
-    lines = [_line(key, each) for key, each in scalars.items()]
-    for key in sorted(plain.keys() - scalars.keys() - {"knots"}):
-        lines += _table(key, plain[key])
-    for knot in knots:
-        lines += ["", "[[knots]]", _line("streams", knot["streams"])]
-        lines += _table("knots.compute", knot["compute"])
+    lists = {key: plain.pop(key) for key in LISTS}
+    tables = {key: each for key, each in plain.items() if isinstance(each, dict)}
+    lines = [_line(key, each) for key, each in plain.items() if key not in tables]
+    for key, table in tables.items():
+        lines += _table(key, f"[{key}]", table)
+    for key, each_of in lists.items():
+        for table in each_of:
+            lines += _table(key, f"[[{key}]]", table)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _table(name: str, values: Mapping[str, Any]) -> list[str]:
+def _table(name: str, head: str, values: Mapping[str, Any]) -> list[str]:
     own = [_line(key, each) for key, each in values.items() if not isinstance(each, dict)]
-    inner = [(key, each) for key, each in values.items() if isinstance(each, dict)]
-    lines = ["", f"[{name}]", *own]
-    for key, each in inner:
-        lines += _table(f"{name}.{key}", each)
+    lines = ["", head, *own]
+    for key, each in values.items():
+        if isinstance(each, dict):
+            lines += _table(f"{name}.{key}", f"[{name}.{key}]", each)
     return lines
 
 

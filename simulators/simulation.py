@@ -312,7 +312,7 @@ def _loop(simulation: Simulation, plant: SimulatedPlant, clock: SimulatedClock) 
         policy=policy,
         objective=objective,
         forecaster=_forecaster(simulation.forecaster, policy.policy),
-        diagnostician=Diagnostician(ThresholdsSection(), objective),
+        diagnostician=Diagnostician(ThresholdsSection(), objective, simulation.calibration),
         guard=Guard(limits),
         verifier=Verifier(limits, objective),
         recorder=nobody,

@@ -14,13 +14,11 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from stable_baselines3 import PPO
 
 from kapellmeister.compare import find_traces, print_report
 from simulators.comparison import Comparison, compare
-from simulators.environments.sb3 import PipelineVecEnv
+from simulators.environments.sb3 import untrained
 from simulators.environments.task import Task
-from simulators.environments.vector import PipelineVectorEnv
 from simulators.simulation import Simulation
 from simulators.splits import split
 
@@ -30,10 +28,7 @@ PLANTS = 256
 
 def train(task: Task, seed: int, path: Path) -> None:
     """An agent that has seen `STEPS` control intervals, on `PLANTS` plants at once."""
-    plants = PipelineVecEnv(PipelineVectorEnv(PLANTS, task))
-    agent = PPO(
-        "MlpPolicy", plants, n_steps=16, batch_size=512, gamma=0.98, seed=seed, device="cpu"
-    )
+    agent = untrained(PLANTS, seed, task)
     started_s = time.perf_counter()
     agent.learn(STEPS)
     print(f"seed {seed}: {STEPS} steps in {time.perf_counter() - started_s:.1f} s")

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv
 
+from simulators.environments.task import Task
 from simulators.environments.vector import PipelineVectorEnv
 
 
@@ -67,3 +69,16 @@ class PipelineVecEnv(VecEnv):
     def get_images(self) -> Sequence[Any]:
         """There is nothing to see."""
         return []
+
+
+def untrained(plants: int, seed: int, task: Task | None = None) -> PPO:
+    """An agent that has learned nothing yet, on so many plants, with settings that suit them."""
+    return PPO(
+        "MlpPolicy",
+        PipelineVecEnv(PipelineVectorEnv(plants, task)),
+        n_steps=16,
+        batch_size=512,
+        gamma=0.98,
+        seed=seed,
+        device="cpu",
+    )

@@ -1,0 +1,73 @@
+"""A pipeline in numbers, fitted to the stamps of the executor's own worker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from policies.latency import Calibration, Compute, Residuals, lognormal
+from simulators.calibration import fit, predict_bands, replay
+from simulators.virtual_time import play
+
+TRUTH = Calibration(
+    arrival_jitter_ms=0.0,
+    compute=Compute(
+        fixed_ms=0.3,
+        per_stream_ms=0.02,
+        residuals=Residuals(lognormal(0.15), lognormal(0.15)),
+        lateness_ms=Residuals((0.02, 0.03, 0.05, 0.12), (0.02,)),
+    ),
+)
+BLOCKS = 20_000
+FITTED = ((60, 32), (110, 32), (150, 32), (60, 64), (110, 64), (150, 64))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    points = [play(TRUTH, *point, BLOCKS, seed) for seed, point in enumerate(FITTED)]
+    return fit(points, TRUTH.period_ms, "virtual time")
+
+
+def test_the_law_that_was_played_is_found_again(fitted):
+    assert fitted.compute.per_stream_ms == pytest.approx(0.02, rel=0.03)
+    assert fitted.compute.fixed_ms == pytest.approx(0.3, rel=0.05)
+    assert fitted.valid_streams == (60, 150)
+    assert np.std(fitted.compute.residuals.quiet) == pytest.approx(0.15, rel=0.1)
+    assert fitted.compute.correlation < 0.25  # each batch drew for itself
+
+
+@pytest.mark.parametrize(("streams", "batch_size"), [(90, 32), (130, 64), (140, 32)])
+def test_a_point_that_was_not_fitted_is_predicted(fitted, streams, batch_size):
+    found = replay(fitted, play(TRUTH, streams, batch_size, BLOCKS, 99), TRUTH.period_ms)
+    assert found.errors == pytest.approx((0.0, 0.0, 0.0), abs=0.02)
+    if found.measured_miss_rate > 1e-3:
+        assert found.miss_rate_error == pytest.approx(0.0, abs=0.2)
+
+
+def test_neighbours_that_were_slow_together_are_found_to_be_alike():
+    apart = play(TRUTH, 128, 32, 3000, 1)
+    alike = replace(apart, batches=apart.batches.copy())
+    batches, slow = alike.batches, np.random.default_rng(1).choice((1.0, 1.6), 3000)
+    begun_ns = 0
+    for batch in batches:
+        begun_ns = max(int(batch["captured_ns"]), begun_ns)
+        batch["ready_ns"] = batch["start_ns"] = begun_ns
+        begun_ns += round(0.94e6 * slow[batch["block"]])
+        batch["finish_ns"] = begun_ns
+    both = [fit([each, play(TRUTH, 60, 64, 3000, 2)], 5.33, "") for each in (apart, alike)]
+    assert both[0].compute.correlation + 0.3 < both[1].compute.correlation
+
+
+def test_one_size_of_batch_tells_nothing():
+    with pytest.raises(ValueError, match="one size"):
+        fit([play(TRUTH, 64, 64, 50, 1)], TRUTH.period_ms, "")
+
+
+def test_a_second_of_the_pipeline_lies_within_its_band(fitted):
+    (band,) = predict_bands(fitted, (90,), (32,), tolerance=0.05)
+    seconds = np.array_split(play(TRUTH, 90, 32, BLOCKS, 5).latency_ms, BLOCKS // 188)
+    p99_ms = np.array([np.quantile(each, 0.99) for each in seconds])
+    assert np.mean((band.low_ms <= p99_ms) & (p99_ms <= band.high_ms)) > 0.97
+    assert band.high_ms < 2 * band.low_ms
