@@ -33,11 +33,13 @@ class Actuation:
         self._patience_s = patience_s
         self._tracks: dict[str, _Track] = {}
         self._delays_s: dict[str, float] = {}
+        self._states: Mapping[str, KnobState] = {}
+        self._settings = Settings()
 
     @property
     def states(self) -> Mapping[str, KnobState]:
         """The three states of each knob, as they stand."""
-        return {knob: track.state for knob, track in self._tracks.items()}
+        return self._states
 
     @property
     def delays_s(self) -> Mapping[str, float]:
@@ -46,20 +48,18 @@ class Actuation:
 
     def settings(self) -> Settings:
         """The values in force, the requested one where the plant does not say."""
-        known = {
-            knob: state.requested if state.observed is None else state.observed
-            for knob, state in self.states.items()
-        }
-        return Settings.of({knob: value for knob, value in known.items() if value is not None})
+        return self._settings
 
     def see(self, knobs: Mapping[str, Knob], in_force: Settings, time_s: float) -> None:
         """Take what the plant now has in force; knobs it no longer has are forgotten."""
-        self._tracks = {knob: self._tracks.get(knob, _Track()) for knob in knobs}
+        if self._tracks.keys() != knobs.keys():
+            self._tracks = {knob: self._tracks.get(knob, _Track()) for knob in knobs}
+            self._note()
         for knob, track in self._tracks.items():
             self._delays_s.setdefault(knob, knobs[knob].delay_s)
             observed = in_force.get(knob)
             if observed != track.state.observed:
-                track.state = track.state.seen(observed)
+                self._enter(knob, track.state.seen(observed))
             self._await_arrival(knob, track, time_s)
 
     def plan(self, wanted: Mapping[str, KnobValue]) -> None:
@@ -68,13 +68,13 @@ class Actuation:
         for knob, track in self._tracks.items():
             planned = wanted.get(knob, settings.get(knob))
             if planned != track.state.planned:
-                track.state = replace(track.state, planned=planned)
+                self._enter(knob, replace(track.state, planned=planned))
 
     def request(self, knob: str, value: KnobValue, time_s: float) -> None:
         """Note that the plant took a request."""
         track = self._tracks[knob]
         track.replaced, track.arrived = track.state.observed, False
-        track.state = replace(track.state, requested=value, requested_at_s=time_s)
+        self._enter(knob, replace(track.state, requested=value, requested_at_s=time_s))
 
     def take_over(self, knob: str, value: KnobValue, time_s: float) -> None:
         """Note a request of an earlier run that is in force: nothing is learned from it."""
@@ -83,8 +83,9 @@ class Actuation:
 
     def adopt(self, knob: str) -> None:
         """Take whatever is in force as found, as if nothing had ever been requested."""
-        track = self._tracks[knob]
-        self._tracks[knob] = _Track(replace(track.state, requested=None, requested_at_s=None))
+        state = self._tracks[knob].state
+        self._tracks[knob] = _Track()
+        self._enter(knob, replace(state, requested=None, requested_at_s=None))
 
     def is_in_force(self, knob: str) -> bool:
         """Whether the last request has come into force."""
@@ -115,6 +116,19 @@ class Actuation:
     def resume(self, memory: JsonValue) -> None:
         """Go on with the delays learned earlier."""
         self._delays_s = from_plain(memory, dict[str, float])
+
+    def _enter(self, knob: str, state: KnobState) -> None:
+        self._tracks[knob].state = state
+        self._note()
+
+    def _note(self) -> None:
+        """Sum the tracks up, once a change: most ticks change none and ask several times."""
+        self._states = {knob: track.state for knob, track in self._tracks.items()}
+        known = {
+            knob: state.requested if state.observed is None else state.observed
+            for knob, state in self._states.items()
+        }
+        self._settings = Settings.of({k: value for k, value in known.items() if value is not None})
 
     def _has_drifted(self, knob: str, track: _Track, time_s: float) -> bool:
         state = track.state

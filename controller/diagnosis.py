@@ -119,7 +119,9 @@ class Diagnostician:
         objective: Objective,
         calibration: Calibration | None = None,
     ) -> None:
-        self._watch = None if calibration is None else CalibrationWatch(calibration)
+        self._watch = None
+        if calibration is not None and calibration.bands:
+            self._watch = CalibrationWatch(calibration)
         self._thresholds: Mapping[str, float] = thresholds.model_dump()
         self._objective = objective
         self._worst_ms: dict[str, float] = {}
@@ -150,14 +152,17 @@ class Diagnostician:
             if value_ms is not None:
                 self.track_latency(component, value_ms)
         breaches = self._breaches()
+        alarms = () if self._watch is None else self._watch.alarms(observation, settings)
+        symptom = self._symptom(observation, breaches)
+        if symptom is None:
+            return Diagnosis(Bottleneck.NONE, _calm(observation), breaches=breaches, alarms=alarms)
         signs = _Signs.of(observation)
         evidence = signs.evidence(self._objective.deadline_ms, self._objective.target_miss_rate)
-        cause = self._cause(observation, signs, breaches)
+        cause = self._cause(signs, breaches, symptom)
         helpful = tuple(knob for knob in cause.knobs if knob in knobs)
         summary = cause.summary
         if cause.knobs and not helpful:
             summary += "; this plant has no knob that helps"
-        alarms = () if self._watch is None else self._watch.alarms(observation, settings)
         return Diagnosis(cause.bottleneck, summary, evidence, breaches, helpful, alarms)
 
     def _breaches(self) -> tuple[Breach, ...]:
@@ -169,12 +174,15 @@ class Diagnostician:
         self._worst_ms.clear()
         return breaches
 
-    def _cause(self, seen: Observation, signs: _Signs, breaches: tuple[Breach, ...]) -> _Cause:
-        missing = (signs.miss_rate or 0.0) > self._objective.target_miss_rate
+    def _symptom(self, seen: Observation, breaches: tuple[Breach, ...]) -> str | None:
+        """What is wrong with the sound, or soon will be; None where nothing is."""
+        miss_rate = fresh(seen.miss_rate) or 0.0
+        if miss_rate > self._objective.target_miss_rate:
+            return f"{miss_rate:.2%} of the blocks missed"
         early = [str(breach) for breach in breaches if breach.component in SOUND]
-        if not missing and not early:
-            return _calm(seen, signs)
-        symptom = f"{signs.miss_rate:.2%} of the blocks missed" if missing else ", ".join(early)
+        return ", ".join(early) or None
+
+    def _cause(self, signs: _Signs, breaches: tuple[Breach, ...], symptom: str) -> _Cause:
         deadline_ms = self._objective.deadline_ms
         noticeable_ms = min(self._thresholds["wait"], EXPLAINED * deadline_ms)
         kept_waiting = _kept_waiting(signs, deadline_ms, noticeable_ms)
@@ -199,14 +207,14 @@ def _latencies(seen: Observation) -> Iterator[tuple[str, Reading]]:
     yield "tick", seen.get("control.tick_ms")
 
 
-def _calm(seen: Observation, signs: _Signs) -> _Cause:
-    if signs.miss_rate is None:
-        return _Cause(Bottleneck.NONE, "nothing is known of this interval: no block was reported")
-    if signs.miss_rate > 0.0:
-        return _Cause(Bottleneck.NONE, f"{signs.miss_rate:.3%} missed, within the target")
-    p99_ms = fresh(seen.latency.p99_ms)
+def _calm(seen: Observation) -> str:
+    miss_rate, p99_ms = fresh(seen.miss_rate), fresh(seen.latency.p99_ms)
+    if miss_rate is None:
+        return "nothing is known of this interval: no block was reported"
+    if miss_rate > 0.0:
+        return f"{miss_rate:.3%} missed, within the target"
     worst = "" if p99_ms is None else f"; 99 of 100 within {p99_ms:.2f} ms"
-    return _Cause(Bottleneck.NONE, f"every block on time{worst}")
+    return f"every block on time{worst}"
 
 
 def _overload(

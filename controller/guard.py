@@ -88,8 +88,11 @@ class Guard:
 
     def unavailable(self, situation: Situation) -> dict[str, str]:
         """The knobs that must not be turned now in any direction, each with the reason."""
-        reasons = {knob: self._block(knob, situation) for knob in situation.knobs.values()}
-        return {knob.id: reason for knob, reason in reasons.items() if reason is not None}
+        return {
+            knob.id: reason
+            for knob in situation.knobs.values()
+            if (reason := self._block(knob, situation)) is not None
+        }
 
     def review(
         self, proposal: Proposal, situation: Situation
@@ -200,8 +203,10 @@ class Guard:
         return _is_growth(knob, arriving.action.value, self._reachable(action, situation))
 
     def _shadow(self, knob: str, time_s: float) -> str | None:
+        times = self._memory.rollbacks_at_s.get(knob)
+        if times is None:
+            return None
         window_s = self.limits.rollback_window_s
-        times = self._memory.rollbacks_at_s.get(knob, [])
         recent = [each for each in times if time_s - each < window_s]
         if len(recent) < self.limits.rollbacks_to_shadow:
             return None
@@ -226,6 +231,8 @@ class Guard:
         return f"the plant refused that value, and is asked again in {wait_s:.1f} s"
 
     def _rate(self, time_s: float) -> str | None:
+        if len(self._memory.admitted_at_s) < self.limits.changes_per_minute:
+            return None
         recent = [each for each in self._memory.admitted_at_s if time_s - each < RATE_WINDOW_S]
         self._memory.admitted_at_s = recent
         if len(recent) < self.limits.changes_per_minute:
@@ -309,6 +316,8 @@ class Guard:
         self._memory.rests[knob] = _Rest(until_s, after)
 
     def _holds(self, held: Mapping[str, str], time_s: float) -> tuple[Hold, ...]:
+        if not held and not self._held_since_s:
+            return ()
         since_s = self._held_since_s
         self._held_since_s = {knob: since_s.get(knob, time_s) for knob in held}
         limit_s = self.limits.hold_alarm_s

@@ -329,7 +329,9 @@ class Loop:
         self._unseen = tick.verifications
         self._verified, self._refusals, self._alarms = [], [], []
         self._recorder.record(tick, self.memory)
-        tick = replace(tick, duration_ms=self._since_ms(started_s))
+        duration_ms = self._since_ms(started_s)
+        if duration_ms != tick.duration_ms:  # never, on a clock that stands still meanwhile
+            tick = replace(tick, duration_ms=duration_ms)
         self._diagnostician.track_latency("tick", tick.duration_ms)
         for instrument in self._instruments:
             instrument(tick)

@@ -15,13 +15,17 @@ from policies.observation import Observation
 from policies.policy import Context, Policy, State
 from policies.proposal import Effect, Proposal
 
+PLAIN = json.JSONEncoder(allow_nan=False)
+"""Refuses whatever could not be written to the journal."""
+
 
 def decide(policy: Policy, context: Context, state: State) -> tuple[Proposal, State, str | None]:
     """A policy's decision and new state; nothing, the old state and an alarm if it is nonsense."""
     try:
         proposal, new_state = policy.decide(context, state)
         wrong = _nonsense(proposal, context.knobs)
-        json.dumps(new_state, allow_nan=False)
+        if new_state is not None:
+            PLAIN.encode(new_state)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a policy may fail in any way
         wrong = f"raised {error!r}"
     if wrong is None:
@@ -49,7 +53,7 @@ def memory(forecaster: Forecaster) -> tuple[State, str | None]:
     """What a forecaster learned; None and an alarm where that cannot be kept."""
     try:
         learned = forecaster.memory()
-        json.dumps(learned, allow_nan=False)
+        PLAIN.encode(learned)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
         return None, f"forecaster {forecaster.name}: what it learned is lost: raised {error!r}"
     return learned, None

@@ -98,6 +98,8 @@ class SimulatedPlant:
         }
         self._values = dict(self._found)
         self._knobs = MappingProxyType(dict(_knobs(world)))
+        self._settings = self._sum_up()
+        self._works: dict[tuple[int, int, bool, float, float], Work] = {}
         self._step = 0
         self._period = self._periods_until(load.begin_s)
         self._reports: deque[Observation] = deque(maxlen=world.telemetry_delay + 1)
@@ -122,7 +124,7 @@ class SimulatedPlant:
 
     def in_force(self) -> Settings:
         """What the plant has in force, of the knobs that it has."""
-        return Settings.of({knob: self._values[knob] for knob in self._knobs})
+        return self._settings
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
         """Ask for a value; nodes take their time."""
@@ -133,7 +135,7 @@ class SimulatedPlant:
         if knob == "nodes" and isinstance(value, int):
             self._cluster.ask(value, self._now_s)
         else:
-            self._values[knob] = value
+            self._set(knob, value)
         return None
 
     def restore(self, knob: str) -> Refusal | None:
@@ -146,6 +148,16 @@ class SimulatedPlant:
 
     def close(self) -> None:
         """Nothing outlives a simulation."""
+
+    def _set(self, knob: str, value: KnobValue) -> None:
+        if value != self._values[knob]:
+            self._values[knob] = value
+            self._settings = self._sum_up()
+            if knob != "nodes":
+                self._works.clear()
+
+    def _sum_up(self) -> Settings:
+        return Settings.of({knob: self._values[knob] for knob in self._knobs})
 
     @property
     def _now_s(self) -> float:
@@ -165,7 +177,7 @@ class SimulatedPlant:
         cut_off = round((service.blocks - service.missed) * conditions.lost_share)
         if cut_off:
             service = replace(service, blocks=service.blocks - cut_off)
-        self._values["nodes"] = self._cluster.reached(ended_s)
+        self._set("nodes", self._cluster.reached(ended_s))
         return Truth(
             streams=streams,
             ready=len(serving),
@@ -191,29 +203,42 @@ class SimulatedPlant:
         if not serving or not streams:
             return
         each, more = divmod(streams, len(serving))
-        shares = ((each + 1, serving[:more]), (each, serving[more:]))
-        for held, nodes in shares:
-            if not nodes:
-                continue
-            contended = [node for node in nodes if self._is_contended(node, now_s, conditions)]
-            quiet = nodes if not contended else [node for node in nodes if node not in contended]
-            for regime, members in ((False, quiet), (True, contended)):
-                if members:
-                    work = self._work(held, len(serving), regime, conditions)
-                    yield work, [node.number for node in members]
+        for held, nodes in ((each + 1, serving[:more]), (each, serving[more:])):
+            for contended, members in self._regimes(nodes, now_s, conditions):
+                work = self._work(held, len(serving), contended, conditions)
+                yield work, [node.number for node in members]
 
-    def _is_contended(self, node: Node, now_s: float, conditions: Conditions) -> bool:
+    def _regimes(
+        self, nodes: list[Node], now_s: float, conditions: Conditions
+    ) -> Iterator[tuple[bool, list[Node]]]:
+        """Those that are contended for, and the others, as far as there are any."""
+        if self._world.calibration.contended_share <= 0.0 or conditions.noisy_neighbour:
+            if nodes:
+                yield conditions.noisy_neighbour, nodes
+            return
+        contended = [node for node in nodes if self._is_contended(node, now_s)]
+        for regime in (False, True):
+            if members := [node for node in nodes if (node in contended) is regime]:
+                yield regime, members
+
+    def _is_contended(self, node: Node, now_s: float) -> bool:
         """Spells of the mean length, each contended or not by a draw of its own."""
-        if conditions.noisy_neighbour:
-            return True
         calibration = self._world.calibration
-        if calibration.contended_share <= 0.0:
-            return False
         spell = int(now_s / calibration.contended_mean_s)
         draw = uniform(self._world.seed, node.number, spell, CONTENTION)
         return bool(draw < calibration.contended_share)
 
     def _work(self, streams: int, nodes: int, contended: bool, conditions: Conditions) -> Work:
+        sharers = nodes if self._world.calibration.link is not None else 1
+        key = streams, sharers, contended, conditions.slowdown, conditions.link_factor
+        work = self._works.get(key)
+        if work is None:
+            work = self._works[key] = self._made(*key)
+        return work
+
+    def _made(
+        self, streams: int, sharers: int, contended: bool, slowdown: float, link_factor: float
+    ) -> Work:
         classes = self._values["thread_classes"]
         if not isinstance(classes, ThreadClasses):
             raise TypeError(f"thread_classes holds {classes!r}")
@@ -224,9 +249,9 @@ class SimulatedPlant:
             vram_block_bytes=int(str(self._values["vram_block_bytes"])),
             scheduling=classes.audio.scheduling,
             contended=contended,
-            slowdown=conditions.slowdown,
-            link_factor=conditions.link_factor,
-            nodes=nodes if self._world.calibration.link is not None else 1,
+            slowdown=slowdown,
+            link_factor=link_factor,
+            nodes=sharers,
         )
 
     def _memory(self, streams: int, nodes: int, conditions: Conditions) -> Memory | None:

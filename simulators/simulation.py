@@ -213,20 +213,29 @@ def run(
     progress: Callable[[float], None] = lambda _: None,
 ) -> Timeline:
     """Play the whole load, warm-up included; `progress` is told the part that is done."""
+    policy = TimeBoxed(make_policy(simulation.policy, simulation.constants))
+    with policy:
+        return _run(simulation, load, policy, progress)
+
+
+def _run(
+    simulation: Simulation, load: Load, policy: TimeBoxed, progress: Callable[[float], None]
+) -> Timeline:
     plant = make_plant(simulation, load)
     clock = SimulatedClock(load.begin_s)
     timeline = Timeline(load)
-    loop = _loop(simulation, plant, clock)
+    loop = _loop(simulation, plant, clock, policy)
     steps = load.streams.size
     for step in range(steps):
         ended_s = load.begin_s + (step + 1) * load.step_s
         clock.sleep_until(ended_s)
         if simulation.faults.beginning("controller_restart", ended_s - load.step_s, ended_s):
             memory = json.loads(json.dumps(loop.memory()))
-            loop = _loop(simulation, plant, clock)
+            policy.policy = make_policy(simulation.policy, simulation.constants)
+            loop = _loop(simulation, plant, clock, policy)
             loop.resume(memory)
         tick = loop.tick()
-        if tick.proposal.reason in tick.alarms:  # the loop's word for a policy that failed
+        if tick.alarms and tick.proposal.reason in tick.alarms:  # the loop's word for a failure
             raise PolicyFailure(simulation.policy, ended_s, tick.proposal.reason)
         timeline.add(plant.last, tick)
         if step % PROGRESS_EVERY == 0:
@@ -304,8 +313,9 @@ def _start_law(simulation: Simulation) -> Callable[[int], float]:
     return start_s
 
 
-def _loop(simulation: Simulation, plant: SimulatedPlant, clock: SimulatedClock) -> Loop:
-    policy = TimeBoxed(make_policy(simulation.policy, simulation.constants))
+def _loop(
+    simulation: Simulation, plant: SimulatedPlant, clock: SimulatedClock, policy: TimeBoxed
+) -> Loop:
     limits, objective, nobody = GuardSection(), simulation.objective, _Nobody()
     return Loop(
         plant=plant,

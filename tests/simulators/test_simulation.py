@@ -6,6 +6,7 @@ import json
 import math
 import time
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from simulators.simulation import (
 )
 
 DAY = generate("diurnal", 1.0)
+QUARTER = generate("diurnal", 0.25)
 FULL = Calibration(transfer=Transfer(), post=Post(), link=Link())
 WRITTEN = """
 from policies.proposal import Proposal
@@ -92,7 +94,7 @@ def test_a_static_plant_too_small_misses_and_who_scales_does_not():
 
 
 def test_only_the_knobs_that_were_given_are_turned():
-    shares = Simulation("conductor", generate("burst", 1.0), knobs=("batch_size",))
+    shares = Simulation("conductor", generate("burst", 0.1), knobs=("batch_size",))
     assert set(simulate(shares).report.knobs) <= {"batch_size"}
     with pytest.raises(KnobError, match=r"this pipeline has nodes, batch_size$"):
         check_knobs(replace(shares, knobs=("vram_block_bytes",)))
@@ -127,12 +129,16 @@ def test_a_policy_that_does_not_exist_names_those_that_do():
         simulate(Simulation("hpaa", DAY))
 
 
+@lru_cache
+def undisturbed():
+    return simulate(Simulation("hpa", QUARTER, calibration=FULL)).report
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_fault_is_survived_and_counted(kind):
-    fault = Fault(kind, 0.5 * 86_400.0, 3600.0, KINDS[kind].amount)
-    simulation = Simulation("hpa", DAY, calibration=FULL, faults=Schedule((fault,)))
-    report = simulate(simulation).report
-    calm = simulate(replace(simulation, faults=Schedule())).report
+    fault = Fault(kind, 0.5 * QUARTER.duration_s, 3600.0, KINDS[kind].amount)
+    simulation = Simulation("hpa", QUARTER, calibration=FULL, faults=Schedule((fault,)))
+    report, calm = simulate(simulation).report, undisturbed()
     harmful = {
         "gpu_out_of_memory",
         "slow_gpu",
@@ -202,7 +208,7 @@ def test_gaps_are_not_scored():
 def test_the_load_of_a_law_with_a_short_memory_warms_up_for_hours_only():
     short, long = (
         Simulation(each, generate("diurnal", 10.0), last_days=2.0).load()
-        for each in ("hpa", "dynamo_like")
+        for each in ("hpa", "rolling_quantile")
     )
     assert short.warm_up_steps * 15.0 == 7200.0
     assert long.warm_up_steps > 10 * short.warm_up_steps
