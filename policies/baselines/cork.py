@@ -50,10 +50,12 @@ class BatchLaw:
         """Whether n more waiting is repaid: n (w_n + dt + a) <= 0.95 W, W the oldest's mean."""
         return items * (newest_wait_ms + TICK_MS + self.per_item_ms) <= RESERVE * mean_wait_ms
 
-    def drops(self, items: int, oldest_wait_ms: float, latency_max_ms: float) -> bool:
-        """Whether the oldest item can no longer be in time."""
+    def drops(
+        self, items: int, oldest_wait_ms: float, latency_max_ms: float, busy: bool = False
+    ) -> bool:
+        """Whether the oldest item can no longer be in time. A lone one goes out late, once idle."""
         if items == 1:
-            return oldest_wait_ms >= latency_max_ms
+            return busy and oldest_wait_ms >= latency_max_ms
         return oldest_wait_ms + self.latency_ms(items) >= latency_max_ms
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -32,12 +32,18 @@ def target(
     return max(math.ceil(processors / threads - 1e-9), doubled)
 
 
-def nominated(wanted: int, workers: int, ticks: int, wait: int = 3) -> tuple[int, int]:
-    """Workers to have, and for how many ticks fewer were wanted: up at once, down patiently."""
+def nominated(
+    wanted: int, workers: int, lately: Sequence[int] = (), wait: int = 3
+) -> tuple[int, tuple[int, ...]]:
+    """Workers to have, and the counts wanted since fewer are: up at once, down patiently.
+
+    A worker goes once it was too many in each of `wait` ticks in a row, so that as many stay
+    as were wanted in any of them.
+    """
     if wanted >= workers:
-        return wanted, 0
-    ticks += 1
-    return (wanted, 0) if ticks >= wait else (workers, ticks)
+        return wanted, ()
+    lately = (*lately, wanted)[-wait:]
+    return (max(lately) if len(lately) == wait else workers), lately
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,12 @@ class Dask:
         duration_s = 5.0
         wanted = target(reading.load / self.streams_per_node * duration_s, duration_s)
         memory = remembered(state)
-        ticks = int(number(memory.get("ticks"), 0.0))
+        lately = [int(number(each, 0.0)) for each in _list(memory.get("lately"))]
         before = int(number(memory.get("target"), reading.wanted))
-        nodes, ticks = nominated(reading.clamped(wanted), before, ticks, int(self.wait))
+        nodes, kept = nominated(reading.clamped(wanted), before, lately, int(self.wait))
         why = f"{reading.load:.0f} streams occupy {wanted} nodes"
-        return propose(reading, nodes, why), {"ticks": ticks, "target": nodes}
+        return propose(reading, nodes, why), {"lately": list(kept), "target": nodes}
+
+
+def _list(state: State) -> list[State]:
+    return state if isinstance(state, list) else []

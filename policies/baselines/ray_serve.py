@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -13,6 +13,8 @@ from policies.policy import Context, State
 from policies.proposal import Proposal
 
 EPSILON = 1e-9
+EPSILON_S = 1e-6
+"""Seconds since the epoch, subtracted from each other, are off by up to 0.2 us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +32,22 @@ class RayTarget:
         ongoing_per_node: float = 2.0,
         upscale_delay_s: float = 30.0,
         downscale_delay_s: float = 600.0,
+        running: int | None = None,
     ) -> RayTarget:
-        """The next target. Compares with the target, not with what runs; from none at once."""
-        desired = ongoing / ongoing_per_node
-        wanted = math.ceil(desired - EPSILON)
-        if self.nodes == 0:
-            return RayTarget(wanted)
+        """The next target. Compares with the target, not with the `running` nodes (None: as many).
+
+        Where none runs, load asks for one at once, and nothing is measured that could ask for more.
+        """
+        if running == 0 or (running is None and self.nodes == 0):
+            return replace(self, nodes=max(self.nodes, 1 if ongoing > 0.0 else 0))
+        wanted = math.ceil(ongoing / ongoing_per_node - EPSILON)
         if wanted > self.nodes:
             since_s = time_s if self.up_since_s is None else self.up_since_s
-            due = time_s - since_s >= upscale_delay_s - EPSILON
+            due = time_s - since_s >= upscale_delay_s - EPSILON_S
             return RayTarget(wanted) if due else RayTarget(self.nodes, up_since_s=since_s)
         if wanted < self.nodes:
             since_s = time_s if self.down_since_s is None else self.down_since_s
-            due = time_s - since_s >= downscale_delay_s - EPSILON
+            due = time_s - since_s >= downscale_delay_s - EPSILON_S
             lowest = 0 if self.nodes == 1 else 1
             if due:
                 return RayTarget(max(lowest, wanted))
@@ -76,7 +81,7 @@ class RayServe:
         nodes = int(number(memory.get("target"), reading.wanted))
         before = RayTarget(nodes, *map(_time, (memory.get("up"), memory.get("down"))))
         per_node = self.target_share * self.streams_per_node
-        target = before.after(reading.time_s, mean, per_node)
+        target = before.after(reading.time_s, mean, per_node, running=reading.ready)
         why = f"{mean:.0f} streams on average, {per_node:.0f} are wanted on a node"
         remembers: State = {
             "loads": kept(loads),
