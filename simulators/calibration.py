@@ -166,7 +166,7 @@ def _correlation(factors: Floats, blocks: NDArray[np.int64]) -> float:
 
 def replay(calibration: Calibration, point: OperatingPoint, deadline_ms: float) -> Fidelity:
     """What the calibration says of an operating point, beside what was measured there."""
-    work = Work(0, point.streams, point.batch_size)
+    work = Work(point.streams, point.batch_size)
     level = BlockLevel(calibration, deadline_ms)
     _, outcome = level.advance(NodeState.idle(0), work, REPLAYED_PERIODS, seed=1)
     return Fidelity(
@@ -195,7 +195,7 @@ def predict_bands(
     level, periods = BatchLevel(calibration), round(1000.0 / calibration.period_ms)
     bands = []
     for streams, batch_size in product(all_streams, batch_sizes):
-        state, work, seconds_ms = NodeState.idle(0), Work(0, streams, batch_size), []
+        state, work, seconds_ms = NodeState.idle(0), Work(streams, batch_size), []
         for _ in range(BAND_SECONDS):
             state, outcome = level.advance(state, work, periods, seed=2)
             seconds_ms.append(_percentiles_ms(outcome.histogram)[-1])

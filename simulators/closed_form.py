@@ -131,7 +131,6 @@ class IntervalLevel:
 def quiet_work(streams: int, batch_size: int) -> Work:
     """The work of a lone node that nothing disturbs."""
     return Work(
-        node=0,
         streams=streams,
         batch_size=batch_size,
         vram_block_bytes=1 << 17,

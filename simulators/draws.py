@@ -20,11 +20,21 @@ def _mixed(value):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(31))
 
 
+@njit(cache=True, inline="always")
+def origin(seed, node, period):  # type: ignore[no-untyped-def]
+    """What all draws of one period of one node have in common."""
+    state = _mixed(np.uint64(seed))
+    state = _mixed(state ^ np.uint64(node))
+    return _mixed(state ^ np.uint64(period))
+
+
+@njit(cache=True, inline="always")
+def draw_from(origin, item):  # type: ignore[no-untyped-def]
+    """A number from [0, 1) that belongs to this item of a period."""
+    return (_mixed(origin ^ np.uint64(item)) >> _BITS) * (1.0 / 9007199254740992.0)
+
+
 @njit(cache=True)
 def uniform(seed, node, period, item):  # type: ignore[no-untyped-def]
     """A number from [0, 1) that belongs to these four whole numbers."""
-    state = _mixed(np.uint64(seed))
-    state = _mixed(state ^ np.uint64(node))
-    state = _mixed(state ^ np.uint64(period))
-    state = _mixed(state ^ np.uint64(item))
-    return (state >> _BITS) * (1.0 / 9007199254740992.0)
+    return draw_from(origin(seed, node, period), item)

@@ -9,7 +9,6 @@ overload stays bounded.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -17,12 +16,14 @@ from numpy.typing import NDArray
 
 from policies.latency import Calibration
 from simulators.closed_form import arrivals_ms
-from simulators.draws import uniform
+from simulators.draws import draw_from, origin
 from simulators.level import NodeState, Outcome, Work
 
 LOWEST_MS = 0.01
 RATIO = 1.005
 BINS = 2400
+BINS_A_FOLD = 1.0 / math.log(RATIO)
+"""Bins in which a latency grows e-fold."""
 BIN_EDGES_MS: NDArray[np.float64] = np.geomspace(LOWEST_MS, LOWEST_MS * RATIO**BINS, BINS + 1)
 PLAY_OUT_PERIODS = 2.0
 """From capture to play-out: one period to the deadline, and one of buffer."""
@@ -35,60 +36,67 @@ BINARY_GRID = 2.0**20
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
 class _Kernel:
     """What both levels share: the constants of a pipeline, as the compiled sweep takes them."""
 
-    calibration: Calibration
-    deadline_ms: float
+    def __init__(self, calibration: Calibration, deadline_ms: float | None) -> None:
+        self.calibration = calibration
+        self.deadline_ms = deadline_ms or calibration.period_ms
+        self._arguments: dict[Work, tuple[object, ...]] = {}
 
     def sweep(
         self, state: NodeState, work: Work, periods: int, seed: int, jitters: Floats
     ) -> tuple[NodeState, Outcome]:
         """Move a node on; without `jitters` its blocks arrive by the mean profile."""
-        calibration = self.calibration
-        compute = calibration.compute_for(work.streams)
+        period_ms = self.calibration.period_ms
         histogram = np.zeros(BINS, np.int64)
         sums = np.zeros(6)
         carry_ms = state.carry_ms.copy()
         if work.streams and periods:
             _sweep(
-                carry_ms,
-                histogram,
-                sums,
-                seed,
-                work.node,
-                state.period,
-                periods,
-                work.streams,
-                work.batch_size,
-                calibration.period_ms,
-                self.deadline_ms,
-                arrivals_ms(calibration, work),
-                jitters,
-                *_transfer(calibration, work),
-                compute.fixed_ms * work.slowdown,
-                compute.per_stream_ms * work.slowdown,
-                np.asarray(compute.residuals.table(work.contended)),
-                compute.correlation,
-                np.asarray(compute.lateness_ms.table(work.contended)),
-                *_post(calibration, work),
-                *_link(calibration, work),
-            )
+                carry_ms, histogram, sums, seed, state.node, state.period, periods, jitters,
+                *self._constants(work),
+            )  # fmt: skip
         else:
-            carry_ms[:] = np.maximum(carry_ms - periods * calibration.period_ms, 0.0)
+            carry_ms[:] = np.maximum(carry_ms - periods * period_ms, 0.0)
         blocks = work.streams * periods
-        busy = sums[2] / (periods * calibration.period_ms) if periods else 0.0
+        busy = sums[2] / (periods * period_ms) if periods else 0.0
         stage_ms = sums[1:5] / max(1, blocks)
-        following = NodeState(carry_ms, state.period + periods)
+        following = NodeState(carry_ms, state.period + periods, state.node)
         return following, Outcome(blocks, int(sums[0]), histogram, stage_ms, busy)
+
+    def _constants(self, work: Work) -> tuple[object, ...]:
+        """What the sweep is told of this work, worked out once."""
+        found = self._arguments.get(work)
+        if found is None:
+            found = self._arguments[work] = self._worked_out(work)
+        return found
+
+    def _worked_out(self, work: Work) -> tuple[object, ...]:
+        calibration = self.calibration
+        compute = calibration.compute_for(work.streams)
+        return (
+            work.streams,
+            work.batch_size,
+            calibration.period_ms,
+            self.deadline_ms,
+            arrivals_ms(calibration, work),
+            *_transfer(calibration, work),
+            compute.fixed_ms * work.slowdown,
+            compute.per_stream_ms * work.slowdown,
+            np.asarray(compute.residuals.table(work.contended)),
+            compute.correlation,
+            np.asarray(compute.lateness_ms.table(work.contended)),
+            *_post(calibration, work),
+            *_link(calibration, work),
+        )
 
 
 class BatchLevel:
     """Greedy batches on the mean arrival profile: what varies is the work, not the arrivals."""
 
     def __init__(self, calibration: Calibration, deadline_ms: float | None = None) -> None:
-        self._kernel = _Kernel(calibration, deadline_ms or calibration.period_ms)
+        self._kernel = _Kernel(calibration, deadline_ms)
 
     def advance(
         self, state: NodeState, work: Work, periods: int, seed: int
@@ -101,7 +109,7 @@ class BlockLevel:
     """Exact: every block of every stream arrives by a draw of its own."""
 
     def __init__(self, calibration: Calibration, deadline_ms: float | None = None) -> None:
-        self._kernel = _Kernel(calibration, deadline_ms or calibration.period_ms)
+        self._kernel = _Kernel(calibration, deadline_ms)
         self._jitters = jitter_table(calibration)
 
     def advance(
@@ -147,14 +155,14 @@ def _link(calibration: Calibration, work: Work) -> tuple[float, float]:
 @njit(cache=True)
 def bin_of(latency_ms):  # type: ignore[no-untyped-def]
     """The bin of `BIN_EDGES_MS` that a latency falls into."""
-    cell = int(math.log(max(latency_ms, LOWEST_MS) / LOWEST_MS) / math.log(RATIO))
+    cell = int(math.log(max(latency_ms, LOWEST_MS) / LOWEST_MS) * BINS_A_FOLD)
     return min(cell, BINS - 1)
 
 
 @njit(cache=True)
 def _sweep(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compiled code is
-    carry_ms, histogram, sums, seed, node, first_period, periods, streams, batch_size, period_ms,
-    deadline_ms, ready, jitters, streams_a_transfer, transfer_ms, fixed_ms, per_stream_ms,
+    carry_ms, histogram, sums, seed, node, first_period, periods, jitters, streams, batch_size,
+    period_ms, deadline_ms, ready, streams_a_transfer, transfer_ms, fixed_ms, per_stream_ms,
     residuals, correlation, waking, lateness, threads, post_ms, link_latency_ms, link_ms,
 ):  # fmt: skip
     """All periods of an interval; `carry_ms` is what each stage still has to do, in and out.
@@ -167,10 +175,10 @@ def _sweep(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compil
     drawn = np.empty(streams, np.int64)
     transfer_free, compute_free, post_free, link_free = carry_ms
     for period in range(first_period, first_period + periods):
+        noise = origin(seed, node, period)
         if exact:
             for stream in range(streams):
-                draw = uniform(seed, node, period, JITTER + stream)
-                drawn[stream] = int(draw * jitters.size)
+                drawn[stream] = int(draw_from(noise, JITTER + stream) * jitters.size)
             drawn.sort()
             for stream in range(streams):
                 arrived[stream] = jitters[drawn[stream]]
@@ -185,24 +193,23 @@ def _sweep(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compil
         while served < streams:
             start = max(compute_free, arrived[served])
             if compute_free <= arrived[served]:
-                draw = uniform(seed, node, period, WAKING + batch)
-                start += waking[int(draw * waking.size)]
+                start += waking[int(draw_from(noise, WAKING + batch) * waking.size)]
             if start >= PLAY_OUT_PERIODS * period_ms:
                 sums[0] += streams - served
                 histogram[bin_of(PLAY_OUT_PERIODS * period_ms)] += streams - served
                 break
             most = min(served + batch_size, streams)
-            end = served + 1
+            end = most if arrived[most - 1] <= start else served + 1
             while end < most and arrived[end] <= start:
                 end += 1
             size = end - served
-            draw = uniform(seed, node, period, RESIDUAL + batch)
-            if correlation > 0.0 and uniform(seed, node, period, COMMON + 1 + batch) < correlation:
-                draw = uniform(seed, node, period, COMMON)
+            draw = draw_from(noise, RESIDUAL + batch)
+            if correlation > 0.0 and draw_from(noise, COMMON + 1 + batch) < correlation:
+                draw = draw_from(noise, COMMON)
             service = (fixed_ms + size * per_stream_ms) * residuals[int(draw * residuals.size)]
             compute_free = start + service
-            draw = uniform(seed, node, period, LATENESS + batch)
-            late_start = compute_free + lateness[int(draw * lateness.size)]
+            late = int(draw_from(noise, LATENESS + batch) * lateness.size)
+            late_start = compute_free + lateness[late]
             work_ms = math.ceil(size / threads) * post_ms
             post_free = max(post_free, late_start) + work_ms
             link_free = max(link_free, post_free) + size * link_ms

@@ -14,13 +14,12 @@ from policies.latency import STAGES
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one node has to do in each period of an interval.
+    """What a node has to do in each period of an interval; many nodes may have the same.
 
     `slowdown` multiplies compute times and `link_factor` those of the link. `nodes` is how
     many share the way to the output.
     """
 
-    node: int
     streams: int
     batch_size: int
     vram_block_bytes: int = 1 << 17
@@ -33,18 +32,20 @@ class Work:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeState:
-    """What a node carries from one interval into the next.
+    """What a node carries from one interval into the next, and whose noise is its own.
 
-    `carry_ms` of shape (stages,) is how long each stage is still busy when `period` begins.
+    `carry_ms` of shape (stages,) is how long each stage is still busy when `period` begins;
+    `node` is the number by which its draws are told from those of others.
     """
 
     carry_ms: NDArray[np.float64]
     period: int
+    node: int = 0
 
     @classmethod
-    def idle(cls, period: int) -> NodeState:
+    def idle(cls, period: int, node: int = 0) -> NodeState:
         """Nothing is left over."""
-        return cls(np.zeros(len(STAGES)), period)
+        return cls(np.zeros(len(STAGES)), period, node)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

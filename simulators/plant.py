@@ -243,7 +243,6 @@ class SimulatedPlant:
         if not isinstance(classes, ThreadClasses):
             raise TypeError(f"thread_classes holds {classes!r}")
         return Work(
-            node=0,
             streams=streams,
             batch_size=self._batch_size,
             vram_block_bytes=int(str(self._values["vram_block_bytes"])),

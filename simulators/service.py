@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -92,10 +92,9 @@ class BlockServer:
         histogram: NDArray[np.int64] = np.zeros(BIN_EDGES_MS.size - 1, np.int64)
         blocks = missed = 0
         busy: list[float] = []
-        for alike, numbers in groups:
+        for work, numbers in groups:
             for number in numbers:
-                work = replace(alike, node=number)
-                state = states.get(number) or NodeState.idle(first_period)
+                state = states.get(number) or NodeState.idle(first_period, number)
                 self._states[number], outcome = self._level.advance(state, work, periods, seed)
                 blocks += outcome.blocks
                 missed += outcome.missed

@@ -77,13 +77,16 @@ class _Batch:
 class SimPyPipeline:
     """One node: transfer, greedy batches, threads, link; every block an item of its own."""
 
-    def __init__(self, calibration: Calibration, work: Work, periods: int, seed: int) -> None:
+    def __init__(
+        self, calibration: Calibration, work: Work, periods: int, seed: int, node: int = 0
+    ) -> None:
         import simpy
 
         self._calibration = calibration
         self._work = work
         self._periods = periods
         self._seed = seed
+        self._node = node
         self._environment = environment = simpy.Environment()
         self._captured, self._ready = _Queue(environment), _Queue(environment)
         self._computed, self._posted = _Queue(environment), _Queue(environment)
@@ -108,7 +111,7 @@ class SimPyPipeline:
         first = self._captured if self._calibration.transfer is not None else self._ready
         for period in range(self._periods):
             for stream in range(work.streams):
-                draw = uniform(self._seed, work.node, period, JITTER + stream)
+                draw = uniform(self._seed, self._node, period, JITTER + stream)
                 late_ms = float(self._jitters[int(draw * self._jitters.size)])
                 arrival = environment.timeout(late_ms, period)
                 arrival.callbacks.append(lambda event: first.put((event.value, environment.now)))
@@ -150,7 +153,7 @@ class SimPyPipeline:
             if current != period:
                 period, number = current, 0
             if waited and period != dropped:
-                draw = uniform(self._seed, work.node, period, WAKING + number)
+                draw = uniform(self._seed, self._node, period, WAKING + number)
                 yield environment.timeout(waking[int(draw * len(waking))])
             yield environment.timeout(0)  # all that arrives at this instant is there now
             if period == dropped:
@@ -176,7 +179,7 @@ class SimPyPipeline:
 
     def _residual(self, period: int, batch: int) -> float:
         """A place in the table: the batch's own, or what its period has in common."""
-        seed, node = self._seed, self._work.node
+        seed, node = self._seed, self._node
         correlation = self._calibration.compute_for(self._work.streams).correlation
         common = uniform(seed, node, period, COMMON + 1 + batch) < correlation
         return float(uniform(seed, node, period, COMMON if common else RESIDUAL + batch))
@@ -198,7 +201,7 @@ class SimPyPipeline:
             while not self._computed.items:
                 yield self._computed.something()
             batch: _Batch = self._computed.items.popleft()
-            draw = uniform(self._seed, work.node, batch.period, LATENESS + batch.number)
+            draw = uniform(self._seed, self._node, batch.period, LATENESS + batch.number)
             start_ms = batch.ended_ms + lateness[int(draw * len(lateness))]
             if start_ms > environment.now:
                 yield environment.timeout(start_ms - environment.now)

@@ -36,7 +36,7 @@ PIPELINES = {
     "four stages": Calibration(transfer=Transfer(), post=Post(), link=Link()),
 }
 FULL = on_binary_grid(PIPELINES["four stages"])
-KERNEL_WORK = Work(0, 90, 16)
+KERNEL_WORK = Work(90, 16)
 SIMPY_PERIODS, KERNEL_PERIODS, SAME_PERIODS = 400, 40_000, 2000
 LEVEL_PERIODS = 200_000
 LEVEL_STREAMS = {16: (70, 80, 88, 94, 98), 64: (100, 120, 140)}
@@ -255,7 +255,7 @@ def _works() -> Iterator[tuple[str, Calibration, Work]]:
         PIPELINES.items(), LEVEL_STREAMS.items()
     ):
         for streams in all_streams:
-            yield name, calibration, Work(0, streams, batch_size)
+            yield name, calibration, Work(streams, batch_size)
 
 
 @dataclass(frozen=True, slots=True)

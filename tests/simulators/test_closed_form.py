@@ -27,17 +27,17 @@ def p99(outcome):
 @pytest.mark.parametrize(
     ("calibration", "work"),
     [
-        (BATCH, Work(0, 84, 16)),
-        (BATCH, Work(0, 90, 16)),
-        (BATCH, Work(0, 95, 16)),
-        (BATCH, Work(0, 120, 64)),
-        (BATCH, Work(0, 60, 16, contended=True)),
-        (BATCH, Work(0, 60, 16, slowdown=1.5)),
-        (FULL, Work(0, 92, 16)),
-        (LATE, Work(0, 80, 16)),
-        (replace(LATE, arrival_jitter_ms=0.0), Work(0, 90, 32)),
-        (FULL, Work(0, 70, 32, 1 << 15, SchedulingClass.NORMAL, True)),
-        (FULL, Work(0, 85, 16, link_factor=20.0, nodes=8)),
+        (BATCH, Work(84, 16)),
+        (BATCH, Work(90, 16)),
+        (BATCH, Work(95, 16)),
+        (BATCH, Work(120, 64)),
+        (BATCH, Work(60, 16, contended=True)),
+        (BATCH, Work(60, 16, slowdown=1.5)),
+        (FULL, Work(92, 16)),
+        (LATE, Work(80, 16)),
+        (replace(LATE, arrival_jitter_ms=0.0), Work(90, 32)),
+        (FULL, Work(70, 32, 1 << 15, SchedulingClass.NORMAL, True)),
+        (FULL, Work(85, 16, link_factor=20.0, nodes=8)),
     ],
 )
 def test_the_law_is_near_what_is_played(calibration, work):
