@@ -12,7 +12,7 @@ import pytest
 
 from policies.baselines import dask, hpa, knative
 from policies.baselines.cork import SAMPLES, TICK_MS, BatchLaw, Cork
-from policies.baselines.dynamo_like import DynamoLike, LocalTrend, line
+from policies.baselines.dynamo_like import DynamoLike, LocalTrend, floor_for, keep, line
 from policies.baselines.hpa import Hpa
 from policies.baselines.knative import Knative
 from policies.baselines.ray_serve import RayTarget
@@ -234,6 +234,22 @@ def test_dynamo_like_adds_one_at_a_time_and_none_while_one_is_on_its_way():
     assert nodes_after(pipeline, 1200.0, 1200.0) == [9, 10]
     pipeline.step(lambda seen: replace(seen, readings={**seen.readings, "nodes.ready": Value(9.0)}))
     assert pipeline.settings.nodes == 10
+
+
+def test_dynamo_like_keeps_four_samples_of_each_sixteenth_of_the_load():
+    samples = []
+    for k in range(100):
+        samples = keep(samples, 10.0 if k < 50 else 90.0, float(k), 80.0)
+    assert samples == [*((10.0, float(k)) for k in range(46, 50))] + [
+        (90.0, float(k)) for k in range(96, 100)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("streams", "idle_ms", "nodes"), [(850.0, 1.0, 10), (0.0, 1.0, 1), (85.0, 12.0, 3)]
+)
+def test_the_dynamo_like_floor_counts_a_node_that_misses_even_when_idle(streams, idle_ms, nodes):
+    assert floor_for(streams, 85.0, idle_ms, 5.0) == nodes
 
 
 # CORK

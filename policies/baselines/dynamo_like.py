@@ -17,7 +17,8 @@ SLOW_S = 180.0
 FAST_S = 5.0
 MOST_CHANGE = 8
 SLACK = 0.8
-SAMPLES = 64
+BUCKETS, A_BUCKET = 16, 4
+"""64 samples, the latest of each range of load, so that a long calm forgets no rush."""
 ENOUGH_SAMPLES = 5
 NOISE_LEVEL, NOISE_TREND, NOISE_MEASURED, UNCERTAINTY = 1.0, 0.1, 10.0, 1000.0
 
@@ -71,6 +72,29 @@ def line(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
     return mean_y - slope * mean_x, slope
 
 
+def keep(
+    samples: Sequence[tuple[float, float]], share: float, latency_ms: float, full_share: float
+) -> list[tuple[float, float]]:
+    """The samples with one more, in place of the oldest in its sixteenth of `full_share`."""
+
+    def bucket(each: float) -> int:
+        return min(int(BUCKETS * each / full_share), BUCKETS - 1)
+
+    own = bucket(share)
+    alike = [each for each in samples if bucket(each[0]) == own]
+    dropped = alike[0] if len(alike) >= A_BUCKET else None
+    kept = list(samples)
+    if dropped is not None:
+        kept.remove(dropped)
+    return [*kept, (share, latency_ms)]
+
+
+def floor_for(streams: float, streams_per_node: float, idle_ms: float, deadline_ms: float) -> int:
+    """Nodes for a forecast load; more where even an idle one would miss the deadline."""
+    idle = math.ceil(idle_ms / deadline_ms) if idle_ms > deadline_ms else 1
+    return max(1, idle, math.ceil(streams / streams_per_node))
+
+
 @dataclass(frozen=True, slots=True)
 class DynamoLike:
     """Floor: the forecast load over the capacity of a node; above it, one node at a time."""
@@ -92,17 +116,19 @@ class DynamoLike:
         if reading is None or reading.load is None or latency_ms is None or reading.ready == 0:
             return Proposal(reason="the load or the latency is not known"), state
         now_s, share = reading.time_s, reading.load / reading.ready
-        samples = [*_pairs(memory.get("samples")), (share, latency_ms)][-SAMPLES:]
+        samples = keep(_pairs(memory.get("samples")), share, latency_ms, self.streams_per_node)
+        law, deadline_ms = line(samples), context.objective.deadline_ms
         trend = LocalTrend(*_numbers(memory.get("trend")))
         floor = int(number(memory.get("floor"), 1.0))
         slow_s, fast_s = number(memory.get("slow_s"), now_s), number(memory.get("fast_s"), now_s)
         if now_s >= slow_s:
             trend, slow_s = trend.after(reading.load), now_s + SLOW_S
-            wanted = max(1, math.ceil(trend.ahead / self.streams_per_node))
+            idle_ms = 0.0 if law is None else law[0]
+            wanted = floor_for(trend.ahead, self.streams_per_node, idle_ms, deadline_ms)
             floor = max(floor - MOST_CHANGE, min(floor + MOST_CHANGE, wanted))
         nodes = reading.wanted
         if now_s >= fast_s and reading.ready == reading.wanted:
-            nodes, fast_s = self._react(context, nodes, share, latency_ms, samples), now_s + FAST_S
+            nodes, fast_s = self._react(nodes, share, deadline_ms - latency_ms, law), now_s + FAST_S
         nodes = reading.clamped(max(nodes, floor))
         why = f"a floor of {floor} for {trend.ahead:.0f} streams; p99 {latency_ms:.2f} ms"
         return propose(reading, nodes, why), {
@@ -114,22 +140,15 @@ class DynamoLike:
         }
 
     def _react(
-        self,
-        context: Context,
-        nodes: int,
-        share: float,
-        latency_ms: float,
-        samples: Sequence[tuple[float, float]],
+        self, nodes: int, share: float, left_ms: float, law: tuple[float, float] | None
     ) -> int:
         """One more where the deadline is missed, one fewer where the rest would keep its slack."""
-        deadline_ms = context.objective.deadline_ms
-        if latency_ms > deadline_ms:
+        if left_ms < 0.0:
             return nodes + 1
-        law = line(samples)
         if law is None or nodes < 2:
             return nodes
         rise_ms = law[1] * share * (nodes / (nodes - 1) - 1.0)
-        return nodes - 1 if rise_ms < self.slack * (deadline_ms - latency_ms) else nodes
+        return nodes - 1 if rise_ms < self.slack * left_ms else nodes
 
 
 def _pairs(state: State) -> list[tuple[float, float]]:
