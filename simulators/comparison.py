@@ -272,7 +272,7 @@ def play_job(simulation: Simulation, key: str, rows: Path | None) -> JobFigures:
     counts = timeline.counts()
     return JobFigures(
         **named,
-        knobs=tuple(sorted(timeline.turned)),
+        knobs=tuple(sorted(timeline.knobs)),
         blocks=counts.submitted,
         missed=counts.missed,
         node_hours=timeline.node_hours(),

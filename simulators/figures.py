@@ -42,10 +42,10 @@ class OracleFigures(Figures):
 class SimulationReport(Figures):
     """One policy on one load. All figures are over the scored steps, without the warm-up.
 
-    `knobs` names those the policy turned. `oracle` pays the real start delay and has the same
-    miss budget; `oracle_instant` has nodes at once. `cost_vs_oracle` is None where the oracle
-    needs no node. A decision is wrong in its direction where what it turned the nodes away
-    from is what the load then asked for.
+    `knobs` names those the policy turned, in the warm-up too. `oracle` pays the real start
+    delay and has the same miss budget; `oracle_instant` has nodes at once. `cost_vs_oracle` is
+    None where the oracle needs no node. A decision is wrong in its direction where what it
+    turned the nodes away from is what the load then asked for.
     """
 
     policy: str

@@ -182,7 +182,7 @@ def _report(
         interval_s=simulation.step_s,
         simulated_s=float(timeline.scored.sum()) * simulation.step_s,
         wall_s=wall_s,
-        knobs=tuple(sorted(timeline.turned)),
+        knobs=tuple(sorted(timeline.knobs)),
         blocks=Blocks(
             submitted=counts.submitted,
             on_time=counts.on_time,
@@ -199,7 +199,7 @@ def _report(
             node_hours=instant.node_hours, cost=instant.node_hours * price
         ),
         cost_vs_oracle=node_hours / oracle.node_hours if oracle.node_hours else None,
-        decisions=sum(timeline.turned.values()),
+        decisions=timeline.decisions,
         wrong_direction_actions=timeline.wrong_directions(
             instant.nodes, round(2 * simulation.node_start_s / simulation.step_s)
         ),

@@ -30,12 +30,16 @@ class Turn:
 
 @dataclass(slots=True)
 class Timeline:
-    """Collects one entry a step; figures are over the scored steps, those after the warm-up."""
+    """Collects one entry a step; figures are over the scored steps, those after the warm-up.
+
+    `knobs` are those turned at any time: what was turned in the warm-up helps all the way.
+    """
 
     load: Load
     truths: list[Truth] = field(default_factory=list)
     bands: list[tuple[float, float] | None] = field(default_factory=list)
-    turned: dict[str, int] = field(default_factory=dict)
+    knobs: set[str] = field(default_factory=set)
+    decisions: int = 0
     turns: list[Turn] = field(default_factory=list)
     alarms: dict[str, int] = field(default_factory=dict)
     laws: dict[Law, int] = field(default_factory=dict)
@@ -49,13 +53,14 @@ class Timeline:
         self.bands.append(None if seen is None else (seen.peak_p50, seen.peak_p99))
         for alarm in tick.alarms:
             self.alarms[alarm] = self.alarms.get(alarm, 0) + 1
+        self.knobs.update(change.action.knob for change in tick.changes)
         if step < self.load.warm_up_steps:
             return
         if self.load.known[step]:
             self._note_latencies(truth)
         for change in tick.changes:
             knob, before, after = change.action.knob, change.previous, change.action.value
-            self.turned[knob] = self.turned.get(knob, 0) + 1
+            self.decisions += 1
             if knob == "nodes" and isinstance(before, int) and isinstance(after, int):
                 self.turns.append(Turn(step, before, after))
 
