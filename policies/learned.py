@@ -27,6 +27,7 @@ class Learned:
     """
 
     uses_forecast: ClassVar[bool] = False
+    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0
 
     def __init__(self, file: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -72,6 +72,12 @@ class OperatingPoint:
         cumulated = np.cumsum(self.counts[order])
         ranks = np.searchsorted(cumulated, np.array(PERCENTILES) * cumulated[-1])
         return tuple(float(each) for each in self.latency_ms[order][ranks])
+
+
+def joined(parts: Sequence[OperatingPoint]) -> OperatingPoint:
+    """An operating point that was observed in several parts, in the order of time."""
+    blocks = sum(part.blocks for part in parts)
+    return replace(parts[0], blocks=blocks, batches=np.concatenate([p.batches for p in parts]))
 
 
 @dataclass(frozen=True, slots=True)

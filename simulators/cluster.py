@@ -31,6 +31,7 @@ class Cluster:
         self._drain_s = drain_s
         self._nodes = [Node(number, 0.0, 0.0) for number in range(nodes)]
         self._draining_until_s: list[float] = []
+        self._all_ready_at_s = 0.0
         self._started = nodes
         self._wanted = nodes
         self._in_force = nodes
@@ -59,6 +60,8 @@ class Cluster:
 
     def serving(self, now_s: float) -> list[Node]:
         """The nodes that are ready at this time, the longest-serving first."""
+        if self._all_ready_at_s <= now_s:
+            return list(self._nodes)
         return [node for node in self._nodes if node.ready_at_s <= now_s + 1e-9]
 
     def paid(self, now_s: float) -> int:
@@ -78,6 +81,7 @@ class Cluster:
         while len(self._nodes) < self._wanted:
             ready_at_s = now_s + self._start_law(self._started)
             self._nodes.append(Node(self._started, now_s, ready_at_s))
+            self._all_ready_at_s = max(self._all_ready_at_s, ready_at_s)
             self._started += 1
         surplus = len(self._nodes) - self._wanted
         if surplus <= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import itertools
 import json
 import multiprocessing
@@ -133,12 +134,14 @@ class Comparison:
     def settings(self, policy: str) -> tuple[Mapping[str, float], ...]:
         """The setting it ships with, and those that its class names for a sweep."""
         swept: Mapping[str, Sequence[float]] = {}
+        made = plugins.find("policies", policy)
         if self.sweep:
-            swept = getattr(plugins.find("policies", policy), "SWEEP", {})
+            swept = getattr(made, "SWEEP", {})
         if not swept:
             return ({},)
         combined = itertools.product(*swept.values())
-        return ({}, *(dict(zip(swept, values, strict=True)) for values in combined))
+        settings = (dict(zip(swept, values, strict=True)) for values in combined)
+        return ({}, *(each for each in settings if not _ships_with(made, each)))
 
 
 @dataclass(slots=True)
@@ -198,6 +201,12 @@ def compare(
     results.load()
     _play(comparison, results, progress)
     return summed_up(comparison, results.jobs.values(), results.references.values())
+
+
+def _ships_with(policy: Any, setting: Mapping[str, float]) -> bool:
+    """Whether the setting is the one that the policy has where nobody says another."""
+    arguments = inspect.signature(policy).parameters
+    return all(arguments[name].default == value for name, value in setting.items())
 
 
 def _results_path(comparison: Comparison) -> Path | None:

@@ -27,13 +27,12 @@ from simulators.faults import Schedule
 from simulators.level import Work
 from simulators.load import Load
 from simulators.memory import Memory
-from simulators.service import Group, Server, Service
+from simulators.service import NO_SERVICE, Group, Server, Service
 
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
 VRAM_BLOCK_BYTES = tuple(1 << k for k in range(14, 23))
 CONTENTION, TELEMETRY = -1, -2
 """What a draw is for: no two kinds of noise share their draws."""
-NO_SERVICE = Service()
 NOTHING = Quantiles(*(Missing("no block was finished"),) * 4)
 
 

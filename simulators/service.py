@@ -34,6 +34,7 @@ class Service:
     histogram: NDArray[np.int64] | None = None
 
 
+NO_SERVICE = Service()
 Group = tuple[Work, Sequence[int]]
 """Nodes, by their numbers, that have the same work."""
 
@@ -46,37 +47,59 @@ class Server(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Mixture:
+    """The laws of all nodes in one, for each period; `laws` holds the blocks under each."""
+
+    blocks: int
+    missed: float
+    latency_ms: tuple[float, float, float, float]
+    utilisation: float
+    busiest: float
+    laws: tuple[tuple[Law, int], ...]
+
+    @classmethod
+    def of(cls, laws: Sequence[tuple[Law, int, int]]) -> _Mixture:
+        """Of laws with how many nodes are under each, and the streams of such a node."""
+        nodes = sum(count for _, count, _ in laws)
+        common, _, _ = max(laws, key=lambda each: each[1] * each[2])
+        slowest = max((law for law, _, _ in laws), key=lambda law: law.p99_ms)
+        return cls(
+            blocks=sum(count * streams for _, count, streams in laws),
+            missed=sum(count * streams * law.miss_rate for law, count, streams in laws),
+            latency_ms=(common.p50_ms, slowest.p95_ms, slowest.p99_ms, slowest.max_ms),
+            utilisation=sum(count * law.utilisation for law, count, _ in laws) / nodes,
+            busiest=max(law.utilisation for law, _, _ in laws),
+            laws=tuple((law, count * streams) for law, count, streams in laws),
+        )
+
+
 class IntervalServer:
     """By the closed form: nodes with the same work have the same law."""
 
     def __init__(self, level: IntervalLevel) -> None:
         self._level = level
+        self._mixtures: dict[tuple[tuple[Work, int], ...], _Mixture] = {}
 
     def serve(self, groups: Sequence[Group], periods: int, first_period: int, seed: int) -> Service:
         """The laws of all nodes, mixed; a fraction of a missed block falls to chance."""
-        blocks = nodes = most = 0
-        missed = busy = busiest = 0.0
-        common = slowest = None
-        laws = []
-        for work, numbers in groups:
-            law = self._level.law(work)
-            submitted = len(numbers) * work.streams * periods
-            blocks += submitted
-            laws.append((law, submitted))
-            missed += submitted * law.miss_rate
-            nodes += len(numbers)
-            busy += len(numbers) * law.utilisation
-            busiest = max(busiest, law.utilisation)
-            if submitted > most:
-                most, common = submitted, law
-            if slowest is None or law.p99_ms > slowest.p99_ms:
-                slowest = law
-        if common is None or slowest is None:
-            return Service(utilisation=busy / nodes if nodes else 0.0)
-        whole = int(missed + uniform(seed, 0, first_period, 0))
-        latency_ms = common.p50_ms, slowest.p95_ms, slowest.p99_ms, slowest.max_ms
-        mean = busy / nodes
-        return Service(blocks, min(whole, blocks), latency_ms, mean, busiest, tuple(laws))
+        if not groups:
+            return NO_SERVICE
+        key = tuple((work, len(numbers)) for work, numbers in groups)
+        mixture = self._mixtures.get(key)
+        if mixture is None:
+            laws = [(self._level.law(work), count, work.streams) for work, count in key]
+            mixture = self._mixtures[key] = _Mixture.of(laws)
+        blocks = mixture.blocks * periods
+        missed = int(mixture.missed * periods + uniform(seed, 0, first_period, 0))
+        return Service(
+            blocks,
+            min(missed, blocks),
+            mixture.latency_ms,
+            mixture.utilisation,
+            mixture.busiest,
+            tuple((law, each * periods) for law, each in mixture.laws),
+        )
 
 
 class BlockServer:

@@ -26,6 +26,7 @@ from controller.loop import Loop
 from controller.plain import JsonValue
 from controller.tick import Tick
 from controller.verification import Verifier
+from policies.diagnosis import Bottleneck, Diagnosis
 from policies.latency import Calibration
 from policies.objective import Objective, Prices
 from policies.policy import Policy
@@ -50,6 +51,7 @@ SHARE_OF_A_NODE_SPARE = 2
 """The most nodes a simulation allows, as a multiple of what the peak needs."""
 BATCH_SIZE = 16
 """What every simulation begins with; who turns only nodes, and the oracle, keep it."""
+UNDIAGNOSED = Diagnosis(Bottleneck.NONE, "the policy looks at no diagnosis")
 START_LAW = -3
 """What a draw is for: the start-up times of nodes."""
 PROGRESS_EVERY = 200
@@ -322,7 +324,7 @@ def _loop(
         policy=policy,
         objective=objective,
         forecaster=_forecaster(simulation.forecaster, policy.policy),
-        diagnostician=Diagnostician(ThresholdsSection(), objective, simulation.calibration),
+        diagnostician=_diagnostician(simulation, policy.policy),
         guard=Guard(limits),
         verifier=Verifier(limits, objective),
         recorder=nobody,
@@ -337,6 +339,24 @@ def make_policy(name: str, constants: Mapping[str, float]) -> Policy:
     """The policy of that name with these constants. Raises PlugInError where there is none."""
     made: Policy = plugins.make("policies", name, ("name", "decide"), **constants)
     return made
+
+
+class _NoDiagnosis:
+    """Takes readings and says nothing: for a policy that looks at no diagnosis."""
+
+    def diagnose(self, *_: object) -> Diagnosis:
+        """None was asked for."""
+        return UNDIAGNOSED
+
+    def track_latency(self, component: str, value_ms: float) -> None:
+        """Nobody asks for it."""
+
+
+def _diagnostician(simulation: Simulation, policy: Policy) -> Diagnostician | _NoDiagnosis:
+    """One that names no bottleneck for a policy that says of itself that it looks at none."""
+    if not getattr(policy, "uses_diagnosis", True):
+        return _NoDiagnosis()
+    return Diagnostician(ThresholdsSection(), simulation.objective, simulation.calibration)
 
 
 def _forecaster(name: str, policy: Policy) -> Forecaster | None:

@@ -71,6 +71,7 @@ class Cork:
 
     name: ClassVar[str] = "cork"
     uses_forecast: ClassVar[bool] = False
+    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"reserve": (0.6, 0.7, 0.8, 0.9, 0.95)}

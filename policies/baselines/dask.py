@@ -55,6 +55,7 @@ class Dask:
 
     name: ClassVar[str] = "dask"
     uses_forecast: ClassVar[bool] = False
+    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0), "wait": (3.0,)}

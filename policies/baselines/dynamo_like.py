@@ -104,6 +104,7 @@ class DynamoLike:
 
     name: ClassVar[str] = "dynamo_like"
     uses_forecast: ClassVar[bool] = False
+    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 43_200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0), "slack": (0.5, 0.8)}

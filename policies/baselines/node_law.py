@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 from policies.knobs import Bounds
 from policies.observation import fresh
@@ -73,13 +74,15 @@ def number(value: State, otherwise: float) -> float:
 
 
 def window(value: State, time_s: float, length_s: float) -> list[tuple[float, float]]:
-    """The (time, value) pairs of a state that are not older than `length_s`."""
-    pairs = value if isinstance(value, list) else []
-    return [
-        (number(each[0], 0.0), number(each[1], 0.0))
-        for each in pairs
-        if isinstance(each, list) and len(each) == 2 and number(each[0], 0.0) > time_s - length_s
-    ]
+    """The (time, value) pairs that `kept` wrote and that are not older than `length_s`.
+
+    Raises ValueError or TypeError for a list of anything else.
+    """
+    if not isinstance(value, list):
+        return []
+    begin_s = time_s - length_s
+    pairs = cast(list[tuple[float, float]], value)
+    return [(at_s, each) for at_s, each in pairs if at_s > begin_s]
 
 
 def kept(pairs: list[tuple[float, float]]) -> State:

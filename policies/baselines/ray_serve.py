@@ -65,6 +65,7 @@ class RayServe:
 
     name: ClassVar[str] = "ray_serve"
     uses_forecast: ClassVar[bool] = False
+    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target_share": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}

@@ -47,6 +47,7 @@ class Senpai:
 
     name: ClassVar[str] = "senpai"
     uses_forecast: ClassVar[bool] = False
+    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target_us": (1e3, 1e4, 1e5, 1e6)}

@@ -11,6 +11,7 @@ class Static:
 
     name = "static"
     uses_forecast = False
+    uses_diagnosis = False
     looks_back_s = 0.0
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:

@@ -21,6 +21,7 @@ class TargetTracking:
 
     name: ClassVar[str] = "target_tracking"
     uses_forecast: ClassVar[bool] = False
+    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target": (0.2, 0.35, 0.5, 0.6, 0.7, 0.8), "window_s": (600.0,)}

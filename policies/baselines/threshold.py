@@ -23,6 +23,7 @@ class Threshold:
 
     name: ClassVar[str] = "threshold"
     uses_forecast: ClassVar[bool] = False
+    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"high": (0.35, 0.5, 0.6, 0.7, 0.8), "low": (0.3,)}
