@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import gc
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from controller import plugins
 from controller.config import Config
-from controller.executors.cpu import CpuExecutor, Task
-from controller.executors.timetable import Timetable
 from controller.metrics.cpu import MachineSensor
 from controller.plants.builtin import BATCH_SIZES as PLANT_BATCH_SIZES
-from controller.sound import SoundBank, synthesise_sounds
-from controller.workloads.backend import numpy_backend
-from controller.workloads.workload import Workload, WorkloadSettings
 from kapellmeister.bench.machine import Machine, describe_machine
+from kapellmeister.calibration_bench import BATCH_SIZES, Bench
+from kapellmeister.executor_bench import executor_bench
+from kapellmeister.jack_bench import jack_bench
 from policies.latency import Calibration
 from policies.observation import fresh
 from simulators.calibration import (
@@ -32,24 +27,35 @@ from simulators.calibration import (
     Fidelity,
     OperatingPoint,
     fit,
+    joined,
     predict_bands,
     replay,
 )
 
+OpenBench: TypeAlias = Callable[[int], AbstractContextManager[Bench]]
+"""A bench for so many streams at most, closed in the end whatever happens."""
+
+BENCHES: dict[str, Callable[[Config, str, int], AbstractContextManager[Bench]]] = {
+    "builtin": executor_bench,
+    "jack": jack_bench,
+}
 PROBE_STREAMS = 256
 BANDS = 12
 LEAST_TOLERANCE = 0.1
 FITTED_SHARES = (0.15, 0.3, 0.45, 0.6, 0.75)
 HELD_OUT_SHARES = (0.22, 0.5, 0.7)
 """Of the streams at which a worker would compute all the time."""
-BATCH_SIZES = (32, 64)
-SETTLING_S = 0.5
-LEAD_IN_S = 0.5
-TURN_S = 0.02
+PLAN = (
+    *((share, size) for share in FITTED_SHARES for size in BATCH_SIZES),
+    *((share, BATCH_SIZES[k % 2]) for k, share in enumerate(HELD_OUT_SHARES)),
+)
+ROUNDS = 4
 QUIET_STEAL_SHARE = 0.001
 QUIET_PREEMPTED_SHARE = 0.005
+QUIET_LATE_SHARE = 0.002
+LATE_MS = 1.0
+"""A thread that wakes so late was not woken: a hypervisor does not count that as stolen."""
 PREEMPTED_MS = 0.2
-REALTIME_PRIORITY = 60
 
 
 class PointFigures(BaseModel):
@@ -75,6 +81,7 @@ class CalibrationReport(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     machine: Machine
+    plant: str
     workload: str
     scheduling: str
     fixed_ms: float
@@ -82,128 +89,34 @@ class CalibrationReport(BaseModel):
     valid_streams: tuple[int, int]
     steal_share: float | None
     preempted_share: float
+    late_share: float
     quiet: bool
     percentiles: tuple[float, ...]
     held_out: tuple[PointFigures, ...]
 
 
-class Bench:
-    """One worker of the real executor under a constant load, and the stamps that it leaves."""
-
-    def __init__(self, config: Config, workload: str, capacity: int) -> None:
-        pipeline = config.pipeline
-        period_ns = 1e9 * pipeline.period_frames / pipeline.sample_rate_hz
-        self.period_ms = period_ns / 1e6
-        sounds = synthesise_sounds(pipeline.sample_rate_hz, 1)
-        bank = SoundBank(sounds, pipeline.period_frames, capacity)
-        settings = WorkloadSettings(
-            pipeline.sample_rate_hz, pipeline.period_frames, capacity, pipeline.taps
-        )
-        made: Workload = plugins.find("workloads", workload)(settings, numpy_backend())
-        _compile(made, bank, capacity, pipeline.period_frames)
-        start_ns = time.monotonic_ns() + int(LEAD_IN_S * 1e9)
-        self._timetable = Timetable(start_ns, period_ns, round(period_ns), round(period_ns))
-        self._executor = CpuExecutor(
-            made,
-            bank,
-            self._timetable,
-            capacity=capacity,
-            period_frames=pipeline.period_frames,
-            batch_size=BATCH_SIZES[0],
-            nodes_max=1,
-        )
-        self._streams = 0
-        self._capacity = capacity
-        self.scheduling = "normal"
-
-    def start(self) -> None:
-        """Start the worker, real-time where that is permitted."""
-        gc.collect()
-        gc.freeze()
-        self._executor.start(1)
-        while not self._executor.is_ready:
-            time.sleep(TURN_S)
-        for pids in self._executor.processes().values():
-            for pid in pids:
-                self._favour(pid)
-
-    def stop(self) -> None:
-        """End every process."""
-        self._executor.stop()
-
-    def measure(self, streams: int, batch_size: int, seconds: float) -> OperatingPoint:
-        """So many streams for so long, once all of them are there."""
-        while self._streams < streams:
-            self._executor.schedule_task(Task("audio", "stream", slot=self._streams))
-            self._streams += 1
-        while self._streams > streams:
-            self._streams -= 1
-            self._executor.release(self._streams)
-        self._executor.set_batch_size(batch_size)
-        self._pass(SETTLING_S, lambda *_: None)
-        first = self._timetable.capturing(time.monotonic_ns()) + 1
-        batches: list[NDArray[np.void]] = []
-        self._pass(seconds, batches.append)
-        last = self._timetable.capturing(time.monotonic_ns()) - 4
-        self._pass(0.1, batches.append)
-        stamps = np.concatenate(batches)
-        kept = stamps[(stamps["block"] >= first) & (stamps["block"] < last)]
-        return OperatingPoint(streams, batch_size, last - first, kept)
-
-    def _pass(self, seconds: float, take: Callable[[NDArray[np.void]], object]) -> None:
-        until_s = time.monotonic() + seconds
-        while time.monotonic() < until_s:
-            time.sleep(TURN_S)
-            self._executor.publish()
-            for _, stamps, _ in self._executor.read():
-                take(stamps)
-
-    def _favour(self, pid: int) -> None:
-        try:
-            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(REALTIME_PRIORITY))
-            self.scheduling = "realtime"
-        except PermissionError:
-            self.scheduling = "normal"
-
-
-@contextmanager
-def bench(config: Config, workload: str, capacity: int) -> Iterator[Bench]:
-    """A worker at work; whatever happens, no process is left."""
-    made = Bench(config, workload, capacity)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
-
-
 def calibrate(
-    config: Config, workload: str, seconds: float, progress: Callable[[float], None]
+    config: Config, plant: str, workload: str, seconds: float, progress: Callable[[float], None]
 ) -> tuple[Calibration, CalibrationReport]:
-    """Measure this machine's executor, fit it, and hold it against points that were not fitted."""
+    """Measure a plant of `BENCHES`, fit it, and hold it against points that were not fitted."""
     sensor = MachineSensor()
     sensor.read()
-    capacity = _capacity(config, workload)
-    plan = [
-        *((share, size) for share in FITTED_SHARES for size in BATCH_SIZES),
-        *((share, BATCH_SIZES[k % 2]) for k, share in enumerate(HELD_OUT_SHARES)),
-    ]
-    points = []
-    with bench(config, workload, capacity) as worker:
-        for number, (share, size) in enumerate(plan):
-            points.append(worker.measure(max(size, int(share * capacity)), size, seconds))
-            progress((number + 1) / len(plan))
-        period_ms, scheduling = worker.period_ms, worker.scheduling
+    points, period_ms, scheduling = _measure(
+        partial(BENCHES[plant], config, workload), seconds, progress
+    )
     fitted = len(FITTED_SHARES) * len(BATCH_SIZES)
     machine = describe_machine()
-    source = f"{workload}, {scheduling}, {machine.processor}"
+    source = f"{plant}, {workload}, {scheduling}, {machine.processor}"
     calibration = fit(points[:fitted], period_ms, source)
     held_out = [replay(calibration, point, _deadline_ms(point)) for point in points[fitted:]]
     calibration = _with_bands(calibration, held_out)
     steal = fresh(sensor.read()["cpu.steal_share"])
-    preempted = _preempted(points)
+    preempted, late = _preempted(points), _late(points)
+    quiet = (steal or 0.0) <= QUIET_STEAL_SHARE
+    quiet = quiet and preempted <= QUIET_PREEMPTED_SHARE and late <= QUIET_LATE_SHARE
     report = CalibrationReport(
         machine=machine,
+        plant=plant,
         workload=workload,
         scheduling=scheduling,
         fixed_ms=calibration.compute.fixed_ms,
@@ -211,7 +124,8 @@ def calibrate(
         valid_streams=calibration.valid_streams,
         steal_share=steal,
         preempted_share=preempted,
-        quiet=(steal or 0.0) <= QUIET_STEAL_SHARE and preempted <= QUIET_PREEMPTED_SHARE,
+        late_share=late,
+        quiet=quiet,
         percentiles=PERCENTILES,
         held_out=tuple(_figures(each) for each in held_out),
     )
@@ -221,7 +135,7 @@ def calibrate(
 def print_report(report: CalibrationReport, console: Console) -> None:
     """The law, the errors with their direction, and how far to trust them."""
     console.print(
-        f"{report.workload}, {report.scheduling}: a batch of n streams takes "
+        f"{report.plant}, {report.workload}, {report.scheduling}: a batch of n streams takes "
         f"{report.fixed_ms:.4f} ms + n x {1000 * report.per_stream_ms:.3f} us; "
         f"valid for {report.valid_streams[0]} to {report.valid_streams[1]} streams a worker"
     )
@@ -245,7 +159,8 @@ def print_report(report: CalibrationReport, console: Console) -> None:
     state = "quiet" if report.quiet else "not quiet: the figures above hold only as far as it was"
     console.print(
         f"The machine was {state} ({steal} stolen by the hypervisor, "
-        f"{report.preempted_share:.2%} of the batches interrupted)."
+        f"{report.preempted_share:.2%} of the batches interrupted, "
+        f"{report.late_share:.2%} of the periods begun over {LATE_MS:.0f} ms late)."
     )
 
 
@@ -258,22 +173,27 @@ def _with_bands(calibration: Calibration, held_out: Sequence[Fidelity]) -> Calib
     return replace(calibration, bands=bands)
 
 
-def _compile(workload: Workload, bank: SoundBank, capacity: int, frames: int) -> None:
-    """Run every kernel once, so that no worker compiles while it should render."""
-    for count in {1, *(min(size, capacity) for size in BATCH_SIZES)}:
-        slots = np.arange(count, dtype=np.intp)
-        blocks = np.zeros((count, frames), np.float32)
-        bank.gather(0, slots, blocks)
-        workload.process(blocks, slots)
-        workload.reset(slots)
+def _measure(
+    open_bench: OpenBench, seconds: float, progress: Callable[[float], None]
+) -> tuple[list[OperatingPoint], float, str]:
+    """Each point of the plan in several parts, so that a machine that drifts spoils all alike."""
+    capacity = _capacity(open_bench)
+    plan = [(max(size, int(share * capacity)), size) for share, size in PLAN]
+    parts: list[list[OperatingPoint]] = [[] for _ in plan]
+    with open_bench(capacity) as bench:
+        for turn in range(ROUNDS):
+            for number in range(len(plan))[:: 1 if turn % 2 else -1]:
+                parts[number].append(bench.measure(*plan[number], seconds / ROUNDS))
+                progress(sum(map(len, parts)) / (ROUNDS * len(plan)))
+        return [joined(each) for each in parts], bench.period_ms, bench.scheduling
 
 
-def _capacity(config: Config, workload: str) -> int:
+def _capacity(open_bench: OpenBench) -> int:
     """About how many streams keep one worker busy all the time, by a first look."""
-    with bench(config, workload, PROBE_STREAMS) as worker:
-        point = worker.measure(PROBE_STREAMS, BATCH_SIZES[-1], 1.0)
+    with open_bench(PROBE_STREAMS) as bench:
+        point = bench.measure(PROBE_STREAMS, BATCH_SIZES[-1], 1.0)
         per_stream_ms = float(np.median(point.service_ms / point.counts))
-        return max(PROBE_STREAMS, int(worker.period_ms / per_stream_ms))
+        return max(PROBE_STREAMS, int(bench.period_ms / per_stream_ms))
 
 
 def _deadline_ms(point: OperatingPoint) -> float:
@@ -286,6 +206,11 @@ def _preempted(points: Sequence[OperatingPoint]) -> float:
     """Share of the batches that took much longer than the processor time they used."""
     away_ms = np.concatenate([point.service_ms - point.batches["cpu_ns"] / 1e6 for point in points])
     return float((away_ms > PREEMPTED_MS).mean())
+
+
+def _late(points: Sequence[OperatingPoint]) -> float:
+    """Share of the periods that the worker slept before, and then began late."""
+    return float((np.concatenate([point.lateness_ms for point in points]) > LATE_MS).mean())
 
 
 def _figures(point: Fidelity) -> PointFigures:

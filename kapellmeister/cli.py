@@ -50,6 +50,13 @@ class Part(StrEnum):
     TEST = "test"
 
 
+class MeasuredPlant(StrEnum):
+    """Plants that can be calibrated."""
+
+    BUILTIN = "builtin"
+    JACK = "jack"
+
+
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Configuration file (TOML).", metavar="FILE")
 ]
@@ -394,6 +401,9 @@ def compare(
 
 @app.command(epilog="Example: kapellmeister calibrate --out here.toml")
 def calibrate(
+    plant: Annotated[
+        MeasuredPlant, typer.Option(help="Whose cycles: our own pipeline's, or a JACK server's.")
+    ] = MeasuredPlant.BUILTIN,
     workload: Annotated[str, typer.Option(help="What each stream goes through.")] = "hrtf",
     seconds: Annotated[
         float, typer.Option(help="How long each operating point is observed.", min=1.0)
@@ -413,7 +423,7 @@ def calibrate(
     for option, path in (("--json", json), ("--out", out)):
         _check_writable(option, path)
     with progress("observing") as advance:
-        calibration, report = measure(load_config(config), workload, seconds, advance)
+        calibration, report = measure(load_config(config), plant.value, workload, seconds, advance)
     _write_json(json, report)
     if out is not None:
         write_calibration(calibration, out)
