@@ -30,6 +30,7 @@ from simulators.calibration import (
     joined,
     predict_bands,
     replay,
+    sampling_errors,
 )
 
 OpenBench: TypeAlias = Callable[[int], AbstractContextManager[Bench]]
@@ -49,7 +50,8 @@ PLAN = (
     *((share, size) for share in FITTED_SHARES for size in BATCH_SIZES),
     *((share, BATCH_SIZES[k % 2]) for k, share in enumerate(HELD_OUT_SHARES)),
 )
-ROUNDS = 4
+PART_S = 0.25
+"""A processor's speed wanders within seconds: many short looks see more of it than a long one."""
 QUIET_STEAL_SHARE = 0.001
 QUIET_PREEMPTED_SHARE = 0.005
 QUIET_LATE_SHARE = 0.002
@@ -59,7 +61,11 @@ PREEMPTED_MS = 0.2
 
 
 class PointFigures(BaseModel):
-    """A held-out operating point; errors are relative, above zero where predicted too high."""
+    """A held-out operating point; errors are relative, above zero where predicted too high.
+
+    `sampling_errors` are relative standard errors of what was measured: as far as chance alone
+    would take it in such a time.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -67,6 +73,7 @@ class PointFigures(BaseModel):
     batch_size: int
     utilisation: float
     measured_ms: tuple[float, ...]
+    sampling_errors: tuple[float, ...]
     predicted_ms: tuple[float, ...]
     errors: tuple[float, ...]
     deadline_ms: float
@@ -101,9 +108,10 @@ def calibrate(
     """Measure a plant of `BENCHES`, fit it, and hold it against points that were not fitted."""
     sensor = MachineSensor()
     sensor.read()
-    points, period_ms, scheduling = _measure(
+    parts, period_ms, scheduling = _measure(
         partial(BENCHES[plant], config, workload), seconds, progress
     )
+    points = [joined(each) for each in parts]
     fitted = len(FITTED_SHARES) * len(BATCH_SIZES)
     machine = describe_machine()
     source = f"{plant}, {workload}, {scheduling}, {machine.processor}"
@@ -127,7 +135,7 @@ def calibrate(
         late_share=late,
         quiet=quiet,
         percentiles=PERCENTILES,
-        held_out=tuple(_figures(each) for each in held_out),
+        held_out=tuple(map(_figures, held_out, parts[fitted:])),
     )
     return calibration, report
 
@@ -144,17 +152,20 @@ def print_report(report: CalibrationReport, console: Console) -> None:
     for number, head in enumerate(heads):
         table.add_column(head, justify="left" if number == 0 else "right")
     for point in report.held_out:
-        pairs = zip(point.measured_ms, point.errors, strict=True)
+        found = zip(point.measured_ms, point.sampling_errors, point.errors, strict=True)
         off = point.miss_rate_error
         table.add_row(
             f"{point.streams} streams, {point.batch_size} a batch",
             f"{point.utilisation:.0%}",
-            *(f"{measured:.3f} ms ({error:+.1%})" for measured, error in pairs),
+            *(f"{ms:.3f} ms ±{by_chance:.1%} ({error:+.1%})" for ms, by_chance, error in found),
             f"{point.measured_miss_rate:.3%} of {point.deadline_ms:.2f} ms",
             f"{point.predicted_miss_rate:.3%}",
             "-" if off is None else f"{off:+.0%}",
         )
     console.print(table)
+    console.print(
+        "± is the standard error of what was measured, in brackets that of the prediction."
+    )
     steal = "unknown" if report.steal_share is None else f"{report.steal_share:.2%}"
     state = "quiet" if report.quiet else "not quiet: the figures above hold only as far as it was"
     console.print(
@@ -175,23 +186,23 @@ def _with_bands(calibration: Calibration, held_out: Sequence[Fidelity]) -> Calib
 
 def _measure(
     open_bench: OpenBench, seconds: float, progress: Callable[[float], None]
-) -> tuple[list[OperatingPoint], float, str]:
+) -> tuple[list[list[OperatingPoint]], float, str]:
     """Each point of the plan in several parts, so that a machine that drifts spoils all alike."""
-    capacity = _capacity(open_bench)
+    capacity, rounds = _capacity(open_bench), round(seconds / PART_S)
     plan = [(max(size, int(share * capacity)), size) for share, size in PLAN]
     parts: list[list[OperatingPoint]] = [[] for _ in plan]
     with open_bench(capacity) as bench:
-        for turn in range(ROUNDS):
+        for turn in range(rounds):
             for number in range(len(plan))[:: 1 if turn % 2 else -1]:
-                parts[number].append(bench.measure(*plan[number], seconds / ROUNDS))
-                progress(sum(map(len, parts)) / (ROUNDS * len(plan)))
-        return [joined(each) for each in parts], bench.period_ms, bench.scheduling
+                parts[number].append(bench.measure(*plan[number], seconds / rounds))
+                progress(sum(map(len, parts)) / (rounds * len(plan)))
+        return parts, bench.period_ms, bench.scheduling
 
 
 def _capacity(open_bench: OpenBench) -> int:
     """About how many streams keep one worker busy all the time, by a first look."""
     with open_bench(PROBE_STREAMS) as bench:
-        point = bench.measure(PROBE_STREAMS, BATCH_SIZES[-1], 1.0)
+        point = bench.measure(PROBE_STREAMS, BATCH_SIZES[0], 1.0)
         per_stream_ms = float(np.median(point.service_ms / point.counts))
         return max(PROBE_STREAMS, int(bench.period_ms / per_stream_ms))
 
@@ -213,12 +224,13 @@ def _late(points: Sequence[OperatingPoint]) -> float:
     return float((np.concatenate([point.lateness_ms for point in points]) > LATE_MS).mean())
 
 
-def _figures(point: Fidelity) -> PointFigures:
+def _figures(point: Fidelity, parts: Sequence[OperatingPoint]) -> PointFigures:
     return PointFigures(
         streams=point.streams,
         batch_size=point.batch_size,
         utilisation=point.utilisation,
         measured_ms=point.measured_ms,
+        sampling_errors=sampling_errors(parts),
         predicted_ms=point.predicted_ms,
         errors=point.errors,
         deadline_ms=point.deadline_ms,

@@ -15,8 +15,10 @@ from controller.workloads.workload import Workload, WorkloadSettings
 from simulators.calibration import OperatingPoint
 
 BATCH_SIZES = (32, 64)
-SETTLING_S = 0.5
+SETTLING_S = 0.25
 """From a new operating point until all of its streams are there and the caches know them."""
+DRAIN_PERIODS = 4
+"""After so many a block has been rendered or given up, and its record read."""
 
 
 class Bench(Protocol):

@@ -16,7 +16,14 @@ from controller.config import Config
 from controller.executors.cpu import CpuExecutor, Task
 from controller.executors.timetable import Timetable
 from controller.workloads.workload import WorkloadSettings
-from kapellmeister.calibration_bench import BATCH_SIZES, SETTLING_S, between, class_of, rendering
+from kapellmeister.calibration_bench import (
+    BATCH_SIZES,
+    DRAIN_PERIODS,
+    SETTLING_S,
+    between,
+    class_of,
+    rendering,
+)
 from simulators.calibration import OperatingPoint
 
 LEAD_IN_S = 0.5
@@ -77,8 +84,8 @@ class ExecutorBench:
         first = self._timetable.capturing(time.monotonic_ns()) + 1
         batches: list[NDArray[np.void]] = []
         self._pass(seconds, batches.append)
-        last = self._timetable.capturing(time.monotonic_ns()) - 4
-        self._pass(0.1, batches.append)
+        last = self._timetable.capturing(time.monotonic_ns())
+        self._pass(DRAIN_PERIODS * self.period_ms / 1000.0 + TURN_S, batches.append)
         return OperatingPoint(streams, batch_size, last - first, between(batches, first, last))
 
     def _pass(self, seconds: float, take: Callable[[NDArray[np.void]], object]) -> None:

@@ -22,7 +22,14 @@ from controller.executors.stream_table import NOBODY, StreamTable
 from controller.executors.timetable import Timetable
 from controller.executors.worker import Worker
 from controller.workloads.workload import WorkloadSettings
-from kapellmeister.calibration_bench import BATCH_SIZES, SETTLING_S, between, class_of, rendering
+from kapellmeister.calibration_bench import (
+    BATCH_SIZES,
+    DRAIN_PERIODS,
+    SETTLING_S,
+    between,
+    class_of,
+    rendering,
+)
 from kapellmeister.jack_client import (
     ENDED,
     RESIZED,
@@ -42,8 +49,8 @@ TURN_S = 0.02
 PATIENCE_S = 5.0
 """How long a server may leave a client without an answer, or uncalled."""
 LEAVING_S = 2.0
-XRUN_SHARE = 0.05
-"""More of the cycles than this, and what is measured is the xruns."""
+XRUNS, XRUN_SHARE = 10, 0.02
+"""More of them, in all and of the cycles, and what is measured is the xruns."""
 ENDS = {
     ENDED: ("the server has ended", "start it again"),
     RESIZED: ("the server's block size was changed", "measure again while it stays"),
@@ -69,6 +76,7 @@ class JackBench:
         self._ring = Ring(RING_ENTRIES, server.period_frames)
         self._notes = Notes()
         self._link: Connection | None = None
+        self._xruns = self._cycles = 0
 
     def start(self) -> None:
         """Join the server's graph, in a process that does nothing else."""
@@ -92,15 +100,21 @@ class JackBench:
         self._table.publish(self._notes.block + CHANGE_LEAD_BLOCKS, batch_size, workers)
         self._pass(SETTLING_S, lambda _: None)
         self.scheduling = class_of(self._notes.policy)
-        first, xruns = self._notes.block + 1, self._notes.xruns
+        first, before = self._notes.block + 1, self._notes.xruns
         batches: list[NDArray[np.void]] = []
         self._pass(seconds, batches.append)
-        last, xruns = self._notes.block, self._notes.xruns - xruns
-        self._pass(0.1, batches.append)
-        if xruns > max(1.0, XRUN_SHARE * (last - first)):
-            why = f"{xruns} xruns in {last - first} cycles of {streams} streams"
-            raise PlantError("jack", why, "quieten the machine, or give the server longer blocks")
+        last = self._notes.block
+        self._count(self._notes.xruns - before, last - first)
+        self._pass(DRAIN_PERIODS * self.period_ms / 1000.0 + TURN_S, batches.append)
         return OperatingPoint(streams, batch_size, last - first, between(batches, first, last))
+
+    def _count(self, xruns: int, cycles: int) -> None:
+        """See that what is measured is not the xruns."""
+        self._xruns += xruns
+        self._cycles += cycles
+        if self._xruns > max(XRUNS, XRUN_SHARE * self._cycles):
+            why = f"{self._xruns} xruns in {self._cycles} cycles"
+            raise PlantError("jack", why, "quieten the machine, or give the server longer blocks")
 
     def _pass(self, seconds: float, take: Callable[[NDArray[np.void]], object]) -> None:
         until_s = time.monotonic() + seconds

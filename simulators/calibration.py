@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,10 @@ from simulators.level import NodeState, Work
 PERCENTILES = (0.50, 0.95, 0.99)
 REPLAYED_PERIODS = 100_000
 BAND_SECONDS = 300
+RESAMPLES = 200
 NS_IN_MS = 1e6
+HELD_UP = 2.0
+"""A batch that takes more than so many times the law did not compute all the while."""
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +81,17 @@ def joined(parts: Sequence[OperatingPoint]) -> OperatingPoint:
     """An operating point that was observed in several parts, in the order of time."""
     blocks = sum(part.blocks for part in parts)
     return replace(parts[0], blocks=blocks, batches=np.concatenate([p.batches for p in parts]))
+
+
+def sampling_errors(parts: Sequence[OperatingPoint]) -> tuple[float, ...]:
+    """Relative standard errors of the percentiles of all parts together, by a bootstrap.
+
+    Whole parts are drawn, since what happens within one is alike.
+    """
+    generator = np.random.default_rng(1)
+    draws = generator.integers(0, len(parts), (RESAMPLES, len(parts)))
+    found = np.array([joined([parts[k] for k in draw]).percentiles_ms() for draw in draws])
+    return tuple(float(each) for each in found.std(axis=0) / found.mean(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,30 +158,67 @@ def _law(points: Sequence[OperatingPoint]) -> Compute:
     fixed_ms, per_stream_ms = _line(sizes[warm], service_ms[warm])
     law_ms = fixed_ms + per_stream_ms * sizes
     factors = service_ms / law_ms
-    lateness_ms = np.concatenate([point.lateness_ms for point in points])
+    held_up = factors > HELD_UP
+    cold_ms = 0.0
     if not warm.all():
-        lateness_ms = lateness_ms + max(0.0, float(np.median((service_ms - law_ms)[waited])))
-    places = np.concatenate([point.batches["block"] for point in points])
+        cold_ms = max(0.0, float(np.median((service_ms - law_ms)[waited])))
+    typical_ms = law_ms + cold_ms * waited
+    delays_ms = [
+        _delays_ms(point, typical_ms[place], held_up[place])
+        for point, place in zip(points, _places(points), strict=True)
+    ]
+    even = warm & ~held_up
     return Compute(
         fixed_ms=fixed_ms,
         per_stream_ms=per_stream_ms,
-        residuals=_table(factors[warm]),
-        lateness_ms=_table(lateness_ms),
-        correlation=_correlation(factors[warm], places[warm]),
+        residuals=_table(factors[even]),
+        lateness_ms=_table(np.concatenate(delays_ms) + cold_ms),
+        correlation=_correlation(factors[even], _periods(points)[even]),
     )
 
 
-def _correlation(factors: Floats, blocks: NDArray[np.int64]) -> float:
-    """The chance to share a residual that explains how alike neighbours in a period are.
+def _places(points: Sequence[OperatingPoint]) -> list[slice]:
+    """Where each point's batches are when those of all are put together."""
+    ends = np.cumsum([0, *(len(point.batches) for point in points)])
+    return [slice(int(low), int(high)) for low, high in pairwise(ends)]
 
-    Two of them share it with its square, which is their rank correlation.
+
+def _periods(points: Sequence[OperatingPoint]) -> NDArray[np.int64]:
+    """A number for each batch that only those of the same period share, ascending."""
+    blocks = np.concatenate([point.batches["block"] for point in points])
+    return np.cumsum(np.diff(blocks, prepend=blocks[0]) != 0)
+
+
+def _delays_ms(point: OperatingPoint, typical_ms: Floats, held_up: NDArray[np.bool_]) -> Floats:
+    """What had held each stream up when its batch was finished, in periods after a sleep.
+
+    That is how late the worker woke, and what it lost since to batches that took far too
+    long: a thread that is taken off its processor loses a time, whatever it is doing.
     """
-    neighbours = blocks[1:] == blocks[:-1]
+    lost_ms = np.where(held_up, point.service_ms - typical_ms, 0.0)
+    late_ms = _ms(point.batches["start_ns"] - point.batches["captured_ns"])
+    periods = _periods([point])
+    first = np.flatnonzero(np.diff(periods, prepend=-1))
+    before_ms = np.cumsum(lost_ms) - lost_ms
+    delays_ms = (late_ms - before_ms)[first][periods] + np.cumsum(lost_ms)
+    slept = point.waited[first][periods]
+    return np.asarray(np.repeat(delays_ms[slept], point.counts[slept]))
+
+
+def _correlation(factors: Floats, periods: NDArray[np.int64]) -> float:
+    """The chance to share a residual that explains how alike the batches of a period are.
+
+    Two of them share it with its square, which is their rank correlation: the part of the
+    ranks' variance that lies between the periods.
+    """
     ranks = rankdata(factors)
-    first, second = ranks[:-1][neighbours], ranks[1:][neighbours]
-    if first.size < 2 or first.std() == 0.0 or second.std() == 0.0:
+    _, place, counts = np.unique(periods, return_inverse=True, return_counts=True)
+    several = (counts > 1)[place]
+    if several.sum() <= 2 or ranks[several].std() == 0.0:
         return 0.0
-    return float(np.sqrt(max(0.0, np.corrcoef(first, second)[0, 1])))
+    means = np.bincount(place, ranks) / counts
+    within = float(((ranks - means[place])[several] ** 2).sum() / (counts - 1)[counts > 1].sum())
+    return float(np.sqrt(max(0.0, 1.0 - within / ranks[several].var())))
 
 
 def replay(calibration: Calibration, point: OperatingPoint, deadline_ms: float) -> Fidelity:

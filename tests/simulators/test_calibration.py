@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from policies.latency import Calibration, Compute, Residuals, lognormal
-from simulators.calibration import fit, predict_bands, replay
+from simulators.calibration import fit, predict_bands, replay, sampling_errors
 from simulators.virtual_time import play
 
 TRUTH = Calibration(
@@ -71,3 +71,25 @@ def test_a_second_of_the_pipeline_lies_within_its_band(fitted):
     p99_ms = np.array([np.quantile(each, 0.99) for each in seconds])
     assert np.mean((band.low_ms <= p99_ms) & (p99_ms <= band.high_ms)) > 0.97
     assert band.high_ms < 2 * band.low_ms
+
+
+def test_chance_takes_a_long_look_less_far_than_a_short_one():
+    parts = [play(TRUTH, 90, 32, 50, seed) for seed in range(40)]
+    short, long = sampling_errors(parts[:4]), sampling_errors(parts)
+    assert 0.0 < long[0] < short[0] < 0.1
+
+
+def test_a_thread_that_was_taken_off_its_processor_is_late_and_not_slow(fitted):
+    points = [play(TRUTH, *point, 3000, seed) for seed, point in enumerate(FITTED)]
+    for point in points:
+        for batch in point.batches[5::200]:
+            later = point.batches["block"] == batch["block"]
+            later &= point.batches["first"] >= batch["first"]
+            point.batches["finish_ns"][later] += 3_000_000
+            later &= point.batches["first"] > batch["first"]
+            point.batches["start_ns"][later] += 3_000_000
+            point.batches["ready_ns"][later] += 3_000_000
+    found = fit(points, TRUTH.period_ms, "").compute
+    assert max(found.residuals.quiet) < 2.0
+    assert max(found.lateness_ms.quiet) == pytest.approx(3.0, abs=0.5)
+    assert found.per_stream_ms == pytest.approx(fitted.compute.per_stream_ms, rel=0.02)
