@@ -27,7 +27,7 @@ from simulators.faults import Schedule
 from simulators.level import Work
 from simulators.load import Load
 from simulators.memory import Memory
-from simulators.service import NO_SERVICE, Group, Server, Service
+from simulators.service import NO_SERVICE, Groups, Server, Service
 
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
 VRAM_BLOCK_BYTES = tuple(1 << k for k in range(14, 23))
@@ -98,7 +98,7 @@ class SimulatedPlant:
         self._values = dict(self._found)
         self._knobs = MappingProxyType(dict(_knobs(world)))
         self._settings = self._sum_up()
-        self._works: dict[tuple[int, int, bool, float, float], Work] = {}
+        self._groups: dict[tuple[int, int, float, float, bool], Groups] = {}
         self._step = 0
         self._period = self._periods_until(load.begin_s)
         self._reports: deque[Observation] = deque(maxlen=world.telemetry_delay + 1)
@@ -153,7 +153,7 @@ class SimulatedPlant:
             self._values[knob] = value
             self._settings = self._sum_up()
             if knob != "nodes":
-                self._works.clear()
+                self._groups.clear()
 
     def _sum_up(self) -> Settings:
         return Settings.of({knob: self._values[knob] for knob in self._knobs})
@@ -171,8 +171,9 @@ class SimulatedPlant:
         placed = streams if serving else 0
         if memory is not None:
             placed = min(streams, memory.fitting * len(serving))
-        groups = list(self._groups(placed, serving, begun_s, conditions))
-        service = self._server.serve(groups, periods, first, self._world.seed)
+        groups, ordered = self._shared(placed, serving, begun_s, conditions)
+        numbers = [node.number for node in ordered]
+        service = self._server.serve(groups, numbers, periods, first, self._world.seed)
         cut_off = round((service.blocks - service.missed) * conditions.lost_share)
         if cut_off:
             service = replace(service, blocks=service.blocks - cut_off)
@@ -195,30 +196,39 @@ class SimulatedPlant:
     def _periods_until(self, time_s: float) -> int:
         return int(1000.0 * time_s / self._world.calibration.period_ms + 1e-9)
 
-    def _groups(
+    def _shared(
         self, streams: int, serving: list[Node], now_s: float, conditions: Conditions
-    ) -> Iterator[Group]:
+    ) -> tuple[Groups, list[Node]]:
         """Streams spread evenly; nodes with the same streams in the same regime together."""
-        if not serving or not streams:
-            return
-        each, more = divmod(streams, len(serving))
-        for held, nodes in ((each + 1, serving[:more]), (each, serving[more:])):
-            for contended, members in self._regimes(nodes, now_s, conditions):
-                work = self._work(held, len(serving), contended, conditions)
-                yield work, [node.number for node in members]
-
-    def _regimes(
-        self, nodes: list[Node], now_s: float, conditions: Conditions
-    ) -> Iterator[tuple[bool, list[Node]]]:
-        """Those that are contended for, and the others, as far as there are any."""
+        if not streams:
+            return (), []
         if self._world.calibration.contended_share <= 0.0 or conditions.noisy_neighbour:
-            if nodes:
-                yield conditions.noisy_neighbour, nodes
-            return
-        contended = [node for node in nodes if self._is_contended(node, now_s)]
-        for regime in (False, True):
-            if members := [node for node in nodes if (node in contended) is regime]:
-                yield regime, members
+            return self._alike(streams, len(serving), conditions), serving
+        each, more = divmod(streams, len(serving))
+        groups, ordered = [], list[Node]()
+        for held, nodes in ((each + 1, serving[:more]), (each, serving[more:])):
+            contended = [node for node in nodes if self._is_contended(node, now_s)]
+            for regime in (False, True):
+                members = [node for node in nodes if (node in contended) is regime]
+                if members:
+                    work = self._work(held, len(serving), conditions, contended=regime)
+                    groups.append((work, len(members)))
+                    ordered += members
+        return tuple(groups), ordered
+
+    def _alike(self, streams: int, nodes: int, conditions: Conditions) -> Groups:
+        """The groups of nodes that are all in one regime; worked out once."""
+        contended = conditions.noisy_neighbour
+        key = streams, nodes, conditions.slowdown, conditions.link_factor, contended
+        groups = self._groups.get(key)
+        if groups is None:
+            each, more = divmod(streams, nodes)
+            groups = self._groups[key] = tuple(
+                (self._work(held, nodes, conditions, contended=contended), count)
+                for held, count in ((each + 1, more), (each, nodes - more))
+                if count
+            )
+        return groups
 
     def _is_contended(self, node: Node, now_s: float) -> bool:
         """Spells of the mean length, each contended or not by a draw of its own."""
@@ -227,17 +237,7 @@ class SimulatedPlant:
         draw = uniform(self._world.seed, node.number, spell, CONTENTION)
         return bool(draw < calibration.contended_share)
 
-    def _work(self, streams: int, nodes: int, contended: bool, conditions: Conditions) -> Work:
-        sharers = nodes if self._world.calibration.link is not None else 1
-        key = streams, sharers, contended, conditions.slowdown, conditions.link_factor
-        work = self._works.get(key)
-        if work is None:
-            work = self._works[key] = self._made(*key)
-        return work
-
-    def _made(
-        self, streams: int, sharers: int, contended: bool, slowdown: float, link_factor: float
-    ) -> Work:
+    def _work(self, streams: int, nodes: int, conditions: Conditions, *, contended: bool) -> Work:
         classes = self._values["thread_classes"]
         if not isinstance(classes, ThreadClasses):
             raise TypeError(f"thread_classes holds {classes!r}")
@@ -247,9 +247,9 @@ class SimulatedPlant:
             vram_block_bytes=int(str(self._values["vram_block_bytes"])),
             scheduling=classes.audio.scheduling,
             contended=contended,
-            slowdown=slowdown,
-            link_factor=link_factor,
-            nodes=sharers,
+            slowdown=conditions.slowdown,
+            link_factor=conditions.link_factor,
+            nodes=nodes if self._world.calibration.link is not None else 1,
         )
 
     def _memory(self, streams: int, nodes: int, conditions: Conditions) -> Memory | None:

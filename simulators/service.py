@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -35,15 +36,17 @@ class Service:
 
 
 NO_SERVICE = Service()
-Group = tuple[Work, Sequence[int]]
-"""Nodes, by their numbers, that have the same work."""
+Groups = tuple[tuple[Work, int], ...]
+"""Each work, and how many nodes have it: the first so many, then the next so many."""
 
 
 class Server(Protocol):
     """Serves one interval at one level of detail."""
 
-    def serve(self, groups: Sequence[Group], periods: int, first_period: int, seed: int) -> Service:
-        """All serving nodes, grouped by their work."""
+    def serve(
+        self, groups: Groups, numbers: Sequence[int], periods: int, first_period: int, seed: int
+    ) -> Service:
+        """All serving nodes, by their numbers, grouped by their work."""
         ...
 
 
@@ -79,17 +82,19 @@ class IntervalServer:
 
     def __init__(self, level: IntervalLevel) -> None:
         self._level = level
-        self._mixtures: dict[tuple[tuple[Work, int], ...], _Mixture] = {}
+        self._mixtures: dict[Groups, _Mixture] = {}
 
-    def serve(self, groups: Sequence[Group], periods: int, first_period: int, seed: int) -> Service:
+    def serve(
+        self, groups: Groups, numbers: Sequence[int], periods: int, first_period: int, seed: int
+    ) -> Service:
         """The laws of all nodes, mixed; a fraction of a missed block falls to chance."""
+        del numbers
         if not groups:
             return NO_SERVICE
-        key = tuple((work, len(numbers)) for work, numbers in groups)
-        mixture = self._mixtures.get(key)
+        mixture = self._mixtures.get(groups)
         if mixture is None:
-            laws = [(self._level.law(work), count, work.streams) for work, count in key]
-            mixture = self._mixtures[key] = _Mixture.of(laws)
+            laws = [(self._level.law(work), count, work.streams) for work, count in groups]
+            mixture = self._mixtures[groups] = _Mixture.of(laws)
         blocks = mixture.blocks * periods
         missed = int(mixture.missed * periods + uniform(seed, 0, first_period, 0))
         return Service(
@@ -109,14 +114,17 @@ class BlockServer:
         self._level = level
         self._states: dict[int, NodeState] = {}
 
-    def serve(self, groups: Sequence[Group], periods: int, first_period: int, seed: int) -> Service:
+    def serve(
+        self, groups: Groups, numbers: Sequence[int], periods: int, first_period: int, seed: int
+    ) -> Service:
         """Advance each node; one that is new begins without a backlog."""
         states, self._states = self._states, {}
         histogram: NDArray[np.int64] = np.zeros(BIN_EDGES_MS.size - 1, np.int64)
         blocks = missed = 0
         busy: list[float] = []
-        for work, numbers in groups:
-            for number in numbers:
+        left = iter(numbers)
+        for work, count in groups:
+            for number in islice(left, count):
                 state = states.get(number) or NodeState.idle(first_period, number)
                 self._states[number], outcome = self._level.advance(state, work, periods, seed)
                 blocks += outcome.blocks
@@ -124,7 +132,7 @@ class BlockServer:
                 busy.append(outcome.utilisation)
                 histogram += outcome.histogram
         if not busy:
-            return Service()
+            return NO_SERVICE
         return Service(
             blocks=blocks,
             missed=missed,

@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 
 from kapellmeister.compare import find_traces, print_report
+from kapellmeister.progress import progress
 from simulators.comparison import Comparison, compare
 from simulators.environments.sb3 import untrained
 from simulators.environments.task import Task
@@ -24,6 +25,8 @@ from simulators.splits import split
 
 STEPS = 50_000
 PLANTS = 256
+JUDGED_DAYS = 2.0
+"""Of the test part of each trace: an agent takes about a millisecond to decide."""
 
 
 def train(task: Task, seed: int, path: Path) -> None:
@@ -49,8 +52,10 @@ def main() -> None:
         train(Task(traces), seed, path)
     judged = tuple(split(trace, "test") for trace in traces)
     policies = (*(f"sb3:{path}" for path in agents), "hpa", "target_tracking")
-    base = Simulation("hpa", judged[0], peak_streams=1000)
-    print_report(compare(Comparison(policies, judged, base)), Console())
+    base = Simulation("hpa", judged[0], peak_streams=1000, last_days=JUDGED_DAYS)
+    with progress("judging") as advance:
+        figures = compare(Comparison(policies, judged, base), advance)
+    print_report(figures, Console())
 
 
 if __name__ == "__main__":

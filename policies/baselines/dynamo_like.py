@@ -107,7 +107,7 @@ class DynamoLike:
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 43_200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
-        {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0), "slack": (0.5, 0.8)}
+        {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0)}
     )
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:

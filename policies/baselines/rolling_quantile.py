@@ -33,7 +33,7 @@ class RollingQuantile:
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
-        {"quantile": (0.9, 0.99, 0.999, 0.9999), "hold_s": (300.0, 900.0)}
+        {"quantile": (0.99, 0.999, 0.9999), "hold_s": (300.0, 900.0)}
     )
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
