@@ -54,6 +54,7 @@ class ExecutorBench:
             nodes_max=1,
         )
         self._streams = 0
+        self._in_force_from = 0
         self.scheduling = "normal"
 
     def start(self) -> None:
@@ -81,6 +82,8 @@ class ExecutorBench:
             self._executor.release(self._streams)
         self._executor.set_batch_size(batch_size)
         self._pass(SETTLING_S, lambda *_: None)
+        while self._timetable.capturing(time.monotonic_ns()) <= self._in_force_from:
+            self._pass(TURN_S, lambda *_: None)
         first = self._timetable.capturing(time.monotonic_ns()) + 1
         batches: list[NDArray[np.void]] = []
         self._pass(seconds, batches.append)
@@ -92,7 +95,8 @@ class ExecutorBench:
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s:
             time.sleep(TURN_S)
-            self._executor.publish()
+            if (announced := self._executor.publish()) is not None:
+                self._in_force_from = announced.from_block
             for _, stamps, _ in self._executor.read():
                 take(stamps)
 

@@ -77,6 +77,7 @@ class JackBench:
         self._notes = Notes()
         self._link: Connection | None = None
         self._xruns = self._cycles = 0
+        self._seen = (0, 0.0)  # a block, and when it was the newest
 
     def start(self) -> None:
         """Join the server's graph, in a process that does nothing else."""
@@ -84,6 +85,7 @@ class JackBench:
         gc.freeze()
         self._link = self._fork(lambda link: play(link, self._notes, self._worker))
         self._answer(self._link)
+        self._seen = (self._notes.block, time.monotonic())
 
     def stop(self) -> None:
         """Leave the graph in good order, and end every process."""
@@ -97,8 +99,11 @@ class JackBench:
         """
         workers = np.full(self._capacity, NOBODY, np.int16)
         workers[:streams] = NODE
-        self._table.publish(self._notes.block + CHANGE_LEAD_BLOCKS, batch_size, workers)
+        in_force_from = self._notes.block + CHANGE_LEAD_BLOCKS
+        self._table.publish(in_force_from, batch_size, workers)
         self._pass(SETTLING_S, lambda _: None)
+        while self._notes.block <= in_force_from:
+            self._pass(TURN_S, lambda _: None)
         self.scheduling = class_of(self._notes.policy)
         first, before = self._notes.block + 1, self._notes.xruns
         batches: list[NDArray[np.void]] = []
@@ -118,21 +123,20 @@ class JackBench:
 
     def _pass(self, seconds: float, take: Callable[[NDArray[np.void]], object]) -> None:
         until_s = time.monotonic() + seconds
-        block, called_s = self._notes.block, time.monotonic()
-        while (now_s := time.monotonic()) < until_s:
+        while time.monotonic() < until_s:
             time.sleep(TURN_S)
             take(self._ring.read()[0])
-            if self._notes.block != block:
-                block, called_s = self._notes.block, now_s
-            self._check(now_s - called_s)
+            self._check()
 
-    def _check(self, uncalled_s: float) -> None:
+    def _check(self) -> None:
         """See that there is still something to measure."""
+        if self._notes.block != self._seen[0]:
+            self._seen = (self._notes.block, time.monotonic())
         if self._notes.end:
             raise PlantError("jack", *ENDS[self._notes.end])
         if self._processes.reap():
             raise PlantError("jack", "the client has ended", "look into what it printed")
-        if uncalled_s > PATIENCE_S:
+        if time.monotonic() - self._seen[1] > PATIENCE_S:
             why = f"the server has called nobody for {PATIENCE_S:.0f} s"
             raise PlantError("jack", why, "see whether it still runs")
 
