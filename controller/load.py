@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from controller.errors import TraceError
@@ -93,6 +94,7 @@ def read_trace(path: Path) -> LoadTrace:
     what its column holds, times that do not ascend and negative loads.
     """
     try:
+        _check_length(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(_rows(path, file))
     except (OSError, UnicodeDecodeError) as error:
@@ -105,6 +107,15 @@ def read_trace(path: Path) -> LoadTrace:
     return LoadTrace(path.name, times, streams)
 
 
+def _check_length(path: Path) -> None:
+    """Count the lines, which is quick, before any is read, which is not."""
+    with path.open("rb") as file:
+        lines = sum(chunk.count(b"\n") for chunk in iter(partial(file.read, 1 << 20), b""))
+    if lines > MAXIMUM_LINES:
+        why = f"{lines:,} lines, more than the {MAXIMUM_LINES:,} that can be played"
+        raise TraceError(path, None, why, "resample it coarser")
+
+
 def _rows(path: Path, file: Iterator[str]) -> Iterator[tuple[float, float | None]]:
     previous_s = -math.inf
     for number, row in enumerate(csv.reader(file), start=1):
@@ -112,8 +123,6 @@ def _rows(path: Path, file: Iterator[str]) -> Iterator[tuple[float, float | None
             continue
         if len(row) < 2:
             raise TraceError(path, number, f"one column ({row[0]!r})", REMEDY)
-        if number > MAXIMUM_LINES:
-            raise TraceError(path, number, "more lines than can be played", "resample it coarser")
         time_s, value = _time(path, number, row[0]), _streams(path, number, row[1])
         if time_s <= previous_s:
             raise TraceError(path, number, f"time {row[0]!r} does not ascend", "sort the lines")
@@ -122,11 +131,8 @@ def _rows(path: Path, file: Iterator[str]) -> Iterator[tuple[float, float | None
 
 
 def _is_header(row: list[str]) -> bool:
-    try:
-        float(row[0])
-    except ValueError:
-        return any(character.isalpha() for character in row[0]) and not _iso(row[0])
-    return False
+    letters = any(character.isalpha() for character in row[0])
+    return letters and not _is_number(row[0]) and not _iso(row[0])
 
 
 def _iso(text: str) -> datetime | None:
@@ -137,10 +143,18 @@ def _iso(text: str) -> datetime | None:
 
 
 def _time(path: Path, line: int, text: str) -> float:
-    moment = _iso(text)
-    if moment is not None and not text.strip().isdigit():
+    moment = None if _is_number(text) else _iso(text)
+    if moment is not None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     return _number(path, line, text, "a time")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _streams(path: Path, line: int, text: str) -> float | None:

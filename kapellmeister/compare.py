@@ -102,8 +102,8 @@ def print_report(report: ComparisonReport, console: Console) -> None:
     for name, figures in report.policies.items():
         table.add_row(*_row(name, figures, report.swept))
     console.print(table)
-    for line in _versus(report):
-        console.print(line)
+    for line in (*_failures(report), *_versus(report)):
+        console.print(line, highlight=False, markup=False)
     console.print(
         f"{len(report.traces)} traces, {len(report.seeds)} loads of each; the oracle knows the "
         f"load and misses {report.target_miss_rate:.2%}.",
@@ -114,7 +114,7 @@ def print_report(report: ComparisonReport, console: Console) -> None:
 def _row(name: str, figures: PolicyFigures, swept: bool) -> list[str]:
     knobs, default = ", ".join(figures.knobs) or "nothing", figures.default
     if figures.error is not None or default is None:
-        return [name, knobs, f"failed: {figures.error}"]
+        return [name, knobs, "failed"]
     low_high = default.ci95
     row = [
         name,
@@ -136,6 +136,11 @@ def _row(name: str, figures: PolicyFigures, swept: bool) -> list[str]:
 
 def _setting(setting: dict[str, float]) -> str:
     return ", ".join(f"{key} {value:g}" for key, value in setting.items()) or "as shipped"
+
+
+def _failures(report: ComparisonReport) -> list[str]:
+    failed = report.policies.items()
+    return [f"{name} failed: {each.error}" for name, each in failed if each.error is not None]
 
 
 def _versus(report: ComparisonReport) -> list[str]:
