@@ -119,6 +119,7 @@ def _loads(state: State) -> list[float]:
 def _agent(file: str) -> Any:
     """The agent, whichever algorithm trained it."""
     library = importlib.import_module("stable_baselines3")
+    importlib.import_module("torch").set_num_threads(1)  # more only hinder so small a network
     if not Path(file).is_file():
         raise ValueError(f"there is no file {file}")
     reasons = []

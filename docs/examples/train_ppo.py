@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path())
     options = parser.parse_args()
-    torch.set_num_threads(1)  # such small networks are slower on more
+    torch.set_num_threads(1)  # more only hinder so small a network
     traces = find_traces(options.traces)
     agents = [options.folder / f"ppo-{seed}.zip" for seed in range(1, options.seeds + 1)]
     for seed, path in enumerate(agents, start=1):
