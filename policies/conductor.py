@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import cast
+from typing import ClassVar, cast
 
 from policies.alternatives import Alternative, alternatives, node_model
 from policies.diagnosis import Bottleneck
@@ -46,6 +46,7 @@ class Conductor:
     """
 
     name = "conductor"
+    looks_back_s: ClassVar[float] = 7200.0
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Propose at most one action, so that what comes of it has one cause."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ class Forecast:
     made_at_s: float
     model: str
     calibrated: bool = False
+    _peaks: dict[int, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def steps(self) -> int:
@@ -41,6 +42,8 @@ class Forecast:
 
     def peak_quantiles(self, ps: tuple[float, ...], window: int) -> tuple[float, ...]:
         """Several quantiles of that peak, at the price of one."""
-        peaks = np.sort(self.paths[:, :window].max(axis=1))
+        peaks = self._peaks.get(window)
+        if peaks is None:
+            peaks = self._peaks[window] = np.sort(self.paths[:, :window].max(axis=1))
         ranks = np.multiply(ps, peaks.size - 1)  # linear between order statistics, as numpy has it
         return tuple(np.interp(ranks, np.arange(peaks.size), peaks).tolist())

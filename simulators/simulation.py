@@ -110,7 +110,11 @@ class Simulation:
             peak_streams=self.peak_streams,
             last_days=self.last_days,
         )
-        looks_back_s = getattr(plugins.find("policies", self.policy), "looks_back_s", math.inf)
+        policy = plugins.find("policies", self.policy)
+        looks_back_s = getattr(policy, "looks_back_s", math.inf)
+        if getattr(policy, "uses_forecast", True):
+            forecaster = plugins.find("forecasters", self.forecaster)
+            looks_back_s = max(looks_back_s, getattr(forecaster, "looks_back_s", math.inf))
         if not math.isfinite(looks_back_s):
             return load
         return load.from_step(max(0, load.warm_up_steps - math.ceil(looks_back_s / self.step_s)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class LastValue:
     """
 
     name = "last_value"
+    looks_back_s: ClassVar[float] = 7200.0
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
@@ -84,8 +86,8 @@ class LastValue:
         """Increments of shape (samples, steps), the gap's joined to the first."""
         if not self._memory.increments:
             return np.zeros((SAMPLES, steps))
-        past = np.array(self._memory.increments)
-        per_root_second = past[:, 0] / np.sqrt(past[:, 1])
+        change, elapsed_s = np.array(self._memory.increments).T
+        per_root_second = change / np.sqrt(elapsed_s)
         generator = np.random.default_rng((self._seed, self._memory.updates))
         shape = (SAMPLES, steps + 1)
         either_way = np.concatenate((per_root_second, -per_root_second))
