@@ -8,6 +8,7 @@ import itertools
 import json
 import multiprocessing
 import platform
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from controller import plugins
 from controller.errors import KapellmeisterError
+from controller.executors.worker import die_with_parent
 from controller.load import LoadTrace
 from simulators.raw import is_written, rows_path, trace_hash, write_rows
 from simulators.simulation import Simulation, oracles, run
@@ -224,7 +226,9 @@ def _play(comparison: Comparison, results: _Results, progress: Callable[[float],
     todo = [job for job in jobs if not results.has(job)]
     done = len(jobs) - len(todo)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(comparison.jobs, mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        comparison.jobs, context, initializer=die_with_parent, initargs=(signal.SIGKILL,)
+    ) as pool:
         running: dict[Future[Any], str] = {
             pool.submit(job.play, job.simulation, job.key, job.rows): job.key for job in todo
         }

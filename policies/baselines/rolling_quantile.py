@@ -31,6 +31,7 @@ class RollingQuantile:
 
     name: ClassVar[str] = "rolling_quantile"
     uses_forecast: ClassVar[bool] = False
+    looks_back_s: ClassVar[float] = 259_200.0
     uses_diagnosis: ClassVar[bool] = False
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"quantile": (0.99, 0.999, 0.9999), "hold_s": (300.0, 900.0)}

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,3 +191,24 @@ def test_the_interval_widens_where_few_families_say_all():
     assert interval({"a": 1.0}) is None
     assert interval(dict.fromkeys("abcd", 1.0)) == (1.0, 1.0)
     np.testing.assert_array_equal(interval(values), interval(values))
+
+
+@pytest.mark.live
+def test_a_comparison_that_is_killed_leaves_no_worker_behind():
+    command = "compare --traces diurnal:7d --policies hpa,static --jobs 2".split()
+    with subprocess.Popen([sys.executable, "-m", "kapellmeister", *command]) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        workers = _until(lambda: [pid for pid in children.read_text().split() if _computes(pid)])
+        process.kill()
+    assert _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+def _computes(pid):
+    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _until(true, patience_s=30.0):
+    give_up_s = time.monotonic() + patience_s
+    while not (found := true()) and time.monotonic() < give_up_s:
+        time.sleep(0.1)
+    return found
