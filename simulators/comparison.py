@@ -7,6 +7,7 @@ import inspect
 import itertools
 import json
 import multiprocessing
+import os
 import platform
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -227,7 +228,7 @@ def _play(comparison: Comparison, results: _Results, progress: Callable[[float],
     done = len(jobs) - len(todo)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        comparison.jobs, context, initializer=die_with_parent, initargs=(signal.SIGKILL,)
+        comparison.jobs, context, initializer=_end_with, initargs=(os.getpid(),)
     ) as pool:
         running: dict[Future[Any], str] = {
             pool.submit(job.play, job.simulation, job.key, job.rows): job.key for job in todo
@@ -242,6 +243,13 @@ def _play(comparison: Comparison, results: _Results, progress: Callable[[float],
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _end_with(parent: int) -> None:
+    """In a worker: end when the parent does, also where it has ended already."""
+    die_with_parent(signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,7 @@ def test_the_interval_widens_where_few_families_say_all():
 
 @pytest.mark.live
 def test_a_comparison_that_is_killed_leaves_no_worker_behind():
-    command = "compare --traces diurnal:7d --policies hpa,static --jobs 2".split()
+    command = ["compare", "--traces", "diurnal:7d", "--policies", "hpa,static", "--jobs", "2"]
     with subprocess.Popen([sys.executable, "-m", "kapellmeister", *command]) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         workers = _until(lambda: [pid for pid in children.read_text().split() if _computes(pid)])
