@@ -48,7 +48,7 @@ def find(kind: str, name: str) -> Any:
         raise PlugInError(SINGULAR[kind], name, clash, names(kind))
     try:
         return points[0].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PlugInError(SINGULAR[kind], name, f"does not load: {error!r}", names(kind)) from error
 
 
@@ -60,7 +60,7 @@ def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> An
     found = find(kind, name)
     try:
         made = found(**constants)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         why = f"cannot be made: {error!r}"
         raise PlugInError(SINGULAR[kind], name, why, names(kind)) from error
     missing = [attribute for attribute in needs if not hasattr(made, attribute)]
@@ -87,5 +87,5 @@ def _from_file(kind: str, name: str) -> Any:
     try:
         spec.loader.exec_module(module)
         return getattr(module, attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PlugInError(SINGULAR[kind], name, f"does not load: {error!r}", names(kind)) from error

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from controller.errors import TraceError
+from controller.errors import ConfigurationError, TraceError
 from controller.load import LoadTrace
 from kapellmeister.progress import progress
 from simulators.comparison import Comparison, ComparisonReport, PolicyFigures
@@ -41,8 +41,10 @@ def comparison_of(
     found = find_traces(traces)
     if part is not None:
         found = tuple(split(trace, part) for trace in found)
-    names = tuple(dict.fromkeys(name for name in policies.split(",") if name))
-    base = Simulation(policy=names[0] if names else "conductor", trace=found[0], **common)
+    names = tuple(dict.fromkeys(each.strip() for each in policies.split(",") if each.strip()))
+    if not names:
+        raise ConfigurationError("command line", "--policies", "names none", "name at least one")
+    base = Simulation(policy=names[0], trace=found[0], **common)
     if pipeline is not None:
         base = Simulation(
             policy=base.policy, trace=base.trace, calibration=find_calibration(pipeline), **common
@@ -56,14 +58,16 @@ def comparison_of(
 def find_traces(text: str) -> tuple[LoadTrace, ...]:
     """All traces named, folders taken apart, each once. Raises TraceError where there is none."""
     traces: dict[str, LoadTrace] = {}
-    for name in filter(None, text.split(",")):
+    for name in filter(None, map(str.strip, text.split(","))):
         folder = Path(name)
         files = sorted(folder.glob("*.csv")) if folder.is_dir() else [name]
         if not files:
             raise TraceError(folder, None, "holds no CSV file", "name another folder")
         for each in files:
             trace = find_trace(str(each))
-            traces[trace.name] = trace
+            if traces.setdefault(trace.name, trace) != trace:
+                why = f"another trace is called {trace.name} as well"
+                raise TraceError(Path(str(each)), None, why, "give each a name of its own")
     if not traces:
         raise TraceError(Path(text), None, "names no trace", "name a file or a generator")
     return tuple(traces.values())

@@ -11,8 +11,11 @@ import os
 import platform
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -159,21 +162,30 @@ class _Results:
         """Read what an earlier run finished; a line that was cut off is done again."""
         if self.path is None or not self.path.exists():
             return
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        text = self.path.read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
             try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
+                self._take(json.loads(line))
+            except (ValueError, KeyError, TypeError):
                 continue
-            if "job" in entry:
-                self.jobs[entry["key"]] = JobFigures.model_validate(entry["job"])
-            else:
-                self.references[entry["key"]] = OracleJob.model_validate(entry["oracle"])
+        if text and not text.endswith("\n"):
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("\n")
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        if "job" in entry:
+            self.jobs[entry["key"]] = JobFigures.model_validate(entry["job"])
+        else:
+            self.references[entry["key"]] = OracleJob.model_validate(entry["oracle"])
 
     def has(self, job: _Job) -> bool:
-        """Whether the job is done, and its rows are there as far as it has any."""
+        """Whether the job is done, and its rows are there as far as it has any.
+
+        What failed is tried again: the machine may have been the reason.
+        """
         played = self.jobs.get(job.key)
         if played is not None and played.error is not None:
-            return True
+            return False
         known = played is not None or job.key in self.references
         return known and (job.rows is None or is_written(job.rows, job.key))
 
@@ -203,7 +215,10 @@ def compare(
     results = _Results(_results_path(comparison))
     results.load()
     _play(comparison, results, progress)
-    return summed_up(comparison, results.jobs.values(), results.references.values())
+    keys = [job.key for job in _jobs(comparison)]
+    jobs = [results.jobs[key] for key in keys if key in results.jobs]
+    references = [results.references[key] for key in keys if key in results.references]
+    return summed_up(comparison, jobs, references)
 
 
 def _ships_with(policy: Any, setting: Mapping[str, float]) -> bool:
@@ -225,28 +240,51 @@ def _play(comparison: Comparison, results: _Results, progress: Callable[[float],
     results.jobs = {key: each for key, each in results.jobs.items() if key in wanted}
     results.references = {k: each for k, each in results.references.items() if k in wanted}
     todo = [job for job in jobs if not results.has(job)]
-    done = len(jobs) - len(todo)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        comparison.jobs, context, initializer=_end_with, initargs=(os.getpid(),)
-    ) as pool:
-        running: dict[Future[Any], str] = {
-            pool.submit(job.play, job.simulation, job.key, job.rows): job.key for job in todo
-        }
+    while todo:
+        pool = ProcessPoolExecutor(
+            comparison.jobs, context, initializer=_end_with, initargs=(os.getpid(),)
+        )
+        running = {pool.submit(job.play, job.simulation, job.key, job.rows): job for job in todo}
         try:
-            while running:
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    results.add(running.pop(future), future.result())
-                    done += 1
-                progress(done / len(jobs))
+            for future in as_completed(running):
+                results.add(running[future].key, future.result())
+                todo.remove(running[future])
+                progress(1.0 - len(todo) / len(jobs))
+        except BrokenProcessPool:
+            todo = _without_the_breaker(todo, results, context)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            _end(pool)
             raise
+        pool.shutdown()
+
+
+def _without_the_breaker(
+    todo: list[_Job], results: _Results, context: multiprocessing.context.SpawnContext
+) -> list[_Job]:
+    """Play the jobs one at a time until the one that ends its process; mark that as failed."""
+    for number, job in enumerate(todo):
+        with ProcessPoolExecutor(1, context, _end_with, (os.getpid(),)) as pool:
+            try:
+                figures = pool.submit(job.play, job.simulation, job.key, job.rows).result()
+            except BrokenProcessPool:
+                error = "the policy ended the process that it ran in"
+                results.add(job.key, _failed(job.simulation, error))
+                return todo[number + 1 :]
+            results.add(job.key, figures)
+    return []
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Leave no worker at work: what it does will never be asked for."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 def _end_with(parent: int) -> None:
-    """In a worker: end when the parent does, also where it has ended already."""
+    """In a worker: end when the parent does, by no other signal, also where it has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
@@ -278,26 +316,35 @@ def _jobs(comparison: Comparison) -> Iterator[_Job]:
 
 def play_job(simulation: Simulation, key: str, rows: Path | None) -> JobFigures:
     """One simulation, without its oracle; a policy's failure is a result."""
-    named = {
-        "policy": simulation.policy,
-        "setting": dict(simulation.constants),
-        "trace": simulation.trace.name,
-        "seed": simulation.seed,
-    }
     try:
         timeline = run(simulation, simulation.load())
     except KapellmeisterError as error:
-        return JobFigures(**named, error=str(error))
+        return _failed(simulation, str(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a policy may fail in any way
+        return _failed(simulation, f"raised {error!r}")
     if rows is not None:
         write_rows(rows, timeline.rows(), key)
     counts = timeline.counts()
     return JobFigures(
-        **named,
+        **_named(simulation),
         knobs=tuple(sorted(timeline.knobs)),
         blocks=counts.submitted,
         missed=counts.missed,
         node_hours=timeline.node_hours(),
     )
+
+
+def _failed(simulation: Simulation, error: str) -> JobFigures:
+    return JobFigures(**_named(simulation), error=error)
+
+
+def _named(simulation: Simulation) -> dict[str, Any]:
+    return {
+        "policy": simulation.policy,
+        "setting": dict(simulation.constants),
+        "trace": simulation.trace.name,
+        "seed": simulation.seed,
+    }
 
 
 def play_oracle(simulation: Simulation, key: str, rows: Path | None) -> OracleJob:
@@ -318,8 +365,17 @@ def _key(kind: str, simulation: Simulation) -> str:
     trace = simulation.trace
     samples = trace_hash(trace)
     plain = replace(simulation, trace=LoadTrace(trace.name, (0.0,), (0.0,)))
-    told = (kind, samples, repr(plain), platform.python_version(), np.__version__)
+    versions = platform.python_version(), np.__version__, metadata.version("kapellmeister")
+    told = (kind, samples, repr(plain), _code(simulation.policy), versions)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
+
+
+@lru_cache
+def _code(policy: str) -> str:
+    """What a policy that lies in a file is made of; nothing for one that is installed."""
+    path = Path(policy.partition(".py:")[0] + ".py" if ".py:" in policy else policy[4:])
+    named = ".py:" in policy or policy.startswith(plugins.TRAINED)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if named and path.is_file() else ""
 
 
 def summed_up(comparison: Comparison, jobs: Any, references: Any) -> ComparisonReport:

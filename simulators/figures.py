@@ -33,8 +33,9 @@ class Latency(Figures):
 
 
 class OracleFigures(Figures):
-    """What one who knows the load would have paid."""
+    """What one who knows the load would have paid, and missed."""
 
+    miss_rate: float
     node_hours: float
     cost: float
 
@@ -43,8 +44,9 @@ class SimulationReport(Figures):
     """One policy on one load. All figures are over the scored steps, without the warm-up.
 
     `knobs` names those the policy turned, in the warm-up too. `oracle` pays the real start
-    delay and has the same miss budget; `oracle_instant` has nodes at once. `cost_vs_oracle` is
-    None where the oracle needs no node. A decision is wrong in its direction where what it
+    delay and has the same miss budget; `oracle_instant` has nodes at once and meets the target
+    in each interval by itself. `cost_vs_oracle` is None where the oracle needs no node, or
+    where not even it can meet the target. A decision is wrong in its direction where what it
     turned the nodes away from is what the load then asked for.
     """
 

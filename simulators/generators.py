@@ -81,7 +81,8 @@ def generate(name: str, days: float = DEFAULT_DAYS, peak_streams: int = 1000) ->
     generator = np.random.default_rng(list(name.encode()))
     values = np.maximum(GENERATORS[name](time_s, generator), 0.0)
     streams = values * peak_streams / values.max()
-    return LoadTrace(name, tuple(time_s.tolist()), tuple(streams.tolist()))
+    called = name if days == DEFAULT_DAYS else f"{name}:{days:g}d"
+    return LoadTrace(called, tuple(time_s.tolist()), tuple(streams.tolist()))
 
 
 def find_trace(text: str) -> LoadTrace:

@@ -126,10 +126,10 @@ def _rate(horizon: Horizon, streams: Integers) -> Floats:
 def _programme(rows, misses, weights, multiplier, start_steps):  # type: ignore[no-untyped-def]
     """The node counts of least cost; growing by one costs `start_steps`, shrinking nothing."""
     steps, counts = rows.size, misses.shape[1]
-    came_from = np.empty((steps, counts), np.int16)
+    came_from = np.empty((steps, counts), np.int32)
     value = np.zeros(counts)
     following = np.empty(counts)
-    above = np.empty(counts, np.int16)
+    above = np.empty(counts, np.int32)
     for step in range(steps):
         cheapest = counts - 1
         for count in range(counts - 1, -1, -1):

@@ -293,6 +293,8 @@ class SimulatedPlant:
         """What telemetry makes of it: late, lost, or distorted by a fault."""
         self._reports.append(seen)
         report = self._reports[0]
+        if len(self._reports) <= self._world.telemetry_delay:
+            report = Observation(seen.time_s, seen.interval_s, Missing("no report has arrived yet"))
         loss = self._world.telemetry_loss
         if loss > 0.0 and uniform(self._world.seed, 0, self._step, TELEMETRY) < loss:
             report = Observation(

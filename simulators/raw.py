@@ -1,8 +1,8 @@
 """The rows of a comparison as Parquet files, and a manifest of what they come from.
 
-`steps/trace=NAME/policy=NAME/seed=1.parquet` holds one row a control interval of each policy
-as it ships, `oracle/trace=NAME/seed=1.parquet` the plan of the delayed oracle: a layout that
-pandas, polars, DuckDB and Arrow read as one table.
+`steps/trace=NAME/policy=NAME/seed=1/rows.parquet` holds one row a control interval of each
+policy as it ships, `oracle/trace=NAME/seed=1/rows.parquet` the plan of the delayed oracle: a
+layout that pandas, polars, DuckDB and Arrow read as one table.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def rows_path(folder: Path, trace: str, seed: int, policy: str | None) -> Path:
     place = folder / ("oracle" if policy is None else "steps") / f"trace={quote(trace, safe='')}"
     if policy is not None:
         place /= f"policy={quote(policy, safe='')}"
-    return place / f"seed={seed}.parquet"
+    return place / f"seed={seed}" / "rows.parquet"
 
 
 def write_rows(path: Path, rows: Rows, key: str) -> None:

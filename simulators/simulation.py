@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,7 +32,7 @@ from policies.latency import Calibration
 from policies.objective import Objective, Prices
 from policies.policy import Policy
 from simulators.clock import SimulatedClock
-from simulators.closed_form import IntervalLevel
+from simulators.closed_form import IntervalLevel, quiet_work
 from simulators.draws import uniform
 from simulators.faults import Schedule
 from simulators.figures import Blocks, Latency, OracleFigures, SimulationReport
@@ -200,17 +201,28 @@ def _report(
         latency_ms=Latency(**dict(zip(("p50", "p95", "p99", "max"), latency, strict=True))),
         node_hours=node_hours,
         cost=node_hours * price,
-        oracle=OracleFigures(node_hours=oracle.node_hours, cost=oracle.node_hours * price),
-        oracle_instant=OracleFigures(
-            node_hours=instant.node_hours, cost=instant.node_hours * price
-        ),
-        cost_vs_oracle=node_hours / oracle.node_hours if oracle.node_hours else None,
+        oracle=_oracle_figures(oracle, price),
+        oracle_instant=_oracle_figures(instant, price),
+        cost_vs_oracle=_vs_oracle(node_hours, oracle, simulation.target_miss_rate),
         decisions=timeline.decisions,
         wrong_direction_actions=timeline.wrong_directions(
             instant.nodes, round(2 * simulation.node_start_s / simulation.step_s)
         ),
         alarms=timeline.alarms,
     )
+
+
+def _oracle_figures(plan: OraclePlan, price: float) -> OracleFigures:
+    return OracleFigures(
+        miss_rate=plan.miss_rate, node_hours=plan.node_hours, cost=plan.node_hours * price
+    )
+
+
+def _vs_oracle(node_hours: float, oracle: OraclePlan, target: float) -> float | None:
+    """Relative cost; None where the oracle needs no node, or cannot keep the target either."""
+    if not oracle.node_hours or oracle.miss_rate > target * (1.0 + 1e-9):
+        return None
+    return node_hours / oracle.node_hours
 
 
 def run(
@@ -285,8 +297,13 @@ def interval_level(calibration: Calibration) -> IntervalLevel:
 
 def node_capacity(calibration: Calibration, batch_size: int, target_miss_rate: float) -> int:
     """The most streams on a node that miss no more than the target, at least one."""
-    rates = node_miss_rates(calibration, batch_size)
-    return max(1, int(np.flatnonzero(rates <= target_miss_rate).max(initial=1)))
+    level = interval_level(calibration)
+
+    def misses(streams: int) -> bool:
+        return level.law(quiet_work(streams, batch_size)).miss_rate > target_miss_rate
+
+    most = 2 * int(calibration.stable_streams(batch_size)) + 1
+    return max(1, bisect_left(range(most), True, key=misses) - 1)
 
 
 def node_miss_rates(calibration: Calibration, batch_size: int) -> NDArray[np.float64]:

@@ -14,11 +14,14 @@ from typer.core import TyperCommand, TyperGroup
 
 from controller import plugins
 from kapellmeister.cli import app
+from policies.checks import check_all
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.knobs import Bounds, Knob, Settings
 from policies.objective import Objective
 from policies.observation import BlockCounts, Observation, Value
 from policies.policy import Context, Policy
+from simulators.generators import generate
+from simulators.simulation import Simulation, simulate
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -91,6 +94,9 @@ def test_the_policy_that_is_shown_takes_twenty_lines_and_decides(tmp_path: Path)
     assert [(each.knob, each.value) for each in proposal.actions] == [("nodes", 2)]
     proposal, _ = policy.decide(queueing_at(nodes=4), None)
     assert proposal.actions == ()
+    check_all(plugins.find("policies", f"{file}:OneMoreWorker"))
+    ramp = generate("ramp", 0.25)
+    assert simulate(Simulation(f"{file}:OneMoreWorker", ramp)).report.knobs == ("nodes",)
 
 
 def queueing_at(nodes: int) -> Context:
@@ -99,7 +105,9 @@ def queueing_at(nodes: int) -> Context:
         objective=Objective(deadline_ms=5.3),
         observation=Observation(1000.0, 1.0, Value(48.0), blocks=BlockCounts(90, 10)),
         forecast=None,
-        diagnosis=Diagnosis(Bottleneck.QUEUEING, "blocks wait for blocks"),
+        diagnosis=Diagnosis(
+            Bottleneck.QUEUEING, "blocks wait for blocks", helpful_knobs=("batch_size", "nodes")
+        ),
         knobs={"nodes": Knob("nodes", Bounds(1, 4), "cpu")},
         settings=Settings.of({"nodes": nodes}),
         states={},

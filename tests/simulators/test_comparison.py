@@ -80,12 +80,43 @@ def test_which_knobs_were_turned_is_told(compared):
 
 def test_a_finished_comparison_is_not_played_again(compared, monkeypatch):
     comparison, report = compared
+    sound = replace(comparison, policies=("hpa", "static"))
 
     def fail(*_):
         raise AssertionError("played again")
 
     monkeypatch.setattr("simulators.comparison.ProcessPoolExecutor.submit", fail)
-    assert compare(comparison) == report
+    again = compare(sound)
+    assert again.policies["static"] == report.policies["static"]
+
+
+def test_a_policy_that_was_mended_is_played_again(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(BROKEN)
+    comparison = Comparison((f"{file}:Broken",), TRACES[:1], BASE, cache=tmp_path / "cache")
+    assert "no idea" in compare(comparison).policies[f"{file}:Broken"].error
+    file.write_text(BROKEN.replace('raise ValueError("no idea")', "return Proposal(), state"))
+    file.write_text("from policies.proposal import Proposal\n" + file.read_text())
+    assert compare(comparison).policies[f"{file}:Broken"].error is None
+
+
+def test_a_policy_that_ends_its_process_is_marked_and_the_rest_is_finished(tmp_path):
+    file = tmp_path / "leaves.py"
+    file.write_text("import os\n" + BROKEN.replace('raise ValueError("no idea")', "os._exit(0)"))
+    report = compare(Comparison(("hpa", f"{file}:Broken"), TRACES[:1], BASE, jobs=1))
+    assert "ended the process" in report.policies[f"{file}:Broken"].error
+    assert report.policies["hpa"].error is None
+
+
+def test_lines_that_are_no_results_are_done_again(compared, tmp_path):
+    comparison, report = compared
+    text = '5\nnull\n{"key": "a"}\n{"key": "a", "job": {"policy": "x"}}\n{"key": "abc", "jo'
+    (tmp_path / "jobs.jsonl").write_text(text)
+    again = replace(comparison, policies=("static",), cache=tmp_path, rows=None)
+    assert compare(again).policies["static"] == report.policies["static"].model_copy(
+        update={"versus_first": None}
+    )
+    assert "\n{" in (tmp_path / "jobs.jsonl").read_text().removeprefix(text)
 
 
 def test_one_that_was_cut_off_goes_on_where_it_was(compared, tmp_path):
@@ -100,12 +131,12 @@ def test_one_that_was_cut_off_goes_on_where_it_was(compared, tmp_path):
 
 def test_the_rows_add_up_to_the_figures(compared):
     comparison, _ = compared
-    rows = read_rows(rows_path(comparison.rows, "burst", 1, "hpa"))
+    rows = read_rows(rows_path(comparison.rows, TRACES[0].name, 1, "hpa"))
     scored = rows["scored"]
     alone = simulate(replace(BASE, seed=1)).report
     assert rows["blocks"][scored].sum() == alone.blocks.submitted
     assert rows["nodes_paid"][scored].sum() * 15.0 / 3600.0 == pytest.approx(alone.node_hours)
-    oracle = read_rows(rows_path(comparison.rows, "burst", 1, None))
+    oracle = read_rows(rows_path(comparison.rows, TRACES[0].name, 1, None))
     assert oracle["nodes"].min() >= 1
 
 
@@ -113,8 +144,8 @@ def test_the_manifest_says_what_the_rows_come_from(compared, tmp_path):
     comparison, _ = compared
     write_manifest(tmp_path, comparison, {"processor": "a machine"})
     manifest = json.loads((tmp_path / "manifest.json").read_text())
-    assert manifest["traces"]["burst"]["samples"] == len(TRACES[0].streams)
-    assert len(manifest["traces"]["burst"]["sha256"]) == 64
+    assert manifest["traces"][TRACES[0].name]["samples"] == len(TRACES[0].streams)
+    assert len(manifest["traces"][TRACES[0].name]["sha256"]) == 64
     assert manifest["seeds"] == [1, 2]
     assert manifest["configuration"]["node_start_s"] == 120.0
     assert manifest["machine"] == {"processor": "a machine"}
