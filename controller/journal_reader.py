@@ -94,8 +94,13 @@ class JournalReader:
         """Time (seconds since epoch) and load of each tick of a run, in order."""
         query = "SELECT time_s, record FROM ticks WHERE run = ? ORDER BY number"
         for time_s, record in self._database.rows(query, run):
-            seen = json.loads(zlib.decompress(cast(bytes, record)))["observation"]
-            yield cast(float, time_s), from_plain(seen["load"], Reading)
+            try:
+                seen = json.loads(zlib.decompress(cast(bytes, record)))["observation"]
+                load = from_plain(seen["load"], Reading)
+            except (zlib.error, KeyError, TypeError, ValueError) as error:
+                why = f"a tick of run {run} cannot be read ({error})"
+                raise JournalError(self._path, why, "name another run") from error
+            yield cast(float, time_s), load
 
     def commands(self, first_s: float, last_s: float) -> list[Request]:
         """What people asked for between these times, in order."""

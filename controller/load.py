@@ -97,6 +97,8 @@ def read_trace(path: Path) -> LoadTrace:
         _check_length(path)
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(_rows(path, file))
+    except csv.Error as error:
+        raise TraceError(path, None, f"not a table ({error})", REMEDY) from error
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not a text file"
         raise TraceError(path, None, why, REMEDY) from error

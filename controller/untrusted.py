@@ -82,7 +82,8 @@ def _nonsense(proposal: object, knobs: Mapping[str, Knob]) -> str | None:
     """What is wrong with a proposal as such; whether it is wise is for the guard."""
     if not isinstance(proposal, Proposal):
         return f"returned a {type(proposal).__name__}, not a Proposal"
-    if not isinstance(proposal.actions, tuple) or not isinstance(proposal.reason, str):
+    promised: tuple[object, object] = proposal.actions, proposal.reason  # by types, not by anyone
+    if not isinstance(promised[0], tuple) or not isinstance(promised[1], str):
         return "returned a proposal whose actions are no tuple, or whose reason is no text"
     for action in proposal.actions:
         if action.knob not in knobs:

@@ -240,16 +240,21 @@ def config(
 
 @app.command(epilog="Example: kapellmeister simulate --trace diurnal --policy hpa --seed 1")
 def simulate(
-    trace: Annotated[str, typer.Option(help="CSV file, or a generator: diurnal, burst:3d, ...")],
+    trace: Annotated[str, typer.Option(help="CSV file, journal, or generator: diurnal, burst:3d.")],
     policy: Annotated[
         str, typer.Option(help="By name, path/to/file.py:Class, or sb3:FILE.zip.")
     ] = "conductor",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="The same seed gives the same figures.", min=0, max=1 << 62)
+    ] = 1,
     level: Annotated[
         SimulationLevel, typer.Option(help="How exactly blocks are simulated.")
     ] = SimulationLevel.INTERVAL,
     interval: Annotated[
-        float | None, typer.Option(help="Seconds between ticks; 15, or 1.", min=0.1, max=3600.0)
+        float | None,
+        typer.Option(
+            help="Seconds between ticks; 15 at the interval level, else 1.", min=0.1, max=3600.0
+        ),
     ] = None,
     peak_streams: Annotated[
         int | None, typer.Option(help="Streams at the trace's peak.", min=1, max=1_000_000)
@@ -264,7 +269,10 @@ def simulate(
         str | None, typer.Option(help="batch, full, or a description (TOML).", metavar="FILE")
     ] = None,
     node_start: Annotated[
-        float, typer.Option(help="Seconds from a node's request to its first block.", min=0.0)
+        float,
+        typer.Option(
+            help="Seconds from a node's request to its first block.", min=0.0, max=86_400.0
+        ),
     ] = 120.0,
     target_miss_rate: Annotated[
         float, typer.Option(help="Share of blocks that may be missed.", min=1e-9, max=0.5)
@@ -301,7 +309,7 @@ def simulate(
         interval_s=interval,
         peak_streams=peak_streams,
         last_days=days,
-        knobs=None if knobs is None else tuple(knobs.split(",")),
+        knobs=_names(knobs),
         node_start_s=node_start,
         target_miss_rate=target_miss_rate,
         forecaster=forecaster,
@@ -310,8 +318,8 @@ def simulate(
     )
     with progress(f"{policy} on {simulation.trace.name}") as advance:
         report = play(simulation, advance).report
-    _write_json(json, report)
     print_report(report, Console())
+    _write_json(json, report)
 
 
 @app.command(epilog="Example: kapellmeister compare --traces diurnal,burst --policies hpa,static")
@@ -342,7 +350,10 @@ def compare(
         float, typer.Option(help="Share of blocks that may be missed.", min=1e-9, max=0.5)
     ] = 0.001,
     node_start: Annotated[
-        float, typer.Option(help="Seconds from a node's request to its first block.", min=0.0)
+        float,
+        typer.Option(
+            help="Seconds from a node's request to its first block.", min=0.0, max=86_400.0
+        ),
     ] = 120.0,
     pipeline: Annotated[
         str | None, typer.Option(help="batch, full, or a description (TOML).", metavar="FILE")
@@ -383,7 +394,7 @@ def compare(
             pipeline=pipeline,
             last_days=3.0 if quick else days,
             level=level.value,
-            knobs=None if knobs is None else tuple(knobs.split(",")),
+            knobs=_names(knobs),
             peak_streams=peak_streams,
             target_miss_rate=target_miss_rate,
             node_start_s=node_start,
@@ -393,8 +404,8 @@ def compare(
             write_manifest(raw, comparison, describe_machine().model_dump())
         with progress(f"{len(comparison.policies)} policies, {len(comparison.traces)} traces") as p:
             figures = play(comparison, p)
-        _write_json(json, figures)
         print_report(figures, Console())
+        _write_json(json, figures)
         if report is not None and rows is not None:
             write_page(figures, rows, report)
 
@@ -406,7 +417,7 @@ def calibrate(
     ] = MeasuredPlant.BUILTIN,
     workload: Annotated[str, typer.Option(help="What each stream goes through.")] = "hrtf",
     seconds: Annotated[
-        float, typer.Option(help="How long each operating point is observed.", min=1.0)
+        float, typer.Option(help="How long each operating point is observed.", min=1.0, max=3600.0)
     ] = 4.0,
     out: Annotated[
         Path | None, typer.Option(help="Write a description for --pipeline.", metavar="FILE.toml")
@@ -516,6 +527,10 @@ def _command(command: Command, state_dir: Path | None) -> None:
     from kapellmeister.remote_control import send
 
     typer.echo(send(command, state_dir))
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(each.strip() for each in text.split(","))
 
 
 def _with_overrides(config: Config, sections: dict[str, dict[str, object]]) -> Config:

@@ -20,7 +20,7 @@ from simulators.generators import find_trace
 from simulators.pipeline_file import find_calibration
 from simulators.raw import check_arrow
 from simulators.report import Page, check_plotly
-from simulators.simulation import Simulation, check_knobs
+from simulators.simulation import Simulation, check_names
 from simulators.splits import Split, split
 
 
@@ -49,7 +49,7 @@ def comparison_of(
         base = Simulation(
             policy=base.policy, trace=base.trace, calibration=find_calibration(pipeline), **common
         )
-    check_knobs(base)
+    check_names(base)
     for trace in found:
         Simulation(policy="static", trace=trace, **common).load()  # too short a trace says so now
     return Comparison(names, found, base, tuple(range(1, seeds + 1)), sweep, cache, rows, jobs)

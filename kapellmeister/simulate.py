@@ -9,11 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from controller.errors import ScenarioError
 from simulators.faults import random_schedule, read_scenario
 from simulators.figures import SimulationReport
 from simulators.generators import find_trace
 from simulators.pipeline_file import find_calibration
-from simulators.simulation import Simulation, check_knobs
+from simulators.simulation import Simulation, check_names
 
 SECONDS_A_DAY = 86_400.0
 
@@ -36,12 +37,27 @@ def simulation_of(
         simulation = replace(simulation, calibration=find_calibration(pipeline))
     if scenario is not None:
         simulation = replace(simulation, faults=read_scenario(scenario))
+        _check_faults(simulation, scenario)
     elif faults_per_day > 0.0:
         duration_s = simulation.trace.duration_s
         faults = random_schedule(simulation.seed, duration_s, faults_per_day)
         simulation = replace(simulation, faults=faults)
-    check_knobs(simulation)
+    check_names(simulation)
     return simulation
+
+
+def _check_faults(simulation: Simulation, scenario: Path) -> None:
+    """Raise ScenarioError for a fault that nothing would ever be seen of."""
+    load, calibration = simulation.load(), simulation.calibration
+    needed = {"gpu_out_of_memory": calibration.transfer, "link_slow": calibration.link}
+    begin_s, end_s = float(load.time_s[0]), float(load.time_s[-1]) + load.step_s
+    for number, fault in enumerate(simulation.faults.faults, start=1):
+        where = f"fault {number} ({fault.kind}, in order of time)"
+        if fault.kind in needed and needed[fault.kind] is None:
+            raise ScenarioError(scenario, where, "this pipeline has no such stage")
+        if not begin_s - fault.duration_s < fault.at_s < end_s:
+            why = f"{fault.at_s:g} s is not within the load, from {begin_s:g} to {end_s:g} s"
+            raise ScenarioError(scenario, where, why)
 
 
 def print_report(report: SimulationReport, console: Console) -> None:

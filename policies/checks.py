@@ -198,7 +198,12 @@ def is_total(make: MakePolicy) -> None:
     bare = replace(empty.context(), observation=Observation(0.0, INTERVAL_S), forecast=None)
     for knobs in (KNOBS, {}):
         settings = empty.settings if knobs else Settings()
-        empty.policy.decide(replace(bare, knobs=knobs, settings=settings, states={}), None)
+        context = replace(bare, knobs=knobs, settings=settings, states={})
+        try:
+            empty.policy.decide(context, None)
+        except Exception as error:
+            have = "with knobs" if knobs else "without any knob"
+            raise PolicyFault(f"{have} and nothing to see: {error!r}") from error
 
 
 def is_bounded(make: MakePolicy) -> None:

@@ -87,7 +87,11 @@ class Schedule:
             return ()
         first = bisect_right(self._begins_s, from_s - self._longest_s - 1e-9)
         last = bisect_right(self._begins_s, to_s - 1e-9)
-        return tuple(fault for fault in self.faults[first:last] if fault.end_s > from_s)
+        return tuple(
+            fault
+            for fault in self.faults[first:last]
+            if fault.end_s > from_s or from_s <= fault.at_s < to_s
+        )
 
     def beginning(self, kind: str, from_s: float, to_s: float) -> tuple[Fault, ...]:
         """The faults of a kind that begin within the interval."""
@@ -143,14 +147,14 @@ def _fault(path: Path, number: int, table: Any) -> Fault:
     if unknown:
         raise ScenarioError(path, where, f"no such key {unknown[0]!r}; known: {_listed(KEYS)}")
     name = table.get("kind")
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         raise ScenarioError(path, where, f"no such kind {name!r}; known: {_listed(KINDS)}")
     kind, amount, node = KINDS[name], table.get("amount"), table.get("node", 0)
     amount = kind.amount if amount is None else amount
-    if not isinstance(amount, int | float) or not kind.low <= amount <= kind.high:
+    if not isinstance(amount, int | float) or amount is True or not kind.low <= amount <= kind.high:
         bounds = f"a number from {kind.low:g} to {kind.high:g}"
         raise ScenarioError(path, where, f"amount {amount!r} is not {bounds}")
-    if not isinstance(node, int) or node < 0:
+    if not isinstance(node, int) or isinstance(node, bool) or node < 0:
         raise ScenarioError(path, where, f"node {node!r} is not a number from 0")
     at_s = _seconds(path, where, table.get("at"), "at")
     duration_s = _seconds(path, where, table.get("for", DEFAULT_DURATION_S), "for")

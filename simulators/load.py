@@ -20,6 +20,8 @@ LIFETIME_S = 300.0
 """Mean time that a stream lives: how fast births and deaths forget."""
 MEMORY = 1.0 / 288.0
 """Weight of one more increment in the running variance: a day of five-minute samples."""
+MOST_STEPS = 50_000_000
+MOST_STREAMS = 1e7
 GAP_FACTOR = 3.0
 """Samples further apart than so many usual distances have a gap between them."""
 
@@ -91,6 +93,7 @@ def realise(
     times_s = np.array(trace.time_s[: values.size])
     first_s, warm_up_s, end_s = _span(trace.name, times_s, step_s, last_days)
     steps = int((end_s - first_s) / step_s + 1e-9)
+    _check_size(trace, steps, step_s)
     at_s: Floats = first_s + step_s * np.arange(steps, dtype=np.float64)
     sample = np.maximum(np.searchsorted(times_s, at_s + 1e-9, side="right") - 1, 0)
     held = _held(values)
@@ -104,7 +107,18 @@ def realise(
         streams=streams.astype(np.int64),
         known=_known(times_s, values, sample),
         warm_up_steps=int(warm_up_s / step_s),
+        begin_s=first_s,
     )
+
+
+def _check_size(trace: LoadTrace, steps: int, step_s: float) -> None:
+    if steps > MOST_STEPS:
+        why = f"{steps:,} ticks of {step_s:g} s are more than can be played"
+        remedy = "are its times in milliseconds? give seconds, fewer --days or a longer --interval"
+        raise TraceError(Path(trace.name), None, why, remedy)
+    if trace.peak > MOST_STREAMS:
+        why = f"{trace.peak:g} streams are more than can be played"
+        raise TraceError(Path(trace.name), None, why, "scale it with --peak-streams")
 
 
 def _span(
@@ -113,9 +127,11 @@ def _span(
     """Begin of the path, length of the warm-up and end, seconds on the trace's own time."""
     usual_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 0.0
     end_s = float(times_s[-1]) + usual_s  # the last sample holds as long as any
-    if end_s < 4 * step_s:
-        why = f"{end_s:g} s of load are too short for ticks of {step_s:g} s"
-        raise TraceError(Path(name), None, why, "give a longer trace, or a shorter --interval")
+    wanted_s = end_s if last_days is None else last_days * DAY_S
+    if min(end_s, wanted_s) < 4 * step_s:
+        why = f"{min(end_s, wanted_s):g} s of load are too short for ticks of {step_s:g} s"
+        remedy = "give a longer trace, more --days or a shorter --interval"
+        raise TraceError(Path(name), None, why, remedy)
     scored_s = end_s if last_days is None else min(end_s, last_days * DAY_S)
     warm_up_s = min(WARM_UP_DAYS * DAY_S, WARM_UP_SHARE * end_s)
     if end_s - scored_s < warm_up_s:

@@ -120,34 +120,75 @@ def _check_keys(path: Path, place: str, table: dict[str, Any], kind: Any) -> Non
 
 
 def _lognormal(path: Path, place: str, variation: object) -> tuple[float, ...]:
-    if not isinstance(variation, int | float) or not 0.0 <= variation <= 10.0:
+    number = isinstance(variation, int | float) and not isinstance(variation, bool)
+    if not isinstance(variation, int | float) or not number or not 0.0 <= variation <= 10.0:
         raise PipelineFileError(path, place, f"{variation!r} is not a number from 0 to 10")
     return lognormal(float(variation))
 
 
+POSITIVE = {
+    "period_ms", "per_stream_ms", "bytes_per_stream", "bytes_per_ms", "memory_bytes", "threads",
+    "contended_mean_s", "quiet", "contended",
+}  # fmt: skip
+"""Figures that 0 makes no sense of; a lateness and a cost that a stage lacks may be 0."""
+MOST_PERIODS = 100.0
+"""No single time is longer than so many periods: a pipeline that slow plays nothing."""
+
+
 def _check_sense(path: Path, calibration: Calibration) -> None:
-    compute = calibration.compute
-    figures = {
-        "period_ms": calibration.period_ms,
-        "compute.per_stream_ms": compute.per_stream_ms,
-        "compute.residuals.quiet": min(compute.residuals.quiet, default=0.0),
-        "compute.residuals.contended": min(compute.residuals.contended, default=0.0),
-    }
-    if calibration.transfer is not None:
-        figures["transfer.bytes_per_stream"] = calibration.transfer.bytes_per_stream
-        figures["transfer.bytes_per_ms"] = calibration.transfer.bytes_per_ms
-    if calibration.post is not None:
-        figures["post.threads"] = calibration.post.threads
-    for place, value in figures.items():
-        if not 0.0 < value < 1e15:
-            raise PipelineFileError(path, place, f"{value:g} is not a positive number")
-    for place, value in {
-        "arrival_jitter_ms": calibration.arrival_jitter_ms,
-        "compute.fixed_ms": compute.fixed_ms,
+    if not 0.01 <= calibration.period_ms <= 10_000.0:
+        why = f"{calibration.period_ms} is not between 0.01 and 10,000 ms"
+        raise PipelineFileError(path, "period_ms", why)
+    _check_figures(path, "", calibration, MOST_PERIODS * calibration.period_ms)
+    for place, share in {
         "contended_share": calibration.contended_share,
+        "compute.correlation": calibration.compute.correlation,
     }.items():
-        if not 0.0 <= value < 1e15:
-            raise PipelineFileError(path, place, f"{value:g} is negative or not finite")
-    for regime in REGIMES:
-        if not getattr(compute.lateness_ms, regime):
-            raise PipelineFileError(path, f"compute.lateness_ms.{regime}", "is empty")
+        if share > 1.0:
+            raise PipelineFileError(path, place, f"{share:g} is more than 1")
+    streams = [knot.streams for knot in calibration.knots]
+    if streams != sorted(set(streams)):
+        raise PipelineFileError(path, "knots", "the streams of the knots do not ascend")
+    if len({_lengths(knot.compute) for knot in calibration.knots}) > 1:
+        raise PipelineFileError(path, "knots", "the tables of the knots differ in length")
+    low, high = calibration.valid_streams
+    if low > high:
+        raise PipelineFileError(path, "valid_streams", f"{low} is more than {high}")
+    for band in calibration.bands:
+        if band.low_ms > band.high_ms:
+            raise PipelineFileError(path, "bands", f"{band.low_ms} ms is above {band.high_ms} ms")
+
+
+def _check_figures(path: Path, place: str, part: Any, most_ms: float) -> None:
+    """Every number of a part and of those within it: finite, not negative, not absurd."""
+    lateness = place.split(".")[-2:-1] == ["lateness_ms"] or "lateness_ms." in place
+    for each in fields(part):
+        value, where = getattr(part, each.name), f"{place}{each.name}"
+        if is_dataclass(value):
+            _check_figures(path, f"{where}.", value, most_ms)
+        elif isinstance(value, tuple) and value and is_dataclass(value[0]):
+            for number, inner in enumerate(value, start=1):
+                _check_figures(path, f"{where}.{number}.", inner, most_ms)
+        elif isinstance(value, tuple) and not value and each.name in REGIMES:
+            raise PipelineFileError(path, where, "is empty")
+        elif isinstance(value, int | float | tuple):
+            may_be_nothing = lateness or each.name not in POSITIVE or place.startswith("link")
+            is_time = each.name.endswith("_ms") and not each.name.endswith("_per_ms")
+            most = most_ms if is_time or each.name in REGIMES else 1e15
+            for figure in value if isinstance(value, tuple) else (value,):
+                _check_figure(path, where, figure, most, may_be_nothing=may_be_nothing)
+
+
+def _check_figure(
+    path: Path, where: str, figure: float, most: float, *, may_be_nothing: bool
+) -> None:
+    if isinstance(figure, bool) or not 0.0 <= figure <= most:
+        raise PipelineFileError(path, where, f"{figure} is not a number from 0 to {most:g}")
+    if figure == 0.0 and not may_be_nothing:
+        raise PipelineFileError(path, where, "0 makes no sense here")
+
+
+def _lengths(compute: Compute) -> tuple[int, ...]:
+    residuals, lateness = compute.residuals, compute.lateness_ms
+    tables = (residuals.quiet, residuals.contended, lateness.quiet, lateness.contended)
+    return tuple(len(table) for table in tables)

@@ -21,6 +21,8 @@ COLOURS = (
     "#c05f9e", "#5d6b7a", "#a39a2c", "#2f95a3", "#b5893f", "#6f8f3a",
 )  # fmt: skip
 ORACLE_COLOUR, LOAD_COLOUR, BAND_COLOUR = "#222222", "#9aa3ad", "rgba(63,111,181,0.18)"
+COSTS = (0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50)
+"""Where the axis of costs bears a number."""
 POINTS = 1400
 """Columns of a time line: more than a screen can tell apart."""
 SHOWN_AT_FIRST = 3
@@ -113,7 +115,7 @@ class Page:
             marker={"symbol": "star", "size": 14, "color": ORACLE_COLOUR},
             hovertemplate="the oracle",
         )  # fmt: skip
-        figure.update_xaxes(title="cost, times the oracle's", type="log", dtick="D2")
+        figure.update_xaxes(title="cost, times the oracle's", type="log", tickvals=COSTS)
         figure.update_yaxes(title="share of blocks missed", type="log", exponentformat="power")
         return _styled(figure, height=520)
 

@@ -281,8 +281,9 @@ def make_plant(simulation: Simulation, load: Load) -> SimulatedPlant:
     return SimulatedPlant(world, load, _server(simulation))
 
 
-def check_knobs(simulation: Simulation) -> None:
-    """Raise KnobError where it is restricted to a knob that its pipeline has not."""
+def check_names(simulation: Simulation) -> None:
+    """Raise PlugInError for an unknown forecaster, KnobError for a knob that is not there."""
+    plugins.find("forecasters", simulation.forecaster)
     has = available_knobs(simulation.calibration)
     for knob in simulation.knobs or ():
         if knob not in has:

@@ -6,8 +6,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
+from controller.errors import TraceError
 from controller.load import LoadTrace
 
 Split = Literal["train", "validation", "test"]
@@ -30,6 +32,9 @@ def split(trace: LoadTrace, part: Split) -> LoadTrace:
         for time_s, value in zip(trace.time_s, trace.streams, strict=True)
         if begin <= time_s < end or (last and time_s >= begin)
     ]
+    if not any(value is not None for _, value in kept):
+        why = f"its {part} part holds no load"
+        raise TraceError(Path(trace.name), None, why, "give a longer trace, or no --part")
     times, streams = zip(*kept, strict=True)
     shifted = tuple(time_s - times[0] for time_s in times)
     return replace(trace, name=f"{trace.name}/{part}", time_s=shifted, streams=streams)

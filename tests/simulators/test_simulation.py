@@ -20,7 +20,7 @@ from simulators.faults import KINDS, Fault, Schedule
 from simulators.generators import generate
 from simulators.simulation import (
     Simulation,
-    check_knobs,
+    check_names,
     make_plant,
     node_capacity,
     run,
@@ -97,8 +97,8 @@ def test_only_the_knobs_that_were_given_are_turned():
     shares = Simulation("conductor", generate("burst", 0.1), knobs=("batch_size",))
     assert set(simulate(shares).report.knobs) <= {"batch_size"}
     with pytest.raises(KnobError, match=r"this pipeline has nodes, batch_size$"):
-        check_knobs(replace(shares, knobs=("vram_block_bytes",)))
-    check_knobs(replace(shares, knobs=("vram_block_bytes",), calibration=FULL))
+        check_names(replace(shares, knobs=("vram_block_bytes",)))
+    check_names(replace(shares, knobs=("vram_block_bytes",), calibration=FULL))
 
 
 @pytest.mark.parametrize(
