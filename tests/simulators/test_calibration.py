@@ -20,7 +20,7 @@ TRUTH = Calibration(
         lateness_ms=Residuals((0.02, 0.03, 0.05, 0.12), (0.02,)),
     ),
 )
-BLOCKS = 8_000
+BLOCKS = 6_000
 FITTED = ((60, 32), (110, 32), (150, 32), (60, 64), (110, 64), (150, 64))
 
 

@@ -27,7 +27,7 @@ from simulators.simulation import (
     simulate,
 )
 
-DAY = generate("diurnal", 1.0)
+DAY = generate("diurnal", 0.5)
 QUARTER = generate("diurnal", 0.25)
 FULL = Calibration(transfer=Transfer(), post=Post(), link=Link())
 WRITTEN = """
@@ -52,7 +52,7 @@ def test_the_figures_hold_together(policy):
     blocks = report.blocks
     assert blocks.submitted == blocks.on_time + blocks.late + blocks.concealed + blocks.lost > 0
     assert report.miss_rate == (blocks.late + blocks.concealed + blocks.lost) / blocks.submitted
-    assert report.simulated_s == pytest.approx(0.75 * 86_400)
+    assert report.simulated_s == pytest.approx(0.75 * 43_200)
     assert report.cost == report.node_hours > 0
     assert report.cost_vs_oracle == pytest.approx(report.node_hours / report.oracle.node_hours)
     assert report.oracle_instant.node_hours <= report.oracle.node_hours * 1.2
@@ -64,7 +64,7 @@ def test_twice_the_same_is_the_same_to_the_byte(policy):
     one, two = (
         simulate(
             Simulation(
-                policy, generate("burst", 0.5), faults=Schedule((Fault("node_death", 9000.0),))
+                policy, generate("burst", 0.25), faults=Schedule((Fault("node_death", 9000.0),))
             )
         ).report
         for _ in range(2)
@@ -202,7 +202,7 @@ def test_gaps_are_not_scored():
     values = list(DAY.streams)
     values[1000:1200] = [None] * 200
     report = simulate(Simulation("hpa", LoadTrace("gappy", DAY.time_s, tuple(values)))).report
-    assert report.simulated_s == pytest.approx(0.75 * 86_400 - 200 * 60, abs=30)
+    assert report.simulated_s == pytest.approx(0.75 * 43_200 - 200 * 60, abs=30)
 
 
 def test_the_load_of_a_law_with_a_short_memory_warms_up_for_hours_only():
