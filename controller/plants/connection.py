@@ -12,6 +12,9 @@ from typing import Any, cast
 
 from controller.pipeline.server import socket_address
 
+STALLED = (TimeoutError, BlockingIOError)
+"""A pipeline that lives and does not come to listening: callers queue up until no more may."""
+
 
 class Connection:
     """Asks one question at a time, and never waits longer than `patience_s` for the answer.
@@ -33,7 +36,7 @@ class Connection:
         """
         try:
             return self._exchange({"do": do, **details})
-        except TimeoutError:
+        except STALLED:
             self.close()  # a late answer must not be taken for that to the next question
             return None
         except OSError as error:
@@ -43,10 +46,13 @@ class Connection:
     def order_report(self, due_ns: int) -> None:
         """Have the pipeline report at that instant of the monotonic clock, without being asked.
 
-        An order replaces the one before. Raises ConnectionError as `ask` does.
+        An order replaces the one before; a pipeline that is stalled gets none. Raises
+        ConnectionError as `ask` does.
         """
         try:
             self._send({"do": "report", "due_ns": due_ns})
+        except STALLED:
+            self.close()
         except OSError as error:
             self.close()
             raise ConnectionError(f"no pipeline answers in {self._directory}") from error
