@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from statistics import fmean
@@ -24,7 +23,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from controller import plugins
-from controller.errors import KapellmeisterError
+from controller.errors import KapellmeisterError, PlugInError
 from controller.executors.worker import die_with_parent
 from controller.load import LoadTrace
 from simulators.raw import is_written, rows_path, trace_hash, write_rows
@@ -139,15 +138,18 @@ class Comparison:
 
     def settings(self, policy: str) -> tuple[Mapping[str, float], ...]:
         """The setting it ships with, and those that its class names for a sweep."""
-        swept: Mapping[str, Sequence[float]] = {}
         made = plugins.find("policies", policy)
-        if self.sweep:
-            swept = getattr(made, "SWEEP", {})
+        swept: Mapping[str, Sequence[float]] = getattr(made, "SWEEP", {}) if self.sweep else {}
         if not swept:
             return ({},)
+        arguments = inspect.signature(made).parameters
+        if not isinstance(swept, Mapping) or not set(swept) <= set(arguments):
+            why = f"SWEEP must name arguments of its constructor ({', '.join(arguments) or 'none'})"
+            raise PlugInError("policy", policy, why, plugins.names("policies"))
         combined = itertools.product(*swept.values())
-        settings = (dict(zip(swept, values, strict=True)) for values in combined)
-        return ({}, *(each for each in settings if not _ships_with(made, each)))
+        settings = [dict(zip(swept, values, strict=True)) for values in combined]
+        ships_with = {name: arguments[name].default for name in swept}
+        return ({}, *(each for each in settings if each != ships_with))
 
 
 @dataclass(slots=True)
@@ -219,12 +221,6 @@ def compare(
     jobs = [results.jobs[key] for key in keys if key in results.jobs]
     references = [results.references[key] for key in keys if key in results.references]
     return summed_up(comparison, jobs, references)
-
-
-def _ships_with(policy: Any, setting: Mapping[str, float]) -> bool:
-    """Whether the setting is the one that the policy has where nobody says another."""
-    arguments = inspect.signature(policy).parameters
-    return all(arguments[name].default == value for name, value in setting.items())
 
 
 def _results_path(comparison: Comparison) -> Path | None:
@@ -370,7 +366,6 @@ def _key(kind: str, simulation: Simulation) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
 
 
-@lru_cache
 def _code(policy: str) -> str:
     """What a policy that lies in a file is made of; nothing for one that is installed."""
     path = Path(policy.partition(".py:")[0] + ".py" if ".py:" in policy else policy[4:])

@@ -7,19 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from policies.latency import Calibration, Compute, Residuals, lognormal
+from kapellmeister.bench.simulator import VIRTUAL as TRUTH
 from simulators.calibration import fit, predict_bands, replay, sampling_errors
 from simulators.virtual_time import play
 
-TRUTH = Calibration(
-    arrival_jitter_ms=0.0,
-    compute=Compute(
-        fixed_ms=0.3,
-        per_stream_ms=0.02,
-        residuals=Residuals(lognormal(0.15), lognormal(0.15)),
-        lateness_ms=Residuals((0.02, 0.03, 0.05, 0.12), (0.02,)),
-    ),
-)
 BLOCKS = 6_000
 FITTED = ((60, 32), (110, 32), (150, 32), (60, 64), (110, 64), (150, 64))
 

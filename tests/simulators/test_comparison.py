@@ -90,14 +90,25 @@ def test_a_finished_comparison_is_not_played_again(compared, monkeypatch):
     assert again.policies["static"] == report.policies["static"]
 
 
-def test_a_policy_that_was_mended_is_played_again(tmp_path):
-    file = tmp_path / "mine.py"
+def test_a_policy_that_was_edited_is_played_again(tmp_path):
+    file, name = tmp_path / "mine.py", f"{tmp_path / 'mine.py'}:Broken"
+    sound = "from policies.proposal import Proposal\n" + BROKEN.replace(
+        'raise ValueError("no idea")', "return Proposal(), state"
+    )
+    comparison = Comparison((name,), TRACES[:1], BASE, cache=tmp_path / "cache")
+    file.write_text(sound)
+    assert compare(comparison).policies[name].error is None
     file.write_text(BROKEN)
-    comparison = Comparison((f"{file}:Broken",), TRACES[:1], BASE, cache=tmp_path / "cache")
-    assert "no idea" in compare(comparison).policies[f"{file}:Broken"].error
-    file.write_text(BROKEN.replace('raise ValueError("no idea")', "return Proposal(), state"))
-    file.write_text("from policies.proposal import Proposal\n" + file.read_text())
-    assert compare(comparison).policies[f"{file}:Broken"].error is None
+    assert "no idea" in compare(comparison).policies[name].error
+    file.write_text(sound)
+    assert compare(comparison).policies[name].error is None
+
+
+def test_a_sweep_of_what_the_constructor_does_not_take_names_the_policy(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(BROKEN.replace('name = "broken"', 'name = "broken"; SWEEP = {"no": (1.0,)}'))
+    with pytest.raises(PlugInError, match="SWEEP must name arguments"):
+        compare(Comparison((f"{file}:Broken",), TRACES[:1], BASE, sweep=True))
 
 
 def test_a_policy_that_ends_its_process_is_marked_and_the_rest_is_finished(tmp_path):
