@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.forecasting.forecaster import FitTask
 from controller.plain import from_plain, to_plain
 from policies.forecast import Forecast
 from policies.observation import Reading, fresh
@@ -71,6 +72,13 @@ class LastValue:
         paths = memory.value + np.cumsum(self._increments(steps, step_s, gap_s), axis=1)
         calibrated = len(memory.increments) >= CALIBRATED_FROM
         return Forecast(np.maximum(paths, 0.0), step_s, memory.updated_at_s, self.name, calibrated)
+
+    def fit_task(self) -> FitTask | None:
+        """None: nothing here is slow."""
+        return None
+
+    def fitted(self, result: Any) -> None:
+        """Nothing is ever fitted."""
 
     def memory(self) -> State:
         """The last value and the increments kept."""
