@@ -19,7 +19,7 @@ WARM_UP_SHARE = 0.25
 LIFETIME_S = 300.0
 """Mean time that a stream lives: how fast births and deaths forget."""
 MEMORY = 1.0 / 288.0
-"""Weight of one more increment in the running variance: a day of five-minute samples."""
+"""Weight of one more increment in their running size: a day of five-minute samples."""
 MOST_STEPS = 50_000_000
 MOST_STREAMS = 1e7
 GAP_FACTOR = 3.0
@@ -78,13 +78,14 @@ def realise(
 ) -> Load:
     """One path through the samples of a trace; the same seed gives the same path.
 
-    Each sample is held until the next and nothing of the path depends on a later one, so that
-    no slope tells a forecaster what comes. Around it the load wanders by a Brownian bridge
-    that has the variance of the trace's increments so far and is back when the next sample
-    comes; on top, streams are born and die (the stationary M/M/infinity queue, whose variance
-    is its mean). Only the last `last_days` are scored; what teaches the forecasters are the
-    7 days before, or a quarter of a trace too short for that. Raises TraceError for a trace
-    that is shorter than four steps.
+    From each sample on, the load goes from the level before to the sample's, which it reaches
+    when the next one comes, so that nothing of the path depends on a later sample. It goes by a
+    Brownian bridge of the size that the trace's increments have had so far: where these are
+    normal the path is a random walk, and no slope tells a forecaster what comes. On top,
+    streams are born and die (the stationary M/M/infinity queue, whose variance is its mean).
+    Only the last `last_days` are scored; what teaches the forecasters are the 7 days before, or
+    a quarter of a trace too short for that. Raises TraceError for a trace that is shorter than
+    four steps.
     """
     if peak_streams is not None:
         trace = trace.scaled(peak_streams)
@@ -96,10 +97,8 @@ def realise(
     _check_size(trace, steps, step_s)
     at_s: Floats = first_s + step_s * np.arange(steps, dtype=np.float64)
     sample = np.maximum(np.searchsorted(times_s, at_s + 1e-9, side="right") - 1, 0)
-    held = _held(values)
     generator = np.random.default_rng(seed)
-    wander = _bridge(times_s, held, sample, at_s, generator)
-    level = np.maximum(held[sample] + wander, 0.0)
+    level = np.maximum(_bridge(values, sample, at_s, generator), 0.0)
     streams = np.maximum(np.rint(level + np.sqrt(level) * _births(steps, step_s, generator)), 0.0)
     return Load(
         name=trace.name,
@@ -156,27 +155,37 @@ def _known(times_s: Floats, values: Floats, sample: NDArray[np.intp]) -> NDArray
 
 
 def _bridge(
-    times_s: Floats,
-    held: Floats,
+    values: Floats,
     sample: NDArray[np.intp],
     at_s: Floats,
     generator: np.random.Generator,
 ) -> Floats:
-    """A Brownian bridge from sample to sample, of the variance of the increments before it."""
-    if times_s.size < 2:
-        return np.zeros(at_s.size)
-    apart_s = np.diff(times_s, append=2 * times_s[-1] - times_s[-2])
-    squares = np.square(np.diff(held, prepend=held[0]))
-    variance = lfilter([MEMORY], [1.0, MEMORY - 1.0], squares)
-    step_s = at_s[1] - at_s[0]
-    walk = np.cumsum(generator.standard_normal(at_s.size)) * np.sqrt(step_s)
+    """From each level to the sample's by a Brownian bridge; after a gap, the sample's at once."""
+    held = _held(values)
+    increments = np.diff(held, prepend=held[0])
+    increments[1:][np.isnan(values[:-1])] = 0.0
     begins = np.flatnonzero(np.diff(sample, prepend=-1))
     lengths = np.diff(begins, append=at_s.size)
+    step_s = at_s[1] - at_s[0]
+    walk = np.cumsum(generator.standard_normal(at_s.size)) * np.sqrt(step_s)
     begun = np.repeat(walk[begins], lengths)
     ended = np.repeat(walk[begins + lengths - 1], lengths)
     part = (at_s - np.repeat(at_s[begins], lengths)) / np.repeat(lengths * step_s, lengths)
-    bridge = walk - begun - part * (ended - begun)
-    return np.asarray(bridge * np.sqrt(variance[sample] / apart_s[sample]))
+    bridge = (walk - begun - part * (ended - begun)) / np.repeat(np.sqrt(lengths * step_s), lengths)
+    wander = _deviation(increments)[sample] * bridge
+    return np.asarray(held[sample] - (1.0 - part) * increments[sample] + wander)
+
+
+def _deviation(increments: Floats) -> Floats:
+    """Running standard deviation of the increments, from their mean size as if they were normal.
+
+    A mean of squares would let one burst shake the whole day after it.
+    """
+    sizes, weights = (
+        lfilter([MEMORY], [1.0, MEMORY - 1.0], each)
+        for each in (np.abs(increments), np.ones(increments.size))
+    )
+    return np.asarray(np.sqrt(0.5 * np.pi) * sizes / weights)
 
 
 def _births(steps: int, step_s: float, generator: np.random.Generator) -> Floats:
