@@ -53,17 +53,19 @@ def _laws(
 ) -> Iterator[tuple[int, tuple[float, float, float]]]:
     """Figures of 0, 1, 2, ... streams, until a node misses nearly everything.
 
-    Near saturation and beyond, where each is laborious and all are smooth, in larger steps.
+    Near saturation and beyond, where each is laborious, in larger steps; never over one more
+    batch, which is no smooth step.
     """
     streams = 0
+    leap = max(1, int(stable_streams / STEPS))
     while True:
         law = level.law(quiet_work(streams, batch_size))
         yield streams, (law.miss_rate, law.utilisation, law.p99_ms)
         if law.miss_rate > NEARLY_ALL:
             return
-        streams += (
-            1 if streams < NEARLY_FULL * stable_streams else max(1, int(stable_streams / STEPS))
-        )
+        step = 1 if streams < NEARLY_FULL * stable_streams else leap
+        to_a_full_batch = -streams % batch_size or 1
+        streams += min(step, to_a_full_batch)
 
 
 @dataclass(slots=True, eq=False)
