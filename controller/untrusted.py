@@ -41,7 +41,7 @@ def forecast(
     try:
         forecaster.update(observation.time_s, observation.load)
         made = forecaster.predict(horizon_s, step_s)
-        wrong = None if made is None else _no_forecast(made)
+        wrong = None if made is None else no_forecast(made)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
         wrong = f"raised {error!r}"
     if wrong is None:
@@ -68,7 +68,8 @@ def resume(forecaster: Forecaster, memory: State) -> str | None:
     return None
 
 
-def _no_forecast(made: object) -> str | None:
+def no_forecast(made: object) -> str | None:
+    """What is wrong with a forecast as such; None where nothing is."""
     if not isinstance(made, Forecast):
         return f"returned a {type(made).__name__}, not a Forecast"
     if made.paths.ndim != 2 or 0 in made.paths.shape:

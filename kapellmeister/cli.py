@@ -411,6 +411,47 @@ def compare(
             write_page(figures, rows, report)
 
 
+@app.command(epilog="Example: kapellmeister forecast --trace diurnal --horizon 60")
+def forecast(
+    trace: Annotated[
+        str,
+        typer.Option(
+            "--trace",
+            "--traces",
+            help="CSV files, folders, journals or generators, comma-separated.",
+        ),
+    ],
+    horizon: Annotated[
+        int, typer.Option(help="How far ahead, in samples of the trace.", min=1, max=1000)
+    ] = 60,
+    models: Annotated[
+        str | None, typer.Option(help="Forecasters by name, comma-separated; all.")
+    ] = None,
+    origins: Annotated[
+        int, typer.Option(help="Moments to forecast at, in the second half.", min=1, max=10_000)
+    ] = 20,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="And those of statsforecast (extra: bench).")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw it: .html or .png.", metavar="FILE")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Back-test forecasters on recorded loads: what they said against what then came."""
+    from kapellmeister.forecast import backtest_of, print_report
+    from kapellmeister.progress import progress
+    from simulators.backtest import backtest
+
+    for option, path in (("--json", json), ("--picture", picture)):
+        _check_writable(option, path)
+    test = backtest_of(trace, _names(models), horizon, origins, peers)
+    with progress(f"{len(test.names)} forecasters, {len(test.traces)} traces") as advance:
+        result = backtest(test, advance)
+    print_report(result.report, Console())
+    _write_json(json, result.report)
+
+
 @app.command(epilog="Example: kapellmeister calibrate --out here.toml")
 def calibrate(
     plant: Annotated[

@@ -1,0 +1,49 @@
+"""A limit of time for calls into anyone's code."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import ParamSpec, Self, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class TimeBox:
+    """Breaks off a call that is still being made at two alarms, which are `longest_s` apart.
+
+    One alarm clock rings for all calls alike, since setting it for each would cost as much as
+    many of them do. What is broken off raises a TimeoutError, at the next line of Python.
+    Works in the main thread of a process only, which is where the loop runs.
+    """
+
+    def __init__(self, longest_s: float) -> None:
+        self._longest_s = longest_s
+        self._busy = False
+        self._calls = 0
+        self._heard = -1
+
+    def __enter__(self) -> Self:
+        signal.signal(signal.SIGALRM, self._ring)
+        signal.setitimer(signal.ITIMER_REAL, self._longest_s, self._longest_s)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Its result, in time. Raises TimeoutError, and whatever the function raises."""
+        self._calls += 1
+        self._busy = True
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self._busy = False
+
+    def _ring(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if self._busy and self._heard == self._calls:
+            raise TimeoutError(f"took longer than {self._longest_s:g} s")
+        self._heard = self._calls
