@@ -22,6 +22,7 @@ from controller.verification import Verifier
 from policies.diagnosis import Diagnosis
 from policies.forecast import Forecast
 from policies.knobs import Knob, Settings
+from policies.latency import LatencyModel
 from policies.objective import Objective
 from policies.observation import Observation
 from policies.policy import Context, Policy, State
@@ -65,7 +66,7 @@ class Loop:
     into are skipped, never queued. In shadow everything is decided and recorded, and nothing
     applied or verified. PlantError and JournalError end it; what a policy or a forecaster
     does wrong becomes an alarm. `horizon_s` is how far ahead the load is forecast; without a
-    forecaster, it is not.
+    forecaster, it is not. `latency` is what policies are told of the pipeline.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Loop:
         shadow: bool = False,
         instruments: Sequence[Instrument] = (),
         horizon_s: float = 60.0,
+        latency: LatencyModel | None = None,
     ) -> None:
         self._plant = plant
         self._policy = policy
@@ -99,6 +101,7 @@ class Loop:
         self._shadow = shadow
         self._instruments = tuple(instruments)
         self._horizon_s = horizon_s
+        self._latency = latency
         self._actuation = Actuation(guard.limits.verify_timeout_s)
         self._handler = CommandHandler(plant, guard, verifier, self._actuation)
         self._policy_state: State = None
@@ -263,6 +266,8 @@ class Loop:
             states=self._actuation.states,
             unavailable=self._unavailable,
             verified=self._unseen,
+            latency=self._latency,
+            delays_s=situation.delays_s,
         )
         proposal, state, alarm = untrusted.decide(self._policy, context, self._policy_state)
         self._policy_state, self._unseen = state, ()

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, Protocol
 
-from policies.knobs import SchedulingClass
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.knobs import SchedulingClass, Settings
 
 Topology = Literal["star", "tree", "mesh"]
 STAGES = ("transfer_in", "compute", "post", "gather")
@@ -207,6 +210,18 @@ class Calibration:
         """Streams a node at which it computes all the time: T / (a / B + b)."""
         per_stream_ms = self.compute.fixed_ms / batch_size + self.compute.per_stream_ms
         return self.period_ms / per_stream_ms
+
+
+class LatencyModel(Protocol):
+    """What one node does to its blocks, by how many streams it has and how the knobs stand."""
+
+    def miss_rates(self, settings: Settings) -> NDArray[np.float64]:
+        """Miss rate of a node with 0, 1, 2, ... streams, never falling; fuller ones miss all."""
+        ...
+
+    def utilisation(self, streams: float, settings: Settings) -> float:
+        """Part of its time that a node with so many streams computes, at most 1."""
+        ...
 
 
 @lru_cache(maxsize=4096)

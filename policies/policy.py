@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from policies.diagnosis import Diagnosis
 from policies.forecast import Forecast
 from policies.knobs import Knob, KnobState, Settings
+from policies.latency import LatencyModel
 from policies.objective import Objective
 from policies.observation import Observation
 from policies.proposal import Proposal, Verification
@@ -26,7 +27,8 @@ class Context:
     each. `forecast` is None where none could be made. `verified` lists the changes judged
     since the last decision, so that a policy can learn from the difference; `unavailable`
     the knobs that must not be turned now, each with the reason (paused, in shadow, awaiting
-    verification).
+    verification). `latency` is None where the pipeline was never calibrated, and `delays_s`
+    says how long each knob has lately taken to act.
     """
 
     time_s: float
@@ -39,6 +41,8 @@ class Context:
     states: Mapping[str, KnobState]
     unavailable: Mapping[str, str]
     verified: tuple[Verification, ...] = ()
+    latency: LatencyModel | None = None
+    delays_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -37,6 +37,7 @@ from simulators.draws import uniform
 from simulators.faults import Schedule
 from simulators.figures import Blocks, Latency, OracleFigures, SimulationReport
 from simulators.kernels import BatchLevel, BlockLevel
+from simulators.latency import IntervalLatency
 from simulators.load import Load, realise
 from simulators.oracle import Horizon, OraclePlan, oracle_delayed, oracle_instant
 from simulators.plant import SimulatedPlant, World, available_knobs
@@ -296,6 +297,12 @@ def interval_level(calibration: Calibration) -> IntervalLevel:
     return IntervalLevel(calibration)
 
 
+@lru_cache(maxsize=16)
+def latency_model(calibration: Calibration) -> IntervalLatency:
+    """What policies are told of a pipeline."""
+    return IntervalLatency(interval_level(calibration), calibration, BATCH_SIZE)
+
+
 def node_capacity(calibration: Calibration, batch_size: int, target_miss_rate: float) -> int:
     """The most streams on a node that miss no more than the target, at least one."""
     level = interval_level(calibration)
@@ -354,6 +361,7 @@ def _loop(
         clock=clock,
         interval_s=simulation.step_s,
         horizon_s=max(60.0, 2 * simulation.node_start_s),
+        latency=latency_model(simulation.calibration),
     )
 
 

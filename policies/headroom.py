@@ -1,0 +1,142 @@
+"""How much above the forecast to provide: learned from peaks that came, priced by misses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.forecast import Forecast
+from policies.policy import State
+
+BINS_PER_UNIT = 10
+"""Errors are counted on a scale that is even around zero and logarithmic far from it (asinh)."""
+HALF_LIFE_S = 3 * 86_400.0
+"""After so long a peak counts half."""
+PRIOR_S = 1800.0
+"""The peaks that are believed in before any has come count as so many seconds of them."""
+PRIOR: Mapping[int, float] = {0: 0.6, 9: 0.3, 14: 0.07, 21: 0.025, 25: 0.004, 30: 0.001}
+"""Their bins: a median of 0, 10 % beyond 1, and one in a thousand at 10 times the spread."""
+OPEN_WINDOWS = 10
+"""So many windows are followed at a time, however short a control interval is."""
+PRICE = 0.02
+"""A node's worth of misses at the target costs this part of a node."""
+MISSES_HALF_LIFE_S = 2 * 86_400.0
+MISSES_PRIOR_S = 86_400.0
+"""So long misses on target are believed in before any were seen."""
+PRICE_RANGE = (0.5, 10.0)
+MOST_WEIGHT = 1e12
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peaks:
+    """What the highest load of the lead window may be: values and their probabilities."""
+
+    loads: Floats
+    probabilities: Floats
+
+    def quantile(self, p: float) -> float:
+        """The load that the peak exceeds with probability 1 - p."""
+        order = np.argsort(self.loads)
+        cumulated = np.cumsum(self.probabilities[order])
+        at = min(int(np.searchsorted(cumulated, p)), order.size - 1)
+        return float(self.loads[order[at]])
+
+
+@dataclass(slots=True)
+class Headroom:
+    """Two things a policy learns on line, so that a target miss rate is all it is given.
+
+    `errors` counts how far peaks of the load over the lead window came out above the forecast's
+    median, in units of its spread (its 90 % quantile less the median), by bin; `windows` are
+    those still open, as [end, median, spread, highest load so far]. `missed` and `submitted`
+    are discounted stream-time: where more is missed than the target, a miss becomes dearer.
+    """
+
+    errors: dict[str, float] = field(default_factory=dict)
+    windows: list[list[float]] = field(default_factory=list)
+    weight: float = 1.0
+    missed: float = 0.0
+    submitted: float = 0.0
+    now_s: float | None = None
+
+    @classmethod
+    def recall(cls, state: State) -> Headroom:
+        """What `plain` returned at an earlier decision; afresh from anything else."""
+        if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
+            return cls()
+        return cls(**cast(dict[str, object], state))  # type: ignore[arg-type]
+
+    def plain(self) -> State:
+        """All of it as plain JSON."""
+        return cast(State, {name: getattr(self, name) for name in self.__dataclass_fields__})
+
+    def see(self, time_s: float, load: float | None, miss_rate: float | None) -> None:
+        """Take one interval; one without a load ends the open windows: nobody knows their peaks."""
+        elapsed_s = 0.0 if self.now_s is None else max(0.0, time_s - self.now_s)
+        if self.now_s is not None and time_s < self.now_s:
+            self.windows = []
+        self.now_s = time_s
+        self._discount(elapsed_s)
+        if load is None:
+            self.windows = []
+            return
+        if miss_rate is not None:
+            self.missed += miss_rate * load * elapsed_s
+            self.submitted += load * elapsed_s
+        self._follow(time_s, load, elapsed_s)
+
+    def expect(self, forecast: Forecast, load: float, window_s: float) -> Peaks:
+        """What the peak over the window may be; how it comes out will be learned."""
+        median, spread = _summary(forecast, load, window_s)
+        last_end_s = self.windows[-1][0] if self.windows else -math.inf
+        time_s = self.now_s or 0.0
+        if time_s + window_s >= last_end_s + window_s / OPEN_WINDOWS - 1e-6:
+            self.windows.append([time_s + window_s, median, spread, 0.0])
+        bins = np.array([int(each) for each in self.errors] + list(PRIOR), dtype=np.float64)
+        prior = PRIOR_S / max(window_s / OPEN_WINDOWS, 1.0) * self.weight
+        counts = np.array([*self.errors.values(), *(prior * each for each in PRIOR.values())])
+        loads = np.maximum(median + spread * np.sinh(bins / BINS_PER_UNIT), 0.0)
+        return Peaks(loads, counts / counts.sum())
+
+    def price(self, target_miss_rate: float, streams_per_node: float) -> float:
+        """What a missed stream costs for as long as it is missed, in nodes.
+
+        It rises with the square of the misses relative to the target.
+        """
+        prior = MISSES_PRIOR_S * streams_per_node
+        allowed = target_miss_rate * (self.submitted + prior)
+        relative = (self.missed + target_miss_rate * prior) / allowed
+        low, high = PRICE_RANGE
+        factor = min(max(relative**2, low), high)
+        return factor * PRICE / (target_miss_rate * streams_per_node)
+
+    def _discount(self, elapsed_s: float) -> None:
+        kept = 0.5 ** (elapsed_s / MISSES_HALF_LIFE_S)
+        self.missed *= kept
+        self.submitted *= kept
+        self.weight *= 2.0 ** (elapsed_s / HALF_LIFE_S)
+        if self.weight > MOST_WEIGHT:
+            self.errors = {bin_: each / self.weight for bin_, each in self.errors.items()}
+            self.weight = 1.0
+
+    def _follow(self, time_s: float, load: float, elapsed_s: float) -> None:
+        for window in self.windows:
+            window[3] = max(window[3], load)
+        while self.windows and self.windows[0][0] <= time_s + 1e-6:
+            _, median, spread, highest = self.windows.pop(0)
+            bin_ = str(round(BINS_PER_UNIT * math.asinh((highest - median) / spread)))
+            self.errors[bin_] = self.errors.get(bin_, 0.0) + self.weight
+
+
+def _summary(forecast: Forecast, load: float, window_s: float) -> tuple[float, float]:
+    """Median of the peak over the window, and its spread: at least that of births and deaths."""
+    steps = max(1, min(forecast.steps, round(window_s / forecast.step_s)))
+    median, high = forecast.peak_quantiles((0.5, 0.9), steps)
+    return median, max(high - median, 0.5 * math.sqrt(max(load, 1.0)))
