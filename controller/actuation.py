@@ -35,6 +35,10 @@ class Actuation:
         self._delays_s: dict[str, float] = {}
         self._states: Mapping[str, KnobState] = {}
         self._settings = Settings()
+        self._in_force: Settings | None = None
+        self._wanted: tuple[Mapping[str, KnobValue], Settings] | None = None
+        self._under_way: Mapping[str, _Track] = {}
+        self._deviating: Mapping[str, _Track] = {}
 
     @property
     def states(self) -> Mapping[str, KnobState]:
@@ -44,7 +48,7 @@ class Actuation:
     @property
     def delays_s(self) -> Mapping[str, float]:
         """How long a change of each knob takes to be in force: an exponential average."""
-        return dict(self._delays_s)
+        return self._delays_s
 
     def settings(self) -> Settings:
         """The values in force, the requested one where the plant does not say."""
@@ -54,21 +58,24 @@ class Actuation:
         """Take what the plant now has in force; knobs it no longer has are forgotten."""
         if self._tracks.keys() != knobs.keys():
             self._tracks = {knob: self._tracks.get(knob, _Track()) for knob in knobs}
+            self._delays_s = {knob: each.delay_s for knob, each in knobs.items()} | self._delays_s
+            self._in_force = self._wanted = None
+        if in_force != self._in_force:
+            self._in_force = in_force
+            for knob, track in self._tracks.items():
+                track.state = track.state.seen(in_force.get(knob))
             self._note()
-        for knob, track in self._tracks.items():
-            self._delays_s.setdefault(knob, knobs[knob].delay_s)
-            observed = in_force.get(knob)
-            if observed != track.state.observed:
-                self._enter(knob, track.state.seen(observed))
+        for knob, track in self._under_way.items():
             self._await_arrival(knob, track, time_s)
 
     def plan(self, wanted: Mapping[str, KnobValue]) -> None:
         """Note what the policy wants; it wants every other knob as it is."""
-        settings = self.settings()
+        if (wanted, self._settings) == self._wanted:
+            return
+        self._wanted = wanted, self._settings
         for knob, track in self._tracks.items():
-            planned = wanted.get(knob, settings.get(knob))
-            if planned != track.state.planned:
-                self._enter(knob, replace(track.state, planned=planned))
+            track.state = replace(track.state, planned=wanted.get(knob, self._settings.get(knob)))
+        self._note()
 
     def request(self, knob: str, value: KnobValue, time_s: float) -> None:
         """Note that the plant took a request."""
@@ -80,6 +87,7 @@ class Actuation:
         """Note a request of an earlier run that is in force: nothing is learned from it."""
         self.request(knob, value, time_s)
         self._tracks[knob].arrived = True
+        self._note()
 
     def adopt(self, knob: str) -> None:
         """Take whatever is in force as found, as if nothing had ever been requested."""
@@ -105,7 +113,7 @@ class Actuation:
             knob: f"another hand set it to {track.state.observed} where "
             f"{track.state.requested} was asked for; `kapellmeister resume --knob {knob}` "
             "accepts that"
-            for knob, track in self._tracks.items()
+            for knob, track in self._deviating.items()
             if self._has_drifted(knob, track, time_s)
         }
 
@@ -129,18 +137,24 @@ class Actuation:
             for knob, state in self._states.items()
         }
         self._settings = Settings.of({k: value for k, value in known.items() if value is not None})
+        asked = {
+            knob: each for knob, each in self._tracks.items() if each.state.requested is not None
+        }
+        self._under_way = {knob: each for knob, each in asked.items() if not each.arrived}
+        self._deviating = {
+            knob: each
+            for knob, each in asked.items()
+            if each.state.observed not in (None, each.state.requested)
+        }
 
     def _has_drifted(self, knob: str, track: _Track, time_s: float) -> bool:
-        state = track.state
-        if state.requested is None or state.observed in (None, state.requested):
-            return False
         if track.arrived:
             return True
-        return state.observed != track.replaced and self.is_overdue(knob, time_s)
+        return track.state.observed != track.replaced and self.is_overdue(knob, time_s)
 
     def _await_arrival(self, knob: str, track: _Track, time_s: float) -> None:
         state = track.state
-        if track.arrived or state.requested is None or state.requested_at_s is None:
+        if state.requested_at_s is None:
             return
         waited_s = time_s - state.requested_at_s
         if state.observed == state.requested:
@@ -148,3 +162,5 @@ class Actuation:
             self._delays_s[knob] += LEARNING_RATE * (waited_s - self._delays_s[knob])
         elif state.observed is None:
             track.arrived = waited_s >= self._delays_s[knob]
+        if track.arrived:
+            self._note()

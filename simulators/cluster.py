@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 StartLaw = Callable[[int], float]
@@ -58,10 +58,13 @@ class Cluster:
             self._nodes.remove(serving[index % len(serving)])
             self._fit(now_s)
 
-    def serving(self, now_s: float) -> list[Node]:
-        """The nodes that are ready at this time, the longest-serving first."""
+    def serving(self, now_s: float) -> Sequence[Node]:
+        """The nodes that are ready at this time, the longest-serving first.
+
+        Holds until nodes are asked for or die.
+        """
         if self._all_ready_at_s <= now_s:
-            return list(self._nodes)
+            return self._nodes
         return [node for node in self._nodes if node.ready_at_s <= now_s + 1e-9]
 
     def paid(self, now_s: float) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain
 from types import MappingProxyType
 
 from controller.plants.plant import Refusal
@@ -19,7 +21,7 @@ from policies.knobs import (
     ThreadClasses,
 )
 from policies.latency import Calibration
-from policies.observation import BlockCounts, Missing, Observation, Quantiles, Reading, Value
+from policies.observation import BlockCounts, Missing, Observation, Reading, Value
 from simulators.cluster import Cluster, Node, StartLaw
 from simulators.conditions import Conditions
 from simulators.draws import uniform
@@ -33,7 +35,11 @@ BATCH_SIZES = (8, 16, 32, 64, 128, 256)
 VRAM_BLOCK_BYTES = tuple(1 << k for k in range(14, 23))
 CONTENTION, TELEMETRY = -1, -2
 """What a draw is for: no two kinds of noise share their draws."""
-NOTHING = Quantiles(*(Missing("no block was finished"),) * 4)
+NOBODY = Groups()
+GAP = Missing("a gap in the trace")
+Counts = tuple[int, int, int, int]
+"""Of the nodes with a stream more than the others those in the quiet and in the contended
+regime, then of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,12 @@ class World:
     telemetry_loss: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Truth:
-    """What really happened in a step, whatever the telemetry says of it."""
+    """What really happened in a step, whatever the telemetry says of it.
+
+    Not frozen, since there is one a step and freezing would cost more than all else of it.
+    """
 
     streams: int = 0
     ready: int = 0
@@ -98,7 +107,7 @@ class SimulatedPlant:
         self._values = dict(self._found)
         self._knobs = MappingProxyType(dict(_knobs(world)))
         self._settings = self._sum_up()
-        self._groups: dict[tuple[int, int, float, float, bool], Groups] = {}
+        self._groups: dict[tuple[int, Counts, float, float], Groups] = {}
         self._step = 0
         self._period = self._periods_until(load.begin_s)
         self._reports: deque[Observation] = deque(maxlen=world.telemetry_delay + 1)
@@ -172,8 +181,7 @@ class SimulatedPlant:
         if memory is not None:
             placed = min(streams, memory.fitting * len(serving))
         groups, ordered = self._shared(placed, serving, begun_s, conditions)
-        numbers = [node.number for node in ordered]
-        service = self._server.serve(groups, numbers, periods, first, self._world.seed)
+        service = self._server.serve(groups, ordered, periods, first, self._world.seed)
         cut_off = round((service.blocks - service.missed) * conditions.lost_share)
         if cut_off:
             service = replace(service, blocks=service.blocks - cut_off)
@@ -197,36 +205,42 @@ class SimulatedPlant:
         return int(1000.0 * time_s / self._world.calibration.period_ms + 1e-9)
 
     def _shared(
-        self, streams: int, serving: list[Node], now_s: float, conditions: Conditions
-    ) -> tuple[Groups, list[Node]]:
+        self, streams: int, serving: Sequence[Node], now_s: float, conditions: Conditions
+    ) -> tuple[Groups, Sequence[Node]]:
         """Streams spread evenly; nodes with the same streams in the same regime together."""
         if not streams:
-            return (), []
-        if self._world.calibration.contended_share <= 0.0 or conditions.noisy_neighbour:
-            return self._alike(streams, len(serving), conditions), serving
+            return NOBODY, ()
         each, more = divmod(streams, len(serving))
-        groups, ordered = [], list[Node]()
-        for held, nodes in ((each + 1, serving[:more]), (each, serving[more:])):
-            contended = [node for node in nodes if self._is_contended(node, now_s)]
-            for regime in (False, True):
-                members = [node for node in nodes if (node in contended) is regime]
-                if members:
-                    work = self._work(held, len(serving), conditions, contended=regime)
-                    groups.append((work, len(members)))
-                    ordered += members
-        return tuple(groups), ordered
+        if conditions.noisy_neighbour:
+            return self._grouped(each, (0, more, 0, len(serving) - more), conditions), serving
+        if self._world.calibration.contended_share <= 0.0:
+            return self._grouped(each, (more, 0, len(serving) - more, 0), conditions), serving
+        fuller, others = (
+            self._by_regime(nodes, now_s) for nodes in (serving[:more], serving[more:])
+        )
+        counts = len(fuller[0]), len(fuller[1]), len(others[0]), len(others[1])
+        return self._grouped(each, counts, conditions), list(chain(*fuller, *others))
 
-    def _alike(self, streams: int, nodes: int, conditions: Conditions) -> Groups:
-        """The groups of nodes that are all in one regime; worked out once."""
-        contended = conditions.noisy_neighbour
-        key = streams, nodes, conditions.slowdown, conditions.link_factor, contended
+    def _by_regime(self, nodes: Sequence[Node], now_s: float) -> tuple[list[Node], list[Node]]:
+        """The quiet ones, and the contended."""
+        quiet, contended = list[Node](), list[Node]()
+        for node in nodes:
+            (contended if self._is_contended(node, now_s) else quiet).append(node)
+        return quiet, contended
+
+    def _grouped(self, each: int, counts: Counts, conditions: Conditions) -> Groups:
+        """The groups of so many nodes; worked out once."""
+        key = each, counts, conditions.slowdown, conditions.link_factor
         groups = self._groups.get(key)
         if groups is None:
-            each, more = divmod(streams, nodes)
-            groups = self._groups[key] = tuple(
-                (self._work(held, nodes, conditions, contended=contended), count)
-                for held, count in ((each + 1, more), (each, nodes - more))
-                if count
+            held = (each + 1, False), (each + 1, True), (each, False), (each, True)
+            nodes = sum(counts)
+            groups = self._groups[key] = Groups(
+                tuple(
+                    (self._work(streams, nodes, conditions, contended=contended), count)
+                    for (streams, contended), count in zip(held, counts, strict=True)
+                    if count
+                )
             )
         return groups
 
@@ -264,23 +278,22 @@ class SimulatedPlant:
     def _seen(self, ended_s: float, conditions: Conditions) -> Observation:
         """What perfect telemetry would report."""
         truth, known = self.last, bool(self._load.known[self._step])
-        service = truth.service
-        latency = service.latency_ms
+        performance = truth.service.performance
         return Observation(
             time_s=ended_s + conditions.clock_offset_s,
             interval_s=self._load.step_s,
-            load=Value(float(truth.streams)) if known else Missing("a gap in the trace"),
+            load=_count(truth.streams) if known else GAP,
             blocks=truth.counts if known else None,
-            latency=NOTHING if latency is None else Quantiles(*map(Value, latency)),
+            latency=performance.latency,
             readings=MappingProxyType(self._readings(truth)),
         )
 
     def _readings(self, truth: Truth) -> dict[str, Reading]:
         readings: dict[str, Reading] = {
-            "nodes.ready": Value(float(truth.ready)),
-            "nodes.starting": Value(float(max(0, self._cluster.wanted - truth.ready))),
-            "nodes.utilisation": Value(truth.service.utilisation),
-            "audio.utilisation": Value(truth.service.busiest),
+            "nodes.ready": _count(truth.ready),
+            "nodes.starting": _count(max(0, self._cluster.wanted - truth.ready)),
+            "nodes.utilisation": truth.service.performance.utilisation,
+            "audio.utilisation": truth.service.performance.busiest,
         }
         if truth.memory is not None:
             arrivals = truth.streams
@@ -303,6 +316,12 @@ class SimulatedPlant:
         if conditions.telemetry is None:
             self._sound_report = report
         return conditions.distort(report, self._sound_report)
+
+
+@lru_cache(maxsize=4096)
+def _count(number: int) -> Value:
+    """A reading that counts something; the same few come again and again."""
+    return Value(float(number))
 
 
 def available_knobs(calibration: Calibration) -> tuple[str, ...]:

@@ -10,56 +10,74 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.observation import Missing, Quantiles, Value
 from simulators.closed_form import IntervalLevel, Law
+from simulators.cluster import Node
 from simulators.draws import uniform
 from simulators.kernels import BIN_EDGES_MS
 from simulators.level import Level, NodeState, Work
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """Blocks and misses of an interval, the quantiles of its latency, and how busy nodes were.
+@dataclass(frozen=True, slots=True, eq=False)
+class Performance:
+    """How the nodes of an interval did: what telemetry tells of it, and what that is made of.
 
-    `latency_ms` holds the 50 %, 95 %, 99 % quantiles and the maximum; None where no block was
-    finished. `busiest` and `utilisation` (the mean) are shares of the period. What the
-    latencies of a whole simulation are made of is in `laws`, with the blocks under each, or
-    in `histogram`, by the bins of `BIN_EDGES_MS`.
+    `latency` is of a block; `busiest` and `utilisation` (the mean) are shares of the period.
+    What the latencies of a whole simulation are made of is in `laws`, with the blocks a period
+    under each, or in `histogram`, by the bins of `BIN_EDGES_MS`.
     """
 
-    blocks: int = 0
-    missed: int = 0
-    latency_ms: tuple[float, float, float, float] | None = None
-    utilisation: float = 0.0
-    busiest: float = 0.0
+    latency: Quantiles
+    utilisation: Value
+    busiest: Value
     laws: tuple[tuple[Law, int], ...] = ()
     histogram: NDArray[np.int64] | None = None
 
 
-NO_SERVICE = Service()
-Groups = tuple[tuple[Work, int], ...]
-"""Each work, and how many nodes have it: the first so many, then the next so many."""
+NO_PERFORMANCE = Performance(
+    Quantiles(*(Missing("no block was finished"),) * 4), Value(0.0), Value(0.0)
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Service:
+    """Blocks and misses of an interval, and how the nodes did."""
+
+    blocks: int
+    missed: int
+    performance: Performance
+
+
+NO_SERVICE = Service(0, 0, NO_PERFORMANCE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Each work, and how many nodes have it: the first so many, then the next so many.
+
+    A server recognises the very same groups again, which is cheaper than comparing them.
+    """
+
+    parts: tuple[tuple[Work, int], ...] = ()
 
 
 class Server(Protocol):
     """Serves one interval at one level of detail."""
 
     def serve(
-        self, groups: Groups, numbers: Sequence[int], periods: int, first_period: int, seed: int
+        self, groups: Groups, nodes: Sequence[Node], periods: int, first_period: int, seed: int
     ) -> Service:
-        """All serving nodes, by their numbers, grouped by their work."""
+        """All serving nodes, grouped by their work."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Mixture:
-    """The laws of all nodes in one, for each period; `laws` holds the blocks under each."""
+    """The laws of all nodes in one, for each period."""
 
     blocks: int
     missed: float
-    latency_ms: tuple[float, float, float, float]
-    utilisation: float
-    busiest: float
-    laws: tuple[tuple[Law, int], ...]
+    performance: Performance
 
     @classmethod
     def of(cls, laws: Sequence[tuple[Law, int, int]]) -> _Mixture:
@@ -67,13 +85,16 @@ class _Mixture:
         nodes = sum(count for _, count, _ in laws)
         common, _, _ = max(laws, key=lambda each: each[1] * each[2])
         slowest = max((law for law, _, _ in laws), key=lambda law: law.p99_ms)
+        latency_ms = common.p50_ms, slowest.p95_ms, slowest.p99_ms, slowest.max_ms
         return cls(
             blocks=sum(count * streams for _, count, streams in laws),
             missed=sum(count * streams * law.miss_rate for law, count, streams in laws),
-            latency_ms=(common.p50_ms, slowest.p95_ms, slowest.p99_ms, slowest.max_ms),
-            utilisation=sum(count * law.utilisation for law, count, _ in laws) / nodes,
-            busiest=max(law.utilisation for law, _, _ in laws),
-            laws=tuple((law, count * streams) for law, count, streams in laws),
+            performance=Performance(
+                latency=Quantiles(*map(Value, latency_ms)),
+                utilisation=Value(sum(count * law.utilisation for law, count, _ in laws) / nodes),
+                busiest=Value(max(law.utilisation for law, _, _ in laws)),
+                laws=tuple((law, count * streams) for law, count, streams in laws),
+            ),
         )
 
 
@@ -85,26 +106,18 @@ class IntervalServer:
         self._mixtures: dict[Groups, _Mixture] = {}
 
     def serve(
-        self, groups: Groups, numbers: Sequence[int], periods: int, first_period: int, seed: int
+        self, groups: Groups, nodes: Sequence[Node], periods: int, first_period: int, seed: int
     ) -> Service:
         """The laws of all nodes, mixed; a fraction of a missed block falls to chance."""
-        del numbers
-        if not groups:
+        if not nodes:
             return NO_SERVICE
         mixture = self._mixtures.get(groups)
         if mixture is None:
-            laws = [(self._level.law(work), count, work.streams) for work, count in groups]
+            laws = [(self._level.law(work), count, work.streams) for work, count in groups.parts]
             mixture = self._mixtures[groups] = _Mixture.of(laws)
         blocks = mixture.blocks * periods
         missed = int(mixture.missed * periods + uniform(seed, 0, first_period, 0))
-        return Service(
-            blocks,
-            min(missed, blocks),
-            mixture.latency_ms,
-            mixture.utilisation,
-            mixture.busiest,
-            tuple((law, each * periods) for law, each in mixture.laws),
-        )
+        return Service(blocks, min(missed, blocks), mixture.performance)
 
 
 class BlockServer:
@@ -115,32 +128,33 @@ class BlockServer:
         self._states: dict[int, NodeState] = {}
 
     def serve(
-        self, groups: Groups, numbers: Sequence[int], periods: int, first_period: int, seed: int
+        self, groups: Groups, nodes: Sequence[Node], periods: int, first_period: int, seed: int
     ) -> Service:
         """Advance each node; one that is new begins without a backlog."""
         states, self._states = self._states, {}
         histogram: NDArray[np.int64] = np.zeros(BIN_EDGES_MS.size - 1, np.int64)
         blocks = missed = 0
         busy: list[float] = []
-        left = iter(numbers)
-        for work, count in groups:
-            for number in islice(left, count):
-                state = states.get(number) or NodeState.idle(first_period, number)
-                self._states[number], outcome = self._level.advance(state, work, periods, seed)
+        left = iter(nodes)
+        for work, count in groups.parts:
+            for node in islice(left, count):
+                state = states.get(node.number) or NodeState.idle(first_period, node.number)
+                self._states[node.number], outcome = self._level.advance(state, work, periods, seed)
                 blocks += outcome.blocks
                 missed += outcome.missed
                 busy.append(outcome.utilisation)
                 histogram += outcome.histogram
         if not busy:
             return NO_SERVICE
-        return Service(
-            blocks=blocks,
-            missed=missed,
-            latency_ms=quantiles(histogram),
-            utilisation=sum(busy) / len(busy),
-            busiest=max(busy),
+        latency_ms = quantiles(histogram)
+        nothing = NO_PERFORMANCE.latency
+        performance = Performance(
+            latency=nothing if latency_ms is None else Quantiles(*map(Value, latency_ms)),
+            utilisation=Value(sum(busy) / len(busy)),
+            busiest=Value(max(busy)),
             histogram=histogram,
         )
+        return Service(blocks, missed, performance)
 
 
 def quantiles(histogram: NDArray[np.int64]) -> tuple[float, float, float, float] | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.tick import Tick
-from policies.observation import BlockCounts
+from policies.observation import BlockCounts, fresh
 from simulators.closed_form import GRID_MS, Law
 from simulators.kernels import BIN_EDGES_MS, BINS
 from simulators.load import Load
@@ -96,10 +96,11 @@ class Timeline:
         return float(p50), float(p95), float(p99), float(most)
 
     def _note_latencies(self, truth: Truth) -> None:
-        for law, blocks in truth.service.laws:
-            self.laws[law] = self.laws.get(law, 0) + blocks
-        if truth.service.histogram is not None:
-            self.histogram += truth.service.histogram
+        performance = truth.service.performance
+        for law, blocks in performance.laws:
+            self.laws[law] = self.laws.get(law, 0) + blocks * truth.periods
+        if performance.histogram is not None:
+            self.histogram += performance.histogram
 
     def node_hours(self) -> float:
         """Nodes paid for in the scored steps."""
@@ -123,7 +124,7 @@ class Timeline:
     def rows(self) -> Rows:
         """Equally long columns, one entry a step; NaN where a load or a forecast is unknown."""
         truths, steps = self.truths, len(self.truths)
-        p99 = [t.service.latency_ms[2] if t.service.latency_ms else np.nan for t in truths]
+        p99 = [fresh(t.service.performance.latency.p99_ms) for t in truths]
         band = np.array([each or (np.nan, np.nan) for each in self.bands]).reshape(steps, 2)
         counts = [truth.counts for truth in truths]
         load = self.load.streams[:steps].astype(np.float64)
@@ -135,7 +136,7 @@ class Timeline:
             "batch_size": np.array([truth.batch_size for truth in truths], np.int64),
             "blocks": np.array([each.submitted for each in counts], np.int64),
             "missed": np.array([each.missed for each in counts], np.int64),
-            "p99_ms": np.array(p99),
+            "p99_ms": np.array(p99, np.float64),
             "forecast_p50": band[:, 0],
             "forecast_p99": band[:, 1],
             "scored": self.scored[:steps],
