@@ -59,7 +59,12 @@ class ForecastSection(Section):
     """Forecasting of the load."""
 
     model: str = Field("last_value", description="the forecaster, by name")
-    horizon_s: Seconds = Field(60.0, description="how far ahead the load is forecast, seconds")
+    horizon_s: Seconds = Field(
+        60.0,
+        description="how far ahead the load is forecast at least, seconds; "
+        "it goes as far as the slowest knob needs",
+    )
+    fit_budget_s: Seconds = Field(20.0, description="what one fit of a forecaster may take")
 
 
 class ThresholdsSection(Section):

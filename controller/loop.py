@@ -13,7 +13,8 @@ from controller.clock import Clock
 from controller.command_handler import CommandHandler
 from controller.commands import CommandSource
 from controller.errors import ReentryError
-from controller.forecasting.forecaster import Forecaster
+from controller.forecasting.horizon import horizon
+from controller.forecasting.supervised import Supervised
 from controller.guard import Guard, Situation
 from controller.plain import JsonValue, from_plain, to_plain
 from controller.plants.plant import Plant, Refusal
@@ -65,8 +66,9 @@ class Loop:
     It cannot re-enter. A turn that overruns its interval is counted, and the turns it ran
     into are skipped, never queued. In shadow everything is decided and recorded, and nothing
     applied or verified. PlantError and JournalError end it; what a policy or a forecaster
-    does wrong becomes an alarm. `horizon_s` is how far ahead the load is forecast; without a
-    forecaster, it is not. `latency` is what policies are told of the pipeline.
+    does wrong becomes an alarm. `horizon_s` is how far ahead the load is forecast at least: it
+    is as far as the slowest knob needs; without a forecaster, it is not. `latency` is what
+    policies are told of the pipeline.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Loop:
         plant: Plant,
         policy: Policy,
         objective: Objective,
-        forecaster: Forecaster | None,
+        forecaster: Supervised | None,
         diagnostician: Diagnostician,
         guard: Guard,
         verifier: Verifier,
@@ -162,10 +164,8 @@ class Loop:
             raise ValueError(f"a memory is an object, not {type(memory).__name__}")
         self._number = from_plain(memory["number"], int)
         self._policy_state = _part(memory, "policy").get(self._policy.name)
-        learned = _part(memory, "forecaster")
-        if self._forecaster is not None and learned.get(self._forecaster.name) is not None:
-            memory_of_it = learned[self._forecaster.name]
-            self._alarm(untrusted.resume(self._forecaster, memory_of_it))
+        if self._forecaster is not None:
+            self._alarm(self._forecaster.resume(_part(memory, "forecaster")))
         self._guard.resume(memory["guard"])
         self._verifier.resume(memory["verifier"])
         self._actuation.resume(memory["actuation"])
@@ -217,19 +217,18 @@ class Loop:
     def _forecast(self, observation: Observation) -> Forecast | None:
         if self._forecaster is None:
             return None
-        made, alarm = untrusted.forecast(
-            self._forecaster, observation, self._horizon_s, self._interval_s
-        )
-        self._alarm(alarm)
+        horizon_s, step_s = horizon(self._horizon_s, self._actuation.delays_s, self._interval_s)
+        made, alarms = self._forecaster.forecast(observation, horizon_s, step_s)
+        self._alarms += alarms
         return made
 
     def _learned(self) -> dict[str, JsonValue]:
         """What the forecaster learned, by its name."""
         if self._forecaster is None:
             return {}
-        learned, alarm = untrusted.memory(self._forecaster)
+        learned, alarm = self._forecaster.memory()
         self._alarm(alarm)
-        return {} if alarm is not None else {self._forecaster.name: learned}
+        return learned
 
     def _diagnose(
         self, observation: Observation, forecast: Forecast | None, settings: Settings
@@ -240,7 +239,7 @@ class Loop:
         self, observation: Observation, forecast: Forecast | None, settings: Settings
     ) -> Situation:
         knobs = self._plant.knobs()
-        evaluated = [each for each in self._verifier.pending() if each.action.knob in knobs]
+        evaluated = self._verifier.pending()
         return Situation(
             time_s=observation.time_s,
             objective=self._objective,
@@ -249,7 +248,11 @@ class Loop:
             knobs=knobs,
             settings=settings,
             drift=self._actuation.drift(observation.time_s),
-            pending={knobs[each.action.knob].resource: each for each in evaluated},
+            pending={
+                knobs[each.action.knob].resource: each
+                for each in evaluated
+                if each.action.knob in knobs
+            },
             delays_s=self._actuation.delays_s,
         )
 

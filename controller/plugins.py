@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from controller.errors import PlugInError
@@ -19,6 +20,8 @@ SINGULAR = {
     "plants": "plant",
 }
 
+MODULE_PREFIX = "kapellmeister_plugin_"
+"""Of the modules that come from a file rather than a package."""
 TRAINED = "sb3:"
 """Before the file of a trained agent."""
 
@@ -78,14 +81,22 @@ def _from_file(kind: str, name: str) -> Any:
     path, _, attribute = name.rpartition(":")
     if not Path(path).is_file():
         raise PlugInError(SINGULAR[kind], name, f"there is no file {path}", names(kind))
-    module_name = f"kapellmeister_plugin_{Path(path).stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise PlugInError(SINGULAR[kind], name, f"{path} is not a Python file", names(kind))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
-        return getattr(module, attribute)
+        return getattr(load_file(path), attribute)
     except (Exception, SystemExit) as error:
         raise PlugInError(SINGULAR[kind], name, f"does not load: {error!r}", names(kind)) from error
+
+
+def load_file(path: str) -> ModuleType:
+    """The module of a Python file, under the name that its objects are pickled by.
+
+    Raises ImportError for what is no Python file, and whatever the file raises.
+    """
+    module_name = MODULE_PREFIX + Path(path).stem
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    return module

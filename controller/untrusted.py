@@ -46,7 +46,7 @@ def forecast(
         wrong = f"raised {error!r}"
     if wrong is None:
         return made, None
-    return None, f"forecaster {forecaster.name} {wrong}; the loop goes on without a forecast"
+    return None, f"forecaster {forecaster.name} {wrong}"
 
 
 def memory(forecaster: Forecaster) -> tuple[State, str | None]:

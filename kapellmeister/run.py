@@ -18,6 +18,8 @@ from controller.clock import WallClock
 from controller.config import Config
 from controller.diagnosis import Diagnostician
 from controller.errors import PlugInError
+from controller.forecasting.fit_process import FitProcess
+from controller.forecasting.supervised import Supervised, make_forecaster
 from controller.guard import Guard
 from controller.journal import Journal
 from controller.journal_reader import JournalReader
@@ -28,6 +30,7 @@ from controller.plants.builtin import BuiltinPlant
 from controller.plants.pipeline_process import running_pipeline, start_pipeline, stop_pipeline
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
+from controller.time_box import TimeBox
 from controller.verification import Verifier
 from kapellmeister.report import RunReport, report_from
 from kapellmeister.tally import Tally
@@ -39,6 +42,8 @@ Instrument = Callable[[Tick], None]
 FAREWELL_S = 10.0
 CONTROLLER_NICE = -10
 """A controller that waits behind the load it is to relieve comes too late; audio is above it."""
+LONGEST_CALL_S = 2.0
+"""A forecaster's call that is still under way after this, or twice this, is broken off."""
 PARTS_OF_ANALYSIS = 2
 """Spectra and pictures share the budget of analysis, half each."""
 
@@ -73,9 +78,7 @@ def run(
         raise PlugInError("plant", options.plant, "no such name", plugins.names("plants"))
     spec = pipeline_spec(options, config)
     policy = plugins.make("policies", config.loop.policy, ("name", "decide"))
-    forecaster = plugins.make(
-        "forecasters", config.forecast.model, ("name", "update", "predict", "memory", "resume")
-    )
+    forecaster = make_forecaster(config.forecast.model)
     calibration = None if options.calibration is None else read_calibration(options.calibration)
     objective = config.plan()
     clock = WallClock()
@@ -96,13 +99,15 @@ def run(
             directory.path, spec, clock, lease, permissions, config.loop.interval_s
         )
         stack.callback(plant.close)
+        fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
+        box = stack.enter_context(TimeBox(LONGEST_CALL_S))
         tally = Tally(() if lease.guardian_pid is None else (lease.guardian_pid,))
         view = _view(stack, view_on, policy.name, objective, options.duration_s, tally)
         loop = Loop(
             plant=plant,
             policy=policy,
             objective=objective,
-            forecaster=forecaster,
+            forecaster=Supervised(forecaster, fits, config.loop.interval_s / 2, box),
             diagnostician=Diagnostician(config.thresholds, objective, calibration),
             guard=Guard(config.guard),
             verifier=Verifier(config.guard, objective),

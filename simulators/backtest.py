@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from controller import plugins
 from controller.errors import TraceError
 from controller.forecasting.fitting import Fitting, Inline
-from controller.forecasting.forecaster import Forecaster
+from controller.forecasting.supervised import make_forecaster
 from controller.load import LoadTrace
 from controller.time_box import TimeBox
 from controller.untrusted import no_forecast
@@ -33,7 +33,6 @@ from simulators.forecast_scores import QUANTILES, Score, Stated, Truth
 
 HORIZONS = (1, 10, 60)
 REFERENCE, PEER_REFERENCE = "last_value", "autoarima"
-NEEDS = ("name", "update", "predict", "fit_task", "fitted", "memory", "resume")
 LONGEST_CALL_S = 30.0
 """A forecaster's call that takes longer is broken off; a fit on this machine may be slow."""
 KNOWN_SHARE = 0.5
@@ -252,7 +251,7 @@ def _on_line(
     progress: Progress,
 ) -> Iterator[Forecast]:
     """All readings one after the other, fits whenever it asks for them, as in the loop."""
-    forecaster: Forecaster = plugins.make("forecasters", name, NEEDS)
+    forecaster = make_forecaster(name)
     runner, horizon_s, asked = Inline(), horizon * series.step_s, set(origins)
     fitting = Fitting(runner)
     with TimeBox(LONGEST_CALL_S) as box:

@@ -20,7 +20,7 @@ from controller.commands import Command
 from controller.config import GuardSection, ThresholdsSection
 from controller.diagnosis import Diagnostician
 from controller.errors import KnobError, PolicyFailure
-from controller.forecasting.forecaster import Forecaster
+from controller.forecasting.supervised import Supervised, make_forecaster
 from controller.guard import Guard
 from controller.load import LoadTrace
 from controller.loop import Loop
@@ -352,7 +352,7 @@ def _loop(
         plant=plant,
         policy=policy,
         objective=objective,
-        forecaster=_forecaster(simulation.forecaster, policy.policy),
+        forecaster=_forecaster(simulation.forecaster, policy),
         diagnostician=_diagnostician(simulation, policy.policy),
         guard=Guard(limits),
         verifier=Verifier(limits, objective),
@@ -360,7 +360,6 @@ def _loop(
         commands=nobody,
         clock=clock,
         interval_s=simulation.step_s,
-        horizon_s=max(60.0, 2 * simulation.node_start_s),
         latency=latency_model(simulation.calibration),
     )
 
@@ -389,10 +388,8 @@ def _diagnostician(simulation: Simulation, policy: Policy) -> Diagnostician | _N
     return Diagnostician(ThresholdsSection(), simulation.objective, simulation.calibration)
 
 
-def _forecaster(name: str, policy: Policy) -> Forecaster | None:
+def _forecaster(name: str, policy: TimeBoxed) -> Supervised | None:
     """None for a policy that says of itself that it looks at no forecast."""
-    if not getattr(policy, "uses_forecast", True):
+    if not getattr(policy.policy, "uses_forecast", True):
         return None
-    needs = ("name", "update", "predict", "memory", "resume")
-    made: Forecaster = plugins.make("forecasters", name, needs)
-    return made
+    return Supervised(make_forecaster(name), box=policy)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from controller.clock import Clock
 from controller.config import GuardSection
 from controller.forecasting.last_value import LastValue
+from controller.forecasting.supervised import Supervised
 from controller.guard import Guard
 from controller.loop import Loop
 from controller.plants.plant import Refusal
@@ -271,7 +272,7 @@ class Rig:
             self.plant,
             policy,
             OBJECTIVE,
-            options.pop("forecaster", None) or LastValue(),
+            Supervised(options.pop("forecaster", None) or LastValue()),
             self.diagnostician,
             self.guard,
             Verifier(limits, OBJECTIVE),

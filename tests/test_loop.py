@@ -205,6 +205,9 @@ class BrokenForecaster:
             raise self.answer
         return self.answer
 
+    def fit_task(self):
+        return None
+
     def memory(self):
         return self.remembered
 
@@ -227,13 +230,13 @@ def paths(*shape, fill=1.0):
         (paths(2, 2, fill=-1.0), None, "negative or not finite"),
     ],
 )
-def test_a_forecaster_that_fails_raises_an_alarm_and_the_loop_decides_without_it(
+def test_a_forecaster_that_fails_raises_an_alarm_and_last_value_stands_in_for_it(
     answer, memory, words
 ):
     rig = Rig(Scripted(action("nodes", 2)), forecaster=BrokenForecaster(answer, memory))
     tick = rig.tick()
     assert words in tick.alarms[0]
-    assert tick.forecast is None
+    assert tick.forecast.model == "last_value"
     assert rig.plant.applied == [("nodes", 2)]
 
 

@@ -102,7 +102,7 @@ class Fitting:
         self._failures[model] = self._failures.get(model, 0) + 1
         self._left_out[model] = 0
         rest = self._rest(model)
-        rarely = f"; it is tried only every {rest + 1} times" if rest else ""
+        rarely = f"; of those due only one in {rest + 1} is tried" if rest else ""
         return (f"fit of {model} {wrong}; the last good one stays{rarely}",)
 
     def _rests(self, model: str) -> bool:
