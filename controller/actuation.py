@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from controller.plain import JsonValue, from_plain, to_plain
 from policies.knobs import Knob, KnobState, KnobValue, Settings
@@ -48,7 +49,7 @@ class Actuation:
     @property
     def delays_s(self) -> Mapping[str, float]:
         """How long a change of each knob takes to be in force: an exponential average."""
-        return self._delays_s
+        return MappingProxyType(self._delays_s)
 
     def settings(self) -> Settings:
         """The values in force, the requested one where the plant does not say."""

@@ -88,6 +88,8 @@ class Guard:
 
     def unavailable(self, situation: Situation) -> dict[str, str]:
         """The knobs that must not be turned now in any direction, each with the reason."""
+        if self._is_at_ease(situation):
+            return {}
         return {
             knob.id: reason
             for knob in situation.knobs.values()
@@ -156,6 +158,18 @@ class Guard:
     def resume(self, memory: JsonValue) -> None:
         """Go on from what `memory` returned in an earlier run."""
         self._memory = from_plain(memory, _Memory)
+
+    def _is_at_ease(self, situation: Situation) -> bool:
+        """Whether nothing is there that could block any knob, as at most ticks."""
+        memory = self._memory
+        return not (
+            situation.pending
+            or situation.drift
+            or memory.pauses
+            or memory.rollbacks_at_s
+            or len(memory.admitted_at_s) >= self.limits.changes_per_minute
+            or any(situation.time_s < rest.until_s for rest in memory.rests.values())
+        )
 
     def _block(self, knob: Knob, situation: Situation) -> str | None:
         """Why the knob may be turned in no direction."""

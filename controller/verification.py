@@ -93,6 +93,8 @@ class Verifier:
         self, observation: Observation, actuation: Actuation, knobs: Mapping[str, Knob]
     ) -> tuple[tuple[Change, Verification], ...]:
         """The changes that can be judged now; a harmful one has the verdict ROLLED_BACK."""
+        if not self._pending:
+            return ()
         judged, waiting = [], []
         for pending in self._pending:
             knob = knobs.get(pending.change.action.knob)

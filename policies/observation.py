@@ -39,6 +39,8 @@ class Invalid:
 
 Reading = Value | Missing | Stale | Invalid
 NOT_REPORTED = Missing("not reported")
+NO_BLOCKS_REPORTED = Missing("the plant reported no blocks")
+NO_BLOCK_SUBMITTED = Missing("no block was submitted")
 
 
 def reading(value: float | None, *, minimum: float = -math.inf) -> Reading:
@@ -124,6 +126,10 @@ class StageTimes:
     service_time: Quantiles
 
 
+NO_STAGES: Mapping[str, StageTimes] = MappingProxyType({})
+NO_READINGS: Mapping[str, Reading] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One control interval of one plant.
@@ -141,16 +147,16 @@ class Observation:
     load_unit: str = "streams"
     blocks: BlockCounts | None = None
     latency: Quantiles = NO_QUANTILES
-    stages: Mapping[str, StageTimes] = field(default_factory=lambda: MappingProxyType({}))
-    readings: Mapping[str, Reading] = field(default_factory=lambda: MappingProxyType({}))
+    stages: Mapping[str, StageTimes] = field(default_factory=lambda: NO_STAGES)
+    readings: Mapping[str, Reading] = field(default_factory=lambda: NO_READINGS)
 
     @property
     def miss_rate(self) -> Reading:
         """Missed share of the interval's blocks."""
         if self.blocks is None:
-            return Missing("the plant reported no blocks")
+            return NO_BLOCKS_REPORTED
         miss_rate = self.blocks.miss_rate
-        return Missing("no block was submitted") if miss_rate is None else Value(miss_rate)
+        return NO_BLOCK_SUBMITTED if miss_rate is None else Value(miss_rate)
 
     def get(self, name: str) -> Reading:
         """A reading by its name; `miss_rate`, `load` and `latency_p99_ms` are names too."""

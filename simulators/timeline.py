@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.tick import Tick
-from policies.observation import BlockCounts, fresh
+from policies.observation import BlockCounts, Value
+from policies.proposal import Change
 from simulators.closed_form import GRID_MS, Law
 from simulators.kernels import BIN_EDGES_MS, BINS
 from simulators.load import Load
 from simulators.plant import Truth
 
-Rows = Mapping[str, NDArray[np.float64] | NDArray[np.int64] | NDArray[np.bool_]]
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Rows = Mapping[str, Floats | Integers | NDArray[np.bool_]]
 SECONDS_AN_HOUR = 3600.0
 
 
@@ -36,29 +39,60 @@ class Timeline:
     """
 
     load: Load
-    truths: list[Truth] = field(default_factory=list)
-    bands: list[tuple[float, float] | None] = field(default_factory=list)
+    steps: int = 0
+    ready: Integers = field(init=False)
+    paid: Integers = field(init=False)
+    batch_size: Integers = field(init=False)
+    on_time: Integers = field(init=False)
+    late: Integers = field(init=False)
+    lost: Integers = field(init=False)
+    p99_ms: Floats = field(init=False)
+    bands: Floats = field(init=False)
     knobs: set[str] = field(default_factory=set)
     decisions: int = 0
     turns: list[Turn] = field(default_factory=list)
     alarms: dict[str, int] = field(default_factory=dict)
     laws: dict[Law, int] = field(default_factory=dict)
-    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    histogram: Integers = field(default_factory=lambda: np.zeros(BINS, np.int64))
+
+    def __post_init__(self) -> None:
+        steps = self.load.streams.size
+        for name in ("ready", "paid", "batch_size", "on_time", "late", "lost"):
+            setattr(self, name, np.zeros(steps, np.int64))
+        self.p99_ms = np.full(steps, np.nan)
+        self.bands = np.full((steps, 2), np.nan)
 
     def add(self, truth: Truth, tick: Tick) -> None:
         """Take one step as it was, and what the loop made of it."""
-        step = len(self.truths)
-        self.truths.append(truth)
-        seen = tick.forecast
-        self.bands.append(None if seen is None else (seen.peak_p50, seen.peak_p99))
+        step = self.steps
+        self.steps = step + 1
+        self._note(step, truth)
+        if tick.forecast is not None:
+            self.bands[step] = tick.forecast.peak_p50, tick.forecast.peak_p99
         for alarm in tick.alarms:
             self.alarms[alarm] = self.alarms.get(alarm, 0) + 1
-        self.knobs.update(change.action.knob for change in tick.changes)
+        if tick.changes:
+            self._note_changes(step, tick.changes)
+        if step >= self.load.warm_up_steps and self.load.known[step]:
+            self._note_latencies(truth)
+
+    def _note(self, step: int, truth: Truth) -> None:
+        service = truth.service
+        self.ready[step] = truth.ready
+        self.paid[step] = truth.paid
+        self.batch_size[step] = truth.batch_size
+        self.on_time[step] = service.blocks - service.missed
+        self.late[step] = service.missed
+        self.lost[step] = truth.lost
+        p99_ms = service.performance.latency.p99_ms
+        if isinstance(p99_ms, Value):
+            self.p99_ms[step] = p99_ms.value
+
+    def _note_changes(self, step: int, changes: Sequence[Change]) -> None:
+        self.knobs.update(change.action.knob for change in changes)
         if step < self.load.warm_up_steps:
             return
-        if self.load.known[step]:
-            self._note_latencies(truth)
-        for change in tick.changes:
+        for change in changes:
             knob, before, after = change.action.knob, change.previous, change.action.value
             self.decisions += 1
             if knob == "nodes" and isinstance(before, int) and isinstance(after, int):
@@ -67,17 +101,15 @@ class Timeline:
     @property
     def scored(self) -> NDArray[np.bool_]:
         """Steps that count: after the warm-up, and not in a gap."""
-        scored: NDArray[np.bool_] = self.load.known.copy()
-        scored[: self.load.warm_up_steps] = False
-        return scored
+        return self.load.scored
 
     def counts(self) -> BlockCounts:
         """The blocks of the scored steps by outcome."""
-        total = BlockCounts()
-        for truth, counts in zip(self.truths, self.scored, strict=True):
-            if counts:
-                total += truth.counts
-        return total
+        scored = self.scored
+        on_time, late, lost = (
+            int(each[scored].sum()) for each in (self.on_time, self.late, self.lost)
+        )
+        return BlockCounts(on_time, late, 0, lost)
 
     def latency_ms(self) -> tuple[float, float, float, float] | None:
         """The 50 %, 95 %, 99 % quantiles and the maximum; None where no block was finished."""
@@ -104,8 +136,8 @@ class Timeline:
 
     def node_hours(self) -> float:
         """Nodes paid for in the scored steps."""
-        paid = np.array([truth.paid for truth in self.truths])
-        return float(paid[self.scored].sum()) * self.load.step_s / SECONDS_AN_HOUR
+        paid = int(self.paid[self.scored].sum())
+        return paid * self.load.step_s / SECONDS_AN_HOUR
 
     def wrong_directions(self, needed: NDArray[np.int64], window: int) -> int:
         """How often nodes were turned away from what the load then asked for.
@@ -123,21 +155,17 @@ class Timeline:
 
     def rows(self) -> Rows:
         """Equally long columns, one entry a step; NaN where a load or a forecast is unknown."""
-        truths, steps = self.truths, len(self.truths)
-        p99 = [fresh(t.service.performance.latency.p99_ms) for t in truths]
-        band = np.array([each or (np.nan, np.nan) for each in self.bands]).reshape(steps, 2)
-        counts = [truth.counts for truth in truths]
-        load = self.load.streams[:steps].astype(np.float64)
+        missed = self.late + self.lost
         return {
-            "time_s": self.load.time_s[:steps],
-            "load": np.where(self.load.known[:steps], load, np.nan),
-            "nodes_ready": np.array([truth.ready for truth in truths], np.int64),
-            "nodes_paid": np.array([truth.paid for truth in truths], np.int64),
-            "batch_size": np.array([truth.batch_size for truth in truths], np.int64),
-            "blocks": np.array([each.submitted for each in counts], np.int64),
-            "missed": np.array([each.missed for each in counts], np.int64),
-            "p99_ms": np.array(p99, np.float64),
-            "forecast_p50": band[:, 0],
-            "forecast_p99": band[:, 1],
-            "scored": self.scored[:steps],
+            "time_s": self.load.time_s,
+            "load": np.where(self.load.known, self.load.streams.astype(np.float64), np.nan),
+            "nodes_ready": self.ready,
+            "nodes_paid": self.paid,
+            "batch_size": self.batch_size,
+            "blocks": self.on_time + missed,
+            "missed": missed,
+            "p99_ms": self.p99_ms,
+            "forecast_p50": self.bands[:, 0],
+            "forecast_p99": self.bands[:, 1],
+            "scored": self.scored,
         }
