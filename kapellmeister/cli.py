@@ -440,9 +440,12 @@ def forecast(
 ) -> None:
     """Back-test forecasters on recorded loads: what they said against what then came."""
     from kapellmeister.forecast import backtest_of, print_report
+    from kapellmeister.forecast_picture import check_picture, write_picture
     from kapellmeister.progress import progress
     from simulators.backtest import backtest
 
+    if picture is not None:
+        check_picture(picture)
     for option, path in (("--json", json), ("--picture", picture)):
         _check_writable(option, path)
     test = backtest_of(trace, _names(models), horizon, origins, peers)
@@ -450,6 +453,8 @@ def forecast(
         result = backtest(test, advance)
     print_report(result.report, Console())
     _write_json(json, result.report)
+    if picture is not None:
+        write_picture(result, picture)
 
 
 @app.command(epilog="Example: kapellmeister calibrate --out here.toml")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -13,8 +12,6 @@ from controller.errors import ConfigurationError
 from kapellmeister.compare import find_traces
 from simulators.backtest import BackTest, Peer, Result, backtest
 from simulators.forecast_figures import ForecastReport, ModelFigures
-
-ENSEMBLE = "ensemble"
 
 
 def forecast(
@@ -109,10 +106,3 @@ def _number(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100.0 * value:.1f}"
-
-
-def check_picture(path: Path | None) -> None:
-    """Raise ConfigurationError, before minutes of work, for a kind that cannot be drawn."""
-    if path is not None and path.suffix not in (".html", ".png"):
-        remedy = "name a .html or .png file"
-        raise ConfigurationError("command line", f"--picture {path}", "no such kind", remedy)
