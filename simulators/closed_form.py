@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from policies.knobs import SchedulingClass
-from policies.latency import Calibration
+from policies.latency import Calibration, Compute
 from simulators.level import Work
 
 GRID_MS = 0.02
@@ -119,9 +120,10 @@ class IntervalLevel:
         if found is None:
             ready_ms = arrivals_ms(self._calibration, work)
             arrived = _arrived(ready_ms, grid)
-            services, starts = _services(self._calibration, work)
-            late_ms = self._calibration.compute_for(work.streams).lateness_ms.table(work.contended)
-            waking = _on_grid(np.asarray(late_ms))
+            compute = self._calibration.compute_for(work.streams)
+            largest = min(work.batch_size, work.streams)
+            services, starts = _services(compute, largest, work.contended, work.slowdown)
+            waking = _on_grid(np.asarray(compute.lateness_ms.table(work.contended)))
             ready = ready_ms / GRID_MS
             found = _settle(ready, arrived, services, starts, waking, grid.period)
             self._ends[alike] = found
@@ -183,16 +185,17 @@ def _arrived(ready_ms: Floats, grid: _Grid) -> NDArray[np.int64]:
     return np.searchsorted(ready_ms, times_ms + 1e-12, side="right").astype(np.int64)
 
 
-def _services(calibration: Calibration, work: Work) -> tuple[Floats, NDArray[np.int64]]:
-    """Distributions of the service time of 1 to B streams, one after the other, in cells.
+@lru_cache(maxsize=256)
+def _services(
+    compute: Compute, largest: int, contended: bool, slowdown: float
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Distributions of the service time of 1 to `largest` streams, one after the other, in cells.
 
     Returns the probabilities and, for each size, where its own begin; each is split between
     two neighbouring cells so that its mean is exact.
     """
-    compute = calibration.compute_for(work.streams)
-    factors = np.asarray(compute.residuals.table(work.contended)) * work.slowdown
-    sizes = np.arange(1, min(work.batch_size, work.streams) + 1)
-    means_ms = compute.fixed_ms + sizes * compute.per_stream_ms
+    factors = np.asarray(compute.residuals.table(contended)) * slowdown
+    means_ms = compute.fixed_ms + np.arange(1, largest + 1) * compute.per_stream_ms
     laws = [_on_grid(mean_ms * factors) for mean_ms in means_ms]
     starts = np.cumsum([0] + [law.size for law in laws])
     return np.concatenate(laws), starts.astype(np.int64)

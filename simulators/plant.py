@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
+from typing import cast
 
 from controller.plants.plant import Refusal
 from policies.knobs import (
@@ -199,7 +200,7 @@ class SimulatedPlant:
 
     @property
     def _batch_size(self) -> int:
-        return int(str(self._values["batch_size"]))
+        return cast(int, self._values["batch_size"])
 
     def _periods_until(self, time_s: float) -> int:
         return int(1000.0 * time_s / self._world.calibration.period_ms + 1e-9)
@@ -258,7 +259,7 @@ class SimulatedPlant:
         return Work(
             streams=streams,
             batch_size=self._batch_size,
-            vram_block_bytes=int(str(self._values["vram_block_bytes"])),
+            vram_block_bytes=cast(int, self._values["vram_block_bytes"]),
             scheduling=classes.audio.scheduling,
             contended=contended,
             slowdown=conditions.slowdown,
@@ -271,7 +272,7 @@ class SimulatedPlant:
         transfer = self._world.calibration.transfer
         if transfer is None or not nodes:
             return None
-        block_bytes = int(str(self._values["vram_block_bytes"]))
+        block_bytes = cast(int, self._values["vram_block_bytes"])
         available = 1.0 - conditions.memory_gone
         return Memory.of(transfer, math.ceil(streams / nodes), block_bytes, available)
 

@@ -82,20 +82,24 @@ class _Mixture:
     @classmethod
     def of(cls, laws: Sequence[tuple[Law, int, int]]) -> _Mixture:
         """Of laws with how many nodes are under each, and the streams of such a node."""
-        nodes = sum(count for _, count, _ in laws)
-        common, _, _ = max(laws, key=lambda each: each[1] * each[2])
-        slowest = max((law for law, _, _ in laws), key=lambda law: law.p99_ms)
+        nodes, blocks, most, missed, busy = 0, 0, -1, 0.0, 0.0
+        common = slowest = busiest = laws[0][0]
+        for law, count, streams in laws:
+            held = count * streams
+            nodes, blocks = nodes + count, blocks + held
+            missed, busy = missed + held * law.miss_rate, busy + count * law.utilisation
+            if held > most:
+                common, most = law, held
+            slowest = law if law.p99_ms > slowest.p99_ms else slowest
+            busiest = law if law.utilisation > busiest.utilisation else busiest
         latency_ms = common.p50_ms, slowest.p95_ms, slowest.p99_ms, slowest.max_ms
-        return cls(
-            blocks=sum(count * streams for _, count, streams in laws),
-            missed=sum(count * streams * law.miss_rate for law, count, streams in laws),
-            performance=Performance(
-                latency=Quantiles(*map(Value, latency_ms)),
-                utilisation=Value(sum(count * law.utilisation for law, count, _ in laws) / nodes),
-                busiest=Value(max(law.utilisation for law, _, _ in laws)),
-                laws=tuple((law, count * streams) for law, count, streams in laws),
-            ),
+        performance = Performance(
+            latency=Quantiles(*map(Value, latency_ms)),
+            utilisation=Value(busy / nodes),
+            busiest=Value(busiest.utilisation),
+            laws=tuple((law, count * streams) for law, count, streams in laws),
         )
+        return cls(blocks, missed, performance)
 
 
 class IntervalServer:
