@@ -20,6 +20,8 @@ from controller.scheduling import ThreadId
 from controller.tick import Tick
 
 DAY_S = 86_400.0
+LEARNED = "forecaster of "
+"""Before the name of a plant: where what was learned of its load is kept."""
 COMPRESSION = 1
 
 
@@ -56,15 +58,23 @@ class Journal:
         self._run, self._plant = cursor.lastrowid, plant
         return cursor.lastrowid or 0
 
-    def record(self, tick: Tick, memory: Callable[[], JsonValue]) -> None:
-        """Keep a tick, and what the next start needs to go on from it."""
+    def record(
+        self,
+        tick: Tick,
+        memory: Callable[[], JsonValue],
+        learned: Callable[[], JsonValue] | None = None,
+    ) -> None:
+        """Keep a tick, and what the next start needs to go on from it.
+
+        What the forecaster learned is part of that; where it is not given, the last one stays.
+        """
         record = zlib.compress(_dump(to_plain(tick)).encode(), COMPRESSION)
         row = (self._run, tick.number, tick.time_s, _is_eventful(tick), record)
         with self._database.transaction():
             self._database.execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?)", *row)
-            self._database.execute(
-                "INSERT OR REPLACE INTO memories VALUES (?, ?)", self._plant, _dump(memory())
-            )
+            self._remember(self._plant, memory())
+            if learned is not None:
+                self._remember(LEARNED + self._plant, learned())
 
     def end_run(self, summary: str) -> None:
         """Close the run with its summary, as JSON; it has left no thread to be put back."""
@@ -74,7 +84,16 @@ class Journal:
 
     def last_memory(self, plant: str) -> JsonValue:
         """What the last recorded tick on this plant left; None where there is none."""
-        rows = self._database.rows("SELECT memory FROM memories WHERE plant = ?", plant)
+        memory, learned = self._remembered(plant), self._remembered(LEARNED + plant)
+        if isinstance(memory, dict) and learned is not None:
+            return {**memory, "forecaster": learned}
+        return memory
+
+    def _remember(self, key: str, memory: JsonValue) -> None:
+        self._database.execute("INSERT OR REPLACE INTO memories VALUES (?, ?)", key, _dump(memory))
+
+    def _remembered(self, key: str) -> JsonValue:
+        rows = self._database.rows("SELECT memory FROM memories WHERE plant = ?", key)
         (text,) = next(rows, ("null",))
         return cast(JsonValue, json.loads(cast(str, text)))
 

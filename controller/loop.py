@@ -51,11 +51,21 @@ class Diagnostician(Protocol):
 class Recorder(Protocol):
     """Keeps each tick, and with it what a later run needs to go on from there."""
 
-    def record(self, tick: Tick, memory: Callable[[], JsonValue]) -> None:
-        """Store the tick and what `memory` then returns: both, or neither."""
+    def record(
+        self,
+        tick: Tick,
+        memory: Callable[[], JsonValue],
+        learned: Callable[[], JsonValue] | None = None,
+    ) -> None:
+        """Store the tick, what `memory` then returns, and `learned`: all, or nothing.
+
+        What a forecaster learned is large and comes only now and then: the last one stays.
+        """
         ...
 
 
+LEARNED_EVERY_S = 300.0
+"""How often what a forecaster learned is recorded: with each tick it would cost too much."""
 Instrument = Callable[[Tick], None]
 """Looks on: called with each tick after it was recorded."""
 
@@ -108,6 +118,7 @@ class Loop:
         self._handler = CommandHandler(plant, guard, verifier, self._actuation)
         self._policy_state: State = None
         self._number = 0
+        self._learned_due_s = -math.inf
         self._overruns = 0
         self._in_tick = False
         self._resumed = False
@@ -144,10 +155,13 @@ class Loop:
 
     def memory(self) -> JsonValue:
         """All that must outlive the process, as plain JSON."""
+        return {**self._essentials(), "forecaster": self._learned()}
+
+    def _essentials(self) -> dict[str, JsonValue]:
+        """Memory without what the forecaster learned."""
         return {
             "number": self._number,
             "policy": {self._policy.name: self._policy_state},
-            "forecaster": self._learned(),
             "guard": self._guard.memory(),
             "verifier": self._verifier.memory(),
             "actuation": self._actuation.memory(),
@@ -336,7 +350,10 @@ class Loop:
     def _record(self, tick: Tick, started_s: float) -> Tick:
         self._unseen = tick.verifications
         self._verified, self._refusals, self._alarms = [], [], []
-        self._recorder.record(tick, self.memory)
+        due = tick.time_s >= self._learned_due_s
+        if due:
+            self._learned_due_s = tick.time_s + LEARNED_EVERY_S
+        self._recorder.record(tick, self._essentials, self._learned if due else None)
         duration_ms = self._since_ms(started_s)
         if duration_ms != tick.duration_ms:  # never, on a clock that stands still meanwhile
             tick = replace(tick, duration_ms=duration_ms)

@@ -125,7 +125,12 @@ class Simulation:
 class _Nobody:
     """Records nothing, commands nothing: a simulation has no journal and no terminal."""
 
-    def record(self, tick: Tick, memory: Callable[[], JsonValue]) -> None:
+    def record(
+        self,
+        tick: Tick,
+        memory: Callable[[], JsonValue],
+        learned: Callable[[], JsonValue] | None = None,
+    ) -> None:
         """Forget it."""
 
     def take(self) -> Sequence[tuple[int, Command]]:

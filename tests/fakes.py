@@ -224,9 +224,10 @@ class ListRecorder:
         self.ticks: list = []
         self.memories: list = []
 
-    def record(self, tick, memory) -> None:
+    def record(self, tick, memory, learned=None) -> None:
         self.ticks.append(tick)
-        self.memories.append(memory())
+        last = self.memories[-1]["forecaster"] if self.memories else {}
+        self.memories.append(memory() | {"forecaster": last if learned is None else learned()})
 
 
 class FakeDiagnostician:

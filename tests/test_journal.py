@@ -88,6 +88,17 @@ def test_the_next_start_goes_on_from_the_last_memory_of_that_plant(path):
     assert again.loop.memory() == rig.loop.memory()
 
 
+def test_what_a_forecaster_learned_stays_until_it_is_recorded_anew(path):
+    rig = Rig(Scripted())
+    with Journal.open(path) as journal:
+        journal.start_run("fake", "scripted", "{}")
+        for learned in (lambda: {"mine": 1}, None, None):
+            journal.record(rig.tick(), lambda: {"number": 7}, learned)
+        assert journal.last_memory("fake") == {"number": 7, "forecaster": {"mine": 1}}
+        journal.record(rig.tick(), lambda: {"number": 8}, lambda: {"mine": 2})
+        assert journal.last_memory("fake") == {"number": 8, "forecaster": {"mine": 2}}
+
+
 def test_a_recorded_tick_cannot_be_changed(path):
     with Journal.open(path) as journal:
         journal.start_run("fake", "scripted", "{}")

@@ -248,6 +248,24 @@ def test_what_a_forecaster_learned_and_cannot_be_kept_raises_an_alarm_at_the_nex
     assert rig.recorder.memories[-1]["forecaster"] == {}
 
 
+def test_what_a_forecaster_learned_is_recorded_every_five_minutes():
+    rig = Rig(Scripted())
+    values = [memory["forecaster"]["last_value"]["updates"] for memory in memories_of(rig, 302)]
+    assert [values[0], values[299], values[300], values[301]] == [1, 1, 301, 301]
+
+
+def memories_of(rig, ticks):
+    rig.ticks(ticks)
+    return rig.recorder.memories
+
+
+def test_a_slow_knob_is_forecast_for_also_after_a_restart():
+    rig = Rig(Scripted())
+    assert rig.tick().forecast.horizon_s == 60.0
+    rig.recorder.memories[-1]["actuation"]["nodes"] = 100.0
+    assert resumed(rig).tick().forecast.horizon_s == 240.0
+
+
 def test_a_forecaster_that_cannot_read_its_memory_raises_an_alarm_and_starts_afresh():
     rig = Rig(Scripted(), forecaster=BrokenForecaster(paths(2, 2), memory=[1]))
     rig.tick()
