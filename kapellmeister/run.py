@@ -101,7 +101,8 @@ def run(
         stack.callback(plant.close)
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
-        tally = Tally(() if lease.guardian_pid is None else (lease.guardian_pid,))
+        guardian = () if lease.guardian_pid is None else (lease.guardian_pid,)
+        tally = Tally(guardian, lambda: fits.cpu_s)
         view = _view(stack, view_on, policy.name, objective, options.duration_s, tally)
         loop = Loop(
             plant=plant,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -16,9 +16,13 @@ from policies.proposal import Verdict
 
 
 class Tally:
-    """An instrument of the loop; `helpers` are processes whose cost counts as control too."""
+    """An instrument of the loop; `helpers` are processes whose cost counts as control too.
 
-    def __init__(self, helpers: Iterable[int]) -> None:
+    `beside_s` tells the processor time of helpers that come and go.
+    """
+
+    def __init__(self, helpers: Iterable[int], beside_s: Callable[[], float] = lambda: 0.0) -> None:
+        self._beside_s = beside_s
         self._processes = [ProcessSensor(pid) for pid in (os.getpid(), *helpers)]
         self._started_s = time.monotonic()
         self._cpu_s_at_start = self._cpu_s()
@@ -65,4 +69,4 @@ class Tally:
     def _cpu_s(self) -> float:
         """Processor time of control so far; a helper that has ended costs no more."""
         readings = (fresh(each.read()["process.cpu_s"]) for each in self._processes)
-        return sum(used for used in readings if used is not None)
+        return self._beside_s() + sum(used for used in readings if used is not None)

@@ -70,6 +70,14 @@ def test_a_fit_beyond_its_budget_is_killed_and_the_next_has_a_new_process():
         assert second != first
 
 
+def test_what_fits_cost_is_told_also_of_a_process_that_was_ended(fits):
+    outcome(fits, task(sum, range(10_000_000)))
+    used_s = fits.cpu_s
+    assert used_s > 0.0
+    fits.close()
+    assert fits.cpu_s >= used_s
+
+
 def test_a_process_that_dies_is_told_and_replaced(fits):
     assert "lost its process" in outcome(fits, task(os.abort)).error
     assert outcome(fits, task(max, 1, 2)).result == 2

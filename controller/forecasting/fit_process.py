@@ -17,6 +17,8 @@ from controller import plugins
 from controller.executors.worker import die_with_parent, name_process
 from controller.forecasting.fitting import Outcome
 from controller.forecasting.forecaster import FitTask
+from controller.metrics.cpu import ProcessSensor
+from policies.observation import fresh
 
 BUDGET_S = 20.0
 START_S = 60.0
@@ -40,6 +42,12 @@ class FitProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._closed = False
+        self._ended_cpu_s = 0.0
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of all fits so far, with what they had to import."""
+        return self._ended_cpu_s + _cpu_s(self._process)
 
     def __enter__(self) -> Self:
         return self
@@ -107,11 +115,18 @@ class FitProcess:
     def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
+            self._ended_cpu_s += _cpu_s(process)
             process.kill()
             process.wait()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _cpu_s(process: subprocess.Popen[bytes] | None) -> float:
+    if process is None:
+        return 0.0
+    return fresh(ProcessSensor(process.pid).read()["process.cpu_s"]) or 0.0
 
 
 def _packed(task: FitTask) -> bytes:
