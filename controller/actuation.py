@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from controller.plain import JsonValue, from_plain, to_plain
-from policies.knobs import Knob, KnobState, KnobValue, Settings
+from policies.knobs import Direction, Knob, KnobState, KnobValue, Settings
 
 LEARNING_RATE = 0.3
 OVERDUE_FACTOR = 3.0
@@ -48,7 +48,7 @@ class Actuation:
 
     @property
     def delays_s(self) -> Mapping[str, float]:
-        """How long a change of each knob takes to be in force: an exponential average."""
+        """How long a growth of each knob takes to be in force: an exponential average."""
         return MappingProxyType(self._delays_s)
 
     def settings(self) -> Settings:
@@ -67,7 +67,7 @@ class Actuation:
                 track.state = track.state.seen(in_force.get(knob))
             self._note()
         for knob, track in self._under_way.items():
-            self._await_arrival(knob, track, time_s)
+            self._await_arrival(knobs[knob], track, time_s)
 
     def plan(self, wanted: Mapping[str, KnobValue]) -> None:
         """Note what the policy wants; it wants every other knob as it is."""
@@ -153,15 +153,17 @@ class Actuation:
             return True
         return track.state.observed != track.replaced and self.is_overdue(knob, time_s)
 
-    def _await_arrival(self, knob: str, track: _Track, time_s: float) -> None:
-        state = track.state
-        if state.requested_at_s is None:
+    def _await_arrival(self, knob: Knob, track: _Track, time_s: float) -> None:
+        """A shrink teaches nothing: what is given back is gone at once, what is asked for not."""
+        state, before = track.state, track.replaced
+        if state.requested_at_s is None or state.requested is None:
             return
         waited_s = time_s - state.requested_at_s
         if state.observed == state.requested:
             track.arrived = True
-            self._delays_s[knob] += LEARNING_RATE * (waited_s - self._delays_s[knob])
+            if before is None or knob.direction(before, state.requested) is not Direction.SHRINK:
+                self._delays_s[knob.id] += LEARNING_RATE * (waited_s - self._delays_s[knob.id])
         elif state.observed is None:
-            track.arrived = waited_s >= self._delays_s[knob]
+            track.arrived = waited_s >= self._delays_s[knob.id]
         if track.arrived:
             self._note()
