@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -261,7 +262,7 @@ def _on_line(
                 box.call(forecaster.predict, horizon_s, series.step_s)
             if step + 1 in asked:
                 made = spent.timed(lambda: box.call(forecaster.predict, horizon_s, series.step_s))
-                yield _checked(made, step + 1, horizon)
+                yield _checked(made, step + 1, horizon, series.step_s)
                 progress(step / origins[-1])
             spent.failed_fits += len(box.call(fitting.turn, forecaster))
     spent.turns, spent.fit_s = origins[-1], runner.spent_s
@@ -295,15 +296,16 @@ def _filled(values: Floats, known: NDArray[np.bool_]) -> Floats:
     return np.asarray(np.interp(at, at[known], values[known]), dtype=np.float64)
 
 
-def _checked(made: Forecast | None, readings: int, horizon: int) -> Forecast:
-    """The forecast, as long as it is one of so many steps. Raises _FailureError."""
+def _checked(made: Forecast | None, readings: int, horizon: int, step_s: float) -> Forecast:
+    """The forecast, as long as it is one of so many such steps. Raises _FailureError."""
     if made is None:
         raise _FailureError(f"said nothing after {readings} readings")
     wrong = no_forecast(made)
     if wrong is not None:
         raise _FailureError(f"{wrong} after {readings} readings")
-    if made.steps < horizon:
-        raise _FailureError(f"forecast {made.steps} steps where {horizon} were asked for")
+    if made.steps < horizon or not math.isclose(made.step_s, step_s):
+        found = f"{made.steps} steps of {made.step_s:g} s"
+        raise _FailureError(f"forecast {found} where {horizon} of {step_s:g} s were asked for")
     return made
 
 

@@ -141,7 +141,11 @@ def test_fits_are_made_whenever_they_are_asked_for_and_their_results_brought_bac
         ),
         (
             "    def predict(self, *_): return Forecast(np.ones((2, 9)), 60.0, 0.0, 'm')",
-            "9 steps where 10",
+            "9 steps of 60 s where 10 of 60 s",
+        ),
+        (
+            "    def predict(self, *_): return Forecast(np.ones((2, 10)), 1.0, 0.0, 'm')",
+            "10 steps of 1 s where 10 of 60 s",
         ),
     ],
 )
