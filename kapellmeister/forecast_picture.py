@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from controller.errors import ConfigurationError, MissingExtraError
-from simulators.backtest import Result, Series
+from simulators.backtest import Result
 from simulators.forecast_figures import ModelFigures
 from simulators.forecast_scores import Stated
+from simulators.series import Series
 
 CAME, BEFORE, SAID = "#222222", "#9aa3ad", "#3f6fb5"
 BANDS = ("rgba(63,111,181,0.30)", "rgba(63,111,181,0.14)")

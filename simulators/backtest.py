@@ -7,21 +7,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller import plugins
-from controller.errors import TraceError
 from controller.forecasting.fitting import Fitting, Inline
 from controller.forecasting.supervised import make_forecaster
 from controller.load import LoadTrace
 from controller.time_box import TimeBox
 from controller.untrusted import no_forecast
 from policies.forecast import Forecast
-from policies.observation import Missing, Reading, Value
 from simulators.forecast_figures import (
     Cost,
     ForecastReport,
@@ -30,79 +27,16 @@ from simulators.forecast_figures import (
     TraceFigures,
     model_figures,
 )
-from simulators.forecast_scores import QUANTILES, Score, Stated, Truth
+from simulators.forecast_scores import QUANTILES, Score, Stated
+from simulators.series import Series
 
 HORIZONS = (1, 10, 60)
 REFERENCE, PEER_REFERENCE = "last_value", "autoarima"
 LONGEST_CALL_S = 30.0
 """A forecaster's call that takes longer is broken off; a fit on this machine may be slow."""
-KNOWN_SHARE = 0.5
-"""Of the readings after an origin: with fewer there is little to hold a forecast against."""
-MOST_STEPS = 5_000_000
-GAP = Missing("a gap in the trace")
 Floats = NDArray[np.float64]
 Progress = Callable[[float], None]
 Made = TypeVar("Made")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
-    """A trace on its own regular grid; `values` of shape (steps,) hold only where `known`."""
-
-    name: str
-    step_s: float
-    values: Floats
-    known: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, trace: LoadTrace) -> Series:
-        """Of two readings on one point of the grid the later stays; points with none are gaps.
-
-        Raises TraceError for a trace of one reading, and for one whose times are so far apart
-        that nearly all of its grid would be a gap.
-        """
-        times_s = np.array(trace.time_s)
-        if times_s.size < 2:
-            raise TraceError(Path(trace.name), None, "one reading only", "give a longer trace")
-        step_s = float(np.median(np.diff(times_s)))
-        steps = round(trace.duration_s / step_s) + 1
-        if steps > MOST_STEPS:
-            why = f"{steps:,} steps of {step_s:g} s, most of them empty"
-            raise TraceError(Path(trace.name), None, why, "sort out the times")
-        values = np.zeros(steps)
-        known = np.zeros(steps, np.bool_)
-        for at, value in zip(np.rint(times_s / step_s).astype(int), trace.streams, strict=True):
-            values[at], known[at] = (0.0, False) if value is None else (value, True)
-        return cls(trace.name, step_s, values, known)
-
-    def reading(self, step: int) -> Reading:
-        """As a sensor would have given it."""
-        return Value(float(self.values[step])) if self.known[step] else GAP
-
-    def origins(self, count: int, horizon: int) -> tuple[int, ...]:
-        """After how many readings to forecast: evenly spread over the second half.
-
-        The last reading before an origin is known, and half of those within the horizon.
-        Raises TraceError for a trace that has no such point.
-        """
-        first, last = self.values.size // 2, self.values.size - horizon
-        seen = np.concatenate(([0], np.cumsum(self.known)))
-        points = np.arange(max(1, first), max(1, last + 1))
-        after = seen[np.minimum(points + horizon, seen.size - 1)] - seen[points]
-        able = points[self.known[points - 1] & (after >= KNOWN_SHARE * horizon)]
-        if not able.size:
-            why = f"too few of its {self.values.size} readings to forecast {horizon} steps"
-            remedy = "give a longer trace or a shorter --horizon"
-            raise TraceError(Path(self.name), None, why, remedy)
-        spread = np.linspace(0, able.size - 1, min(count, able.size))
-        return tuple(able[np.rint(spread).astype(int)].tolist())
-
-    def truth(self, origins: Sequence[int], horizon: int) -> Truth:
-        """What came after each origin."""
-        at = np.add.outer(np.array(origins), np.arange(horizon))
-        before = self.values[: origins[0]][self.known[: origins[0]]]
-        moved = np.abs(np.diff(before))
-        return Truth(self.values[at], self.known[at], float(moved.mean()) if moved.size else 0.0)
 
 
 class Peer(Protocol):

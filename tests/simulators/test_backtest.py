@@ -10,7 +10,8 @@ import pytest
 from controller.errors import ConfigurationError, PlugInError, TraceError
 from controller.load import LoadTrace
 from kapellmeister.forecast import backtest_of, forecast
-from simulators.backtest import BackTest, Series, backtest
+from simulators.backtest import BackTest, backtest
+from simulators.series import Series
 
 HEAD = """
 import numpy as np
