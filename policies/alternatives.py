@@ -6,23 +6,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policies import batching, threads
+from policies import batching, threads, vram
 from policies.diagnosis import Bottleneck
 from policies.knobs import AnyThreadClasses, Bounds, Choice, KnobValue, ThreadClasses
-from policies.nodes import RESERVE_SHARE, NodeModel
+from policies.nodes import RESERVE_SHARE, NodeLaw, Staffing, staffed
 from policies.observation import fresh
+from policies.outlook import TAIL, Outlook
 from policies.policy import Context
 from policies.proposal import Action, Effect, Expectation
 
-PEAK_QUANTILE = 0.99
-SHRINK_MARGIN = 1.1
-"""Fewer nodes must carry a tenth more than the peak, or noise at the edge would undo it."""
 PREEMPTED_MISS_RATE = 0.2
 """What other threads can cost audio that they pre-empt, whatever one interval says.
 
 Four spinners on two processors made static miss 1 to 17 % in successive seconds; an interval
 that saw the onset, or only a breach, would promise far too little.
 """
+WORTH_IT = 0.02
+"""Another setting must save this part of the cost, or noise at the edge would undo it."""
+UNEXPLAINED = 3.0
+"""More than so many times the misses that the model expects have another cause than the load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +39,88 @@ class Alternative:
     why_not: str = ""
 
 
-def alternatives(context: Context, model: NodeModel | None) -> Iterator[Alternative]:
-    """What helps against the diagnosed bottleneck, in its order; then what the load asks for.
+def remedies(context: Context, outlook: Outlook | None) -> Iterator[Alternative]:
+    """What helps against the diagnosed bottleneck, in its order.
 
-    `model` is what is known of the work of a stream. Whatever the plant lacks is left out.
+    Whatever the plant lacks is left out. Where a model says what load and settings come to,
+    batches and nodes are not turned for what one interval shows.
     """
+    modelled = ("batch_size", "nodes") if context.latency is not None else ()
     for knob in context.diagnosis.helpful_knobs:
-        if knob in context.knobs and knob in context.settings:
-            yield from _against_the_bottleneck(knob, context, model)
-    nodes = _nodes(context)
-    if nodes is not None and model is not None:
-        yield from _for_the_load(context, nodes, model)
+        if knob in context.knobs and knob in context.settings and knob not in modelled:
+            yield from _against_the_bottleneck(knob, context, outlook)
 
 
-def node_model(context: Context) -> NodeModel | None:
-    """The work of a stream as this interval shows it; None where it shows nothing."""
+def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
+    """Every other setting of the knobs that act at once, the cheapest first.
+
+    Each is valued with the nodes that it would need, and with what is missed by those in force.
+    """
+    now, bounds = _nodes(context), _bounds(context)
+    law = outlook.law(context.settings)
+    if context.latency is None or now is None or bounds is None or law is None:
+        return
+    cost = _cost(outlook, law, now, bounds)
+    valued = []
+    for knob, value, step in _other_settings(context):
+        other = outlook.law(context.settings.turned(knob, value))
+        if other is not None:
+            valued.append((_cost(outlook, other, now, bounds), step, knob, value, other))
+    for other_cost, step, knob, value, other in sorted(valued, key=lambda each: each[0]):
+        if other_cost > (1.0 - WORTH_IT) * cost:
+            yield Alternative(step, why_not=f"costs {other_cost:.2f} nodes against {cost:.2f} now")
+            continue
+        reason = (
+            f"{_expected(context, outlook)}; misses and nodes together cost "
+            f"{other_cost:.2f} nodes with {step} and {cost:.2f} as it is"
+        )
+        effect = _settings_effect(context, outlook, law, other, now)
+        yield Alternative(step, Action(knob, value, reason, effect))
+
+
+def resizing(context: Context, outlook: Outlook, wanted: Staffing) -> Alternative | None:
+    """The nodes that are cheapest; None where they are asked for already, or unknown."""
+    now, bounds, law = _nodes(context), _bounds(context), outlook.law(context.settings)
+    asked = _asked_for(context)
+    if now is None or bounds is None or law is None or wanted.nodes == asked:
+        return None
+    step = f"nodes_{wanted.nodes}"
+    if wanted.nodes < now and (why_not := _no_shrink(context, outlook, law, now)) is not None:
+        return Alternative(step, why_not=why_not)
+    before = staffed(law, outlook.peaks, outlook.price, asked)
+    reason = (
+        f"{_expected(context, outlook)}; {_figures(before)}, and {_figures(wanted)}: "
+        f"{wanted.cost:.2f} instead of {before.cost:.2f} nodes, misses included"
+    )
+    effect = law.effect(now, wanted.nodes, outlook.peaks.quantile(TAIL), missed(context))
+    return Alternative(step, Action("nodes", wanted.nodes, reason, effect))
+
+
+def share_per_stream(context: Context) -> float | None:
+    """The part of its time that a stream takes of a node, as this interval shows it."""
     busy = fresh(context.observation.get("audio.utilisation"))
     streams = fresh(context.observation.load)
-    if busy is None or streams is None:
+    if busy is None or streams is None or streams < 1 or busy <= 0.0:
         return None
-    return NodeModel.of(busy, streams, _nodes(context) or 1)
+    return busy / math.ceil(streams / (_nodes(context) or 1))
+
+
+def missed(context: Context) -> float:
+    """The miss rate of the interval, 0 where it is not known."""
+    return fresh(context.observation.miss_rate) or 0.0
 
 
 def _against_the_bottleneck(
-    knob: str, context: Context, model: NodeModel | None
+    knob: str, context: Context, outlook: Outlook | None
 ) -> Iterator[Alternative]:
     if knob == "thread_classes":
         yield from _thread_steps(context)
     elif knob == "batch_size":
         yield from _larger_batch(context)
+    elif knob == "vram_block_bytes":
+        yield from _smaller_blocks(context)
     elif knob == "nodes":
-        yield from _one_more_node(context, model)
+        yield from _one_more_node(context, outlook)
 
 
 def _thread_steps(context: Context) -> Iterator[Alternative]:
@@ -94,61 +147,97 @@ def _larger_batch(context: Context) -> Iterator[Alternative]:
     yield _relieving(context, "batch_size", value, f"batch_{value}", gain)
 
 
-def _one_more_node(context: Context, model: NodeModel | None) -> Iterator[Alternative]:
-    """Because the blocks themselves say so, whatever the model thinks."""
-    domain, now = context.knobs["nodes"].domain, _nodes(context)
-    if now is None or not isinstance(domain, Bounds):
+def _smaller_blocks(context: Context) -> Iterator[Alternative]:
+    """What is lost to fragmentation holds streams again."""
+    domain, now = context.knobs["vram_block_bytes"].domain, context.settings["vram_block_bytes"]
+    if not isinstance(domain, Choice) or not isinstance(now, int):
         return
-    if now >= domain.high:
+    value = vram.smaller(domain, now)
+    if value is None:
+        yield Alternative("smaller blocks", why_not="these are the smallest")
+        return
+    wasted = fresh(context.observation.get("gpu.fragmentation_share")) or 0.0
+    gain = f"blocks of {value} bytes waste less than the {wasted:.0%} that is lost now"
+    yield _relieving(context, "vram_block_bytes", value, f"block_{value}", gain)
+
+
+def _one_more_node(context: Context, outlook: Outlook | None) -> Iterator[Alternative]:
+    """Because the blocks themselves say so, whatever the model thinks."""
+    bounds, now = _bounds(context), _nodes(context)
+    if now is None or bounds is None:
+        return
+    if now >= bounds.high:
         yield Alternative("another node", why_not=f"there are {now} already, the most allowed")
         return
-    streams = fresh(context.observation.load)
+    law = None if outlook is None else outlook.law(context.settings)
     effect = _relief(context)
-    if model is not None and streams is not None:
-        effect = model.effect(now, now + 1, streams, _missed(context))
+    if law is not None and outlook is not None:
+        effect = law.effect(now, now + 1, outlook.load, missed(context))
     reason = f"{context.diagnosis.summary}; {now + 1} nodes share the work"
     yield Alternative(f"nodes_{now + 1}", Action("nodes", now + 1, reason, effect))
 
 
-def _for_the_load(context: Context, now: int, model: NodeModel) -> Iterator[Alternative]:
-    """As many nodes as the load and its forecast peak need; a missing load changes nothing.
-
-    Growing looks as far ahead as a node takes to come; shrinking, as far as the forecast does.
-    """
-    domain, streams = context.knobs["nodes"].domain, fresh(context.observation.load)
-    if not isinstance(domain, Bounds) or streams is None:
-        return
-    soon = max(streams, _forecast_peak(context, _lead_s(context)) or streams)
-    if now < min(model.needed(soon), domain.high):
-        yield _resized(context, model, streams, soon, now + 1)
-    elif now > domain.low and context.diagnosis.bottleneck is Bottleneck.NONE:
-        yield _one_node_fewer(context, model, streams, now)
-
-
-def _one_node_fewer(context: Context, model: NodeModel, streams: float, now: int) -> Alternative:
-    """Only where a forecast exists and fewer would carry its peak and the load now seen."""
-    step, peak = f"nodes_{now - 1}", _forecast_peak(context)
-    if peak is None:
-        return Alternative(step, why_not="nothing shrinks without a forecast of the load")
-    peak = max(streams, peak)
-    if model.needed(SHRINK_MARGIN * peak) >= now:
-        busy = model.utilisation(SHRINK_MARGIN * peak, now - 1)
-        return Alternative(step, why_not=f"could be {busy:.0%} busy at the peak of {peak:.0f}")
-    return _resized(context, model, streams, peak, now - 1)
+def _other_settings(context: Context) -> Iterator[tuple[str, KnobValue, str]]:
+    """One knob turned at a time, of those that act at once and may be turned."""
+    for knob in ("batch_size", "vram_block_bytes"):
+        found = context.knobs.get(knob)
+        if found is not None and isinstance(found.domain, Choice) and knob in context.settings:
+            for value in found.domain.others(context.settings[knob]):
+                yield knob, value, f"{knob} {value}"
+    if "thread_classes" in context.knobs and "thread_classes" in context.settings:
+        domain = context.knobs["thread_classes"].domain
+        now = context.settings["thread_classes"]
+        if isinstance(domain, AnyThreadClasses) and isinstance(now, ThreadClasses):
+            for step in threads.steps(domain, now, context.objective.priority):
+                yield "thread_classes", step.classes, step.name
 
 
-def _resized(
-    context: Context, model: NodeModel, streams: float, peak: float, after: int
-) -> Alternative:
-    now = context.settings.nodes
-    reason = (
-        f"{streams:.0f} {context.observation.load_unit} now and {peak:.0f} at the forecast peak "
-        f"keep {now} {'node' if now == 1 else 'nodes'} {model.utilisation(streams, now):.0%} and "
-        f"{model.utilisation(peak, now):.0%} busy; {model.needed(peak)} carry the peak with "
-        f"{RESERVE_SHARE:.0%} in reserve"
+def _cost(outlook: Outlook, law: NodeLaw, nodes: int, bounds: Bounds) -> float:
+    """Of the nodes that would be cheapest, and of what those in force miss until they come."""
+    later = outlook.needed(law, bounds.low, bounds.high).cost
+    now = staffed(law, outlook.peaks, outlook.price, nodes)
+    return later + now.cost - now.nodes
+
+
+def _settings_effect(
+    context: Context, outlook: Outlook, before: NodeLaw, after: NodeLaw, nodes: int
+) -> Effect:
+    loads = [outlook.peaks.quantile(TAIL) * k / 4.0 for k in range(9)]
+    return Effect(
+        "miss_rate",
+        "of the blocks",
+        tuple(
+            Expectation(
+                load,
+                float(after.miss_rate(load, nodes)),
+                max(missed(context), float(before.miss_rate(load, nodes))),
+            )
+            for load in loads
+        ),
     )
-    effect = model.effect(now, after, peak, _missed(context))
-    return Alternative(f"nodes_{after}", Action("nodes", after, reason, effect))
+
+
+def _no_shrink(context: Context, outlook: Outlook, law: NodeLaw, now: int) -> str | None:
+    """Nothing shrinks unseen, nor while more is missed than the load explains."""
+    if context.forecast is None and outlook.forecast_wanted:
+        return "nothing shrinks without a forecast of the load"
+    explained = UNEXPLAINED * float(law.miss_rate(outlook.load, now))
+    if missed(context) > max(outlook.target_miss_rate, explained):
+        return f"{missed(context):.2%} are missed, which the load does not explain"
+    return None
+
+
+def _expected(context: Context, outlook: Outlook) -> str:
+    median, high = outlook.peaks.quantile(0.5), outlook.peaks.quantile(TAIL)
+    return (
+        f"{outlook.load:.0f} {context.observation.load_unit} now, a peak of {median:.0f} expected "
+        f"until another node could serve, {high:.0f} one time in a hundred"
+    )
+
+
+def _figures(staffing: Staffing) -> str:
+    nodes = f"{staffing.nodes} node{'' if staffing.nodes == 1 else 's'}"
+    return f"{nodes} would miss {staffing.miss_rate:.3%}"
 
 
 def _relieving(context: Context, knob: str, value: KnobValue, step: str, gain: str) -> Alternative:
@@ -158,9 +247,9 @@ def _relieving(context: Context, knob: str, value: KnobValue, step: str, gain: s
 
 def _relief(context: Context) -> Effect:
     """The promise that what is missed now will not be, at whatever load."""
-    missed, target = _missed(context), context.objective.target_miss_rate
+    lost, target = missed(context), context.objective.target_miss_rate
     preempted = context.diagnosis.bottleneck is Bottleneck.PREEMPTION
-    unchanged = max(missed, PREEMPTED_MISS_RATE if preempted else target)
+    unchanged = max(lost, PREEMPTED_MISS_RATE if preempted else target)
     load = fresh(context.observation.load) or 0.0
     return Effect("miss_rate", "of the blocks", (Expectation(load, 0.0, unchanged),))
 
@@ -172,26 +261,19 @@ def _processors(context: Context) -> int:
     return nodes if busy is None else max(1, math.ceil(nodes * busy / (1.0 - RESERVE_SHARE)))
 
 
+def _bounds(context: Context) -> Bounds | None:
+    knob = context.knobs.get("nodes")
+    return knob.domain if knob is not None and isinstance(knob.domain, Bounds) else None
+
+
 def _nodes(context: Context) -> int | None:
     """Nodes in force; None where the plant has no such knob, or does not say."""
     nodes = context.settings.get("nodes")
     return nodes if "nodes" in context.knobs and isinstance(nodes, int) and nodes > 0 else None
 
 
-def _lead_s(context: Context) -> float:
-    """The time in which a node would arrive and settle."""
-    knob = context.knobs["nodes"]
-    return knob.delay_s + knob.settle_s
-
-
-def _forecast_peak(context: Context, window_s: float = math.inf) -> float | None:
-    """The peak within the window, at most the whole forecast; None without a forecast."""
-    forecast = context.forecast
-    if forecast is None:
-        return None
-    steps = min(window_s / forecast.step_s, forecast.steps)
-    return forecast.peak_quantile(PEAK_QUANTILE, max(1, round(steps)))
-
-
-def _missed(context: Context) -> float:
-    return fresh(context.observation.miss_rate) or 0.0
+def _asked_for(context: Context) -> int:
+    """Nodes asked for, those that have not come yet included."""
+    state = context.states.get("nodes")
+    requested = None if state is None else state.requested
+    return requested if isinstance(requested, int) else _nodes(context) or 1

@@ -1,20 +1,28 @@
-"""The conductor: turns the cheapest knob that helps, on evidence."""
+"""The conductor: turns all knobs together, each on evidence or on what is expected."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar, cast
 
-from policies.alternatives import Alternative, alternatives, node_model
+from policies.alternatives import Alternative, remedies, resizing, retunings, share_per_stream
 from policies.diagnosis import Bottleneck
-from policies.nodes import NodeModel
+from policies.headroom import Headroom
+from policies.knobs import Bounds
+from policies.nodes import Staffing, staffed
+from policies.observation import fresh
+from policies.outlook import Outlook, corrected, lead_s, look_out
 from policies.policy import Context, State
 from policies.proposal import Action, Proposal, Verdict
 
 RETRY_AFTER_S = 600.0
 """How long a step that did not help is left alone while the evidence stays the same."""
+WEIGH_EVERY_S = 60.0
+"""How often other settings are weighed while nothing presses."""
 WITHOUT_SUCCESS = (Verdict.FELL_SHORT, Verdict.ROLLED_BACK, Verdict.REFUSED)
+SMOOTHING = 0.2
+"""Weight of one more measurement of what a stream takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,70 +31,184 @@ class _Memory:
 
     `step_of` names the last step taken with each knob; `spent` when a step did not help, was
     undone or refused. A step's key joins the bottleneck and what was done: another bottleneck
-    is other evidence. `share_per_stream` is the work of a stream when it was last measured.
+    is other evidence. `share_per_stream` is the work of a stream as it was measured, and
+    `streams_factor` how a node compares with the model of the pipeline. `wanted` are the node
+    counts of the lead window so far, as [time, nodes], the highest first.
     """
 
     step_of: Mapping[str, str] = field(default_factory=dict)
     spent: Mapping[str, float] = field(default_factory=dict)
     share_per_stream: float | None = None
-
-    @property
-    def model(self) -> NodeModel | None:
-        """The work of a stream, as far as it is known."""
-        return None if self.share_per_stream is None else NodeModel(self.share_per_stream)
+    streams_factor: float = 1.0
+    wanted: tuple[tuple[float, int], ...] = ()
+    weighed_at_s: float | None = None
 
 
 class Conductor:
-    """Asks what holds the blocks up, and takes the cheapest step against it.
+    """Asks what holds the blocks up and what is to come, and takes the cheapest step.
 
-    It begins with every knob as found and earns each change by a diagnosis. A step that did
-    not bring what it promised is not repeated on the same evidence; one that did is kept.
-    The node count also follows the load: up with the forecast's peak, down only when one
-    node fewer would carry the load now seen and the peak as well.
+    Three questions, in this order: what helps against the bottleneck that is diagnosed; which
+    setting of the knobs that act at once would be cheaper; and how many nodes are cheapest for
+    the peak that may come before another could serve. Of the steps that are open it takes one
+    on each resource, so that what comes of it has one cause. A step that did not bring what it
+    promised is not repeated on the same evidence. Nodes leave once none of the decisions of a
+    lead window has wanted them. `predictive` 0 leaves the forecast out.
     """
 
-    name = "conductor"
-    looks_back_s: ClassVar[float] = 7200.0
+    name: ClassVar[str] = "conductor"
+    looks_back_s: ClassVar[float] = 3 * 86_400.0
+    turns: ClassVar[frozenset[str] | None] = None
+    """The knobs that it may turn; None: all."""
+
+    def __init__(self, predictive: float = 1.0) -> None:
+        self._predictive = bool(predictive)
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
-        """Propose at most one action, so that what comes of it has one cause."""
+        """Propose at most one action on each resource."""
+        context = self._restricted(context)
+        headroom = Headroom.recall(state.get("headroom") if isinstance(state, dict) else None)
         memory = _learn(_recall(state), context)
-        action, step, rejected = _choose(context, memory)
-        if action is None:
-            return Proposal((), _why_nothing(context, rejected), rejected), _plain(memory)
-        step_of = {**memory.step_of, action.knob: _key(context, step)}
-        return Proposal((action,), rejected=rejected), _plain(replace(memory, step_of=step_of))
+        load, missed = fresh(context.observation.load), fresh(context.observation.miss_rate)
+        headroom.see(context.time_s, load, missed)
+        outlook = look_out(
+            context,
+            headroom,
+            memory.share_per_stream,
+            memory.streams_factor,
+            predictive=self._predictive,
+        )
+        choice = _Choice(context, memory)
+        choice.take(remedies(context, outlook))
+        if outlook is not None:
+            memory = _foresee(choice, context, outlook, memory)
+        memory = replace(memory, step_of={**memory.step_of, **choice.step_of})
+        return choice.proposal(), _plain(memory, headroom)
+
+    def _restricted(self, context: Context) -> Context:
+        if self.turns is None:
+            return context
+        knobs = {knob: each for knob, each in context.knobs.items() if knob in self.turns}
+        return replace(context, knobs=knobs)
 
 
-def _choose(context: Context, memory: _Memory) -> tuple[Action | None, str, tuple[str, ...]]:
-    """The first alternative that nothing speaks against, its step, and why not the others."""
-    action, step, rejected = None, "", dict[str, str]()
-    for each in alternatives(context, memory.model):
-        objection = _objection(each, context, memory)
-        if objection is None and action is None:
-            action, step = each.action, each.step
-        elif each.step != step:
-            rejected.setdefault(each.step, objection or f"{step} comes first and is judged first")
-    return action, step, tuple(f"{name}: {why_not}" for name, why_not in rejected.items())
+class Nodes(Conductor):
+    """The conductor, turning the node count alone."""
+
+    name = "nodes"
+    turns = frozenset({"nodes"})
 
 
-def _objection(each: Alternative, context: Context, memory: _Memory) -> str | None:
-    if each.action is None:
-        return each.why_not
-    if each.action.knob in context.unavailable:
-        return context.unavailable[each.action.knob]
-    spent_at_s = memory.spent.get(_key(context, each.step))
-    if spent_at_s is not None:
-        ago_s = context.time_s - spent_at_s
-        return f"tried {ago_s:.0f} s ago on the same evidence, without success"
-    return None
+class Batching(Conductor):
+    """The conductor, turning the batch size alone."""
+
+    name = "batching"
+    turns = frozenset({"batch_size"})
 
 
-def _why_nothing(context: Context, rejected: tuple[str, ...]) -> str:
-    summary = context.diagnosis.summary
-    if context.diagnosis.bottleneck is Bottleneck.NONE or not rejected:
-        return summary
-    return f"{summary}; no step against it is open now"
+class Threads(Conductor):
+    """The conductor, turning the thread classes alone."""
+
+    name = "threads"
+    turns = frozenset({"thread_classes"})
+
+
+class Vram(Conductor):
+    """The conductor, turning the size of memory blocks alone."""
+
+    name = "vram"
+    turns = frozenset({"vram_block_bytes"})
+
+
+class _Choice:
+    """Collects at most one step on each resource, and why the others were not taken."""
+
+    def __init__(self, context: Context, memory: _Memory) -> None:
+        self._context = context
+        self._memory = memory
+        self._actions: list[Action] = []
+        self._rejected: dict[str, str] = {}
+        self.step_of: dict[str, str] = {}
+
+    def take(self, group: Iterable[Alternative]) -> None:
+        """Take the first step of a group that nothing speaks against."""
+        taken: str | None = None
+        for each in group:
+            objection = self._objection(each)
+            if objection is None and taken is not None:
+                objection = f"{taken} comes first and is judged first"
+            if objection is not None:
+                self._rejected.setdefault(each.step, objection)
+            elif each.action is not None and self._is_free(each.action):
+                taken = each.step
+                self._actions.append(each.action)
+                self.step_of[each.action.knob] = _key(self._context, each.step)
+            else:
+                why_not = "another step on the same resource comes first"
+                self._rejected.setdefault(each.step, why_not)
+
+    def proposal(self) -> Proposal:
+        """What was taken, or why nothing was."""
+        rejected = tuple(f"{name}: {why_not}" for name, why_not in self._rejected.items())
+        if self._actions:
+            return Proposal(tuple(self._actions), rejected=rejected)
+        summary = self._context.diagnosis.summary
+        if self._context.diagnosis.bottleneck is not Bottleneck.NONE and rejected:
+            summary = f"{summary}; no step against it is open now"
+        return Proposal(reason=summary, rejected=rejected)
+
+    def _is_free(self, action: Action) -> bool:
+        knobs = self._context.knobs
+        taken = {knobs[each.knob].resource for each in self._actions}
+        return knobs[action.knob].resource not in taken
+
+    def _objection(self, each: Alternative) -> str | None:
+        if each.action is None:
+            return each.why_not
+        knob = each.action.knob
+        if knob in self._context.unavailable:
+            return self._context.unavailable[knob]
+        spent_at_s = self._memory.spent.get(_key(self._context, each.step))
+        if spent_at_s is not None:
+            ago_s = self._context.time_s - spent_at_s
+            return f"tried {ago_s:.0f} s ago on the same evidence, without success"
+        return None
+
+
+def _foresee(choice: _Choice, context: Context, outlook: Outlook, memory: _Memory) -> _Memory:
+    """Weigh the knobs that act at once now and then, and the nodes each time."""
+    staffing = _staffing(context, outlook)
+    pressed = staffing is None or staffing.miss_rate > outlook.target_miss_rate
+    weighed_at_s = memory.weighed_at_s
+    if weighed_at_s is None or pressed or context.time_s - weighed_at_s >= WEIGH_EVERY_S:
+        choice.take(retunings(context, outlook))
+        weighed_at_s = context.time_s
+    if staffing is None:
+        return replace(memory, weighed_at_s=weighed_at_s)
+    wanted = _wanted(
+        memory.wanted, context.time_s - lead_s(context), (context.time_s, staffing.nodes)
+    )
+    held, law = wanted[0][1], outlook.law(context.settings)
+    if law is not None and held != staffing.nodes:
+        staffing = staffed(law, outlook.peaks, outlook.price, held)
+    resized = resizing(context, outlook, staffing)
+    choice.take(() if resized is None else (resized,))
+    return replace(memory, weighed_at_s=weighed_at_s, wanted=wanted)
+
+
+def _staffing(context: Context, outlook: Outlook) -> Staffing | None:
+    """The nodes that are cheapest; None on a plant without nodes to turn."""
+    knob, law = context.knobs.get("nodes"), outlook.law(context.settings)
+    if knob is None or not isinstance(knob.domain, Bounds) or law is None:
+        return None
+    return outlook.needed(law, knob.domain.low, knob.domain.high)
+
+
+def _wanted(
+    before: tuple[tuple[float, int], ...], since_s: float, now: tuple[float, int]
+) -> tuple[tuple[float, int], ...]:
+    """Counts that none after them exceeds, so that the first is the highest of the window."""
+    kept = [each for each in before if since_s < each[0] <= now[0] and each[1] > now[1]]
+    return (*kept, now)
 
 
 def _learn(memory: _Memory, context: Context) -> _Memory:
@@ -100,9 +222,15 @@ def _learn(memory: _Memory, context: Context) -> _Memory:
         key = memory.step_of.get(verified.knob)
         if key is not None and verified.verdict in WITHOUT_SUCCESS:
             spent[key] = context.time_s
-    measured = node_model(context)
-    share = memory.share_per_stream if measured is None else measured.share_per_stream
-    return _Memory(memory.step_of, spent, share)
+    share, measured = memory.share_per_stream, share_per_stream(context)
+    if measured is not None:
+        share = measured if share is None else share + SMOOTHING * (measured - share)
+    return replace(
+        memory,
+        spent=spent,
+        share_per_stream=share,
+        streams_factor=corrected(memory.streams_factor, context),
+    )
 
 
 def _key(context: Context, step: str) -> str:
@@ -113,11 +241,17 @@ def _recall(state: State) -> _Memory:
     """The memory of an earlier decision; a fresh one where the state is none of ours."""
     if not isinstance(state, dict):
         return _Memory()
-    step_of, spent, share = (state.get(name) for name in _Memory.__dataclass_fields__)
+    step_of, spent, share = (state.get(name) for name in ("step_of", "spent", "share_per_stream"))
+    factor, wanted, weighed = (
+        state.get(name) for name in ("streams_factor", "wanted", "weighed_at_s")
+    )
     return _Memory(
         {key: each for key, each in _items(step_of) if isinstance(each, str)},
         {key: each for key, each in _items(spent) if isinstance(each, int | float)},
         share if isinstance(share, float) and share > 0.0 else None,
+        factor if isinstance(factor, float) and factor > 0.0 else 1.0,
+        tuple(_pairs(wanted)),
+        weighed if isinstance(weighed, int | float) else None,
     )
 
 
@@ -125,5 +259,11 @@ def _items(state: State) -> list[tuple[str, State]]:
     return list(state.items()) if isinstance(state, dict) else []
 
 
-def _plain(memory: _Memory) -> State:
-    return cast(State, asdict(memory))
+def _pairs(state: State) -> list[tuple[float, int]]:
+    found = cast(list[tuple[float, int]], state if isinstance(state, list) else [])
+    return [(float(time_s), int(nodes)) for time_s, nodes in found]
+
+
+def _plain(memory: _Memory, headroom: Headroom) -> State:
+    plain = asdict(memory) | {"wanted": [list(each) for each in memory.wanted]}
+    return cast(State, plain | {"headroom": headroom.plain()})

@@ -29,6 +29,8 @@ MISSES_HALF_LIFE_S = 2 * 86_400.0
 MISSES_PRIOR_S = 86_400.0
 """So long misses on target are believed in before any were seen."""
 PRICE_RANGE = (0.5, 10.0)
+UNFORECAST_SHARE = 0.05
+"""The spread of a load that nobody forecasts, as a part of it."""
 MOST_WEIGHT = 1e12
 
 Floats = NDArray[np.float64]
@@ -90,10 +92,13 @@ class Headroom:
         if miss_rate is not None:
             self.missed += miss_rate * load * elapsed_s
             self.submitted += load * elapsed_s
-        self._follow(time_s, load, elapsed_s)
+        self._follow(time_s, load)
 
-    def expect(self, forecast: Forecast, load: float, window_s: float) -> Peaks:
-        """What the peak over the window may be; how it comes out will be learned."""
+    def expect(self, forecast: Forecast | None, load: float, window_s: float) -> Peaks:
+        """What the peak over the window may be; how it comes out will be learned.
+
+        Without a forecast the load is expected to stay. Never is less expected than now.
+        """
         median, spread = _summary(forecast, load, window_s)
         last_end_s = self.windows[-1][0] if self.windows else -math.inf
         time_s = self.now_s or 0.0
@@ -102,7 +107,7 @@ class Headroom:
         bins = np.array([int(each) for each in self.errors] + list(PRIOR), dtype=np.float64)
         prior = PRIOR_S / max(window_s / OPEN_WINDOWS, 1.0) * self.weight
         counts = np.array([*self.errors.values(), *(prior * each for each in PRIOR.values())])
-        loads = np.maximum(median + spread * np.sinh(bins / BINS_PER_UNIT), 0.0)
+        loads = np.maximum(median + spread * np.sinh(bins / BINS_PER_UNIT), load)
         return Peaks(loads, counts / counts.sum())
 
     def price(self, target_miss_rate: float, streams_per_node: float) -> float:
@@ -126,7 +131,7 @@ class Headroom:
             self.errors = {bin_: each / self.weight for bin_, each in self.errors.items()}
             self.weight = 1.0
 
-    def _follow(self, time_s: float, load: float, elapsed_s: float) -> None:
+    def _follow(self, time_s: float, load: float) -> None:
         for window in self.windows:
             window[3] = max(window[3], load)
         while self.windows and self.windows[0][0] <= time_s + 1e-6:
@@ -135,8 +140,11 @@ class Headroom:
             self.errors[bin_] = self.errors.get(bin_, 0.0) + self.weight
 
 
-def _summary(forecast: Forecast, load: float, window_s: float) -> tuple[float, float]:
+def _summary(forecast: Forecast | None, load: float, window_s: float) -> tuple[float, float]:
     """Median of the peak over the window, and its spread: at least that of births and deaths."""
+    least = 0.5 * math.sqrt(max(load, 1.0))
+    if forecast is None:
+        return load, max(least, UNFORECAST_SHARE * load)
     steps = max(1, min(forecast.steps, round(window_s / forecast.step_s)))
     median, high = forecast.peak_quantiles((0.5, 0.9), steps)
-    return median, max(high - median, 0.5 * math.sqrt(max(load, 1.0)))
+    return median, max(high - median, least)

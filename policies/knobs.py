@@ -96,6 +96,12 @@ class Choice:
         """Whether the value is among those named."""
         return value in self.values
 
+    def others(self, value: KnobValue) -> tuple[KnobValue, ...]:
+        """The values other than this one, the nearest first."""
+        here = self.values.index(value) if value in self.values else 0
+        places = sorted(range(len(self.values)), key=lambda place: abs(place - here))
+        return tuple(self.values[place] for place in places if self.values[place] != value)
+
     def __str__(self) -> str:
         return "one of " + ", ".join(map(str, self.values))
 

@@ -28,6 +28,7 @@ from controller.plain import JsonValue
 from controller.tick import Tick
 from controller.verification import Verifier
 from policies.diagnosis import Bottleneck, Diagnosis
+from policies.knobs import Settings
 from policies.latency import Calibration
 from policies.objective import Objective, Prices
 from policies.policy import Policy
@@ -53,6 +54,8 @@ SHARE_OF_A_NODE_SPARE = 2
 """The most nodes a simulation allows, as a multiple of what the peak needs."""
 BATCH_SIZE = 16
 """What every simulation begins with; who turns only nodes, and the oracle, keep it."""
+VRAM_BLOCK_BYTES = 1 << 17
+"""Likewise."""
 UNDIAGNOSED = Diagnosis(Bottleneck.NONE, "the policy looks at no diagnosis")
 START_LAW = -3
 """What a draw is for: the start-up times of nodes."""
@@ -279,6 +282,7 @@ def make_plant(simulation: Simulation, load: Load) -> SimulatedPlant:
         start_s=simulation.node_start_s,
         seed=simulation.seed,
         batch_size=BATCH_SIZE,
+        vram_block_bytes=VRAM_BLOCK_BYTES,
         knobs=simulation.knobs,
         faults=simulation.faults,
         telemetry_delay=simulation.telemetry_delay,
@@ -305,7 +309,8 @@ def interval_level(calibration: Calibration) -> IntervalLevel:
 @lru_cache(maxsize=16)
 def latency_model(calibration: Calibration) -> IntervalLatency:
     """What policies are told of a pipeline."""
-    return IntervalLatency(interval_level(calibration), calibration, BATCH_SIZE)
+    found = Settings.of({"batch_size": BATCH_SIZE, "vram_block_bytes": VRAM_BLOCK_BYTES})
+    return IntervalLatency(interval_level(calibration), calibration, found)
 
 
 def node_capacity(calibration: Calibration, batch_size: int, target_miss_rate: float) -> int:
