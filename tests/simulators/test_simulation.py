@@ -124,6 +124,20 @@ def test_a_policy_that_never_returns_is_broken_off(tmp_path, monkeypatch):
     assert time.monotonic() - started_s < 15.0
 
 
+def test_a_forecaster_that_fails_is_stood_in_for_and_the_simulation_goes_on(tmp_path):
+    broken = tmp_path / "broken.py"
+    broken.write_text(
+        "from controller.forecasting.last_value import LastValue\n"
+        "class Broken(LastValue):\n"
+        "    name = 'broken'\n"
+        "    def predict(self, *_): raise ValueError('no idea')\n"
+    )
+    report = simulate(Simulation("conductor", QUARTER, forecaster=f"{broken}:Broken")).report
+    words = "forecaster broken raised ValueError('no idea'); last value stands in for it"
+    assert report.alarms[words] == 2
+    assert report.miss_rate < 0.1
+
+
 def test_a_policy_that_does_not_exist_names_those_that_do():
     with pytest.raises(PlugInError, match="target_tracking"):
         simulate(Simulation("hpaa", DAY))
