@@ -25,6 +25,8 @@ from simulators.level import Work
 GRID_MS = 0.02
 TOLERANCE = 1e-8
 MOST_OVERLOAD = 1.5
+NEARLY_ALL = 0.99
+"""A node that misses so much of its blocks may as well miss them all: nobody plans for it."""
 EXTRAPOLATE_EVERY = 6
 MOST_PERIODS = 500
 """More than that the carry-over of an overloaded node does not need to settle."""
@@ -68,12 +70,12 @@ class IntervalLevel:
     def miss_rates(self, streams_max: int, batch_size: int) -> Floats:
         """Miss rate of a node by its streams, from 0 to `streams_max`, in the quiet regime.
 
-        It never falls with the streams. Where one node misses everything, so do fuller ones.
+        It never falls with the streams. Where one node misses nearly all, fuller ones miss all.
         """
         rates = np.ones(streams_max + 1)
         for streams in range(streams_max + 1):
             rates[streams] = self.law(quiet_work(streams, batch_size)).miss_rate
-            if rates[streams] > 1.0 - 1e-6:
+            if rates[streams] > NEARLY_ALL:
                 break
         return np.maximum.accumulate(rates)
 
