@@ -132,10 +132,11 @@ def test_a_forecaster_that_fails_is_stood_in_for_and_the_simulation_goes_on(tmp_
         "    name = 'broken'\n"
         "    def predict(self, *_): raise ValueError('no idea')\n"
     )
-    report = simulate(Simulation("conductor", QUARTER, forecaster=f"{broken}:Broken")).report
+    idle = written(tmp_path, "return Proposal(), None")
+    report = simulate(Simulation(idle, QUARTER, forecaster=f"{broken}:Broken")).report
     words = "forecaster broken raised ValueError('no idea'); last value stands in for it"
     assert report.alarms[words] == 2
-    assert report.miss_rate < 0.1
+    assert report.simulated_s == 16_200.0
 
 
 def test_a_policy_that_does_not_exist_names_those_that_do():
