@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
@@ -30,13 +30,14 @@ from simulators.faults import Schedule
 from simulators.level import Work
 from simulators.load import Load
 from simulators.memory import Memory
-from simulators.service import NO_SERVICE, Groups, Server, Service
+from simulators.service import NO_PERFORMANCE, Groups, Performance, Server
 
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
 VRAM_BLOCK_BYTES = tuple(1 << k for k in range(14, 23))
 CONTENTION, TELEMETRY = -1, -2
 """What a draw is for: no two kinds of noise share their draws."""
 NOBODY = Groups()
+NO_BLOCKS = BlockCounts()
 GAP = Missing("a gap in the trace")
 Counts = tuple[int, int, int, int]
 """Of the nodes with a stream more than the others those in the quiet and in the contended
@@ -78,15 +79,9 @@ class Truth:
     paid: int = 0
     batch_size: int = 0
     periods: int = 0
-    lost: int = 0
-    service: Service = NO_SERVICE
+    counts: BlockCounts = NO_BLOCKS
+    performance: Performance = NO_PERFORMANCE
     memory: Memory | None = None
-
-    @property
-    def counts(self) -> BlockCounts:
-        """The blocks of the step by outcome."""
-        service = self.service
-        return BlockCounts(service.blocks - service.missed, service.missed, 0, self.lost)
 
 
 class SimulatedPlant:
@@ -182,10 +177,11 @@ class SimulatedPlant:
         if memory is not None:
             placed = min(streams, memory.fitting * len(serving))
         groups, ordered = self._shared(placed, serving, begun_s, conditions)
-        service = self._server.serve(groups, ordered, periods, first, self._world.seed)
-        cut_off = round((service.blocks - service.missed) * conditions.lost_share)
-        if cut_off:
-            service = replace(service, blocks=service.blocks - cut_off)
+        blocks, missed, performance = self._server.serve(
+            groups, ordered, periods, first, self._world.seed
+        )
+        cut_off = round((blocks - missed) * conditions.lost_share)
+        lost = (streams - placed) * periods + cut_off
         self._set("nodes", self._cluster.reached(ended_s))
         return Truth(
             streams=streams,
@@ -193,8 +189,8 @@ class SimulatedPlant:
             paid=self._cluster.paid(begun_s),
             batch_size=self._batch_size,
             periods=periods,
-            lost=(streams - placed) * periods + cut_off,
-            service=service,
+            counts=BlockCounts(blocks - cut_off - missed, missed, 0, lost),
+            performance=performance,
             memory=memory,
         )
 
@@ -279,13 +275,12 @@ class SimulatedPlant:
     def _seen(self, ended_s: float, conditions: Conditions) -> Observation:
         """What perfect telemetry would report."""
         truth, known = self.last, bool(self._load.known[self._step])
-        performance = truth.service.performance
         return Observation(
             time_s=ended_s + conditions.clock_offset_s,
             interval_s=self._load.step_s,
             load=_count(truth.streams) if known else GAP,
             blocks=truth.counts if known else None,
-            latency=performance.latency,
+            latency=truth.performance.latency,
             readings=MappingProxyType(self._readings(truth)),
         )
 
@@ -293,8 +288,8 @@ class SimulatedPlant:
         readings: dict[str, Reading] = {
             "nodes.ready": _count(truth.ready),
             "nodes.starting": _count(max(0, self._cluster.wanted - truth.ready)),
-            "nodes.utilisation": truth.service.performance.utilisation,
-            "audio.utilisation": truth.service.performance.busiest,
+            "nodes.utilisation": truth.performance.utilisation,
+            "audio.utilisation": truth.performance.busiest,
         }
         if truth.memory is not None:
             arrivals = truth.streams

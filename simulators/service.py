@@ -39,16 +39,9 @@ NO_PERFORMANCE = Performance(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Service:
-    """Blocks and misses of an interval, and how the nodes did."""
-
-    blocks: int
-    missed: int
-    performance: Performance
-
-
-NO_SERVICE = Service(0, 0, NO_PERFORMANCE)
+Service = tuple[int, int, Performance]
+"""Blocks and misses of an interval, and how the nodes did."""
+NO_SERVICE: Service = (0, 0, NO_PERFORMANCE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +114,7 @@ class IntervalServer:
             mixture = self._mixtures[groups] = _Mixture.of(laws)
         blocks = mixture.blocks * periods
         missed = int(mixture.missed * periods + uniform(seed, 0, first_period, 0))
-        return Service(blocks, min(missed, blocks), mixture.performance)
+        return blocks, min(missed, blocks), mixture.performance
 
 
 class BlockServer:
@@ -158,7 +151,7 @@ class BlockServer:
             busiest=Value(max(busy)),
             histogram=histogram,
         )
-        return Service(blocks, missed, performance)
+        return blocks, missed, performance
 
 
 def quantiles(histogram: NDArray[np.int64]) -> tuple[float, float, float, float] | None:

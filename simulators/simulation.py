@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -60,6 +62,7 @@ UNDIAGNOSED = Diagnosis(Bottleneck.NONE, "the policy looks at no diagnosis")
 START_LAW = -3
 """What a draw is for: the start-up times of nodes."""
 PROGRESS_EVERY = 200
+OBJECTS_A_COLLECTION = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +244,19 @@ def run(
 ) -> Timeline:
     """Play the whole load, warm-up included; `progress` is told the part that is done."""
     policy = TimeBoxed(make_policy(simulation.policy, simulation.constants))
-    with policy:
+    with policy, _rare_collections():
         return _run(simulation, load, policy, progress)
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """A tick leaves no cycles behind, so that to look for them as often as usual is a waste."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(OBJECTS_A_COLLECTION, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _run(

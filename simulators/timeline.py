@@ -77,14 +77,14 @@ class Timeline:
             self._note_latencies(truth)
 
     def _note(self, step: int, truth: Truth) -> None:
-        service = truth.service
+        counts = truth.counts
         self.ready[step] = truth.ready
         self.paid[step] = truth.paid
         self.batch_size[step] = truth.batch_size
-        self.on_time[step] = service.blocks - service.missed
-        self.late[step] = service.missed
-        self.lost[step] = truth.lost
-        p99_ms = service.performance.latency.p99_ms
+        self.on_time[step] = counts.on_time
+        self.late[step] = counts.late
+        self.lost[step] = counts.lost
+        p99_ms = truth.performance.latency.p99_ms
         if isinstance(p99_ms, Value):
             self.p99_ms[step] = p99_ms.value
 
@@ -128,7 +128,7 @@ class Timeline:
         return float(p50), float(p95), float(p99), float(most)
 
     def _note_latencies(self, truth: Truth) -> None:
-        performance = truth.service.performance
+        performance = truth.performance
         for law, blocks in performance.laws:
             self.laws[law] = self.laws.get(law, 0) + blocks * truth.periods
         if performance.histogram is not None:
