@@ -57,13 +57,12 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
     Each is valued with the nodes that it would need, and with what is missed by those in force.
     """
     now, bounds = _nodes(context), _bounds(context)
-    law = outlook.law(context.settings)
-    if context.latency is None or now is None or bounds is None or law is None:
+    if outlook.latency is None or now is None or bounds is None:
         return
-    cost = _cost(outlook, law, now, bounds)
+    cost = _cost(outlook, outlook.law, now, bounds)
     valued = []
     for knob, value, step in _other_settings(context):
-        other = outlook.law(context.settings.turned(knob, value))
+        other = outlook.law_with(context.settings.turned(knob, value))
         if other is not None:
             valued.append((_cost(outlook, other, now, bounds), step, knob, value, other))
     for other_cost, step, knob, value, other in sorted(valued, key=lambda each: each[0]):
@@ -74,26 +73,27 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
             f"{_expected(context, outlook)}; misses and nodes together cost "
             f"{other_cost:.2f} nodes with {step} and {cost:.2f} as it is"
         )
-        effect = _settings_effect(context, outlook, law, other, now)
+        effect = _settings_effect(context, outlook, other, now)
         yield Alternative(step, Action(knob, value, reason, effect))
 
 
-def resizing(context: Context, outlook: Outlook, wanted: Staffing) -> Alternative | None:
-    """The nodes that are cheapest; None where they are asked for already, or unknown."""
-    now, bounds, law = _nodes(context), _bounds(context), outlook.law(context.settings)
-    asked = _asked_for(context)
-    if now is None or bounds is None or law is None or wanted.nodes == asked:
+def resizing(context: Context, outlook: Outlook, nodes: int) -> Alternative | None:
+    """So many nodes, where they are not asked for already."""
+    now, asked = _nodes(context), _asked_for(context)
+    if now is None or nodes == asked:
         return None
-    step = f"nodes_{wanted.nodes}"
-    if wanted.nodes < now and (why_not := _no_shrink(context, outlook, law, now)) is not None:
+    step = f"nodes_{nodes}"
+    if nodes < now and (why_not := _no_shrink(context, outlook, now)) is not None:
         return Alternative(step, why_not=why_not)
-    before = staffed(law, outlook.peaks, outlook.price, asked)
-    reason = (
-        f"{_expected(context, outlook)}; {_figures(before)}, and {_figures(wanted)}: "
-        f"{wanted.cost:.2f} instead of {before.cost:.2f} nodes, misses included"
+    before, after = (
+        staffed(outlook.law, outlook.peaks, outlook.price, count) for count in (asked, nodes)
     )
-    effect = law.effect(now, wanted.nodes, outlook.peaks.quantile(TAIL), missed(context))
-    return Alternative(step, Action("nodes", wanted.nodes, reason, effect))
+    reason = (
+        f"{_expected(context, outlook)}; {_figures(before)}, and {_figures(after)}: "
+        f"{after.cost:.2f} instead of {before.cost:.2f} nodes, misses included"
+    )
+    effect = outlook.law.effect(now, nodes, outlook.peaks.quantile(TAIL), missed(context))
+    return Alternative(step, Action("nodes", nodes, reason, effect))
 
 
 def share_per_stream(context: Context) -> float | None:
@@ -169,10 +169,9 @@ def _one_more_node(context: Context, outlook: Outlook | None) -> Iterator[Altern
     if now >= bounds.high:
         yield Alternative("another node", why_not=f"there are {now} already, the most allowed")
         return
-    law = None if outlook is None else outlook.law(context.settings)
     effect = _relief(context)
-    if law is not None and outlook is not None:
-        effect = law.effect(now, now + 1, outlook.load, missed(context))
+    if outlook is not None:
+        effect = outlook.law.effect(now, now + 1, outlook.load, missed(context))
     reason = f"{context.diagnosis.summary}; {now + 1} nodes share the work"
     yield Alternative(f"nodes_{now + 1}", Action("nodes", now + 1, reason, effect))
 
@@ -199,9 +198,7 @@ def _cost(outlook: Outlook, law: NodeLaw, nodes: int, bounds: Bounds) -> float:
     return later + now.cost - now.nodes
 
 
-def _settings_effect(
-    context: Context, outlook: Outlook, before: NodeLaw, after: NodeLaw, nodes: int
-) -> Effect:
+def _settings_effect(context: Context, outlook: Outlook, after: NodeLaw, nodes: int) -> Effect:
     loads = [outlook.peaks.quantile(TAIL) * k / 4.0 for k in range(9)]
     return Effect(
         "miss_rate",
@@ -210,18 +207,18 @@ def _settings_effect(
             Expectation(
                 load,
                 float(after.miss_rate(load, nodes)),
-                max(missed(context), float(before.miss_rate(load, nodes))),
+                max(missed(context), float(outlook.law.miss_rate(load, nodes))),
             )
             for load in loads
         ),
     )
 
 
-def _no_shrink(context: Context, outlook: Outlook, law: NodeLaw, now: int) -> str | None:
+def _no_shrink(context: Context, outlook: Outlook, now: int) -> str | None:
     """Nothing shrinks unseen, nor while more is missed than the load explains."""
     if context.forecast is None and outlook.forecast_wanted:
         return "nothing shrinks without a forecast of the load"
-    explained = UNEXPLAINED * float(law.miss_rate(outlook.load, now))
+    explained = UNEXPLAINED * float(outlook.law.miss_rate(outlook.load, now))
     if missed(context) > max(outlook.target_miss_rate, explained):
         return f"{missed(context):.2%} are missed, which the load does not explain"
     return None

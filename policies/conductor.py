@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, cast
 
 from policies.alternatives import Alternative, remedies, resizing, retunings, share_per_stream
 from policies.diagnosis import Bottleneck
 from policies.headroom import Headroom
 from policies.knobs import Bounds
-from policies.nodes import Staffing, staffed
+from policies.nodes import Staffing
 from policies.observation import fresh
 from policies.outlook import Outlook, corrected, lead_s, look_out
 from policies.policy import Context, State
@@ -177,30 +177,26 @@ class _Choice:
 def _foresee(choice: _Choice, context: Context, outlook: Outlook, memory: _Memory) -> _Memory:
     """Weigh the knobs that act at once now and then, and the nodes each time."""
     staffing = _staffing(context, outlook)
-    pressed = staffing is None or staffing.miss_rate > outlook.target_miss_rate
+    pressed = staffing is not None and staffing.miss_rate > outlook.target_miss_rate
     weighed_at_s = memory.weighed_at_s
     if weighed_at_s is None or pressed or context.time_s - weighed_at_s >= WEIGH_EVERY_S:
         choice.take(retunings(context, outlook))
         weighed_at_s = context.time_s
     if staffing is None:
         return replace(memory, weighed_at_s=weighed_at_s)
-    wanted = _wanted(
-        memory.wanted, context.time_s - lead_s(context), (context.time_s, staffing.nodes)
-    )
-    held, law = wanted[0][1], outlook.law(context.settings)
-    if law is not None and held != staffing.nodes:
-        staffing = staffed(law, outlook.peaks, outlook.price, held)
-    resized = resizing(context, outlook, staffing)
+    since_s = context.time_s - lead_s(context)
+    wanted = _wanted(memory.wanted, since_s, (context.time_s, staffing.nodes))
+    resized = resizing(context, outlook, wanted[0][1])
     choice.take(() if resized is None else (resized,))
     return replace(memory, weighed_at_s=weighed_at_s, wanted=wanted)
 
 
 def _staffing(context: Context, outlook: Outlook) -> Staffing | None:
     """The nodes that are cheapest; None on a plant without nodes to turn."""
-    knob, law = context.knobs.get("nodes"), outlook.law(context.settings)
-    if knob is None or not isinstance(knob.domain, Bounds) or law is None:
+    knob = context.knobs.get("nodes")
+    if knob is None or not isinstance(knob.domain, Bounds):
         return None
-    return outlook.needed(law, knob.domain.low, knob.domain.high)
+    return outlook.needed(outlook.law, knob.domain.low, knob.domain.high)
 
 
 def _wanted(
@@ -265,5 +261,6 @@ def _pairs(state: State) -> list[tuple[float, int]]:
 
 
 def _plain(memory: _Memory, headroom: Headroom) -> State:
-    plain = asdict(memory) | {"wanted": [list(each) for each in memory.wanted]}
-    return cast(State, plain | {"headroom": headroom.plain()})
+    plain = {name: getattr(memory, name) for name in _Memory.__dataclass_fields__}
+    wanted = [list(each) for each in memory.wanted]
+    return cast(State, plain | {"wanted": wanted, "headroom": headroom.plain()})

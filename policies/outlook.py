@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from policies.headroom import Headroom, Peaks
 from policies.knobs import Bounds, Settings
@@ -25,30 +25,32 @@ LEAST_BUSY = 0.05
 class Outlook:
     """The load, how high it may rise in the lead window, and what a miss costs, in nodes.
 
-    `latency` and `share_per_stream` are what is known of a node: a model of the pipeline, or
-    no more than the part of its time that a stream takes. `streams_factor` corrects the model.
-    Where a forecast is wanted, nothing shrinks without one.
+    `law` says what a node misses as the knobs stand, `latency` what it would with others; None
+    where the pipeline was never calibrated. Where a forecast is wanted, nothing shrinks
+    without one.
     """
 
     load: float
     peaks: Peaks
     price: float
+    law: NodeLaw
     target_miss_rate: float
     latency: LatencyModel | None
-    share_per_stream: float | None
-    streams_factor: float
     forecast_wanted: bool = True
 
-    def law(self, settings: Settings) -> NodeLaw | None:
-        """What a node misses with these settings; None where nothing is known of it."""
-        if self.latency is not None:
-            return NodeLaw(self.latency.miss_rates(settings), self.streams_factor)
-        if self.share_per_stream is None:
+    def law_with(self, settings: Settings) -> NodeLaw | None:
+        """What a node would miss with other settings; None where no model says."""
+        if self.latency is None:
             return None
-        return NodeLaw.unmeasured(self.share_per_stream)
+        return NodeLaw(self.latency.miss_rates(settings), self.law.streams_factor)
 
     def needed(self, law: NodeLaw, low: int, high: int) -> Staffing:
-        """The cheapest nodes that carry all but the highest peaks."""
+        """The cheapest nodes that carry all but the highest peaks.
+
+        That is also what a dynamic programme over later windows would choose, since a start is
+        paid for as long as it takes: a node that is needed again within the lead window stays,
+        and one that is needed later is cheaper let go and asked for again.
+        """
         staffing = cheapest(law, self.peaks, self.price, low, high)
         carried = law.capacity(min(0.5, TAIL_MISSES * self.target_miss_rate))
         fewest = min(high, -(-int(self.peaks.quantile(TAIL)) // carried))
@@ -67,24 +69,20 @@ def look_out(
 ) -> Outlook | None:
     """None where the load is not known, or nothing is known of what a node carries."""
     load = fresh(context.observation.load)
-    if load is None or (context.latency is None and share_per_stream is None):
+    law = _law(context, share_per_stream, streams_factor)
+    if load is None or law is None:
         return None
     forecast = context.forecast if predictive else None
     peaks = headroom.expect(forecast, load, lead_s(context))
     target = context.objective.target_miss_rate
-    outlook = Outlook(
-        load,
-        peaks,
-        0.0,
-        target,
-        context.latency,
-        share_per_stream,
-        streams_factor,
-        forecast_wanted=predictive,
-    )
-    law = outlook.law(context.settings)
-    carried = 1 if law is None else law.capacity(target)
-    return replace(outlook, price=headroom.price(target, carried))
+    price = headroom.price(target, law.capacity(target))
+    return Outlook(load, peaks, price, law, target, context.latency, forecast_wanted=predictive)
+
+
+def _law(context: Context, share_per_stream: float | None, streams_factor: float) -> NodeLaw | None:
+    if context.latency is not None:
+        return NodeLaw(context.latency.miss_rates(context.settings), streams_factor)
+    return None if share_per_stream is None else NodeLaw.unmeasured(share_per_stream)
 
 
 def lead_s(context: Context) -> float:

@@ -40,6 +40,7 @@ class IntervalLatency:
         self._calibration = calibration
         self._found = found
         self._tables: dict[Work, _Table] = {}
+        self._last: tuple[Settings, _Table] | None = None
 
     def miss_rates(self, settings: Settings) -> Floats:
         """Miss rate of a node with 0, 1, 2, ... streams, never falling; fuller ones miss all."""
@@ -51,10 +52,13 @@ class IntervalLatency:
         return float(np.interp(streams, np.arange(known.size), known, right=1.0))
 
     def _table(self, settings: Settings) -> _Table:
+        if self._last is not None and self._last[0] is settings:  # asked again in each tick
+            return self._last[1]
         work = self._work(Settings.of({**self._found, **settings}))
         table = self._tables.get(work)
         if table is None:
             table = self._tables[work] = self._worked_out(work)
+        self._last = settings, table
         return table
 
     def _work(self, settings: Settings) -> Work:
