@@ -76,8 +76,8 @@ class Guard:
     anything beyond the rate or the knob's domain, a shrink that was not proposed long enough
     without a break, and what missing data forbids. A hold that lasts raises an alarm; it
     never releases anything. A growth that has not arrived yet may be followed by a larger one
-    of the same knob, which then takes over its evaluation: who waits for one node to start
-    before asking for the next comes too late.
+    of the same knob, and a shrink by a growth, which then take over its evaluation: who waits
+    for one node to be judged before asking for the next comes too late.
     """
 
     def __init__(self, limits: GuardSection) -> None:
@@ -179,7 +179,7 @@ class Guard:
             or situation.drift.get(knob.id)
             or self._resting(knob.id, situation.time_s)
             or self._rate(situation.time_s)
-            or (None if _arriving(knob, situation) is not None else _evaluation(knob, situation))
+            or (None if _yielding(knob, situation) is not None else _evaluation(knob, situation))
         )
 
     def _objection(self, action: Action, situation: Situation) -> str | None:
@@ -187,8 +187,8 @@ class Guard:
         knob = situation.knobs[action.knob]
         if (blocked := self._block(knob, situation)) is not None:
             return blocked
-        arriving = _arriving(knob, situation)
-        if arriving is not None and not self._goes_further(action, arriving, situation):
+        yielding = _yielding(knob, situation)
+        if yielding is not None and not self._goes_further(action, yielding, situation):
             return _evaluation(knob, situation)
         if action.knob not in situation.settings:
             return "its value in force is unknown, so that nothing could be rolled back to"
@@ -205,16 +205,16 @@ class Guard:
     def _is_under_way(self, action: Action, situation: Situation) -> bool:
         """Whether that was asked for already and is only awaited."""
         knob = situation.knobs[action.knob]
-        arriving = _arriving(knob, situation)
-        if arriving is None or not knob.domain.allows(action.value):
+        yielding = _yielding(knob, situation)
+        if yielding is None or not knob.domain.allows(action.value):
             return False
-        return arriving.action.value == self._reachable(action, situation)
+        return yielding.action.value == self._reachable(action, situation)
 
-    def _goes_further(self, action: Action, arriving: Change, situation: Situation) -> bool:
+    def _goes_further(self, action: Action, yielding: Change, situation: Situation) -> bool:
         knob = situation.knobs[action.knob]
         if not knob.domain.allows(action.value):
             return True  # which is no objection yet: the domain has one of its own
-        return _is_growth(knob, arriving.action.value, self._reachable(action, situation))
+        return _is_growth(knob, yielding.action.value, self._reachable(action, situation))
 
     def _shadow(self, knob: str, time_s: float) -> str | None:
         times = self._memory.rollbacks_at_s.get(knob)
@@ -346,13 +346,17 @@ def _evaluation(knob: Knob, situation: Situation) -> str | None:
     return None if change is None else f"{knob.resource} awaits the verification of {change.id}"
 
 
-def _arriving(knob: Knob, situation: Situation) -> Change | None:
-    """A growth of this very knob that is under evaluation and not in force yet."""
+def _yielding(knob: Knob, situation: Situation) -> Change | None:
+    """A change of this very knob under evaluation that gives way to a growth.
+
+    One that is not in force yet, or a shrink: what was given back may be needed again at once.
+    """
     change = situation.pending.get(knob.resource)
     if change is None or change.action.knob != knob.id or knob.id not in situation.settings:
         return None
-    growing = _is_growth(knob, situation.settings[knob.id], change.action.value)
-    return change if growing else None
+    value = change.action.value
+    growing = _is_growth(knob, situation.settings[knob.id], value)
+    return change if growing or _is_growth(knob, value, change.previous) else None
 
 
 def _is_growth(knob: Knob, before: KnobValue, after: KnobValue) -> bool:

@@ -309,7 +309,7 @@ class Loop:
             knob, value = change.action.knob, change.action.value
             refusal = self._plant.apply(knob, value)
             if refusal is None:
-                superseded = f"{change.id} went further before it was in force"
+                superseded = f"{change.id} came before it could be judged"
                 self._verified += self._verifier.abandon(knob, superseded)
                 self._actuation.request(knob, value, time_s)
                 self._verifier.watch(change)

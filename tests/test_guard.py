@@ -61,8 +61,8 @@ def test_a_growth_within_the_limits_is_admitted_and_says_when_its_effect_is_due(
     assert (change.admitted_at_s, change.due_s) == (0.0, 2.5)
 
 
-def pending(knob, value, change="0-c9"):
-    return Change(change, action(knob, value), previous=None, admitted_at_s=0.0, due_s=1.0)
+def pending(knob, value, change="0-c9", previous=1):
+    return Change(change, action(knob, value), previous, admitted_at_s=0.0, due_s=1.0)
 
 
 def test_a_growth_under_way_is_awaited_followed_by_a_larger_one_and_not_undone():
@@ -78,6 +78,14 @@ def test_a_growth_under_way_is_awaited_followed_by_a_larger_one_and_not_undone()
 def test_a_growth_that_has_arrived_is_judged_before_the_next():
     arrived = {"placement": pending("nodes", 2)}
     held = reason(Guard(GuardSection()), action("nodes", 3), pending=arrived)
+    assert held == "placement awaits the verification of 0-c9"
+
+
+def test_a_shrink_under_evaluation_gives_way_to_a_growth_and_to_nothing_else():
+    shrunk = {"placement": pending("nodes", 2, previous=3)}
+    changes, _ = review(Guard(GuardSection()), action("nodes", 3), pending=shrunk)
+    assert [change.action.value for change in changes] == [3]
+    held = reason(Guard(GuardSection()), action("nodes", 1), pending=shrunk)
     assert held == "placement awaits the verification of 0-c9"
 
 
