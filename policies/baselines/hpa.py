@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from policies.baselines.node_law import (
     NodeReading,
+    frontier,
     kept,
     number,
     propose,
@@ -72,22 +73,19 @@ class Hpa:
             return Proposal(reason="between two synchronisations"), state
         unready = max(0, reading.wanted - reading.ready)
         wanted = recommendation(reading.utilisation, self.target, reading.ready, unready)
-        recent = window(memory.get("recommended"), now_s, self.stabilisation_s)
-        while recent and recent[-1][1] <= wanted:
-            recent.pop()
-        recent.append((now_s, float(wanted)))
+        stabilised = frontier(memory.get("recommended"), now_s, self.stabilisation_s, float(wanted))
         added = window(memory.get("added"), now_s, SYNC_S)
         nodes = reading.wanted
         if wanted > nodes:
             nodes = min(wanted, most_allowed(nodes, int(sum(each for _, each in added))))
         elif wanted < nodes:
-            nodes = min(nodes, int(max(value for _, value in recent)))
+            nodes = min(nodes, int(stabilised[0][1]))
         nodes = reading.clamped(nodes)
         if nodes > reading.wanted:
-            added.append((now_s, float(nodes - reading.wanted)))
+            added.append([now_s, float(nodes - reading.wanted)])
         why = f"nodes are {reading.utilisation:.0%} busy, the target is {self.target:.0%}"
         return propose(reading, nodes, why), {
             "next_s": now_s + SYNC_S,
-            "recommended": kept(recent),
+            "recommended": kept(stabilised),
             "added": kept(added),
         }

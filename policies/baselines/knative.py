@@ -48,7 +48,7 @@ class Knative:
             return Proposal(reason="the load is not known"), state
         now_s = reading.time_s
         loads = window(memory.get("loads"), now_s, STABLE_S)
-        loads.append((now_s, reading.load))
+        loads.append([now_s, reading.load])
         latest = [load for time_s, load in loads if time_s > now_s - PANIC_S]
         per_node = self.target_share * self.streams_per_node
         stable = desired(sum(load for _, load in loads) / len(loads), per_node, reading.ready)

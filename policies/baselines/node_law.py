@@ -24,8 +24,7 @@ class NodeReading:
     ready: int
     utilisation: float | None
     load: float | None
-    low: int
-    high: int
+    bounds: Bounds
 
     @classmethod
     def of(cls, context: Context) -> NodeReading | None:
@@ -42,13 +41,12 @@ class NodeReading:
             ready=in_force if ready is None else int(ready),
             utilisation=fresh(context.observation.get("nodes.utilisation")),
             load=fresh(context.observation.load),
-            low=knob.domain.low,
-            high=knob.domain.high,
+            bounds=knob.domain,
         )
 
     def clamped(self, nodes: float) -> int:
         """A whole number of nodes within the knob's bounds."""
-        return max(self.low, min(self.high, math.ceil(nodes - 1e-9)))
+        return max(self.bounds.low, min(self.bounds.high, math.ceil(nodes - 1e-9)))
 
 
 def propose(reading: NodeReading, nodes: int, why: str) -> Proposal:
@@ -73,18 +71,33 @@ def number(value: State, otherwise: float) -> float:
     return float(value) if isinstance(value, int | float) else otherwise
 
 
-def window(value: State, time_s: float, length_s: float) -> list[tuple[float, float]]:
-    """The (time, value) pairs that `kept` wrote and that are not older than `length_s`.
+Pairs = list[list[float]]
+"""Times and values, the earliest first."""
 
-    Raises ValueError or TypeError for a list of anything else.
+
+def window(value: State, time_s: float, length_s: float) -> Pairs:
+    """The (time, value) pairs out of a state that are not older than `length_s`.
+
+    Raises ValueError, TypeError or LookupError for a list of anything else.
     """
     if not isinstance(value, list):
         return []
     begin_s = time_s - length_s
-    pairs = cast(list[tuple[float, float]], value)
-    return [(at_s, each) for at_s, each in pairs if at_s > begin_s]
+    return [pair for pair in cast(Pairs, value) if pair[0] > begin_s]
 
 
-def kept(pairs: list[tuple[float, float]]) -> State:
+def frontier(value: State, time_s: float, length_s: float, latest: float) -> Pairs:
+    """The pairs of a window that may still become its highest, the highest first.
+
+    With the latest one; none of them is lower than a later one.
+    """
+    pairs = window(value, time_s, length_s)
+    while pairs and pairs[-1][1] <= latest:
+        pairs.pop()
+    pairs.append([time_s, latest])
+    return pairs
+
+
+def kept(pairs: Pairs) -> State:
     """The pairs as a state."""
-    return [[time_s, value] for time_s, value in pairs]
+    return cast(State, pairs)

@@ -77,7 +77,7 @@ class RayServe:
         if reading is None or reading.load is None:
             return Proposal(reason="the load is not known"), state
         loads = window(memory.get("loads"), reading.time_s, self.look_back_s)
-        loads.append((reading.time_s, reading.load))
+        loads.append([reading.time_s, reading.load])
         mean = sum(load for _, load in loads) / len(loads)
         nodes = int(number(memory.get("target"), reading.wanted))
         before = RayTarget(nodes, *map(_time, (memory.get("up"), memory.get("down"))))

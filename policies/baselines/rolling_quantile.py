@@ -6,14 +6,25 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, cast
 
-from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
+from policies.baselines.node_law import (
+    NodeReading,
+    Pairs,
+    frontier,
+    kept,
+    number,
+    propose,
+    remembered,
+    window,
+)
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
 BINS = 400
 """Rises are counted relative to the load, in steps of 1 %, up to fivefold."""
+DECAY = 0.99999
+"""What a count loses a tick against those after it, which weigh so much more instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,40 +55,42 @@ class RollingQuantile:
             return Proposal(reason="the load is not known"), state
         memory, now_s, load = remembered(state), reading.time_s, reading.load
         recent = window(memory.get("loads"), now_s, self.lead_s + 60.0)
-        rises = _counts(memory.get("rises"))
-        for time_s, before in recent:
-            if now_s - time_s >= self.lead_s:
-                rise = max(0.0, (load - before) / max(before, 1.0))
-                bin_ = min(math.ceil(100.0 * rise), BINS - 1)
-                rises[bin_] = rises.get(bin_, 0.0) + 1.0
-        recent = [each for each in recent if now_s - each[0] < self.lead_s]
-        recent.append((now_s, load))
+        rises, weight = _counts(memory.get("rises")), number(memory.get("weight"), 1.0) / DECAY
+        for _, before in _taken(recent, now_s - self.lead_s):
+            rise = max(0.0, (load - before) / max(before, 1.0))
+            bin_ = str(min(math.ceil(100.0 * rise), BINS - 1))
+            rises[bin_] = rises.get(bin_, 0.0) + weight
+        recent.append([now_s, load])
         headroom = _quantile(rises, self.quantile)
         wanted = reading.clamped(load * (1.0 + headroom) / self.streams_per_node)
-        held = window(memory.get("held"), now_s, self.hold_s)
-        while held and held[-1][1] <= wanted:
-            held.pop()
-        held.append((now_s, float(wanted)))
+        held = frontier(memory.get("held"), now_s, self.hold_s, float(wanted))
         why = f"{load:.0f} streams, which may rise by {headroom:.0%} within {self.lead_s:.0f} s"
-        nodes = int(max(value for _, value in held))
+        nodes = int(held[0][1])
         remembers: State = {
             "loads": kept(recent),
             "held": kept(held),
-            "rises": {str(key): count * 0.99999 for key, count in rises.items()},
+            "rises": cast(State, rises),
+            "weight": weight,
         }
         return propose(reading, nodes, why), remembers
 
 
-def _counts(state: State) -> dict[int, float]:
-    found = state if isinstance(state, dict) else {}
-    return {int(key): number(count, 0.0) for key, count in found.items() if key.isdigit()}
+def _taken(pairs: Pairs, until_s: float) -> Pairs:
+    """The pairs up to a time, which are taken out."""
+    count = sum(1 for time_s, _ in pairs if time_s <= until_s)
+    taken, pairs[:count] = pairs[:count], []
+    return taken
 
 
-def _quantile(rises: Mapping[int, float], quantile: float) -> float:
+def _counts(state: State) -> dict[str, float]:
+    return cast(dict[str, float], dict(state)) if isinstance(state, dict) else {}
+
+
+def _quantile(rises: Mapping[str, float], quantile: float) -> float:
     """The relative rise that so large a share of the past ones did not exceed."""
     left = (1.0 - quantile) * sum(rises.values())
-    for bin_ in sorted(rises, reverse=True):
+    for bin_ in sorted(rises, key=int, reverse=True):
         left -= rises[bin_]
         if left < 0.0:
-            return bin_ / 100.0
+            return int(bin_) / 100.0
     return 0.0

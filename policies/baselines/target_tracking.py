@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from policies.baselines.node_law import NodeReading, kept, propose, remembered, window
+from policies.baselines.node_law import NodeReading, frontier, kept, propose, remembered
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
@@ -33,18 +33,9 @@ class TargetTracking:
         if reading is None or reading.utilisation is None or reading.ready == 0:
             return Proposal(reason="no utilisation of nodes is known"), state
         wanted = reading.clamped(reading.ready * reading.utilisation / self.target)
-        recent = window(remembered(state).get("wanted"), reading.time_s, self.window_s)
-        recent.append((reading.time_s, float(wanted)))
-        nodes = int(max(value for _, value in recent))
+        recent = frontier(
+            remembered(state).get("wanted"), reading.time_s, self.window_s, float(wanted)
+        )
+        nodes = int(recent[0][1])
         why = f"nodes are {reading.utilisation:.0%} busy, the target is {self.target:.0%}"
-        return propose(reading, nodes, why), {"wanted": kept(_frontier(recent))}
-
-
-def _frontier(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Those that can still become the highest of the window: none lower than a later one."""
-    frontier: list[tuple[float, float]] = []
-    for pair in pairs:
-        while frontier and frontier[-1][1] <= pair[1]:
-            frontier.pop()
-        frontier.append(pair)
-    return frontier
+        return propose(reading, nodes, why), {"wanted": kept(recent)}
