@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import ParamSpec, Self, TypeVar
 
@@ -15,7 +17,8 @@ class TimeBox:
     """Breaks off a call that is still being made at two alarms, which are `longest_s` apart.
 
     One alarm clock rings for all calls alike, since setting it for each would cost as much as
-    many of them do. What is broken off raises a TimeoutError, at the next line of Python.
+    many of them do. What is broken off raises a TimeoutError, at the next line of Python; one
+    that swallows it meets the next in its handler.
     Works in the main thread of a process only, which is where the loop runs.
     """
 
@@ -24,6 +27,8 @@ class TimeBox:
         self._busy = False
         self._calls = 0
         self._heard = -1
+        self._broken_off = -1
+        self._stubborn = False
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGALRM, self._ring)
@@ -41,9 +46,25 @@ class TimeBox:
             return function(*args, **kwargs)
         finally:
             self._busy = False
+            if self._stubborn:
+                self._stubborn = False
+                sys.settrace(None)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if self._busy and self._heard == self._calls:
-            raise TimeoutError(f"took longer than {self._longest_s:g} s")
-        self._heard = self._calls
+        del number
+        if not self._busy or self._heard != self._calls:
+            self._heard = self._calls
+            return
+        why = f"took longer than {self._longest_s:g} s"
+        if self._broken_off == self._calls and frame is not None:
+            self._stubborn = True
+            frame.f_trace = partial(_break_off, why)
+            sys.settrace(lambda *_: None)
+        self._broken_off = self._calls
+        raise TimeoutError(why)
+
+
+def _break_off(why: str, frame: FrameType, event: str, argument: object) -> None:
+    """Raise at the next line, which is in the handler of a call that swallows what is raised."""
+    del frame, event, argument
+    raise TimeoutError(why)

@@ -243,8 +243,9 @@ def run(
     progress: Callable[[float], None] = lambda _: None,
 ) -> Timeline:
     """Play the whole load, warm-up included; `progress` is told the part that is done."""
-    policy = TimeBoxed(make_policy(simulation.policy, simulation.constants))
+    policy = TimeBoxed(lambda: make_policy(simulation.policy, simulation.constants))
     with policy, _rare_collections():
+        policy.renew()
         return _run(simulation, load, policy, progress)
 
 
@@ -272,7 +273,7 @@ def _run(
         clock.sleep_until(ended_s)
         if simulation.faults.beginning("controller_restart", ended_s - load.step_s, ended_s):
             memory = json.loads(json.dumps(loop.memory()))
-            policy.policy = make_policy(simulation.policy, simulation.constants)
+            policy.renew()
             loop = _loop(simulation, plant, clock, policy)
             loop.resume(memory)
         tick = loop.tick()

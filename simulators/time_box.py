@@ -1,6 +1,8 @@
-"""A limit of time for decisions that anyone's code makes."""
+"""A limit of time for policies, which are anyone's code."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from controller.time_box import TimeBox
 from policies.policy import Context, Policy, State
@@ -10,12 +12,22 @@ LONGEST_DECISION_S = 20.0
 
 
 class TimeBoxed(TimeBox):
-    """A policy whose decision is broken off when it takes too long, with a TimeoutError."""
+    """A policy whose making and decisions are broken off when they take too long."""
 
-    def __init__(self, policy: Policy) -> None:
+    policy: Policy
+
+    def __init__(self, make: Callable[[], Policy]) -> None:
         super().__init__(LONGEST_DECISION_S)
-        self.policy = policy
-        self.name = policy.name
+        self._make = make
+
+    @property
+    def name(self) -> str:
+        """The policy's."""
+        return self.policy.name
+
+    def renew(self) -> None:
+        """Make the policy, in time. Raises PlugInError where that fails."""
+        self.policy = self.call(self._make)
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Decide in time. Raises TimeoutError, and whatever the policy raises."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from dataclasses import replace
 from functools import lru_cache
 
@@ -115,28 +114,27 @@ def test_a_policy_that_fails_is_named_with_what_it_did(tmp_path, body, says):
         simulate(Simulation(written(tmp_path, body), DAY))
 
 
-def test_a_policy_that_never_returns_is_broken_off(tmp_path, monkeypatch):
-    monkeypatch.setattr("simulators.time_box.LONGEST_DECISION_S", 0.3)
-    body = "\n        while True: pass"
-    started_s = time.monotonic()
+@pytest.mark.parametrize(
+    "never",
+    [
+        "while True: pass",
+        "while True:\n            try: 1 + 1\n            except Exception: pass",
+        "while True:\n            try: 1 + 1\n            except: pass",
+    ],
+)
+def test_a_policy_that_never_returns_is_broken_off(tmp_path, monkeypatch, never):
+    monkeypatch.setattr("simulators.time_box.LONGEST_DECISION_S", 0.1)
     with pytest.raises(PolicyFailure, match="took longer"):
-        simulate(Simulation(written(tmp_path, body), DAY))
-    assert time.monotonic() - started_s < 15.0
+        simulate(Simulation(written(tmp_path, "\n        " + never), DAY))
 
 
-def test_a_forecaster_that_fails_is_stood_in_for_and_the_simulation_goes_on(tmp_path):
-    broken = tmp_path / "broken.py"
-    broken.write_text(
-        "from controller.forecasting.last_value import LastValue\n"
-        "class Broken(LastValue):\n"
-        "    name = 'broken'\n"
-        "    def predict(self, *_): raise ValueError('no idea')\n"
+def test_a_policy_whose_constructor_never_returns_is_broken_off(tmp_path, monkeypatch):
+    monkeypatch.setattr("simulators.time_box.LONGEST_DECISION_S", 0.1)
+    policy = written(
+        tmp_path, "return Proposal(), state\n    def __init__(self):\n        while True: pass"
     )
-    idle = written(tmp_path, "return Proposal(), None")
-    report = simulate(Simulation(idle, QUARTER, forecaster=f"{broken}:Broken")).report
-    words = "forecaster broken raised ValueError('no idea'); last value stands in for it"
-    assert report.alarms[words] == 2
-    assert report.simulated_s == 16_200.0
+    with pytest.raises(PlugInError, match="took longer"):
+        simulate(Simulation(policy, DAY))
 
 
 def test_a_policy_that_does_not_exist_names_those_that_do():
