@@ -57,11 +57,12 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
     Each is valued with the nodes that it would need, and with what is missed by those in force.
     """
     now, bounds = _nodes(context), _bounds(context)
-    if outlook.latency is None or now is None or bounds is None:
+    others = list(_other_settings(context))
+    if outlook.latency is None or now is None or bounds is None or not others:
         return
     cost = _cost(outlook, outlook.law, now, bounds)
     valued = []
-    for knob, value, step in _other_settings(context):
+    for knob, value, step in others:
         other = outlook.law_with(context.settings.turned(knob, value))
         if other is not None:
             valued.append((_cost(outlook, other, now, bounds), step, knob, value, other))
@@ -75,6 +76,14 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
         )
         effect = _settings_effect(context, outlook, other, now)
         yield Alternative(step, Action(knob, value, reason, effect))
+
+
+def is_pressed(context: Context, outlook: Outlook) -> bool:
+    """Whether the nodes in force may miss more than what another node costs."""
+    now = _nodes(context)
+    if now is None:
+        return False
+    return staffed(outlook.law, outlook.peaks, outlook.price, now).cost > now + 1.0
 
 
 def resizing(context: Context, outlook: Outlook, nodes: int) -> Alternative | None:

@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, cast
 
-from policies.alternatives import Alternative, remedies, resizing, retunings, share_per_stream
+from policies.alternatives import (
+    Alternative,
+    is_pressed,
+    remedies,
+    resizing,
+    retunings,
+    share_per_stream,
+)
 from policies.diagnosis import Bottleneck
 from policies.headroom import Headroom
 from policies.knobs import Bounds
@@ -177,9 +184,9 @@ class _Choice:
 def _foresee(choice: _Choice, context: Context, outlook: Outlook, memory: _Memory) -> _Memory:
     """Weigh the knobs that act at once now and then, and the nodes each time."""
     staffing = _staffing(context, outlook)
-    pressed = staffing is not None and staffing.miss_rate > outlook.target_miss_rate
     weighed_at_s = memory.weighed_at_s
-    if weighed_at_s is None or pressed or context.time_s - weighed_at_s >= WEIGH_EVERY_S:
+    due = weighed_at_s is None or context.time_s - weighed_at_s >= WEIGH_EVERY_S
+    if due or is_pressed(context, outlook):
         choice.take(retunings(context, outlook))
         weighed_at_s = context.time_s
     if staffing is None:
