@@ -66,12 +66,6 @@ class Calibration:
         completed: Floats = self._scores[made[-1]]
         return completed.copy() if np.isfinite(completed).all() else None
 
-    def current(self, cell: int) -> Curves | None:
-        """What was issued at a cell; None where nothing was."""
-        slot = cell % (self._horizon + 1)
-        issued = Curves(self._medians[slot], self._offsets[slot])
-        return issued if np.isfinite(issued.median[0]) else None
-
     def memory(self) -> State:
         """How far each quantile was moved, and the forecasts under way."""
         return [encode(each) for each in (self._shift, self._medians, self._offsets, self._scores)]

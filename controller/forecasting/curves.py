@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
+from controller.forecasting.arrays import decode, encode
 from controller.forecasting.history import Floats
 from controller.forecasting.model import between_knots
+from policies.policy import State
 
 LEVELS = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 """Probabilities at which every distribution is held, symmetric about one half."""
@@ -36,3 +39,12 @@ class Curves:
         wider = np.sqrt((at + 1.0) / (within + 1.0))[:, None]
         about: Floats = (between_knots(horizon) @ self.offsets)[within]
         return self.median[within, None] + wider * about
+
+    def memory(self) -> State:
+        """As plain JSON."""
+        return [encode(self.median), encode(self.offsets)]
+
+    @classmethod
+    def resumed(cls, memory: Any) -> Self:
+        """What `memory` was called of."""
+        return cls(*map(decode, memory))

@@ -15,7 +15,8 @@ class Grid:
 
     A cell ends as soon as no further reading is to be expected in it, judged by the time
     between the last two. One without a reading is a gap, None. Where the clock steps back,
-    time goes on from the last reading as if it had not.
+    time goes on from the last reading as if it had not; where it leaps
+    ahead, for no longer than `longest_gap` cells.
     """
 
     step_s: float
@@ -29,10 +30,7 @@ class Grid:
     count: int = 0
 
     def take(self, time_s: float, value: float | None) -> list[float | None]:
-        """The cells that this reading completes, oldest first; None is a reading that is none.
-
-        No more than `longest_gap` of them, however far time has jumped.
-        """
+        """The cells that this reading completes, oldest first; None is a reading that is none."""
         self._advance(time_s)
         cell = self._cell_at(time_s)
         ended = self._ended_before(cell)
@@ -40,7 +38,7 @@ class Grid:
             self.total, self.count = self.total + value, self.count + 1
         if self.open and self._cell_at(time_s + self.tick_s) > cell:
             ended.append(self._close())
-        return ended[-self.longest_gap :]
+        return ended
 
     def memory(self) -> State:
         """Where it stands."""
@@ -56,6 +54,7 @@ class Grid:
             self.origin_s, self.open = time_s, True
         elif time_s > self.last_s:
             self.tick_s = time_s - self.last_s
+            self.origin_s += max(0.0, self.tick_s - self.longest_gap * self.step_s)
         elif time_s < self.last_s:
             on_s = self.tick_s if math.isfinite(self.tick_s) else self.step_s
             self.origin_s += time_s - self.last_s - on_s
@@ -63,7 +62,7 @@ class Grid:
 
     def _cell_at(self, time_s: float) -> int:
         steps = (time_s - (self.origin_s or 0.0)) / self.step_s
-        return math.floor(min(steps + 0.5, self.cell + self.longest_gap + 1.0))
+        return math.floor(min(steps + 0.5, self.cell + self.longest_gap))
 
     def _ended_before(self, cell: int) -> list[float | None]:
         """Close the open cell and those that passed without a reading."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from controller.forecasting.calibration import Calibration
+from controller.forecasting.curves import Curves
 from controller.forecasting.dependence import Dependence, Table
 from controller.forecasting.forecaster import FitTask
 from controller.forecasting.grid import Grid
@@ -40,6 +41,8 @@ class Learner:
         self._dependence = Dependence(horizon, SAMPLES, seed)
         self._table = Table.of(SAMPLES)
         self._peaks = Peaks(horizon)
+        self._curves: Curves | None = None
+        self._paths: Floats | None = None
 
     @property
     def completed(self) -> int:
@@ -68,11 +71,9 @@ class Learner:
 
     def paths(self) -> Floats | None:
         """Joint paths of shape (SAMPLES, horizon); None while the errors are not known."""
-        curves = self._calibration.current(self.history.count - self.history.gap)
-        if curves is None:
-            return None
-        table = self._table.fill(curves.quantiles(self.history.gap))
-        return self._peaks.corrected(np.take(table, self._dependence.places))
+        if self._paths is None:
+            self._paths = self._drawn()
+        return self._paths
 
     def fit_task(self) -> FitTask | None:
         """The first member's slow part that is due, its result marked with whose it is."""
@@ -102,6 +103,7 @@ class Learner:
             "calibration": self._calibration.memory(),
             "dependence": self._dependence.memory(),
             "peaks": self._peaks.memory(),
+            "curves": None if self._curves is None else self._curves.memory(),
         }
 
     def resume(self, memory: Any) -> None:
@@ -112,28 +114,42 @@ class Learner:
         self._calibration.resume(memory["calibration"])
         self._dependence.resume(memory["dependence"])
         self._peaks.resume(memory["peaks"])
+        curves = memory["curves"]
+        self._curves = None if curves is None else Curves.resumed(curves)
+        self._paths = None
+
+    def _drawn(self) -> Floats | None:
+        if self._curves is None:
+            return None
+        table = self._table.fill(self._curves.quantiles(self.history.gap))
+        return self._peaks.corrected(np.take(table, self._dependence.places))
 
     def _learn(self, value: float | None) -> None:
         """Score what was forecast of this cell, and forecast from it."""
-        cell = self.history.count + 1
+        cell, self._paths = self.history.count + 1, None
         self._peaks.learn(value, cell)
-        if value is not None:
-            self._mixture.learn(value, cell)
-            completed = self._calibration.learn(value, cell)
-            if completed is not None:
-                self._dependence.add(completed)
-        self.history.append(value)
-        issued = None if value is None else self._mixture.issue(self.history)
         if value is None:
             self._mixture.skip(cell)
+            self._calibration.skip(cell)
+            self.history.append(None)
+            return
+        self._mixture.learn(value, cell)
+        completed = self._calibration.learn(value, cell)
+        if completed is not None:
+            self._dependence.add(completed)
+        self.history.append(value)
+        self._issue(cell)
+
+    def _issue(self, cell: int) -> None:
+        """Forecast from the end of the history."""
+        issued = self._mixture.issue(self.history)
         if issued is None:
             self._calibration.skip(cell)
             return
-        self._calibration.issue(issued, cell)
-        if cell % self._peaks.every == 0:
-            paths = self.paths()
-            if paths is not None:
-                self._peaks.issue(paths, cell)
+        self._curves = self._calibration.issue(issued, cell)
+        paths = self.paths() if cell % self._peaks.every == 0 else None
+        if paths is not None:
+            self._peaks.issue(paths, cell)
 
 
 def fit_member(name: str, task: FitTask) -> tuple[str, Any]:

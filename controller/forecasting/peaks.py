@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from controller.forecasting.arrays import decode, encode
@@ -19,8 +20,8 @@ TRACKED = (0.9, 0.99, 0.999)
 """Probabilities whose peak quantiles are held to their word."""
 AT = SCORES[[MEDIAN, *(LEVELS.index(each) for each in TRACKED)]]
 """Normal scores between which a factor is interpolated; at the median it is one."""
-OVERLAP = 15
-"""Of two forecasts judged, the later begins a fifteenth of the horizon after the other."""
+OVERLAP = 5
+"""Of two forecasts judged, the later begins a fifth of the horizon after the other."""
 RATE = 0.03
 LEAST, MOST = 0.5, 10.0
 """Factors that a peak's distance from the median peak is ever multiplied by."""
@@ -32,7 +33,7 @@ class _Stated:
 
     cell: int
     quantiles: Floats
-    highest: float = field(default=-np.inf)
+    highest: float | None = None
 
 
 class Peaks:
@@ -67,10 +68,10 @@ class Peaks:
             self._stated.clear()
             return
         for stated in self._stated:
-            stated.highest = max(stated.highest, value)
+            stated.highest = value if stated.highest is None else max(stated.highest, value)
             for row, window in enumerate(self._windows):
                 if cell - stated.cell == window:
-                    self._judge(row, window, stated)
+                    self._judge(row, stated.highest > stated.quantiles[row])
         self._stated = [each for each in self._stated if cell - each.cell < self._windows[0]]
 
     def memory(self) -> State:
@@ -83,28 +84,25 @@ class Peaks:
         self._factors = decode(memory[0])
         self._stated = [_Stated(cell, decode(stated), peak) for cell, stated, peak in memory[1]]
 
-    def _judge(self, row: int, window: int, stated: _Stated) -> None:
+    def _judge(self, row: int, exceeded: NDArray[np.bool_]) -> None:
         """Move each factor up when its peak was exceeded, down a little when not."""
-        exceeded = stated.highest > stated.quantiles[row]
-        rate = RATE / max(1.0, window / self.every / 5.0)
-        moved = self._factors[row, 1:] + rate * (exceeded - (1.0 - np.array(TRACKED)))
+        moved = self._factors[row, 1:] + RATE * (exceeded - (1.0 - np.array(TRACKED)))
         self._factors[row, 1:] = np.clip(moved, LEAST, MOST)
 
 
 def _move_peaks(paths: Floats, factors: Floats) -> None:
     """Multiply the distance of each path's peak from the median peak by its rank's factor."""
-    samples = len(paths)
+    half = len(paths) // 2
     at = paths.argmax(axis=1)
-    peaks = paths[np.arange(samples), at]
-    order = np.argsort(peaks, kind="stable")
+    peaks = paths[np.arange(len(paths)), at]
+    order = np.argsort(peaks)
     ascending = peaks[order]
-    middle = ascending[samples // 2]
-    factor = np.interp(_normal(samples), AT, factors)
-    moved = np.maximum.accumulate(middle + factor * (ascending - middle))
-    upper = order[samples // 2 :]
-    new = moved[samples // 2 :]
-    paths[upper] = np.minimum(paths[upper], new[:, None])
-    paths[upper, at[upper]] = new
+    factor = np.interp(_normal(len(paths)), AT, factors)
+    moved = np.maximum.accumulate(ascending[half] + factor * (ascending - ascending[half]))
+    upper = order[half:]
+    lower = moved[half:] < ascending[half:]
+    paths[upper[lower]] = np.minimum(paths[upper[lower]], moved[half:][lower, None])
+    paths[upper, at[upper]] = moved[half:]
 
 
 @lru_cache(maxsize=4)
