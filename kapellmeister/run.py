@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -27,7 +29,12 @@ from controller.lease import Lease
 from controller.loop import Loop
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin import BuiltinPlant
-from controller.plants.pipeline_process import running_pipeline, start_pipeline, stop_pipeline
+from controller.plants.pipeline_process import (
+    how_it_ended,
+    running_pipeline,
+    start_pipeline,
+    stop_pipeline,
+)
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
 from controller.time_box import TimeBox
@@ -90,13 +97,19 @@ def run(
         journal.prune(config.journal.keep_days)
         exposition = _exposition(stack, config)
         crashed = _restore_left_over(journal, directory, say)
-        _start_or_take_over(stack, directory.path, spec, stopping, say)
+        pipeline = _start_or_take_over(stack, directory.path, spec, stopping, say)
         lease = stack.enter_context(Lease.start())
         permissions = _permissions(say)
         if permissions.nice:
             stack.enter_context(_favoured())  # after the children, which would inherit it
         plant = BuiltinPlant(
-            directory.path, spec, clock, lease, permissions, config.loop.interval_s
+            directory.path,
+            spec,
+            clock,
+            lease,
+            permissions,
+            config.loop.interval_s,
+            None if pipeline is None else partial(how_it_ended, pipeline),
         )
         stack.callback(plant.close)
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
@@ -247,16 +260,19 @@ def _start_or_take_over(
     spec: PipelineSpec,
     stopping: Callable[[], bool],
     say: Callable[[str], None],
-) -> None:
-    playing = running_pipeline(directory)
+) -> subprocess.Popen[str] | None:
+    """The pipeline's process where it was started here; None where it plays on."""
+    playing, started = running_pipeline(directory), None
     if playing == spec:
         say("a pipeline of an earlier run plays on; taking it over")
     else:
         if playing is not None:
             say("a pipeline of an earlier run plays on with other options; ending it")
         stop_pipeline(directory)
-        stack.callback(start_pipeline(directory, spec, stopping, say).wait)
+        started = start_pipeline(directory, spec, stopping, say)
+        stack.callback(started.wait)
     stack.callback(stop_pipeline, directory)
+    return started
 
 
 def _permissions(say: Callable[[str], None]) -> scheduling.Permissions:

@@ -239,4 +239,4 @@ def test_a_pipeline_that_dies_is_told_in_one_line(session: Session) -> None:
     output, _ = run.communicate(timeout=20)
     assert run.returncode == 2
     assert output.count("\n") == 1
-    assert "ended unexpectedly" in output
+    assert "ended unexpectedly (by SIGKILL)" in output

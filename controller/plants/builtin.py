@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -63,8 +63,10 @@ class BuiltinPlant:
         lease: Lease,
         permissions: scheduling.Permissions,
         interval_s: float = 1.0,
+        how_it_ended: Callable[[], str] | None = None,
     ) -> None:
         self._spec = spec
+        self._how_it_ended = how_it_ended
         self._clock = clock
         self._connection = Connection(directory)
         found = ThreadClasses(
@@ -219,7 +221,9 @@ class BuiltinPlant:
             yield
         except ConnectionError as error:
             remedy = f"see {LOG_NAME} in the state directory, and start again"
-            raise PlantError(self.name, "the pipeline has ended unexpectedly", remedy) from error
+            told = "" if self._how_it_ended is None else f" ({self._how_it_ended()})"
+            why = f"the pipeline has ended unexpectedly{told}"
+            raise PlantError(self.name, why, remedy) from error
 
 
 def _quantiles(figures: Mapping[str, float | None]) -> Quantiles:

@@ -65,6 +65,15 @@ def start_pipeline(
     return process
 
 
+def how_it_ended(process: subprocess.Popen[str], patience_s: float = 1.0) -> str:
+    """The exit status of a pipeline that is gone, or the signal that ended it, in words."""
+    try:
+        status = process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        return "it hung up and has not ended"
+    return f"exit status {status}" if status >= 0 else f"by {signal.Signals(-status).name}"
+
+
 def _speaks(stdout: IO[str], cancelled: Callable[[], bool], say: Callable[[str], None]) -> bool:
     """Wait for the pipeline's first words; False where somebody asked for an end meanwhile."""
     steps = 0
