@@ -58,7 +58,7 @@ class LoopSection(Section):
 class ForecastSection(Section):
     """Forecasting of the load."""
 
-    model: str = Field("last_value", description="the forecaster, by name")
+    model: str = Field("ensemble", description="the forecaster, by name")
     horizon_s: Seconds = Field(
         60.0,
         description="how far ahead the load is forecast at least, seconds; "
