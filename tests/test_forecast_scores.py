@@ -66,3 +66,11 @@ def test_it_goes_on_from_its_memory():
     again.resume(json.loads(json.dumps(scores.memory())))
     known = np.array([[True], [True]])
     assert np.array_equal(again.weights(known), scores.weights(known))
+
+
+def test_after_a_change_all_begin_with_equal_chances():
+    scores = Scores(2, ONE_STEP)
+    for _ in range(100):
+        scores.add(np.array([1.0, 5.0])[:, None, None].repeat(4, axis=2))
+    scores.level()
+    assert scores.weights(np.array([[True], [True]]))[:, 0, 1] == pytest.approx([0.5, 0.5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,17 @@ class Calibration:
     def __init__(self, horizon: int) -> None:
         at = knots(horizon)
         self._horizon, self._knots = horizon, at
+        self._surprise = math.nan
         self._rate = RATE / np.maximum(1.0, at / SLOWER_FROM)[:, None]
         self._shift = np.zeros((at.size, len(LEVELS)))
         self._medians = np.full((horizon + 1, horizon), np.nan)
         self._offsets = np.full((horizon + 1, at.size, len(LEVELS)), np.nan)
         self._scores = np.full((horizon + 1, horizon), np.nan)
+
+    @property
+    def surprise(self) -> float:
+        """The normal score of the last load under the forecast one step before; NaN after a gap."""
+        return self._surprise
 
     def issue(self, curves: Curves, cell: int) -> Curves:
         """The curves, corrected."""
@@ -63,6 +70,7 @@ class Calibration:
         about = np.einsum("hk,hkl->hl", between_knots(self._horizon), self._offsets[made])
         stated = self._medians[made, ahead - 1][:, None] + about
         self._scores[made, ahead - 1] = normal_scores(value, stated)
+        self._surprise = float(self._scores[made[0], 0])
         completed: Floats = self._scores[made[-1]]
         return completed.copy() if np.isfinite(completed).all() else None
 

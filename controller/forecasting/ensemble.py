@@ -64,8 +64,6 @@ class Ensemble:
 
     def predict(self, horizon_s: float, step_s: float) -> Forecast | None:
         """Joint paths of shape (1000, horizon / step); None before the first value."""
-        if not self._seen:
-            return None
         steps = max(1, round(horizon_s / step_s))
         learner = self._at_work(step_s, steps)
         paths = learner.paths()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from controller.forecasting.calibration import Calibration
+from controller.forecasting.change import Change
 from controller.forecasting.curves import Curves
 from controller.forecasting.dependence import Dependence, Table
 from controller.forecasting.forecaster import FitTask
@@ -41,6 +42,7 @@ class Learner:
         self._dependence = Dependence(horizon, SAMPLES, seed)
         self._table = Table.of(SAMPLES)
         self._peaks = Peaks(horizon)
+        self._change = Change()
         self._curves: Curves | None = None
         self._paths: Floats | None = None
 
@@ -103,6 +105,7 @@ class Learner:
             "calibration": self._calibration.memory(),
             "dependence": self._dependence.memory(),
             "peaks": self._peaks.memory(),
+            "change": self._change.memory(),
             "curves": None if self._curves is None else self._curves.memory(),
         }
 
@@ -114,6 +117,7 @@ class Learner:
         self._calibration.resume(memory["calibration"])
         self._dependence.resume(memory["dependence"])
         self._peaks.resume(memory["peaks"])
+        self._change.resume(memory["change"])
         curves = memory["curves"]
         self._curves = None if curves is None else Curves.resumed(curves)
         self._paths = None
@@ -135,6 +139,8 @@ class Learner:
             return
         self._mixture.learn(value, cell)
         completed = self._calibration.learn(value, cell)
+        if self._change.seen(self._calibration.surprise):
+            self._mixture.doubt(cell)
         if completed is not None:
             self._dependence.add(completed)
         self.history.append(value)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from controller.forecasting.arrays import decode, encode
 from controller.forecasting.curves import LEVELS, MEDIAN, Curves
 from controller.forecasting.history import Floats, History
-from controller.forecasting.model import Model, between_knots, knots
+from controller.forecasting.model import Fitted, Model, between_knots, knots
 from controller.forecasting.residuals import RollingResiduals
 from controller.forecasting.scores import SCORED, Scores, pinball
 from policies.policy import State
@@ -19,6 +19,10 @@ from policies.policy import State
 AT_SCORED = np.array([LEVELS.index(each) for each in SCORED])
 WEIGHED_AS = np.searchsorted([0.15, 0.75, 0.95], LEVELS)
 """Which of the scored probabilities lends its weights to each level."""
+REFIT_AFTER = 30
+"""Cells after a change, so that a fit sees some of what came of it."""
+OVERLAP = 8.0
+"""Steps ahead for which the errors of one more forecast must come to tell as much as one did."""
 
 
 class Mixture:
@@ -33,7 +37,8 @@ class Mixture:
         self._horizon = horizon
         self._knots = knots(horizon)
         self._shape = (len(self.models), self._knots.size)
-        self._residuals = RollingResiduals(self._shape[0] * self._shape[1])
+        overlap = np.tile(1.0 + self._knots / OVERLAP, len(self.models))
+        self._residuals = RollingResiduals(overlap.size, overlap=overlap)
         self._scores = Scores(len(self.models), self._knots)
         self._loads = np.full((horizon + 1, *self._shape), np.nan)
         self._widths = np.ones((horizon + 1, *self._shape))
@@ -53,6 +58,13 @@ class Mixture:
         losses = pinball(errors[:, :, None] - stated, np.array(SCORED))
         self._scores.add(width[:, :, None] * losses)
         self._residuals.add(errors.reshape(-1))
+
+    def doubt(self, count: int) -> None:
+        """What was learned of the members may no longer hold: ask for new fits, trust none."""
+        self._scores.level()
+        for model in self.models:
+            if isinstance(model, Fitted):
+                model.schedule.hurry(count, REFIT_AFTER)
 
     def skip(self, cell: int) -> None:
         """A gap: from this cell nothing is forecast."""

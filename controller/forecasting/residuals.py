@@ -27,12 +27,16 @@ class RollingResiduals:
     """The last `kept` residuals of each of many rows, and their quantiles at `LEVELS`.
 
     A quantile of n residuals is read at rank p (n + 1), which keeps its coverage in a finite
-    sample (Vovk et al., Algorithmic Learning in a Random World, 2005). Beyond what n can show
-    it follows an exponential tail fitted to the outermost tenth. Rows take turns in being
-    sorted, one in `turns` at every call: a quantile moves little with one residual.
+    sample (Vovk et al., Algorithmic Learning in a Random World, 2005); where only one in
+    `overlap` tells something of its own, at p (n + overlap), and at the other end alike. Beyond
+    what n can show it follows an exponential tail fitted to the outermost tenth. Rows take
+    turns in being sorted, one in `turns` at every call: one residual moves a quantile little.
     """
 
-    def __init__(self, rows: int, kept: int = 400, turns: int = 8) -> None:
+    def __init__(
+        self, rows: int, kept: int = 400, turns: int = 8, overlap: Floats | float = 1.0
+    ) -> None:
+        self._overlap = np.broadcast_to(overlap, rows)
         self._kept = kept
         self._turns = turns
         self._turn = 0
@@ -58,16 +62,6 @@ class RollingResiduals:
         self._turn = (self._turn + 1) % self._turns
         self._sort(rows[(rows % self._turns == self._turn) | (self._count[rows] <= 2 * FEWEST)])
 
-    def forget(self, but: int) -> None:
-        """Keep only the last so many of each row."""
-        for row, count in enumerate(self._count):
-            held = min(int(count), self._kept)
-            order = (count - 1 - np.arange(min(but, held))) % self._kept
-            kept = self._values[row, order[::-1]]
-            self._values[row] = np.inf
-            self._values[row, : kept.size] = kept
-            self._count[row] = kept.size
-
     def memory(self) -> State:
         """All residuals and quantiles."""
         return [self._turn, encode(self._values), encode(self._count), encode(self.quantiles)]
@@ -81,12 +75,15 @@ class RollingResiduals:
         rows = rows[self._count[rows] >= FEWEST]
         if rows.size:
             held = np.minimum(self._count[rows], self._kept)
-            self.quantiles[rows] = quantiles(np.sort(self._values[rows], axis=1), held)
+            self.quantiles[rows] = quantiles(
+                np.sort(self._values[rows], axis=1), held, self._overlap[rows]
+            )
 
 
-def quantiles(ascending: Floats, held: NDArray[np.int64]) -> Floats:
+def quantiles(ascending: Floats, held: NDArray[np.int64], overlap: Floats) -> Floats:
     """Quantiles at `LEVELS` of sorted rows, of which only the first `held` values count."""
-    ranks = np.outer(held + 1, P) - 1.0
+    outer = np.outer(held + overlap, np.maximum(P, 1.0 - P))
+    ranks = np.where(P < 0.5, held[:, None] - outer, outer - 1.0)
     ranks = np.clip(ranks, 0.0, held[:, None] - 1.0)
     below = ranks.astype(np.int64)
     above = np.minimum(below + 1, held[:, None] - 1)

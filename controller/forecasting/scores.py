@@ -68,6 +68,10 @@ class Scores:
         total = weights.sum(axis=0)
         return np.asarray(np.divide(weights, total, out=np.zeros_like(weights), where=total > 0.0))
 
+    def level(self) -> None:
+        """Begin anew with equal chances: the past tells little after a change."""
+        self._loss = np.where(np.isfinite(self._loss), self._loss[:1], self._loss)
+
     def memory(self) -> State:
         """The losses."""
         return encode(self._loss)
