@@ -147,6 +147,16 @@ class PolicyFailure(KapellmeisterError, RuntimeError):  # noqa: N818 - the polic
         return type(self), self.arguments
 
 
+class OracleFailure(KapellmeisterError, RuntimeError):  # noqa: N818 - like a policy's
+    """The process that the oracle ran in was ended, most likely for want of memory."""
+
+    def __init__(self, trace: str) -> None:
+        super().__init__(
+            f"--trace {trace}: the process of its oracle was ended; give fewer --jobs or --days, "
+            "or a longer --interval"
+        )
+
+
 class MissingExtraError(KapellmeisterError, ImportError):
     """What was asked for needs a package that is installed only on request."""
 

@@ -345,6 +345,12 @@ def compare(
     level: Annotated[
         SimulationLevel, typer.Option(help="How exactly blocks are simulated.")
     ] = SimulationLevel.INTERVAL,
+    interval: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds between ticks; 15 at the interval level, else 1.", min=0.1, max=3600.0
+        ),
+    ] = None,
     knobs: Annotated[str | None, typer.Option(help="Only these knobs may be turned.")] = None,
     peak_streams: Annotated[
         int | None, typer.Option(help="Streams at each trace's peak.", min=1, max=1_000_000)
@@ -360,6 +366,9 @@ def compare(
     ] = 120.0,
     pipeline: Annotated[
         str | None, typer.Option(help="batch, full, or a description (TOML).", metavar="FILE")
+    ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option(help="Faults to come, on each trace (TOML).", metavar="FILE")
     ] = None,
     forecaster: Annotated[
         str, typer.Option(help="By name; last_value takes a fraction of the time.")
@@ -397,6 +406,8 @@ def compare(
             rows=rows,
             jobs=jobs,
             pipeline=pipeline,
+            scenario=scenario,
+            interval_s=interval,
             last_days=3.0 if quick else days,
             level=level.value,
             knobs=_names(knobs),
@@ -615,8 +626,11 @@ def _check_writable(option: str, path: Path | None) -> None:
     """Find out before a minute of work that its result has nowhere to go."""
     if path is None:
         return
+    is_new = not path.exists()
     try:
         path.open("a").close()
+        if is_new:
+            path.unlink()
     except OSError as error:
         raise _unwritable(option, path, error) from error
 

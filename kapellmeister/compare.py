@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +16,11 @@ from rich.table import Table
 from controller.errors import ConfigurationError, TraceError
 from controller.load import LoadTrace
 from kapellmeister.progress import progress
+from kapellmeister.simulate import check_faults
 from simulators.comparison import Comparison, ComparisonReport, PolicyFigures
+from simulators.faults import read_scenario
 from simulators.generators import find_trace
+from simulators.load import Load, realise
 from simulators.pipeline_file import find_calibration
 from simulators.raw import check_arrow
 from simulators.report import Page, check_plotly
@@ -35,6 +39,7 @@ def comparison_of(
     rows: Path | None,
     jobs: int | None,
     pipeline: str | None,
+    scenario: Path | None = None,
     **common: Any,
 ) -> Comparison:
     """What a user asked for; every file is read before anything is simulated."""
@@ -46,13 +51,20 @@ def comparison_of(
         raise ConfigurationError("command line", "--policies", "names none", "name at least one")
     base = Simulation(policy=names[0], trace=found[0], **common)
     if pipeline is not None:
-        base = Simulation(
-            policy=base.policy, trace=base.trace, calibration=find_calibration(pipeline), **common
-        )
+        base = replace(base, calibration=find_calibration(pipeline))
+    if scenario is not None:
+        base = replace(base, faults=read_scenario(scenario))
     check_names(base)
-    for trace in found:
-        Simulation(policy="static", trace=trace, **common).load()  # too short a trace says so now
+    loads = [_load(base, each) for each in found]  # too short a trace says so now
+    if scenario is not None:
+        check_faults(base, loads, scenario)
     return Comparison(names, found, base, tuple(range(1, seeds + 1)), sweep, cache, rows, jobs)
+
+
+def _load(base: Simulation, trace: LoadTrace) -> Load:
+    """With all of its warm-up, whatever a policy needs of that."""
+    peak_streams, last_days = base.peak_streams, base.last_days
+    return realise(trace, base.step_s, base.seed, peak_streams=peak_streams, last_days=last_days)
 
 
 def find_traces(text: str) -> tuple[LoadTrace, ...]:

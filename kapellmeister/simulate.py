@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,9 @@ from controller.errors import ScenarioError
 from simulators.faults import random_schedule, read_scenario
 from simulators.figures import SimulationReport
 from simulators.generators import find_trace
+from simulators.load import Load
 from simulators.pipeline_file import find_calibration
 from simulators.simulation import Simulation, check_names
-
-SECONDS_A_DAY = 86_400.0
 
 
 def simulation_of(
@@ -37,7 +37,7 @@ def simulation_of(
         simulation = replace(simulation, calibration=find_calibration(pipeline))
     if scenario is not None:
         simulation = replace(simulation, faults=read_scenario(scenario))
-        _check_faults(simulation, scenario)
+        check_faults(simulation, [simulation.load()], scenario)
     elif faults_per_day > 0.0:
         duration_s = simulation.trace.duration_s
         faults = random_schedule(simulation.seed, duration_s, faults_per_day)
@@ -46,18 +46,20 @@ def simulation_of(
     return simulation
 
 
-def _check_faults(simulation: Simulation, scenario: Path) -> None:
-    """Raise ScenarioError for a fault that nothing would ever be seen of."""
-    load, calibration = simulation.load(), simulation.calibration
+def check_faults(simulation: Simulation, loads: Sequence[Load], scenario: Path) -> None:
+    """Raise ScenarioError for a fault that nothing would ever be seen of, on any of the loads."""
+    calibration = simulation.calibration
     needed = {"gpu_out_of_memory": calibration.transfer, "link_slow": calibration.link}
-    begin_s, end_s = float(load.time_s[0]), float(load.time_s[-1]) + load.step_s
+    spans_s = [
+        (float(load.time_s[0]), float(load.time_s[-1]) + load.step_s, load.name) for load in loads
+    ]
     for number, fault in enumerate(simulation.faults.faults, start=1):
         where = f"fault {number} ({fault.kind}, in order of time)"
         if fault.kind in needed and needed[fault.kind] is None:
             raise ScenarioError(scenario, where, "this pipeline has no such stage")
-        if not begin_s - fault.duration_s < fault.at_s < end_s:
-            why = f"{fault.at_s:g} s is not within the load, from {begin_s:g} to {end_s:g} s"
-            raise ScenarioError(scenario, where, why)
+        if not any(begin - fault.duration_s < fault.at_s < end for begin, end, _ in spans_s):
+            spans = ", ".join(f"{begin:g} to {end:g} s ({name})" for begin, end, name in spans_s)
+            raise ScenarioError(scenario, where, f"{fault.at_s:g} s is not within {spans}")
 
 
 def print_report(report: SimulationReport, console: Console) -> None:
@@ -75,7 +77,7 @@ def _lines(report: SimulationReport) -> list[tuple[str, str]]:
     ratio = report.cost_vs_oracle
     regret = "no oracle to compare with" if ratio is None else f"{ratio:.2f} times the oracle's"
     lines = [
-        ("simulated", f"{_days(report.simulated_s)} at the {report.level} level, {report.policy}"),
+        ("simulated", _simulated(report)),
         (
             "blocks",
             f"{blocks.submitted:,} submitted = {blocks.on_time:,} on time + {blocks.late:,} late "
@@ -91,9 +93,17 @@ def _lines(report: SimulationReport) -> list[tuple[str, str]]:
     return lines + [("alarm", f"{text} ({count} times)") for text, count in alarms[:5]]
 
 
-def _days(simulated_s: float) -> str:
-    days = simulated_s / SECONDS_A_DAY
-    return f"{days:.1f} days" if days >= 1.0 else f"{simulated_s / 3600.0:.1f} hours"
+def _simulated(report: SimulationReport) -> str:
+    gaps = f", {_lasting(report.gaps_s)} of gaps left out" if report.gaps_s else ""
+    return f"{_lasting(report.simulated_s)} at the {report.level} level, {report.policy}{gaps}"
+
+
+def _lasting(seconds: float) -> str:
+    """In the largest unit of which there is one."""
+    for unit_s, unit in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:.1f} {unit}"
+    return f"{seconds:.1f} seconds"
 
 
 def _latency(report: SimulationReport) -> str:

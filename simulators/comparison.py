@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import itertools
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -23,10 +24,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from controller import plugins
-from controller.errors import KapellmeisterError, PlugInError
+from controller.errors import KapellmeisterError, OracleFailure, PlugInError
 from controller.executors.worker import die_with_parent
 from controller.load import LoadTrace
-from simulators.raw import is_written, rows_path, trace_hash, write_rows
+from simulators.raw import is_written, keep_rows, rows_path, trace_hash, write_rows
 from simulators.simulation import Simulation, oracles, run
 from simulators.splits import family
 
@@ -65,6 +66,7 @@ class TraceFigures(_Figures):
 
     miss_rate: float | None
     cost_vs_oracle: float | None
+    blocks: int = 0
 
 
 class SettingFigures(_Figures):
@@ -99,7 +101,8 @@ class ComparisonReport(_Figures):
     """All policies on all traces. Costs are relative to the delayed oracle's on each load.
 
     `versus_first` holds, for the cost and the miss rate, the mean difference from the first
-    policy on the same loads and its 95 % interval.
+    policy on the same loads and its 95 % interval. As in the figures of a policy, each trace
+    counts alike in the cost, and by its blocks in the miss rate.
     """
 
     policies: dict[str, PolicyFigures]
@@ -146,10 +149,25 @@ class Comparison:
         if not isinstance(swept, Mapping) or not set(swept) <= set(arguments):
             why = f"SWEEP must name arguments of its constructor ({', '.join(arguments) or 'none'})"
             raise PlugInError("policy", policy, why, plugins.names("policies"))
+        for name, values in swept.items():
+            if not _are_numbers(values):
+                why = f"SWEEP must give a list of numbers for {name}, not {values!r}"
+                raise PlugInError("policy", policy, why, plugins.names("policies"))
         combined = itertools.product(*swept.values())
         settings = [dict(zip(swept, values, strict=True)) for values in combined]
         ships_with = {name: arguments[name].default for name in swept}
         return ({}, *(each for each in settings if each != ships_with))
+
+
+def _are_numbers(values: object) -> bool:
+    return (
+        isinstance(values, Sequence)
+        and bool(values)
+        and all(
+            isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each)
+            for each in values
+        )
+    )
 
 
 @dataclass(slots=True)
@@ -236,6 +254,8 @@ def _play(comparison: Comparison, results: _Results, progress: Callable[[float],
     results.jobs = {key: each for key, each in results.jobs.items() if key in wanted}
     results.references = {k: each for k, each in results.references.items() if k in wanted}
     todo = [job for job in jobs if not results.has(job)]
+    if comparison.rows is not None:
+        keep_rows(comparison.rows, {job.rows: job.key for job in jobs if job.rows is not None})
     context = multiprocessing.get_context("spawn")
     while todo:
         pool = ProcessPoolExecutor(
@@ -264,6 +284,8 @@ def _without_the_breaker(
             try:
                 figures = pool.submit(job.play, job.simulation, job.key, job.rows).result()
             except BrokenProcessPool:
+                if job.play is play_oracle:
+                    raise OracleFailure(job.simulation.trace.name) from None
                 error = "the policy ended the process that it ran in"
                 results.add(job.key, _failed(job.simulation, error))
                 return todo[number + 1 :]
@@ -443,6 +465,7 @@ def _per_trace(
                 sum(job.node_hours for job in each),
                 sum(oracle[job.trace, job.seed] for job in each),
             ),
+            blocks=sum(job.blocks for job in each),
         )
         for name, each in traces.items()
     }
@@ -491,23 +514,29 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def interval(values: Mapping[str, float]) -> tuple[float, float] | None:
+def interval(
+    values: Mapping[str, float], weights: Mapping[str, float] | None = None
+) -> tuple[float, float] | None:
     """The 95 % interval of the mean over traces: a bootstrap of families, then of their traces.
 
     None of fewer than two traces, of which nothing can be said (Efron and Tibshirani, 1993).
     """
     if len(values) < 2:
         return None
-    families: dict[str, list[float]] = {}
-    for name, value in values.items():
-        families.setdefault(family(name), []).append(value)
+    families: dict[str, list[int]] = {}
+    for number, name in enumerate(values):
+        families.setdefault(family(name), []).append(number)
     groups = [np.array(each) for each in families.values()]
+    figures = np.array(list(values.values()))
+    weight = np.array([1.0 if weights is None else weights[name] for name in values])
     generator = np.random.default_rng(0)
     means = np.empty(RESAMPLES)
     for sample in range(RESAMPLES):
         chosen = generator.integers(0, len(groups), len(groups))
-        drawn = [groups[k][generator.integers(0, groups[k].size, groups[k].size)] for k in chosen]
-        means[sample] = np.concatenate(drawn).mean()
+        drawn = np.concatenate(
+            [groups[k][generator.integers(0, groups[k].size, groups[k].size)] for k in chosen]
+        )
+        means[sample] = np.average(figures[drawn], weights=weight[drawn])
     low, high = np.quantile(means, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
     return float(low), float(high)
 
@@ -518,15 +547,17 @@ def _versus(
     """Mean difference and interval, trace by trace; None where either policy failed."""
     if own is None or first is None:
         return None
+    blocks = {name: float(each.blocks) for name, each in own.traces.items()}
+    alike = dict.fromkeys(blocks, 1.0)
     versus = {}
-    for quantity in ("cost_vs_oracle", "miss_rate"):
-        differences = {
-            name: getattr(own.traces[name], quantity) - getattr(first.traces[name], quantity)
+    for quantity, weights in (("cost_vs_oracle", alike), ("miss_rate", blocks)):
+        pairs = {
+            name: (getattr(own.traces[name], quantity), getattr(first.traces[name], quantity))
             for name in own.traces
-            if getattr(own.traces[name], quantity) is not None
-            and getattr(first.traces[name], quantity) is not None
         }
-        bounds = interval(differences)
+        differences = {name: a - b for name, (a, b) in pairs.items() if None not in (a, b)}
+        bounds = interval(differences, weights)
         if bounds is not None:
-            versus[quantity] = (fmean(differences.values()), *bounds)
+            mean = fmean(differences.values(), [weights[name] for name in differences])
+            versus[quantity] = (mean, *bounds)
     return versus

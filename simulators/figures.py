@@ -43,11 +43,12 @@ class OracleFigures(Figures):
 class SimulationReport(Figures):
     """One policy on one load. All figures are over the scored steps, without the warm-up.
 
-    `knobs` names those the policy turned, in the warm-up too. `oracle` pays the real start
-    delay and has the same miss budget; `oracle_instant` has nodes at once and meets the target
-    in each interval by itself. `cost_vs_oracle` is None where the oracle needs no node, or
-    where not even it can meet the target. A decision is wrong in its direction where what it
-    turned the nodes away from is what the load then asked for.
+    `gaps_s` is how long nothing is known of the load, which is not scored. `knobs` names those
+    the policy turned, in the warm-up too. `oracle` pays the real start delay and has the same
+    miss budget; `oracle_instant` has nodes at once and meets the target in each interval by
+    itself. `cost_vs_oracle` is None where the oracle needs no node, or where not even it can
+    meet the target. A decision is wrong in its direction where what it turned the nodes away
+    from is what the load then asked for.
     """
 
     policy: str
@@ -56,6 +57,7 @@ class SimulationReport(Figures):
     level: Literal["interval", "batch", "block"]
     interval_s: float
     simulated_s: float
+    gaps_s: float
     wall_s: float
     knobs: tuple[str, ...]
     blocks: Blocks

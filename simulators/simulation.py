@@ -200,6 +200,8 @@ def _report(
         level=simulation.level,
         interval_s=simulation.step_s,
         simulated_s=float(timeline.scored.sum()) * simulation.step_s,
+        gaps_s=float((~timeline.load.known[timeline.load.warm_up_steps :]).sum())
+        * simulation.step_s,
         wall_s=wall_s,
         knobs=tuple(sorted(timeline.knobs)),
         blocks=Blocks(

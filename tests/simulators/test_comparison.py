@@ -6,23 +6,27 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from controller.errors import PlugInError
+from controller.errors import OracleFailure, PlugInError
 from simulators.comparison import (
     Comparison,
     JobFigures,
     OracleJob,
+    _jobs,
+    _Results,
+    _without_the_breaker,
     compare,
     interval,
     summed_up,
 )
 from simulators.generators import generate
-from simulators.raw import read_rows, rows_path, write_manifest
+from simulators.raw import read_rows, rows_path, write_manifest, write_rows
 from simulators.simulation import Simulation, simulate
 
 TRACES = (generate("burst", 0.25), generate("steps", 0.25))
@@ -104,10 +108,20 @@ def test_a_policy_that_was_edited_is_played_again(tmp_path):
     assert compare(comparison).policies[name].error is None
 
 
-def test_a_sweep_of_what_the_constructor_does_not_take_names_the_policy(tmp_path):
+@pytest.mark.parametrize(
+    ("swept", "says"),
+    [
+        ('{"no": (1.0,)}', "SWEEP must name arguments"),
+        ('{"a": "x"}', "SWEEP must give a list of numbers for a, not 'x'"),
+        ('{"a": ("x",)}', "SWEEP must give a list of numbers for a"),
+        ('{"a": 1.0}', "SWEEP must give a list of numbers for a, not 1.0"),
+    ],
+)
+def test_a_sweep_of_what_the_constructor_does_not_take_names_the_policy(tmp_path, swept, says):
     file = tmp_path / "mine.py"
-    file.write_text(BROKEN.replace('name = "broken"', 'name = "broken"; SWEEP = {"no": (1.0,)}'))
-    with pytest.raises(PlugInError, match="SWEEP must name arguments"):
+    constructor = f"SWEEP = {swept}\n    def __init__(self, a=1.0): pass\n    name = "
+    file.write_text(BROKEN.replace("name = ", constructor))
+    with pytest.raises(PlugInError, match=says):
         compare(Comparison((f"{file}:Broken",), TRACES[:1], BASE, sweep=True))
 
 
@@ -117,6 +131,39 @@ def test_a_policy_that_ends_its_process_is_marked_and_the_rest_is_finished(tmp_p
     report = compare(Comparison(("hpa", f"{file}:Broken"), TRACES[:1], BASE, jobs=1))
     assert "ended the process" in report.policies[f"{file}:Broken"].error
     assert report.policies["hpa"].error is None
+
+
+def test_an_oracle_whose_process_was_ended_is_no_failure_of_a_policy(monkeypatch):
+    class Ended:
+        def __init__(self, *_):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return False
+
+        def submit(self, *_):
+            return self
+
+        def result(self):
+            raise BrokenProcessPool
+
+    monkeypatch.setattr("simulators.comparison.ProcessPoolExecutor", Ended)
+    jobs = list(_jobs(Comparison(("hpa",), TRACES[:1], BASE)))
+    with pytest.raises(OracleFailure, match=r"--trace burst.*fewer --jobs"):
+        _without_the_breaker(jobs, _Results(None), None)
+
+
+def test_rows_of_another_comparison_are_not_kept(compared):
+    comparison, _ = compared
+    stale = rows_path(comparison.rows, "another", 1, "hpa")
+    write_rows(stale, {"time_s": np.zeros(1)}, "another key")
+    own = rows_path(comparison.rows, TRACES[0].name, 1, "hpa")
+    compare(comparison)
+    assert own.exists()
+    assert not stale.exists()
 
 
 def test_lines_that_are_no_results_are_done_again(compared, tmp_path):
@@ -221,6 +268,15 @@ def test_a_difference_is_taken_trace_by_trace():
         "cost_vs_oracle"
     ]
     assert (mean, low, high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_a_difference_of_misses_counts_each_trace_by_its_blocks():
+    first = [job({}, "burst", 0, 10.0), job({}, "steps", 0, 10.0)]
+    other = [job({}, "burst", 10, 10.0, "q"), job({}, "steps", 0, 10.0, "q")]
+    other[1] = other[1].model_copy(update={"blocks": 9000})
+    figures = summary([*first, *other], policies=("p", "q"))["q"]
+    assert figures.default.miss_rate == 0.001
+    assert figures.versus_first["miss_rate"][0] == pytest.approx(0.001)
 
 
 def test_the_interval_widens_where_few_families_say_all():

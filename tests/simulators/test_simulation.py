@@ -216,6 +216,7 @@ def test_gaps_are_not_scored():
     values[500:600] = [None] * 100
     report = simulate(Simulation("hpa", LoadTrace("gappy", DAY.time_s, tuple(values)))).report
     assert report.simulated_s == pytest.approx(0.75 * 43_200 - 100 * 60, abs=30)
+    assert report.gaps_s == pytest.approx(100 * 60, abs=30)
 
 
 def test_the_load_of_a_law_with_a_short_memory_warms_up_for_hours_only():

@@ -1,0 +1,60 @@
+"""What `simulate` and `compare` make of their options, before anything is played."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.errors import ScenarioError
+from kapellmeister.cli import _check_writable
+from kapellmeister.compare import comparison_of
+from kapellmeister.simulate import _lasting, simulation_of
+
+SLOW = '[[fault]]\nkind = "slow_gpu"\nat = "{at}"\nfor = "20m"\n'
+OPTIONS = {
+    "part": None, "seeds": 1, "sweep": False, "cache": None, "rows": None, "jobs": None,
+    "pipeline": None,
+}  # fmt: skip
+
+
+def scenario(tmp_path, at):
+    path = tmp_path / "faults.toml"
+    path.write_text(SLOW.format(at=at))
+    return path
+
+
+def test_a_comparison_is_played_under_the_faults_and_at_the_ticks_that_were_asked_for(tmp_path):
+    faults = scenario(tmp_path, "2h")
+    made = comparison_of("burst:6h,steps:6h", "hpa", scenario=faults, interval_s=30.0, **OPTIONS)
+    assert [fault.at_s for fault in made.base.faults.faults] == [7200.0]
+    assert {each.step_s for each in made.simulations()} == {30.0}
+
+
+def test_a_fault_must_be_within_one_of_the_traces_at_least(tmp_path):
+    faults = scenario(tmp_path, "8h")
+    comparison_of("burst:6h,steps:12h", "hpa", scenario=faults, **OPTIONS)
+    with pytest.raises(ScenarioError, match=r"28800 s is not within 0 to 21600 s \(burst:0.25d\)"):
+        comparison_of("burst:6h", "hpa", scenario=faults, **OPTIONS)
+    with pytest.raises(ScenarioError, match="28800 s is not within"):
+        simulation_of("burst:6h", "hpa", scenario=faults)
+
+
+def test_a_file_that_is_only_checked_is_not_made_and_one_that_is_there_stays(tmp_path):
+    new, old = tmp_path / "new.json", tmp_path / "old.json"
+    old.write_text("{}")
+    _check_writable("--json", new)
+    _check_writable("--json", old)
+    assert not new.exists()
+    assert old.read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (2.0, "2.0 seconds"),
+        (90.0, "1.5 minutes"),
+        (5400.0, "1.5 hours"),
+        (216_000.0, "2.5 days"),
+    ],
+)
+def test_a_length_is_told_in_the_largest_unit_of_which_there_is_one(seconds, said):
+    assert _lasting(seconds) == said
