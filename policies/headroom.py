@@ -47,7 +47,7 @@ class Peaks:
         """The load that the peak exceeds with probability 1 - p."""
         order = np.argsort(self.loads)
         cumulated = np.cumsum(self.probabilities[order])
-        at = min(int(np.searchsorted(cumulated, p)), order.size - 1)
+        at = min(int(np.searchsorted(cumulated, p - 1e-9)), order.size - 1)
         return float(self.loads[order[at]])
 
 

@@ -16,7 +16,7 @@ from simulators.memory import Memory
 
 NEARLY_ALL = 0.99
 """A node that misses so much is not worked out any further."""
-LEAP = 8
+LONGEST_LEAP = 8
 """Streams from one law to the next; between them figures are interpolated."""
 LEAST = 1e-12
 
@@ -73,18 +73,21 @@ class IntervalLatency:
         rates, busy = np.array(figures).T
         streams = np.arange(knots[-1] + 1)
         rates = np.exp(np.interp(streams, knots, np.log(np.maximum(rates, LEAST))))
+        rates = self._lost(rates, work)
         rates[0] = 0.0
-        rates = np.maximum.accumulate(self._lost(rates, work))
+        rates = np.maximum.accumulate(rates)
         return _Table(rates, np.interp(streams, knots, busy))
 
     def _laws(self, work: Work) -> Iterator[tuple[int, tuple[float, float]]]:
+        """Close together where one more batch has just begun: there they bend most."""
         streams = 0
         while True:
             missed, busy = self._mixed(replace(work, streams=streams))
             yield streams, (missed, busy)
             if missed > NEARLY_ALL:
                 return
-            streams += min(LEAP, -streams % work.batch_size or 1)
+            begun = streams % work.batch_size
+            streams += min(max(1, begun), LONGEST_LEAP, work.batch_size - begun)
 
     def _mixed(self, work: Work) -> tuple[float, float]:
         """In both regimes, each for its share of the time."""

@@ -1,0 +1,110 @@
+"""Headroom is learned from peaks that came, and priced by misses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from policies.forecast import Forecast
+from policies.headroom import Headroom, Peaks
+
+WINDOW_S = 150.0
+
+
+def forecast(median=100.0, high=110.0):
+    """Peaks of which half are at most `median`, and a tenth above `high`."""
+    peaks = np.interp(np.linspace(0, 1, 101), [0, 0.5, 0.9, 1], [median, median, high, high])
+    return Forecast(np.tile(peaks[:, None], (1, 10)), 15.0, 0.0, "fixed")
+
+
+def lived(loads, headroom=None):
+    """Headroom after these loads, 15 s apart, each of them forecast."""
+    headroom = headroom or Headroom()
+    for k, load in enumerate(loads):
+        headroom.see(15.0 * k, load, 0.0)
+        if load is not None:
+            headroom.expect(forecast(), load, WINDOW_S)
+    return headroom
+
+
+def test_before_any_peak_has_come_one_in_ten_exceeds_the_forecasts_ninety_percent():
+    headroom = Headroom()
+    headroom.see(0.0, 80.0, 0.0)
+    peaks = headroom.expect(forecast(), 80.0, WINDOW_S)
+    assert peaks.quantile(0.5) == pytest.approx(100.0)
+    assert peaks.probabilities[peaks.loads > 110.0].sum() == pytest.approx(0.4)
+    assert peaks.probabilities[peaks.loads > 111.0].sum() == pytest.approx(0.1)
+    assert peaks.loads.max() == pytest.approx(200.0, rel=0.01)
+
+
+def test_peaks_that_come_out_higher_are_expected_higher():
+    calm = lived([100.0] * 4000).expect(forecast(), 100.0, WINDOW_S)
+    rough = lived([100.0, 100.0, 100.0, 160.0] * 1000).expect(forecast(), 100.0, WINDOW_S)
+    assert calm.quantile(0.9) == pytest.approx(100.0, rel=0.02)
+    assert rough.quantile(0.5) == pytest.approx(160.0, rel=0.04)
+
+
+def test_no_less_is_expected_than_the_load_that_is():
+    headroom = Headroom()
+    headroom.see(0.0, 150.0, 0.0)
+    assert headroom.expect(forecast(), 150.0, WINDOW_S).loads.min() == 150.0
+
+
+def test_a_gap_teaches_nothing():
+    with_gap = lived([100.0, None, 100.0, None] * 100)
+    assert with_gap.errors == {}
+    assert with_gap.windows == []
+
+
+def test_without_a_forecast_the_load_is_expected_to_stay():
+    headroom = Headroom()
+    headroom.see(0.0, 1000.0, 0.0)
+    peaks = headroom.expect(None, 1000.0, WINDOW_S)
+    assert peaks.quantile(0.5) == 1000.0
+    assert 1040.0 < peaks.quantile(0.9) < 1060.0
+
+
+def test_a_miss_becomes_dearer_with_the_square_of_what_was_missed_and_no_more_than_tenfold():
+    def price(miss_rate, days=20):
+        headroom = Headroom()
+        for k in range(24 * days + 1):
+            headroom.see(3600.0 * k, 100.0, miss_rate)
+        return headroom.price(0.001, streams_per_node=80)
+
+    on_target = price(0.001)
+    assert on_target == pytest.approx(0.02 / (0.001 * 80))
+    assert 2.5 * on_target < price(0.002) < 4.0 * on_target
+    assert price(0.5) == pytest.approx(10.0 * on_target)
+    assert price(0.0) == pytest.approx(0.5 * on_target)
+
+
+def test_what_was_learned_survives_as_plain_json():
+    headroom = lived([100.0, 120.0] * 200)
+    recalled = Headroom.recall(json.loads(json.dumps(headroom.plain())))
+    assert recalled == headroom
+
+
+def test_a_state_that_is_none_of_ours_is_a_fresh_start():
+    assert Headroom.recall(None) == Headroom()
+    assert Headroom.recall({"errors": {}}) == Headroom()
+
+
+def test_a_clock_that_steps_back_ends_the_open_windows():
+    headroom = lived([100.0] * 5)
+    headroom.see(-1000.0, 100.0, 0.0)
+    assert headroom.windows == []
+
+
+def test_what_a_window_learned_counts_half_three_days_later():
+    headroom = lived([100.0] * 20)
+    (bin_, early), *_ = headroom.errors.items()
+    headroom.see(300.0 - 15.0 + 3 * 86_400.0, 100.0, 0.0)
+    assert headroom.weight == pytest.approx(2.0, rel=0.01)
+    assert headroom.errors[bin_] >= early
+
+
+def test_the_quantile_of_peaks_is_the_load_that_so_few_exceed():
+    peaks = Peaks(np.array([30.0, 10.0, 20.0]), np.array([0.1, 0.6, 0.3]))
+    assert [peaks.quantile(p) for p in (0.5, 0.6, 0.89, 0.99)] == [10.0, 10.0, 20.0, 30.0]
