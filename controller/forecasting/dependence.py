@@ -22,8 +22,8 @@ OVERLAP = 15
 """Of two forecasts held, the later one begins a fifteenth of the horizon after the other."""
 PRIOR = 25
 """Forecasts that the dependence assumed at first, that of a random walk, is worth."""
-REFRESH = 10
-"""New forecasts after which the paths' ranks are drawn anew."""
+REFRESH = 10, 0.2
+"""New forecasts after which ranks are drawn anew: so many, or this share of those held."""
 JITTER = 0.2
 """Normal scores by which the copies of one past forecast differ."""
 
@@ -40,7 +40,7 @@ class Dependence:
         self._steps = steps
         self._samples = samples
         self._every = max(1, steps // OVERLAP)
-        self._offered = 0
+        self._offered = self._new = 0
         self._rows = np.empty((0, steps), np.float16)
         self._used = self._rows
         generator = np.random.default_rng(seed)
@@ -58,18 +58,19 @@ class Dependence:
         if self._offered % self._every:
             return
         self._rows = np.concatenate((self._rows, scores[None].astype(np.float16)))[-KEPT:]
-        if (self._offered // self._every) % REFRESH == 0:
-            self._used = self._rows
+        self._new += 1
+        if self._new >= max(REFRESH[0], REFRESH[1] * len(self._rows)):
+            self._used, self._new = self._rows, 0
             self.places = self._draw()
 
     def memory(self) -> State:
         """The past forecasts, and which of them the ranks were drawn from."""
-        return [self._offered, encode(self._rows), encode(self._used)]
+        return [self._offered, self._new, encode(self._rows), encode(self._used)]
 
     def resume(self, memory: Any) -> None:
         """Go on from there."""
-        self._offered = memory[0]
-        self._rows, self._used = map(decode, memory[1:])
+        self._offered, self._new = memory[:2]
+        self._rows, self._used = map(decode, memory[2:])
         self.places = self._draw()
 
     def _draw(self) -> NDArray[np.int64]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy.linalg import solve_discrete_are
 
 from controller.forecasting.history import Floats
 from controller.forecasting.linear_filter import Recursion, weights_of
@@ -21,6 +20,7 @@ def fit(values: Floats, horizon: int) -> tuple[Floats, Floats]:
 
     Harvey, Forecasting, Structural Time Series Models and the Kalman Filter (1989).
     """
+    from scipy.linalg import solve_discrete_are
     from statsmodels.tsa.statespace.structural import UnobservedComponents
 
     with warnings.catch_warnings():

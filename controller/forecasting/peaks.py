@@ -22,7 +22,8 @@ AT = SCORES[[MEDIAN, *(LEVELS.index(each) for each in TRACKED)]]
 """Normal scores between which a factor is interpolated; at the median it is one."""
 OVERLAP = 5
 """Of two forecasts judged, the later begins a fifth of the horizon after the other."""
-RATE = 0.03
+RATE = 0.1
+"""By which a factor grows when its peak is exceeded, times its probability."""
 LEAST, MOST = 0.5, 10.0
 """Factors that a peak's distance from the median peak is ever multiplied by."""
 
