@@ -25,7 +25,7 @@ def test_stable_baselines3_finds_nothing_wrong():
 def test_an_agent_learns_on_many_plants_and_what_it_saves_is_a_policy(tmp_path):
     plants = PipelineVecEnv(PipelineVectorEnv(16, SHORT))
     agent = sb3.PPO(
-        "MlpPolicy", plants, n_steps=16, batch_size=64, n_epochs=1, seed=1, device="cpu"
+        "MlpPolicy", plants, n_steps=16, batch_size=64, n_epochs=1, seed=5, device="cpu"
     )
     agent.learn(512)
     agent.save(tmp_path / "agent.zip")
