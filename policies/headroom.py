@@ -23,12 +23,16 @@ PRIOR: Mapping[int, float] = {0: 0.6, 9: 0.3, 14: 0.07, 21: 0.025, 25: 0.004, 30
 """Their bins: a median of 0, 10 % beyond 1, and one in a thousand at 10 times the spread."""
 OPEN_WINDOWS = 10
 """So many windows are followed at a time, however short a control interval is."""
-PRICE = 0.02
+PRICE = 0.03
 """A node's worth of misses at the target costs this part of a node."""
 MISSES_HALF_LIFE_S = 2 * 86_400.0
 MISSES_PRIOR_S = 86_400.0
 """So long misses on target are believed in before any were seen."""
 PRICE_RANGE = (0.5, 10.0)
+SURGE = 5.0
+"""A load so many spreads above what was expected of it shortly before is on its way elsewhere."""
+SURGE_GROWTH = 2.0
+"""It is believed to rise by at most so many times what it has risen."""
 UNFORECAST_SHARE = 0.05
 """The spread of a load that nobody forecasts, as a part of it."""
 MOST_WEIGHT = 1e12
@@ -97,11 +101,13 @@ class Headroom:
     def expect(self, forecast: Forecast | None, load: float, window_s: float) -> Peaks:
         """What the peak over the window may be; how it comes out will be learned.
 
-        Without a forecast the load is expected to stay. Never is less expected than now.
+        Without a forecast the load is expected to stay; a surge, to go on at its pace. Never is
+        less expected than now.
         """
         median, spread = _summary(forecast, load, window_s)
-        last_end_s = self.windows[-1][0] if self.windows else -math.inf
         time_s = self.now_s or 0.0
+        median += self._surge(load, time_s, window_s)
+        last_end_s = self.windows[-1][0] if self.windows else -math.inf
         if time_s + window_s >= last_end_s + window_s / OPEN_WINDOWS - 1e-6:
             self.windows.append([time_s + window_s, median, spread, 0.0])
         bins = np.array([int(each) for each in self.errors] + list(PRIOR), dtype=np.float64)
@@ -121,6 +127,14 @@ class Headroom:
         low, high = PRICE_RANGE
         factor = min(max(relative**2, low), high)
         return factor * PRICE / (target_miss_rate * streams_per_node)
+
+    def _surge(self, load: float, time_s: float, window_s: float) -> float:
+        """How much further a load rises that has left all expectation; 0 for any other."""
+        for end_s, median, spread, _ in self.windows:
+            rise, age_s = load - median, time_s - (end_s - window_s)
+            if rise > SURGE * spread and age_s > 0.0:
+                return min(rise * window_s / age_s, SURGE_GROWTH * rise)
+        return 0.0
 
     def _discount(self, elapsed_s: float) -> None:
         kept = 0.5 ** (elapsed_s / MISSES_HALF_LIFE_S)

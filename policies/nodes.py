@@ -16,6 +16,8 @@ MOST_AT_ONCE = 4096
 """Node counts that are weighed in one decision."""
 EASE = 1e-6
 """A node that misses no more than this carries its streams with ease."""
+LEAST_SHARE = 1e-5
+"""No node is believed to carry more than some hundred thousand streams."""
 OVERLOADED_BY = 2.0
 """An unmeasured law is spelled out up to so many times what a node can compute."""
 
@@ -39,7 +41,8 @@ class NodeLaw:
 
         What finds no room once the reserve is kept is missed: a fluid bound.
         """
-        busy = np.arange(math.ceil(OVERLOADED_BY / share_per_stream) + 1) * share_per_stream
+        share = max(share_per_stream, LEAST_SHARE)
+        busy = np.arange(math.ceil(OVERLOADED_BY / share) + 1) * share
         return cls(np.maximum(0.0, 1.0 - (1.0 - RESERVE_SHARE) / np.maximum(busy, 1e-12)))
 
     def capacity(self, miss_rate: float) -> int:

@@ -66,6 +66,12 @@ def test_without_a_forecast_the_load_is_expected_to_stay():
     assert 1040.0 < peaks.quantile(0.9) < 1060.0
 
 
+def test_a_surge_is_expected_to_go_on_at_its_pace_and_to_treble_at_most():
+    headroom = lived([100.0] * 4)
+    headroom.see(60.0, 400.0, 0.0)
+    assert headroom.expect(forecast(), 400.0, WINDOW_S).quantile(0.5) == pytest.approx(700.0)
+
+
 def test_a_miss_becomes_dearer_with_the_square_of_what_was_missed_and_no_more_than_tenfold():
     def price(miss_rate, days=20):
         headroom = Headroom()
@@ -74,7 +80,7 @@ def test_a_miss_becomes_dearer_with_the_square_of_what_was_missed_and_no_more_th
         return headroom.price(0.001, streams_per_node=80)
 
     on_target = price(0.001)
-    assert on_target == pytest.approx(0.02 / (0.001 * 80))
+    assert on_target == pytest.approx(0.03 / (0.001 * 80))
     assert 2.5 * on_target < price(0.002) < 4.0 * on_target
     assert price(0.5) == pytest.approx(10.0 * on_target)
     assert price(0.0) == pytest.approx(0.5 * on_target)
