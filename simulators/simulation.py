@@ -25,7 +25,7 @@ from controller.errors import KnobError, PolicyFailure
 from controller.forecasting.supervised import Supervised, make_forecaster
 from controller.guard import Guard
 from controller.load import LoadTrace
-from controller.loop import Loop
+from controller.loop import Instrument, Loop
 from controller.plain import JsonValue
 from controller.tick import Tick
 from controller.verification import Verifier
@@ -243,12 +243,17 @@ def run(
     simulation: Simulation,
     load: Load,
     progress: Callable[[float], None] = lambda _: None,
+    instruments: Sequence[Instrument] = (),
+    wrap: Callable[[Policy], Policy] = lambda policy: policy,
 ) -> Timeline:
-    """Play the whole load, warm-up included; `progress` is told the part that is done."""
-    policy = TimeBoxed(lambda: make_policy(simulation.policy, simulation.constants))
+    """Play the whole load, warm-up included; `progress` is told the part that is done.
+
+    `instruments` see each tick; `wrap` makes of the policy the one that is asked.
+    """
+    policy = TimeBoxed(lambda: wrap(make_policy(simulation.policy, simulation.constants)))
     with policy, _rare_collections():
         policy.renew()
-        return _run(simulation, load, policy, progress)
+        return _run(simulation, load, policy, progress, instruments)
 
 
 @contextmanager
@@ -263,12 +268,16 @@ def _rare_collections() -> Iterator[None]:
 
 
 def _run(
-    simulation: Simulation, load: Load, policy: TimeBoxed, progress: Callable[[float], None]
+    simulation: Simulation,
+    load: Load,
+    policy: TimeBoxed,
+    progress: Callable[[float], None],
+    instruments: Sequence[Instrument],
 ) -> Timeline:
     plant = make_plant(simulation, load)
     clock = SimulatedClock(load.begin_s)
     timeline = Timeline(load)
-    loop = _loop(simulation, plant, clock, policy)
+    loop = _loop(simulation, plant, clock, policy, instruments)
     steps = load.streams.size
     for step in range(steps):
         ended_s = load.begin_s + (step + 1) * load.step_s
@@ -276,7 +285,7 @@ def _run(
         if simulation.faults.beginning("controller_restart", ended_s - load.step_s, ended_s):
             memory = json.loads(json.dumps(loop.memory()))
             policy.renew()
-            loop = _loop(simulation, plant, clock, policy)
+            loop = _loop(simulation, plant, clock, policy, instruments)
             loop.resume(memory)
         tick = loop.tick()
         if tick.alarms and tick.proposal.reason in tick.alarms:  # the loop's word for a failure
@@ -372,7 +381,11 @@ def _start_law(simulation: Simulation) -> Callable[[int], float]:
 
 
 def _loop(
-    simulation: Simulation, plant: SimulatedPlant, clock: SimulatedClock, policy: TimeBoxed
+    simulation: Simulation,
+    plant: SimulatedPlant,
+    clock: SimulatedClock,
+    policy: TimeBoxed,
+    instruments: Sequence[Instrument],
 ) -> Loop:
     limits, objective, nobody = GuardSection(), simulation.objective, _Nobody()
     return Loop(
@@ -387,6 +400,7 @@ def _loop(
         commands=nobody,
         clock=clock,
         interval_s=simulation.step_s,
+        instruments=instruments,
         latency=latency_model(simulation.calibration),
     )
 
