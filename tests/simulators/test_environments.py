@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gymnasium
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from gymnasium.vector import AutoresetMode
 import simulators.environments  # noqa: F401 - registers them
 from policies.features import BATCH_MOVES, FEATURES, NODE_SHARES, nodes_after
 from policies.knobs import Settings
+from policies.latency import Calibration, Compute, Residuals
 from simulators.environments import ID
 from simulators.environments.single import PipelineEnv
 from simulators.environments.task import Reward, Task
@@ -19,7 +22,8 @@ from simulators.generators import generate
 from simulators.plant import BATCH_SIZES
 from simulators.simulation import Simulation, make_plant
 
-SHORT = Task((generate("burst", 2.0), generate("steps", 2.0)), episode_steps=40)
+NODE = Calibration(compute=Compute(per_stream_ms=0.4, residuals=Residuals((0.8, 1.0, 1.2), (1.0,))))
+SHORT = Task((generate("burst", 2.0), generate("steps", 2.0)), episode_steps=40, calibration=NODE)
 KEEP = (NODE_SHARES.index(0.0), BATCH_MOVES.index(0))
 
 
@@ -95,7 +99,7 @@ def test_info_tells_misses_and_each_cost_apart():
 
 def test_the_reward_is_what_it_says(actions):
     weights = Reward(node=2.0, miss=0.0, switching=0.0)
-    task = Task(SHORT.traces, reward=weights, node_start_s=0.0)
+    task = replace(SHORT, reward=weights, node_start_s=0.0)
     plants = PipelineVectorEnv(8, task)
     plants.reset(seed=3)
     _, rewards, _, _, info = plants.step(actions[0])
@@ -116,12 +120,12 @@ def test_a_choice_turns_the_nodes_by_its_share(wanted, share, after):
 def test_it_is_the_plant_that_policies_are_simulated_on():
     """The same load and the same turns on the simulated plant come to the same."""
     trace = generate("burst", 1.0)
-    task = Task((trace,), part=None, paths=1, episode_steps=300)
+    task = Task((trace,), part=None, paths=1, episode_steps=300, calibration=NODE)
     plants = PipelineVectorEnv(1, task)
     plants.reset(seed=5)
     fleet = plants._fleet
     begun, nodes = int(fleet.at[0]), int(fleet.ready[0])
-    simulation = Simulation("static", trace, peak_streams=1000)
+    simulation = Simulation("static", trace, peak_streams=1000, calibration=NODE)
     load = task.loads()[0].from_step(begun)
     np.testing.assert_array_equal(load.streams, fleet.loads[begun:])
     plant = make_plant(simulation, load)

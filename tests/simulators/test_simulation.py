@@ -47,11 +47,11 @@ def written(tmp_path, body, monkeypatch=None):
 
 @pytest.mark.parametrize("policy", ["static", "hpa", "conductor"])
 def test_the_figures_hold_together(policy):
-    report = simulate(Simulation(policy, DAY)).report
+    report = simulate(Simulation(policy, QUARTER)).report
     blocks = report.blocks
     assert blocks.submitted == blocks.on_time + blocks.late + blocks.concealed + blocks.lost > 0
     assert report.miss_rate == (blocks.late + blocks.concealed + blocks.lost) / blocks.submitted
-    assert report.simulated_s == pytest.approx(0.75 * 43_200)
+    assert report.simulated_s == pytest.approx(0.75 * 21_600)
     assert report.cost == report.node_hours > 0
     assert report.cost_vs_oracle == pytest.approx(report.node_hours / report.oracle.node_hours)
     assert report.oracle_instant.node_hours <= report.oracle.node_hours * 1.2
@@ -63,7 +63,7 @@ def test_twice_the_same_is_the_same_to_the_byte(policy):
     one, two = (
         simulate(
             Simulation(
-                policy, generate("burst", 0.25), faults=Schedule((Fault("node_death", 9000.0),))
+                policy, generate("burst", 0.1), faults=Schedule((Fault("node_death", 5000.0),))
             )
         ).report
         for _ in range(2)
