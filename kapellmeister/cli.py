@@ -533,6 +533,27 @@ def bench_loop(
     print_report(report, Console())
 
 
+@bench.command("policies", epilog="Example: kapellmeister bench policies --json out.json")
+def bench_policies(
+    policy: Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")] = "conductor",
+    forecaster: Annotated[str, typer.Option(help="Who forecasts the load.")] = "last_value",
+    hours: Annotated[
+        float, typer.Option(help="Simulated hours with random faults.", min=72.0, max=100_000.0)
+    ] = 100.0,
+    json: JsonFile = None,
+) -> None:
+    """Time of a decision, response to steps and bursts, and wrong turns under faults."""
+    from kapellmeister.bench.policies import bench_policies as measure
+    from kapellmeister.bench.policies import print_report
+    from kapellmeister.progress import progress
+
+    _check_writable("--json", json)
+    with progress("measuring") as advance:
+        report = measure(policy, forecaster, hours, advance)
+    _write_json(json, report)
+    print_report(report, Console())
+
+
 @bench.command("simulator", epilog="Example: kapellmeister bench simulator --json out.json")
 def bench_simulator(
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=1)] = 5,
