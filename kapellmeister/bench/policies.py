@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
 from controller.load import LoadTrace
+from kapellmeister.bench.decision_time import DecisionFigures, decision_time
 from kapellmeister.bench.directions import Directions
 from kapellmeister.bench.disturbances import (
     Disturbance,
@@ -22,8 +21,6 @@ from kapellmeister.bench.disturbances import (
 )
 from kapellmeister.bench.machine import Machine, describe_machine
 from policies.latency import Calibration, Link, Post, Transfer
-from policies.policy import Context, Policy, State
-from policies.proposal import Proposal
 from simulators.faults import random_schedule
 from simulators.generators import GENERATORS, generate
 from simulators.simulation import Simulation, check_names, make_plant, make_policy, run
@@ -31,9 +28,7 @@ from simulators.simulation import Simulation, check_names, make_plant, make_poli
 Progress = Callable[[float], None]
 FULL = Calibration(transfer=Transfer(), post=Post(), link=Link())
 """All the stages of a pipeline, and with them all the knobs."""
-DECISION_MS, DECISION_STREAMS, DECISIONS = 5.0, 10_000, 4000
-FIRST_DECISIONS = 60
-"""In these the laws of nodes are worked out once; they are told by `longest_ms` alone."""
+DECISION_MS = 5.0
 DISTURBED_STREAMS = 500
 STEP, STEP_START_S, DECIDED_S, MARGIN_S = Disturbance(DISTURBED_STREAMS, 2.0, 120, 120), 20.0, 2, 3
 BURST_FACTORS, BURST_S, BURST_START_S, BURST_RATIO = (1.3, 1.6, 2.0), 60, 120.0, 0.5
@@ -46,21 +41,6 @@ class Figures(BaseModel):
     """Frozen figures that cross to JSON as they are."""
 
     model_config = ConfigDict(frozen=True)
-
-
-class DecisionFigures(Figures):
-    """How long `decide` alone took; `cpu_p99_ms` without what other processes took.
-
-    Quantiles leave out the first decisions, which `longest_ms` has in it. `nodes` is the median.
-    """
-
-    decisions: int
-    streams: int
-    nodes: int
-    p50_ms: float
-    p99_ms: float
-    cpu_p99_ms: float
-    longest_ms: float
 
 
 class StepFigures(Figures):
@@ -129,7 +109,7 @@ def bench_policies(policy: str, forecaster: str, hours: float, progress: Progres
     base = Simulation(policy, generate("steps", 1.0), forecaster=forecaster, calibration=FULL)
     check_names(base)
     make_policy(policy, {})
-    decision = _decision(base)
+    decision = decision_time(base)
     progress(0.1)
     step = _step(base)
     progress(0.2)
@@ -146,52 +126,6 @@ def bench_policies(policy: str, forecaster: str, hours: float, progress: Progres
         step=step,
         bursts=tuple(bursts),
         faults=_faults(base, hours, lambda part: progress(0.7 + 0.3 * part)),
-    )
-
-
-@dataclass(slots=True)
-class Timed:
-    """A policy whose every decision is timed, milliseconds."""
-
-    policy: Policy
-    wall_ms: list[float] = field(default_factory=list)
-    cpu_ms: list[float] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """The policy's."""
-        return self.policy.name
-
-    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
-        """Its decision."""
-        wall_s, cpu_s = time.perf_counter(), time.thread_time()
-        decided = self.policy.decide(context, state)
-        self.cpu_ms.append(1000.0 * (time.thread_time() - cpu_s))
-        self.wall_ms.append(1000.0 * (time.perf_counter() - wall_s))
-        return decided
-
-
-def _decision(base: Simulation) -> DecisionFigures:
-    seconds = tuple(float(second) for second in range(DECISIONS))
-    trace = LoadTrace("constant", seconds, (float(DECISION_STREAMS),) * DECISIONS)
-    simulation = replace(base, trace=trace, interval_s=1.0)
-    made: list[Timed] = []
-
-    def timed(policy: Policy) -> Policy:
-        made.append(Timed(policy))
-        return made[-1]
-
-    timeline = run(simulation, simulation.load(), wrap=timed)
-    wall_ms, cpu_ms = made[0].wall_ms[FIRST_DECISIONS:], made[0].cpu_ms[FIRST_DECISIONS:]
-    p50_ms, p99_ms = np.quantile(wall_ms, (0.5, 0.99))
-    return DecisionFigures(
-        decisions=len(wall_ms),
-        streams=DECISION_STREAMS,
-        nodes=int(np.median(timeline.ready)),
-        p50_ms=float(p50_ms),
-        p99_ms=float(p99_ms),
-        cpu_p99_ms=float(np.quantile(cpu_ms, 0.99)),
-        longest_ms=max(made[0].wall_ms),
     )
 
 
