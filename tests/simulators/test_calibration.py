@@ -11,7 +11,7 @@ from kapellmeister.bench.simulator import VIRTUAL as TRUTH
 from simulators.calibration import fit, predict_bands, replay, sampling_errors
 from simulators.virtual_time import play
 
-BLOCKS = 6_000
+BLOCKS = 3_000
 FITTED = ((60, 32), (110, 32), (150, 32), (60, 64), (110, 64), (150, 64))
 
 
@@ -58,7 +58,7 @@ def test_one_size_of_batch_tells_nothing():
 
 def test_a_second_of_the_pipeline_lies_within_its_band(fitted):
     (band,) = predict_bands(fitted, (90,), (32,), tolerance=0.05)
-    seconds = np.array_split(play(TRUTH, 90, 32, BLOCKS, 5).latency_ms, BLOCKS // 188)
+    seconds = np.array_split(play(TRUTH, 90, 32, 6_000, 5).latency_ms, 6_000 // 188)
     p99_ms = np.array([np.quantile(each, 0.99) for each in seconds])
     assert np.mean((band.low_ms <= p99_ms) & (p99_ms <= band.high_ms)) > 0.97
     assert band.high_ms < 2 * band.low_ms
@@ -71,7 +71,7 @@ def test_chance_takes_a_long_look_less_far_than_a_short_one():
 
 
 def test_a_thread_that_was_taken_off_its_processor_is_late_and_not_slow(fitted):
-    points = [play(TRUTH, *point, 3000, seed) for seed, point in enumerate(FITTED)]
+    points = [play(TRUTH, *point, 1_500, seed) for seed, point in enumerate(FITTED)]
     for point in points:
         for batch in point.batches[5::200]:
             later = point.batches["block"] == batch["block"]
