@@ -285,8 +285,8 @@ def simulate(
         float, typer.Option(help="Random faults, by the seed.", min=0.0, max=1000.0)
     ] = 0.0,
     forecaster: Annotated[
-        str, typer.Option(help="By name; last_value takes a fraction of the time.")
-    ] = "ensemble",
+        str, typer.Option(help="By name; ensemble, which runs live, takes longer.")
+    ] = "last_value",
     telemetry_delay: Annotated[
         int, typer.Option(help="Ticks that a report is late.", min=0, max=1000)
     ] = 0,
@@ -371,8 +371,8 @@ def compare(
         Path | None, typer.Option(help="Faults to come, on each trace (TOML).", metavar="FILE")
     ] = None,
     forecaster: Annotated[
-        str, typer.Option(help="By name; last_value takes a fraction of the time.")
-    ] = "ensemble",
+        str, typer.Option(help="By name; ensemble, which runs live, takes longer.")
+    ] = "last_value",
     jobs: Annotated[int | None, typer.Option(help="Processes; all cores.", min=1)] = None,
     cache: Annotated[
         Path | None,
