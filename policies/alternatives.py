@@ -22,7 +22,7 @@ Four spinners on two processors made static miss 1 to 17 % in successive seconds
 that saw the onset, or only a breach, would promise far too little.
 """
 WORTH_IT = 0.02
-"""Another setting must save this part of the cost, or noise at the edge would undo it."""
+"""Another setting must save this part of the nodes, or noise at the edge would undo it."""
 UNEXPLAINED = 3.0
 """More than so many times the misses that the model expects have another cause than the load."""
 
@@ -67,7 +67,7 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
         if other is not None:
             valued.append((_cost(outlook, other, now, bounds), step, knob, value, other))
     for other_cost, step, knob, value, other in sorted(valued, key=lambda each: each[0]):
-        if other_cost > (1.0 - WORTH_IT) * cost:
+        if other_cost > cost - WORTH_IT * now:
             yield Alternative(step, why_not=f"costs {other_cost:.2f} nodes against {cost:.2f} now")
             continue
         reason = (
@@ -203,7 +203,7 @@ def _other_settings(context: Context) -> Iterator[tuple[str, KnobValue, str]]:
 def _cost(outlook: Outlook, law: NodeLaw, nodes: int, bounds: Bounds) -> float:
     """Of the nodes that would be cheapest, and of what those in force miss until they come."""
     later = outlook.needed(law, bounds.low, bounds.high).cost
-    now = staffed(law, outlook.peaks, outlook.price, nodes)
+    now = staffed(law, outlook.on_the_way, outlook.price, nodes)
     return later + now.cost - now.nodes
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from policies.headroom import Headroom, Peaks
 from policies.knobs import Bounds, Settings
 from policies.latency import LatencyModel
@@ -37,6 +39,11 @@ class Outlook:
     target_miss_rate: float
     latency: LatencyModel | None
     forecast_wanted: bool = True
+
+    @property
+    def on_the_way(self) -> Peaks:
+        """The load until another node could serve: what it is now, and what it comes to."""
+        return Peaks(np.array([self.load, self.peaks.quantile(0.5)]), np.array([0.5, 0.5]))
 
     def law_with(self, settings: Settings) -> NodeLaw | None:
         """What a node would miss with other settings; None where no model says."""
