@@ -74,7 +74,8 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
             f"{_expected(context, outlook)}; misses and nodes together cost "
             f"{other_cost:.2f} nodes with {step} and {cost:.2f} as it is"
         )
-        effect = _settings_effect(context, outlook, other, now)
+        tail = outlook.peaks.quantile(TAIL)
+        effect = outlook.law.effect(now, now, tail, missed(context), changed_law=other)
         yield Alternative(step, Action(knob, value, reason, effect))
 
 
@@ -205,22 +206,6 @@ def _cost(outlook: Outlook, law: NodeLaw, nodes: int, bounds: Bounds) -> float:
     later = outlook.needed(law, bounds.low, bounds.high).cost
     now = staffed(law, outlook.on_the_way, outlook.price, nodes)
     return later + now.cost - now.nodes
-
-
-def _settings_effect(context: Context, outlook: Outlook, after: NodeLaw, nodes: int) -> Effect:
-    loads = [outlook.peaks.quantile(TAIL) * k / 4.0 for k in range(9)]
-    return Effect(
-        "miss_rate",
-        "of the blocks",
-        tuple(
-            Expectation(
-                load,
-                float(after.miss_rate(load, nodes)),
-                max(missed(context), float(outlook.law.miss_rate(load, nodes))),
-            )
-            for load in loads
-        ),
-    )
 
 
 def _no_shrink(context: Context, outlook: Outlook, now: int) -> str | None:

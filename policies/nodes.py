@@ -56,13 +56,21 @@ class NodeLaw:
         known = np.arange(self.miss_rates.size)
         return np.asarray(np.interp(each, known, self.miss_rates, right=1.0))
 
-    def effect(self, before: int, after: int, highest_load: float, missed: float) -> Effect:
+    def effect(
+        self,
+        before: int,
+        after: int,
+        highest_load: float,
+        missed: float,
+        changed_law: NodeLaw | None = None,
+    ) -> Effect:
         """The miss rate with and without the change, at loads up to twice the highest.
 
-        Without it at least what is `missed` now goes on being missed, whatever its cause.
+        `changed_law` is that of other settings, where it is they that change. Without the
+        change at least what is `missed` now goes on being missed, whatever its cause.
         """
         loads: Floats = highest_load * np.arange(9, dtype=np.float64) / 4.0
-        changed = self.miss_rate(loads, after)
+        changed = (changed_law or self).miss_rate(loads, after)
         unchanged = np.maximum(missed, self.miss_rate(loads, before))
         points = zip(loads.tolist(), changed.tolist(), unchanged.tolist(), strict=True)
         return Effect("miss_rate", "of the blocks", tuple(Expectation(*each) for each in points))
