@@ -18,10 +18,11 @@ RATE_WINDOW_S = 60.0
 DEMAND_QUANTILE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Situation:
     """All that an admission depends on beside the guard's own memory.
 
+    Not frozen, since one is made each tick, and freezing is most of what that costs.
     `drift` names the knobs that another hand moved, and how; `pending` the change under
     evaluation on each resource; `delays_s` how long each knob takes.
     """
@@ -278,7 +279,7 @@ class Guard:
         load = fresh(observation.load)
         if load is None and self._memory.complete_load is not None:
             return "the load is not known"
-        if fresh(observation.miss_rate) is None and load != 0.0:
+        if load != 0.0 and (observation.blocks is None or not observation.blocks.submitted):
             return "the miss rate is not known"
         return None
 

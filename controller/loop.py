@@ -354,9 +354,7 @@ class Loop:
         if due:
             self._learned_due_s = tick.time_s + LEARNED_EVERY_S
         self._recorder.record(tick, self._essentials, self._learned if due else None)
-        duration_ms = self._since_ms(started_s)
-        if duration_ms != tick.duration_ms:  # never, on a clock that stands still meanwhile
-            tick = replace(tick, duration_ms=duration_ms)
+        tick.duration_ms = self._since_ms(started_s)
         self._diagnostician.track_latency("tick", tick.duration_ms)
         for instrument in self._instruments:
             instrument(tick)

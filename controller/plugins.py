@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -73,6 +73,7 @@ def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> An
     return made
 
 
+@cache  # what is installed does not change under a running process
 def _entry_points(kind: str) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=f"kapellmeister.{kind}"))
 

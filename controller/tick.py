@@ -32,9 +32,11 @@ class ForecastSummary:
         return cls(forecast.model, forecast.calibrated, horizon_s, *peaks)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tick:
     """Everything that one turn saw, decided and did: enough to explain and to replay it.
+
+    Not frozen, since its duration is known last.
 
     `time_s` is the clock at the end of the observed interval. `changes` were admitted; where
     `shadow` is set they were not applied. `refusals` names those that the plant would not

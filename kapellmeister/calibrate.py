@@ -187,13 +187,18 @@ def _with_bands(calibration: Calibration, held_out: Sequence[Fidelity]) -> Calib
 def _measure(
     open_bench: OpenBench, seconds: float, progress: Callable[[float], None]
 ) -> tuple[list[list[OperatingPoint]], float, str]:
-    """Each point of the plan in several parts, so that a machine that drifts spoils all alike."""
+    """Each point of the plan in several parts, in another order each turn.
+
+    A machine that drifts then spoils all alike, and no point is always measured after a busy
+    one, from which the processor is still fast.
+    """
     capacity, rounds = _capacity(open_bench), round(seconds / PART_S)
     plan = [(max(size, int(share * capacity)), size) for share, size in PLAN]
     parts: list[list[OperatingPoint]] = [[] for _ in plan]
+    generator = np.random.default_rng(1)
     with open_bench(capacity) as bench:
-        for turn in range(rounds):
-            for number in range(len(plan))[:: 1 if turn % 2 else -1]:
+        for _ in range(rounds):
+            for number in map(int, generator.permutation(len(plan))):
                 parts[number].append(bench.measure(*plan[number], seconds / rounds))
                 progress(sum(map(len, parts)) / (rounds * len(plan)))
         return parts, bench.period_ms, bench.scheduling

@@ -95,6 +95,8 @@ class Schedule:
 
     def beginning(self, kind: str, from_s: float, to_s: float) -> tuple[Fault, ...]:
         """The faults of a kind that begin within the interval."""
+        if not self.faults:
+            return ()
         return tuple(
             fault
             for fault in self.active(from_s, to_s)

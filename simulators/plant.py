@@ -100,6 +100,7 @@ class SimulatedPlant:
             "thread_classes": ThreadClasses(),
             "vram_block_bytes": world.vram_block_bytes,
         }
+        self._batch_size = world.batch_size
         self._values = dict(self._found)
         self._knobs = MappingProxyType(dict(_knobs(world)))
         self._settings = self._sum_up()
@@ -158,6 +159,7 @@ class SimulatedPlant:
             self._values[knob] = value
             self._settings = self._sum_up()
             if knob != "nodes":
+                self._batch_size = cast(int, self._values["batch_size"])
                 self._groups.clear()
 
     def _sum_up(self) -> Settings:
@@ -193,10 +195,6 @@ class SimulatedPlant:
             performance=performance,
             memory=memory,
         )
-
-    @property
-    def _batch_size(self) -> int:
-        return cast(int, self._values["batch_size"])
 
     def _periods_until(self, time_s: float) -> int:
         return int(1000.0 * time_s / self._world.calibration.period_ms + 1e-9)

@@ -340,14 +340,16 @@ def latency_model(calibration: Calibration) -> IntervalLatency:
 
 
 def node_capacity(calibration: Calibration, batch_size: int, target_miss_rate: float) -> int:
-    """The most streams on a node that miss no more than the target, at least one."""
-    level = interval_level(calibration)
+    """The most streams on a node that miss no more than the target, at least one.
+
+    Never more than the node can keep up with, whatever the target.
+    """
+    level, stable = interval_level(calibration), int(calibration.stable_streams(batch_size)) + 1
 
     def misses(streams: int) -> bool:
         return level.law(quiet_work(streams, batch_size)).miss_rate > target_miss_rate
 
-    most = 2 * int(calibration.stable_streams(batch_size)) + 1
-    return max(1, bisect_left(range(most), True, key=misses) - 1)
+    return max(1, bisect_left(range(stable), True, key=misses) - 1)
 
 
 def node_miss_rates(calibration: Calibration, batch_size: int) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from simulators.closed_form import GRID_MS, Law
 from simulators.kernels import BIN_EDGES_MS, BINS
 from simulators.load import Load
 from simulators.plant import Truth
+from simulators.service import Performance
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -52,7 +53,7 @@ class Timeline:
     decisions: int = 0
     turns: list[Turn] = field(default_factory=list)
     alarms: dict[str, int] = field(default_factory=dict)
-    laws: dict[Law, int] = field(default_factory=dict)
+    periods: dict[Performance, int] = field(default_factory=dict)
     histogram: Integers = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
     def __post_init__(self) -> None:
@@ -114,7 +115,7 @@ class Timeline:
     def latency_ms(self) -> tuple[float, float, float, float] | None:
         """The 50 %, 95 %, 99 % quantiles and the maximum; None where no block was finished."""
         times_ms, weights = [BIN_EDGES_MS[1:]], [self.histogram.astype(np.float64)]
-        for law, blocks in self.laws.items():
+        for law, blocks in self._laws().items():
             times_ms.append(GRID_MS * np.arange(law.latencies.size, dtype=np.float64))
             weights.append(blocks * law.latencies)
         times, weight = np.concatenate(times_ms), np.concatenate(weights)
@@ -129,10 +130,18 @@ class Timeline:
 
     def _note_latencies(self, truth: Truth) -> None:
         performance = truth.performance
-        for law, blocks in performance.laws:
-            self.laws[law] = self.laws.get(law, 0) + blocks * truth.periods
         if performance.histogram is not None:
             self.histogram += performance.histogram
+        else:  # the same few come again and again
+            self.periods[performance] = self.periods.get(performance, 0) + truth.periods
+
+    def _laws(self) -> dict[Law, int]:
+        """How many blocks there were under each law."""
+        laws: dict[Law, int] = {}
+        for performance, periods in self.periods.items():
+            for law, blocks in performance.laws:
+                laws[law] = laws.get(law, 0) + blocks * periods
+        return laws
 
     def node_hours(self) -> float:
         """Nodes paid for in the scored steps."""

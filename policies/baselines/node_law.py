@@ -12,7 +12,7 @@ from policies.policy import Context, State
 from policies.proposal import Action, Effect, Expectation, Proposal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NodeReading:
     """What a node law looks at; None where no valid reading arrived.
 
