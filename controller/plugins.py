@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
@@ -22,6 +23,7 @@ SINGULAR = {
 
 MODULE_PREFIX = "kapellmeister_plugin_"
 """Of the modules that come from a file rather than a package."""
+_CONSTANTS = re.compile(r":(\w+=[-+.\w]+(?::\w+=[-+.\w]+)*)$")
 TRAINED = "sb3:"
 """Before the file of a trained agent."""
 
@@ -34,10 +36,12 @@ def names(kind: str) -> tuple[str, ...]:
 def find(kind: str, name: str) -> Any:
     """The class of that name; `path/to/file.py:Class` needs no packaging.
 
-    A policy may be a trained agent: `sb3:FILE.zip`.
+    A policy may be a trained agent: `sb3:FILE.zip`. What follows a name for its constructor
+    (`hpa:target=0.5`) is for `make`.
 
     Raises PlugInError, which lists the known names, where there is none or it does not load.
     """
+    name = _CONSTANTS.sub("", name)
     if ".py:" in name:
         return _from_file(kind, name)
     if kind == "policies" and name.startswith(TRAINED):
@@ -58,11 +62,11 @@ def find(kind: str, name: str) -> Any:
 def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> Any:
     """An object of the class of that name, which has the attributes that its kind needs.
 
-    `constants` are passed to its constructor.
+    `constants` are passed to its constructor, and so are those in the name.
     """
     found = find(kind, name)
     try:
-        made = found(**constants)
+        made = found(**constants_in(name), **constants)
     except (Exception, SystemExit) as error:
         why = f"cannot be made: {error!r}"
         raise PlugInError(SINGULAR[kind], name, why, names(kind)) from error
@@ -71,6 +75,13 @@ def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> An
         why = f"has no {' and no '.join(missing)}"
         raise PlugInError(SINGULAR[kind], name, why, names(kind))
     return made
+
+
+def constants_in(name: str) -> dict[str, float]:
+    """The constants that a name ends with: `hpa:target=0.5:stabilisation_s=600`."""
+    given = _CONSTANTS.search(name)
+    pairs = (each.partition("=") for each in given[1].split(":")) if given else ()
+    return {constant: float(value) for constant, _, value in pairs}
 
 
 @cache  # what is installed does not change under a running process

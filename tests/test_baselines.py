@@ -12,7 +12,7 @@ import pytest
 
 from policies.baselines import dask, hpa, knative
 from policies.baselines.cork import SAMPLES, TICK_MS, BatchLaw, Cork
-from policies.baselines.dynamo_like import DynamoLike, LocalTrend, floor_for, keep, line
+from policies.baselines.dynamo_like import DynamoLike, LocalTrend, floor_for, line
 from policies.baselines.hpa import Hpa
 from policies.baselines.knative import Knative
 from policies.baselines.ray_serve import RayTarget
@@ -237,12 +237,12 @@ def test_dynamo_like_adds_one_at_a_time_and_none_while_one_is_on_its_way():
 
 
 def test_dynamo_like_keeps_four_samples_of_each_sixteenth_of_the_load():
-    samples = []
-    for k in range(100):
-        samples = keep(samples, 10.0 if k < 50 else 90.0, float(k), 80.0)
-    assert samples == [*((10.0, float(k)) for k in range(46, 50))] + [
-        (90.0, float(k)) for k in range(96, 100)
-    ]
+    pipeline = Pipeline(DynamoLike(streams_per_node=80.0))
+    loads = [float(8 * 12 + k) for k in range(9)]  # 12 to 13 streams on each of 8 nodes
+    nodes_after(pipeline, *loads, 8 * 45.0)
+    samples = pipeline.state["samples"]
+    assert [share for share, _ in samples["2"]] == [load / 8 for load in loads[-4:]]
+    assert [share for share, _ in samples["9"]] == [45.0]
 
 
 @pytest.mark.parametrize(

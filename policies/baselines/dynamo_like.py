@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, cast
 
-from policies.baselines.node_law import NodeReading, number, propose, remembered
+from policies.baselines.node_law import NodeReading, Pairs, number, propose, remembered
 from policies.observation import fresh
 from policies.policy import Context, State
 from policies.proposal import Proposal
@@ -58,7 +59,7 @@ class LocalTrend:
         return max(0.0, self.value + self.trend)
 
 
-def line(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
+def line(points: Sequence[Sequence[float]]) -> tuple[float, float] | None:
     """Least squares through the points: intercept and slope; None of too few, or all at one x."""
     count = len(points)
     if count < ENOUGH_SAMPLES:
@@ -72,21 +73,9 @@ def line(points: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
     return mean_y - slope * mean_x, slope
 
 
-def keep(
-    samples: Sequence[tuple[float, float]], share: float, latency_ms: float, full_share: float
-) -> list[tuple[float, float]]:
-    """The samples with one more, in place of the oldest in its sixteenth of `full_share`."""
-
-    def bucket(each: float) -> int:
-        return min(int(BUCKETS * each / full_share), BUCKETS - 1)
-
-    own = bucket(share)
-    alike = [each for each in samples if bucket(each[0]) == own]
-    dropped = alike[0] if len(alike) >= A_BUCKET else None
-    kept = list(samples)
-    if dropped is not None:
-        kept.remove(dropped)
-    return [*kept, (share, latency_ms)]
+def bucket(share: float, full_share: float) -> str:
+    """The sixteenth of `full_share` that a load of a node lies in; the last has all above it."""
+    return str(min(int(BUCKETS * share / full_share), BUCKETS - 1))
 
 
 def floor_for(streams: float, streams_per_node: float, idle_ms: float, deadline_ms: float) -> int:
@@ -117,8 +106,11 @@ class DynamoLike:
         if reading is None or reading.load is None or latency_ms is None or reading.ready == 0:
             return Proposal(reason="the load or the latency is not known"), state
         now_s, share = reading.time_s, reading.load / reading.ready
-        samples = keep(_pairs(memory.get("samples")), share, latency_ms, self.streams_per_node)
-        law, deadline_ms = line(samples), context.objective.deadline_ms
+        samples = _samples(memory.get("samples"))
+        alike = samples.setdefault(bucket(share, self.streams_per_node), [])
+        alike.append([share, latency_ms])
+        del alike[:-A_BUCKET]
+        law, deadline_ms = line(list(chain(*samples.values()))), context.objective.deadline_ms
         trend = LocalTrend(*_numbers(memory.get("trend")))
         floor = int(number(memory.get("floor"), 1.0))
         slow_s, fast_s = number(memory.get("slow_s"), now_s), number(memory.get("fast_s"), now_s)
@@ -133,7 +125,7 @@ class DynamoLike:
         nodes = reading.clamped(max(nodes, floor))
         why = f"a floor of {floor} for {trend.ahead:.0f} streams; p99 {latency_ms:.2f} ms"
         return propose(reading, nodes, why), {
-            "samples": [[x, y] for x, y in samples],
+            "samples": cast(State, samples),
             "trend": [trend.value, trend.trend, trend.level, trend.cross, trend.slope],
             "floor": floor,
             "slow_s": slow_s,
@@ -152,13 +144,10 @@ class DynamoLike:
         return nodes - 1 if rise_ms < self.slack * left_ms else nodes
 
 
-def _pairs(state: State) -> list[tuple[float, float]]:
-    rows = state if isinstance(state, list) else []
-    return [
-        (number(row[0], 0.0), number(row[1], 0.0))
-        for row in rows
-        if isinstance(row, list) and len(row) == 2
-    ]
+def _samples(state: State) -> dict[str, Pairs]:
+    """The pairs of load and latency in each bucket, the oldest first."""
+    known = cast(dict[str, Pairs], state if isinstance(state, dict) else {})
+    return {key: [*pairs] for key, pairs in known.items()}
 
 
 def _numbers(state: State) -> list[float]:
