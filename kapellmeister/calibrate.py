@@ -20,6 +20,7 @@ from kapellmeister.bench.machine import Machine, describe_machine
 from kapellmeister.calibration_bench import BATCH_SIZES, Bench
 from kapellmeister.executor_bench import executor_bench
 from kapellmeister.jack_bench import jack_bench
+from policies.knobs import SchedulingClass
 from policies.latency import Calibration
 from policies.observation import fresh
 from simulators.calibration import (
@@ -31,6 +32,7 @@ from simulators.calibration import (
     predict_bands,
     replay,
     sampling_errors,
+    tabulate,
 )
 
 OpenBench: TypeAlias = Callable[[int], AbstractContextManager[Bench]]
@@ -55,6 +57,9 @@ PART_S = 0.25
 QUIET_STEAL_SHARE = 0.001
 QUIET_PREEMPTED_SHARE = 0.005
 QUIET_LATE_SHARE = 0.002
+QUIET_SLOW_SHARE = 0.02
+SLOW = 1.25
+"""A look that takes so many times its point's usual time a stream shared its processor's core."""
 LATE_MS = 1.0
 """A thread that wakes so late was not woken: a hypervisor does not count that as stolen."""
 PREEMPTED_MS = 0.2
@@ -97,6 +102,7 @@ class CalibrationReport(BaseModel):
     steal_share: float | None
     preempted_share: float
     late_share: float
+    slow_share: float
     quiet: bool
     percentiles: tuple[float, ...]
     held_out: tuple[PointFigures, ...]
@@ -117,10 +123,10 @@ def calibrate(
     source = f"{plant}, {workload}, {scheduling}, {machine.processor}"
     calibration = fit(points[:fitted], period_ms, source)
     held_out = [replay(calibration, point, _deadline_ms(point)) for point in points[fitted:]]
-    calibration = _with_bands(calibration, held_out)
+    calibration = _with_predictions(calibration, held_out, scheduling)
     steal = fresh(sensor.read()["cpu.steal_share"])
-    preempted, late = _preempted(points), _late(points)
-    quiet = (steal or 0.0) <= QUIET_STEAL_SHARE
+    preempted, late, slow = _preempted(points), _late(points), _slow(parts)
+    quiet = (steal or 0.0) <= QUIET_STEAL_SHARE and slow <= QUIET_SLOW_SHARE
     quiet = quiet and preempted <= QUIET_PREEMPTED_SHARE and late <= QUIET_LATE_SHARE
     report = CalibrationReport(
         machine=machine,
@@ -133,6 +139,7 @@ def calibrate(
         steal_share=steal,
         preempted_share=preempted,
         late_share=late,
+        slow_share=slow,
         quiet=quiet,
         percentiles=PERCENTILES,
         held_out=tuple(map(_figures, held_out, parts[fitted:])),
@@ -171,17 +178,24 @@ def print_report(report: CalibrationReport, console: Console) -> None:
     console.print(
         f"The machine was {state} ({steal} stolen by the hypervisor, "
         f"{report.preempted_share:.2%} of the batches interrupted, "
-        f"{report.late_share:.2%} of the periods begun over {LATE_MS:.0f} ms late)."
+        f"{report.late_share:.2%} of the periods begun over {LATE_MS:.0f} ms late, "
+        f"{report.slow_share:.2%} of the looks at a processor that was much slower than usual)."
     )
 
 
-def _with_bands(calibration: Calibration, held_out: Sequence[Fidelity]) -> Calibration:
-    """The same with what a live run must show, as exactly as the held-out points allow."""
+def _with_predictions(
+    calibration: Calibration, held_out: Sequence[Fidelity], scheduling: str
+) -> Calibration:
+    """The same with what a live run must show, as exactly as the held-out points allow.
+
+    And with what any number of streams and any batch size come to, for policies.
+    """
     tolerance = max(LEAST_TOLERANCE, *(abs(each.errors[-1]) for each in held_out))
     low, high = calibration.valid_streams
     all_streams = sorted({round(each) for each in np.linspace(low, high, BANDS)})
     bands = predict_bands(calibration, all_streams, PLANT_BATCH_SIZES, tolerance)
-    return replace(calibration, bands=bands)
+    nodes = tuple(tabulate(calibration, size) for size in PLANT_BATCH_SIZES)
+    return replace(calibration, bands=bands, nodes=nodes, scheduling=SchedulingClass(scheduling))
 
 
 def _measure(
@@ -227,6 +241,12 @@ def _preempted(points: Sequence[OperatingPoint]) -> float:
 def _late(points: Sequence[OperatingPoint]) -> float:
     """Share of the periods that the worker slept before, and then began late."""
     return float((np.concatenate([point.lateness_ms for point in points]) > LATE_MS).mean())
+
+
+def _slow(parts: Sequence[Sequence[OperatingPoint]]) -> float:
+    """Share of the looks in which a stream took much longer than usually at that point."""
+    per_stream_ms = [[p.service_ms.sum() / p.counts.sum() for p in looks] for looks in parts]
+    return float(np.mean([np.array(each) > SLOW * np.median(each) for each in per_stream_ms]))
 
 
 def _figures(point: Fidelity, parts: Sequence[OperatingPoint]) -> PointFigures:

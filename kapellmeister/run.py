@@ -41,6 +41,7 @@ from controller.time_box import TimeBox
 from controller.verification import Verifier
 from kapellmeister.report import RunReport, report_from
 from kapellmeister.tally import Tally
+from policies.latency import Calibration, LatencyModel, TabulatedLatency
 from policies.objective import Objective
 from policies.policy import State
 from simulators.pipeline_file import read_calibration
@@ -132,6 +133,7 @@ def run(
             shadow=config.loop.shadow,
             instruments=(tally, _keeper(journal, lease), *exposition, *view),
             horizon_s=config.forecast.horizon_s,
+            latency=_latency(calibration),
         )
         if crashed:
             _resume(loop, journal.last_memory(plant.name), say)
@@ -142,6 +144,13 @@ def run(
         report = _report(plant, tally, policy.name, config)
         journal.end_run(report.model_dump_json())
     return report
+
+
+def _latency(calibration: Calibration | None) -> LatencyModel | None:
+    """What policies are told of the pipeline: nothing, unless it was measured here."""
+    if calibration is None or not calibration.nodes:
+        return None
+    return TabulatedLatency(calibration)
 
 
 def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:

@@ -42,10 +42,12 @@ class Alternative:
 def remedies(context: Context, outlook: Outlook | None) -> Iterator[Alternative]:
     """What helps against the diagnosed bottleneck, in its order.
 
-    Whatever the plant lacks is left out. Where a model says what load and settings come to,
-    batches and nodes are not turned for what one interval shows.
+    Whatever the plant lacks is left out. Where a model explains what is missed, batches and
+    nodes are not turned for what one interval shows.
     """
-    modelled = ("batch_size", "nodes") if context.latency is not None else ()
+    modelled: tuple[str, ...] = ()
+    if outlook is not None and outlook.latency is not None and _is_explained(context, outlook):
+        modelled = ("batch_size", "nodes")
     for knob in context.diagnosis.helpful_knobs:
         if knob in context.knobs and knob in context.settings and knob not in modelled:
             yield from _against_the_bottleneck(knob, context, outlook)
@@ -93,7 +95,7 @@ def resizing(context: Context, outlook: Outlook, nodes: int) -> Alternative | No
     if now is None or nodes == asked:
         return None
     step = f"nodes_{nodes}"
-    if nodes < now and (why_not := _no_shrink(context, outlook, now)) is not None:
+    if nodes < now and (why_not := _no_shrink(context, outlook)) is not None:
         return Alternative(step, why_not=why_not)
     before, after = (
         staffed(outlook.law, outlook.peaks, outlook.price, count) for count in (asked, nodes)
@@ -208,14 +210,19 @@ def _cost(outlook: Outlook, law: NodeLaw, nodes: int, bounds: Bounds) -> float:
     return later + now.cost - now.nodes
 
 
-def _no_shrink(context: Context, outlook: Outlook, now: int) -> str | None:
+def _no_shrink(context: Context, outlook: Outlook) -> str | None:
     """Nothing shrinks unseen, nor while more is missed than the load explains."""
     if context.forecast is None and outlook.forecast_wanted:
         return "nothing shrinks without a forecast of the load"
-    explained = UNEXPLAINED * float(outlook.law.miss_rate(outlook.load, now))
-    if missed(context) > max(outlook.target_miss_rate, explained):
+    if not _is_explained(context, outlook):
         return f"{missed(context):.2%} are missed, which the load does not explain"
     return None
+
+
+def _is_explained(context: Context, outlook: Outlook) -> bool:
+    """Whether about as much is missed as the load makes of the nodes in force."""
+    law_says = float(outlook.law.miss_rate(outlook.load, _nodes(context) or 1))
+    return missed(context) <= max(outlook.target_miss_rate, UNEXPLAINED * law_says)
 
 
 def _expected(context: Context, outlook: Outlook) -> str:

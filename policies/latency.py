@@ -12,11 +12,13 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.knobs import SchedulingClass, Settings
+from policies.knobs import SchedulingClass, Settings, ThreadClasses
 
 Topology = Literal["star", "tree", "mesh"]
 STAGES = ("transfer_in", "compute", "post", "gather")
 """The stages of a block in the order in which it passes them."""
+LEAST_MISS_RATE = 1e-12
+"""Where nothing was missed: its logarithm is finite."""
 QUANTILES = 1024
 """Entries of a residual table: the 0.05 % to the 99.95 % quantile, evenly spaced."""
 
@@ -100,6 +102,20 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeTable:
+    """What a node misses, and how busy it is, with batches of one size.
+
+    `miss_rates` and `utilisation` are those with as many `streams`, which ascend; between them
+    they are interpolated.
+    """
+
+    batch_size: int
+    streams: tuple[int, ...]
+    miss_rates: tuple[float, ...]
+    utilisation: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lateness:
     """How late a thread starts, milliseconds, by its scheduling class: what others do to it."""
 
@@ -157,7 +173,8 @@ class Calibration:
     given, by ascending streams, compute is interpolated between them, quantile by quantile.
     Contention comes in spells of `contended_mean_s` that fill `contended_share` of the time.
     `valid_streams` is the range of streams a node for which the figures hold, and `bands` what
-    a live run must show if they still do; `source` says where they are from.
+    a live run must show if they still do; `nodes` is what all that comes to on a node whose
+    audio threads are scheduled by `scheduling`. `source` says where the figures are from.
     """
 
     period_ms: float = 1000.0 * 256 / 48_000
@@ -171,6 +188,8 @@ class Calibration:
     contended_mean_s: float = 5.0
     valid_streams: tuple[int, int] = (1, 1 << 16)
     bands: tuple[Band, ...] = ()
+    nodes: tuple[NodeTable, ...] = ()
+    scheduling: SchedulingClass = SchedulingClass.NORMAL
     source: str = "a described pipeline"
 
     def compute_for(self, streams: int) -> Compute:
@@ -213,15 +232,54 @@ class Calibration:
 
 
 class LatencyModel(Protocol):
-    """What one node does to its blocks, by how many streams it has and how the knobs stand."""
+    """What one node does to its blocks, by how many streams it has and how the knobs stand.
 
-    def miss_rates(self, settings: Settings) -> NDArray[np.float64]:
+    None is the answer for settings of which nothing is known.
+    """
+
+    def miss_rates(self, settings: Settings) -> NDArray[np.float64] | None:
         """Miss rate of a node with 0, 1, 2, ... streams, never falling; fuller ones miss all."""
         ...
 
-    def utilisation(self, streams: float, settings: Settings) -> float:
+    def utilisation(self, streams: float, settings: Settings) -> float | None:
         """Part of its time that a node with so many streams computes, at most 1."""
         ...
+
+
+class TabulatedLatency:
+    """The node tables of a calibration, for as long as its scheduling is in force."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._scheduling = calibration.scheduling
+        self._tables = {table.batch_size: table for table in calibration.nodes}
+        self._miss_rates = {size: _spelled_out(table) for size, table in self._tables.items()}
+
+    def miss_rates(self, settings: Settings) -> NDArray[np.float64] | None:
+        """Miss rate of a node with 0, 1, 2, ... streams, never falling; fuller ones miss all."""
+        table = self._table(settings)
+        return None if table is None else self._miss_rates[table.batch_size]
+
+    def utilisation(self, streams: float, settings: Settings) -> float | None:
+        """Part of its time that a node with so many streams computes, at most 1."""
+        table = self._table(settings)
+        if table is None:
+            return None
+        busy = np.interp(streams, (0, *table.streams), (0.0, *table.utilisation), right=1.0)
+        return float(min(1.0, busy))
+
+    def _table(self, settings: Settings) -> NodeTable | None:
+        classes, batch_size = settings.get("thread_classes"), settings.get("batch_size")
+        if not isinstance(classes, ThreadClasses) or not isinstance(batch_size, int):
+            return None
+        known = classes.audio.scheduling is self._scheduling
+        return self._tables.get(batch_size) if known else None
+
+
+def _spelled_out(table: NodeTable) -> NDArray[np.float64]:
+    """The miss rate at every number of streams, its logarithm interpolated between those known."""
+    logarithms = np.log(np.maximum(table.miss_rates, LEAST_MISS_RATE))
+    rates = np.exp(np.interp(np.arange(table.streams[-1] + 1), table.streams, logarithms))
+    return np.maximum.accumulate(np.where(rates < 2 * LEAST_MISS_RATE, 0.0, rates))
 
 
 @lru_cache(maxsize=4096)

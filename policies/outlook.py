@@ -28,7 +28,7 @@ class Outlook:
     """The load, how high it may rise in the lead window, and what a miss costs, in nodes.
 
     `law` says what a node misses as the knobs stand, `latency` what it would with others; None
-    where the pipeline was never calibrated. Where a forecast is wanted, nothing shrinks
+    where no model knows those in force. Where a forecast is wanted, nothing shrinks
     without one.
     """
 
@@ -47,9 +47,8 @@ class Outlook:
 
     def law_with(self, settings: Settings) -> NodeLaw | None:
         """What a node would miss with other settings; None where no model says."""
-        if self.latency is None:
-            return None
-        return NodeLaw(self.latency.miss_rates(settings), self.law.streams_factor)
+        miss_rates = None if self.latency is None else self.latency.miss_rates(settings)
+        return None if miss_rates is None else NodeLaw(miss_rates, self.law.streams_factor)
 
     def needed(self, law: NodeLaw, low: int, high: int) -> Staffing:
         """The cheapest nodes that carry all but the highest peaks.
@@ -76,20 +75,24 @@ def look_out(
 ) -> Outlook | None:
     """None where the load is not known, or nothing is known of what a node carries."""
     load = fresh(context.observation.load)
-    law = _law(context, share_per_stream, streams_factor)
+    modelled = _modelled(context, streams_factor)
+    law = modelled
+    if law is None and share_per_stream is not None:
+        law = NodeLaw.unmeasured(share_per_stream)
     if load is None or law is None:
         return None
+    latency = None if modelled is None else context.latency
     forecast = context.forecast if predictive else None
     peaks = headroom.expect(forecast, load, lead_s(context))
     target = context.objective.target_miss_rate
     price = headroom.price(target, law.capacity(target))
-    return Outlook(load, peaks, price, law, target, context.latency, forecast_wanted=predictive)
+    return Outlook(load, peaks, price, law, target, latency, forecast_wanted=predictive)
 
 
-def _law(context: Context, share_per_stream: float | None, streams_factor: float) -> NodeLaw | None:
-    if context.latency is not None:
-        return NodeLaw(context.latency.miss_rates(context.settings), streams_factor)
-    return None if share_per_stream is None else NodeLaw.unmeasured(share_per_stream)
+def _modelled(context: Context, streams_factor: float) -> NodeLaw | None:
+    """What a node misses as the knobs stand; None where no model says."""
+    miss_rates = None if context.latency is None else context.latency.miss_rates(context.settings)
+    return None if miss_rates is None else NodeLaw(miss_rates, streams_factor)
 
 
 def lead_s(context: Context) -> float:
@@ -103,14 +106,24 @@ def lead_s(context: Context) -> float:
 
 def corrected(factor: float, context: Context) -> float:
     """How many times its streams a node behaves as if it had, by the utilisation measured."""
-    busy = fresh(context.observation.get("nodes.utilisation"))
-    nodes = fresh(context.observation.get("nodes.ready"))
     load = fresh(context.observation.load)
+    busy, nodes = _busy_nodes(context)
     if context.latency is None or busy is None or not nodes or load is None:
         return factor
     expected = context.latency.utilisation(load / nodes, context.settings)
-    if not LEAST_BUSY < busy < 1.0 or not LEAST_BUSY < expected < 1.0:
+    if expected is None or not LEAST_BUSY < min(busy, expected) <= max(busy, expected) < 1.0:
         return factor
     low, high = FACTOR_RANGE
     measured = min(max(busy / expected, low), high)
     return factor + SMOOTHING * (measured - factor)
+
+
+def _busy_nodes(context: Context) -> tuple[float | None, float | None]:
+    """How busy the nodes are on average, and how many serve; where no node says, the sound's."""
+    busy = fresh(context.observation.get("nodes.utilisation"))
+    if busy is not None:
+        return busy, fresh(context.observation.get("nodes.ready"))
+    in_force = context.settings.get("nodes")
+    return fresh(context.observation.get("audio.utilisation")), (
+        in_force if isinstance(in_force, int) else None
+    )

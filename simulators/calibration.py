@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from policies.latency import QUANTILES, Band, Calibration, Compute, Knot, Residuals
+from policies.latency import QUANTILES, Band, Calibration, Compute, Knot, NodeTable, Residuals
 from simulators.kernels import BIN_EDGES_MS, BatchLevel, BlockLevel
 from simulators.level import NodeState, Work
 
@@ -18,6 +18,10 @@ PERCENTILES = (0.50, 0.95, 0.99)
 REPLAYED_PERIODS = 100_000
 BAND_SECONDS = 300
 RESAMPLES = 200
+TABLE_S = 120
+TABLE_SHARES = tuple(np.arange(1, 27) / 20.0)
+"""Of the streams at which a worker would compute all the time."""
+NEARLY_ALL = 0.99
 NS_IN_MS = 1e6
 HELD_UP = 2.0
 """A batch that takes more than so many times the law did not compute all the while."""
@@ -260,6 +264,21 @@ def predict_bands(
         low_ms, high_ms = float(low_ms) / (1.0 + tolerance), float(high_ms) * (1.0 + tolerance)
         bands.append(Band(streams, batch_size, low_ms, high_ms))
     return tuple(bands)
+
+
+def tabulate(calibration: Calibration, batch_size: int) -> NodeTable:
+    """The law played out for nodes ever fuller, until one misses nearly everything."""
+    level, periods = BatchLevel(calibration), round(1000.0 * TABLE_S / calibration.period_ms)
+    stable = calibration.stable_streams(batch_size)
+    rows: list[tuple[int, float, float]] = []
+    for streams in sorted({max(1, round(share * stable)) for share in TABLE_SHARES}):
+        _, outcome = level.advance(NodeState.idle(0), Work(streams, batch_size), periods, seed=3)
+        rows.append((streams, outcome.missed / outcome.blocks, min(1.0, outcome.utilisation)))
+        if rows[-1][1] > NEARLY_ALL:
+            break
+    streams_of, missed, busy = zip(*rows, strict=True)
+    rising = np.maximum.accumulate(missed).tolist()
+    return NodeTable(batch_size, streams_of, tuple(rising), busy)
 
 
 def _percentiles_ms(histogram: NDArray[np.int64]) -> tuple[float, ...]:

@@ -19,6 +19,7 @@ from policies.latency import (
     Knot,
     Lateness,
     Link,
+    NodeTable,
     Post,
     Residuals,
     Transfer,
@@ -32,8 +33,9 @@ PARTS = {
     "link": Link,
     "knots": Knot,
     "bands": Band,
+    "nodes": NodeTable,
 }
-LISTS = ("knots", "bands")
+LISTS = ("knots", "bands", "nodes")
 REGIMES = ("quiet", "contended")
 BUILT_IN = {
     "batch": Calibration(source="built in: a batch server"),
@@ -154,9 +156,21 @@ def _check_sense(path: Path, calibration: Calibration) -> None:
     low, high = calibration.valid_streams
     if low > high:
         raise PipelineFileError(path, "valid_streams", f"{low} is more than {high}")
+    for table in calibration.nodes:
+        _check_node_table(path, table)
     for band in calibration.bands:
         if band.low_ms > band.high_ms:
             raise PipelineFileError(path, "bands", f"{band.low_ms} ms is above {band.high_ms} ms")
+
+
+def _check_node_table(path: Path, table: NodeTable) -> None:
+    columns = (table.streams, table.miss_rates, table.utilisation)
+    if not table.streams or len({len(column) for column in columns}) > 1:
+        raise PipelineFileError(path, "nodes", "a table is empty, or its columns differ in length")
+    if list(table.streams) != sorted(set(table.streams)):
+        raise PipelineFileError(path, "nodes", "the streams of a table do not ascend")
+    if max(*table.miss_rates, *table.utilisation) > 1.0:
+        raise PipelineFileError(path, "nodes", "a miss rate or utilisation is more than 1")
 
 
 def _check_figures(path: Path, place: str, part: Any, most_ms: float) -> None:

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from controller.config import ThresholdsSection
 from controller.diagnosis import Diagnostician
 from policies import batching
+from policies.alternatives import remedies
 from policies.conductor import Conductor
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.forecast import Forecast
+from policies.headroom import Headroom
 from policies.knobs import (
     AnyThreadClasses,
     Choice,
@@ -29,6 +31,7 @@ from policies.knobs import (
 from policies.nodes import NodeLaw
 from policies.objective import Priority
 from policies.observation import BlockCounts, Invalid, Missing, Observation, Stale, Value
+from policies.outlook import corrected, look_out
 from policies.policy import Context
 from policies.proposal import Expectation, Verdict, Verification
 from policies.threads import steps
@@ -393,6 +396,51 @@ def test_without_the_change_at_least_what_is_missed_now_goes_on():
     assert effect.at(50.0) == Expectation(50.0, 0.0, 0.02)
     assert effect.at(200.0).changed == pytest.approx(0.15)
     assert effect.at(200.0).unchanged == pytest.approx(0.575)
+
+
+class Modelled:
+    """A node misses half of its blocks from its twentieth stream on, with batches of 64."""
+
+    def miss_rates(self, settings):
+        known = settings["batch_size"] == 64
+        return np.concatenate([np.zeros(20), np.full(20, 0.5)]) if known else None
+
+    def utilisation(self, streams, settings):
+        return min(1.0, streams / 40)
+
+
+def test_a_model_that_does_not_know_the_settings_is_asked_nothing():
+    headroom = Headroom()
+    known = look_out(modelled(), headroom, 0.05, 1.0, predictive=True)
+    assert known.latency is not None
+    assert known.law.capacity(0.001) == 19
+    unknown = look_out(modelled(batch_size=32), headroom, 0.05, 1.0, predictive=True)
+    assert unknown.latency is None
+    assert unknown.law.capacity(0.001) == 17
+    assert look_out(modelled(batch_size=32), headroom, None, 1.0, predictive=True) is None
+
+
+def modelled(**figures):
+    seen = context(Bottleneck.OVERLOAD, **figures)
+    return replace(seen, latency=Modelled())
+
+
+@pytest.mark.parametrize(("nodes", "steps"), [(1, set()), (2, {"nodes"})])
+def test_what_the_model_explains_is_left_to_it_and_what_it_does_not_is_met_at_once(nodes, steps):
+    """20 streams, of which 5 % are missed: too few nodes where there is one, not where two."""
+    seen = modelled(nodes=nodes)
+    outlook = look_out(seen, Headroom(), 0.05, 1.0, predictive=True)
+    found = {each.action.knob for each in remedies(seen, outlook) if each.action is not None}
+    assert found == steps
+
+
+def test_a_node_that_is_busier_than_its_model_says_is_taken_to_have_more_streams():
+    busy, nodes = Value(0.75), Value(1.0)
+    seen = modelled(busy=0.1)
+    assert corrected(1.0, seen) == pytest.approx(0.925)  # the sound takes 10 % and not half
+    told = {"nodes.utilisation": busy, "nodes.ready": nodes}
+    seen = replace(seen, observation=replace(seen.observation, readings=told))
+    assert corrected(1.0, seen) == pytest.approx(1.05)  # a tenth of the way to 1.5
 
 
 def test_a_batch_that_saves_no_call_is_no_gain():

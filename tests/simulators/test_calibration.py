@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from kapellmeister.bench.simulator import VIRTUAL as TRUTH
-from simulators.calibration import fit, predict_bands, replay, sampling_errors
+from policies.knobs import SchedulingClass, Settings, ThreadClass, ThreadClasses
+from policies.latency import TabulatedLatency
+from simulators.calibration import fit, predict_bands, replay, sampling_errors, tabulate
 from simulators.virtual_time import play
 
 BLOCKS = 3_000
@@ -62,6 +64,23 @@ def test_a_second_of_the_pipeline_lies_within_its_band(fitted):
     p99_ms = np.array([np.quantile(each, 0.99) for each in seconds])
     assert np.mean((band.low_ms <= p99_ms) & (p99_ms <= band.high_ms)) > 0.97
     assert band.high_ms < 2 * band.low_ms
+
+
+def test_a_policy_is_told_what_a_node_does_while_it_is_scheduled_as_it_was_measured(fitted):
+    measured = replace(fitted, nodes=(tabulate(fitted, 32),))
+    latency = TabulatedLatency(measured)
+    settings = Settings.of({"batch_size": 32, "thread_classes": ThreadClasses()})
+    played = play(TRUTH, 140, 32, BLOCKS, 7).miss_rate(TRUTH.period_ms)
+    assert latency.miss_rates(settings)[140] == pytest.approx(played, rel=0.5)
+    assert latency.miss_rates(settings)[60] == 0.0
+    assert latency.miss_rates(settings)[-1] > 0.9
+    busy = fitted.utilisation(140, 32)
+    assert latency.utilisation(140, settings) == pytest.approx(busy, rel=0.05)
+    assert latency.utilisation(10_000, settings) == 1.0
+    idle = ThreadClasses(audio=ThreadClass(SchedulingClass.IDLE))
+    for other in (settings.turned("batch_size", 64), settings.turned("thread_classes", idle)):
+        assert latency.miss_rates(other) is None
+        assert latency.utilisation(140, other) is None
 
 
 def test_chance_takes_a_long_look_less_far_than_a_short_one():
