@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict
@@ -163,20 +165,23 @@ def _miss_rate(response: Response) -> float:
 
 
 def _faults(base: Simulation, hours: float, progress: Progress) -> FaultFigures:
-    counted = []
-    for seed, name in enumerate(GENERATORS, start=1):
-        counted.append(_with_faults(base, name, hours / len(GENERATORS), seed))
-        progress(seed / len(GENERATORS))
-    summed = {
-        name: sum(getattr(each, name) for _, each in counted)
-        for name in FaultFigures.model_fields
-        if name not in ("hours", "faults")
+    """On all cores, one kind of load in each."""
+    share = hours / len(GENERATORS)
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        played = [
+            pool.submit(_with_faults, base, name, share, seed)
+            for seed, name in enumerate(GENERATORS, start=1)
+        ]
+        for done, _ in enumerate(as_completed(played), start=1):
+            progress(done / len(played))
+    parts = [each.result() for each in played]
+    counted = {
+        name: sum(getattr(part, name) for part in parts) for name in FaultFigures.model_fields
     }
-    return FaultFigures(hours=hours, faults=sum(faults for faults, _ in counted), **summed)
+    return FaultFigures(**counted)
 
 
-def _with_faults(base: Simulation, name: str, hours: float, seed: int) -> tuple[int, Directions]:
-    """How many faults there were, and what was turned meanwhile."""
+def _with_faults(base: Simulation, name: str, hours: float, seed: int) -> FaultFigures:
     simulation = replace(
         base,
         trace=with_silences(generate(name, hours / 24.0, FAULTY_STREAMS)),
@@ -187,7 +192,12 @@ def _with_faults(base: Simulation, name: str, hours: float, seed: int) -> tuple[
     load = simulation.load()
     counted = Directions(make_plant(simulation, load).knobs())
     run(simulation, load, instruments=(counted,))
-    return len(simulation.faults.faults), counted
+    told = FaultFigures.model_fields.keys() - {"hours", "faults"}
+    return FaultFigures(
+        hours=hours,
+        faults=len(simulation.faults.faults),
+        **{name: getattr(counted, name) for name in told},
+    )
 
 
 def with_silences(trace: LoadTrace) -> LoadTrace:
