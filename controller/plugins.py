@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from controller.errors import PlugInError
+from controller.time_box import TimeBox
 from policies.learned import Learned
 
 SINGULAR = {
@@ -24,6 +26,8 @@ SINGULAR = {
 MODULE_PREFIX = "kapellmeister_plugin_"
 """Of the modules that come from a file rather than a package."""
 _CONSTANTS = re.compile(r":(\w+=[-+.\w]+(?::\w+=[-+.\w]+)*)$")
+LONGEST_LOADING_S = 10.0
+"""For the code of a plug-in's file to run once."""
 TRAINED = "sb3:"
 """Before the file of a trained agent."""
 
@@ -94,9 +98,17 @@ def _from_file(kind: str, name: str) -> Any:
     if not Path(path).is_file():
         raise PlugInError(SINGULAR[kind], name, f"there is no file {path}", names(kind))
     try:
-        return getattr(load_file(path), attribute)
+        return getattr(_in_time(load_file, path), attribute)
     except (Exception, SystemExit) as error:
         raise PlugInError(SINGULAR[kind], name, f"does not load: {error!r}", names(kind)) from error
+
+
+def _in_time(load: Callable[[str], ModuleType], path: str) -> ModuleType:
+    """The module, unless its own code takes too long; a box at work already sees to that."""
+    if TimeBox.at_work:
+        return load(path)
+    with TimeBox(LONGEST_LOADING_S) as box:
+        return box.call(load, path)
 
 
 def load_file(path: str) -> ModuleType:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
-from typing import ParamSpec, Self, TypeVar
+from typing import ClassVar, ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,6 +22,9 @@ class TimeBox:
     Works in the main thread of a process only, which is where the loop runs.
     """
 
+    at_work: ClassVar[bool] = False
+    """Whether one of them has the alarm clock."""
+
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s
         self._busy = False
@@ -31,12 +34,14 @@ class TimeBox:
         self._stubborn = False
 
     def __enter__(self) -> Self:
+        TimeBox.at_work = True
         signal.signal(signal.SIGALRM, self._ring)
         signal.setitimer(signal.ITIMER_REAL, self._longest_s, self._longest_s)
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
+        TimeBox.at_work = False
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Its result, in time. Raises TimeoutError, and whatever the function raises."""

@@ -73,7 +73,7 @@ class Verifier:
 
     def pending(self) -> tuple[Change, ...]:
         """The changes under evaluation."""
-        return tuple(each.change for each in self._pending)
+        return tuple(each.change for each in self._pending) if self._pending else ()
 
     def refused(self, change: Change, reason: str) -> Verification:
         """What came of a change that the plant would not take: a policy learns from that too."""

@@ -160,10 +160,11 @@ class Observation:
 
     def get(self, name: str) -> Reading:
         """A reading by its name; `miss_rate`, `load` and `latency_p99_ms` are names too."""
+        reading = self.readings.get(name)
+        if reading is not None:
+            return reading
         if name == "miss_rate":
             return self.miss_rate
         if name == "load":
             return self.load
-        if name == "latency_p99_ms":
-            return self.latency.p99_ms
-        return self.readings.get(name, NOT_REPORTED)
+        return self.latency.p99_ms if name == "latency_p99_ms" else NOT_REPORTED

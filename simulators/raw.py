@@ -12,6 +12,7 @@ import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -92,6 +93,7 @@ def write_manifest(folder: Path, comparison: Comparison, machine: Mapping[str, A
     (folder / "manifest.json").write_text(text, encoding="utf-8")
 
 
+@lru_cache(maxsize=64)
 def trace_hash(trace: LoadTrace) -> str:
     """SHA-256 of the samples, whatever file they came from."""
     return hashlib.sha256(repr((trace.time_s, trace.streams)).encode()).hexdigest()

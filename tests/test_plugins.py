@@ -21,6 +21,14 @@ def test_constants_that_are_none_are_refused_in_one_line(name):
     assert "\n" not in str(refused.value)
 
 
+def test_a_file_that_never_ends_is_broken_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, "LONGEST_LOADING_S", 0.1)
+    path = tmp_path / "endless.py"
+    path.write_text("while True:\n    pass\n")
+    with pytest.raises(PlugInError, match=r"does not load.*took longer than 0\.1 s"):
+        plugins.find("policies", f"{path}:Mine")
+
+
 def test_a_policy_of_a_file_takes_constants_too(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
