@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -17,17 +16,22 @@ BINS_PER_UNIT = 10
 """Errors are counted on a scale that is even around zero and logarithmic far from it (asinh)."""
 HALF_LIFE_S = 3 * 86_400.0
 """After so long a peak counts half."""
-PRIOR_S = 1800.0
+PRIOR_S = 900.0
 """The peaks that are believed in before any has come count as so many seconds of them."""
-PRIOR: Mapping[int, float] = {0: 0.6, 9: 0.3, 14: 0.07, 21: 0.025, 25: 0.004, 30: 0.001}
-"""Their bins: a median of 0, 10 % beyond 1, and one in a thousand at 10 times the spread."""
+PRIOR_ERRORS = np.array([0.0, 1.0, 1.9, 4.0, 6.0, 10.0])
+PRIOR_CHANCES = np.array([0.6, 0.3, 0.07, 0.025, 0.004, 0.001])
+"""A median of 0, 10 % beyond 1, and one in a thousand at 10 times the spread."""
+WIDTH_PRIOR_S = 300.0
+"""Likewise for how wide errors are as a whole, which is known sooner than their tail."""
+LEAST_WIDTH = 0.1
 OPEN_WINDOWS = 10
 """So many windows are followed at a time, however short a control interval is."""
 PRICE = 0.03
 """A node's worth of misses at the target costs this part of a node."""
 MISSES_HALF_LIFE_S = 2 * 86_400.0
 MISSES_PRIOR_S = 86_400.0
-"""So long misses on target are believed in before any were seen."""
+"""So long misses on target are believed in before any were seen: a bad first minute is not all
+that there is to know. What of it is not one node's work is forgotten like all else."""
 PRICE_RANGE = (0.5, 10.0)
 SURGE = 5.0
 """A load so many spreads above what was expected of it shortly before is on its way elsewhere."""
@@ -61,8 +65,10 @@ class Headroom:
 
     `errors` counts how far peaks of the load over the lead window came out above the forecast's
     median, in units of its spread (its 90 % quantile less the median), by bin; `windows` are
-    those still open, as [end, median, spread, highest load so far]. `missed` and `submitted`
-    are discounted stream-time: where more is missed than the target, a miss becomes dearer.
+    those still open, as [end, median, spread, highest load so far, whether it will count].
+    `missed` and `submitted`
+    are discounted stream-time, `observed_s` the time that they were seen in, and `prior_s` what
+    is left of the belief in misses on target: where more is missed, a miss becomes dearer.
     """
 
     errors: dict[str, float] = field(default_factory=dict)
@@ -70,6 +76,8 @@ class Headroom:
     weight: float = 1.0
     missed: float = 0.0
     submitted: float = 0.0
+    observed_s: float = 0.0
+    prior_s: float = MISSES_PRIOR_S
     now_s: float | None = None
 
     @classmethod
@@ -96,41 +104,58 @@ class Headroom:
         if miss_rate is not None:
             self.missed += miss_rate * load * elapsed_s
             self.submitted += load * elapsed_s
+            self.observed_s += elapsed_s
         self._follow(time_s, load)
 
     def expect(self, forecast: Forecast | None, load: float, window_s: float) -> Peaks:
         """What the peak over the window may be; how it comes out will be learned.
 
-        Without a forecast the load is expected to stay; a surge, to go on at its pace. Never is
-        less expected than now.
+        Nothing is learned from a forecast that does not know its own spread yet. Without any the
+        load is expected to stay; a surge, to go on at its pace. Never is less expected than now.
         """
         median, spread = _summary(forecast, load, window_s)
         time_s = self.now_s or 0.0
         median += self._surge(load, time_s, window_s)
         last_end_s = self.windows[-1][0] if self.windows else -math.inf
         if time_s + window_s >= last_end_s + window_s / OPEN_WINDOWS - 1e-6:
-            self.windows.append([time_s + window_s, median, spread, 0.0])
-        bins = np.array([int(each) for each in self.errors] + list(PRIOR), dtype=np.float64)
-        prior = PRIOR_S / max(window_s / OPEN_WINDOWS, 1.0) * self.weight
-        counts = np.array([*self.errors.values(), *(prior * each for each in PRIOR.values())])
-        loads = np.maximum(median + spread * np.sinh(bins / BINS_PER_UNIT), load)
-        return Peaks(loads, counts / counts.sum())
+            tells = forecast is None or forecast.calibrated
+            self.windows.append([time_s + window_s, median, spread, 0.0, float(tells)])
+        errors, probabilities = self._errors(window_s)
+        return Peaks(np.maximum(median + spread * errors, load), probabilities)
 
     def price(self, target_miss_rate: float, streams_per_node: float) -> float:
         """What a missed stream costs for as long as it is missed, in nodes.
 
         It rises with the square of the misses relative to the target.
         """
-        prior = MISSES_PRIOR_S * streams_per_node
+        usual_load = self.submitted / self.observed_s if self.observed_s else 0.0
+        prior = max(MISSES_PRIOR_S * streams_per_node, self.prior_s * usual_load)
         allowed = target_miss_rate * (self.submitted + prior)
         relative = (self.missed + target_miss_rate * prior) / allowed
         low, high = PRICE_RANGE
         factor = min(max(relative**2, low), high)
         return factor * PRICE / (target_miss_rate * streams_per_node)
 
+    def _errors(self, window_s: float) -> tuple[Floats, Floats]:
+        """How far a peak may come out above the median, in spreads, and how likely that is.
+
+        What was seen tells soon how wide errors are, and late how heavy their tail is: what is
+        believed of the tail goes with the 90 % quantile of those seen.
+        """
+        seen = np.sinh(np.array([int(each) for each in self.errors]) / BINS_PER_UNIT)
+        counts = np.array(list(self.errors.values()))
+        per_window = self.weight / max(window_s / OPEN_WINDOWS, 1.0)
+        width = 1.0
+        if counts.size:
+            share = counts.sum() / (counts.sum() + WIDTH_PRIOR_S * per_window)
+            width += share * (Peaks(seen, counts / counts.sum()).quantile(0.9) - 1.0)
+        errors = np.concatenate((seen, max(width, LEAST_WIDTH) * PRIOR_ERRORS))
+        counts = np.concatenate((counts, PRIOR_S * per_window * PRIOR_CHANCES))
+        return errors, counts / counts.sum()
+
     def _surge(self, load: float, time_s: float, window_s: float) -> float:
         """How much further a load rises that has left all expectation; 0 for any other."""
-        for end_s, median, spread, _ in self.windows:
+        for end_s, median, spread, *_ in self.windows:
             rise, age_s = load - median, time_s - (end_s - window_s)
             if rise > SURGE * spread and age_s > 0.0:
                 return min(rise * window_s / age_s, SURGE_GROWTH * rise)
@@ -140,6 +165,8 @@ class Headroom:
         kept = 0.5 ** (elapsed_s / MISSES_HALF_LIFE_S)
         self.missed *= kept
         self.submitted *= kept
+        self.observed_s *= kept
+        self.prior_s *= kept
         self.weight *= 2.0 ** (elapsed_s / HALF_LIFE_S)
         if self.weight > MOST_WEIGHT:
             self.errors = {bin_: each / self.weight for bin_, each in self.errors.items()}
@@ -149,7 +176,9 @@ class Headroom:
         for window in self.windows:
             window[3] = max(window[3], load)
         while self.windows and self.windows[0][0] <= time_s + 1e-6:
-            _, median, spread, highest = self.windows.pop(0)
+            _, median, spread, highest, tells = self.windows.pop(0)
+            if not tells:
+                continue
             bin_ = str(round(BINS_PER_UNIT * math.asinh((highest - median) / spread)))
             self.errors[bin_] = self.errors.get(bin_, 0.0) + self.weight
 

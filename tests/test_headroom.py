@@ -13,10 +13,10 @@ from policies.headroom import Headroom, Peaks
 WINDOW_S = 150.0
 
 
-def forecast(median=100.0, high=110.0):
+def forecast(median=100.0, high=110.0, *, calibrated=True):
     """Peaks of which half are at most `median`, and a tenth above `high`."""
     peaks = np.interp(np.linspace(0, 1, 101), [0, 0.5, 0.9, 1], [median, median, high, high])
-    return Forecast(np.tile(peaks[:, None], (1, 10)), 15.0, 0.0, "fixed")
+    return Forecast(np.tile(peaks[:, None], (1, 10)), 15.0, 0.0, "fixed", calibrated)
 
 
 def lived(loads, headroom=None):
@@ -34,9 +34,37 @@ def test_before_any_peak_has_come_one_in_ten_exceeds_the_forecasts_ninety_percen
     headroom.see(0.0, 80.0, 0.0)
     peaks = headroom.expect(forecast(), 80.0, WINDOW_S)
     assert peaks.quantile(0.5) == pytest.approx(100.0)
-    assert peaks.probabilities[peaks.loads > 110.0].sum() == pytest.approx(0.4)
-    assert peaks.probabilities[peaks.loads > 111.0].sum() == pytest.approx(0.1)
-    assert peaks.loads.max() == pytest.approx(200.0, rel=0.01)
+    assert peaks.probabilities[peaks.loads >= 110.0].sum() == pytest.approx(0.4)
+    assert peaks.probabilities[peaks.loads > 110.0].sum() == pytest.approx(0.1)
+    assert peaks.loads.max() == pytest.approx(200.0)
+
+
+def test_what_is_believed_of_the_tail_goes_with_the_width_of_what_was_seen():
+    """After half an hour, in which no tail shows."""
+    calm = lived([101.0, 101.0, 102.0] * 40).expect(forecast(), 100.0, WINDOW_S)
+    wild = lived([101.0, 150.0, 102.0] * 40).expect(forecast(), 100.0, WINDOW_S)
+    assert calm.loads.max() < 140.0
+    assert wild.loads.max() > 400.0
+
+
+def test_a_forecast_that_does_not_know_its_spread_teaches_nothing_but_shows_a_surge():
+    headroom = Headroom()
+    for k in range(40):
+        headroom.see(15.0 * k, 100.0, 0.0)
+        headroom.expect(forecast(calibrated=False), 100.0, WINDOW_S)
+    assert headroom.errors == {}
+    headroom.see(600.0, 400.0, 0.0)
+    assert headroom.expect(forecast(), 400.0, WINDOW_S).quantile(0.5) > 400.0
+
+
+def test_a_bad_first_minute_does_not_make_a_miss_ten_times_as_dear_for_days():
+    def after(bad_s):
+        headroom = Headroom()
+        for k in range(241):
+            headroom.see(15.0 * k, 1000.0, 1.0 if 0 < 15.0 * k <= bad_s else 0.0)
+        return headroom.price(0.001, streams_per_node=80)
+
+    assert after(60.0) == pytest.approx(2.5 * after(0.0), rel=0.3)
 
 
 def test_peaks_that_come_out_higher_are_expected_higher():

@@ -66,9 +66,9 @@ def test_the_paths_are_joint_each_step_goes_on_from_the_one_before():
     assert np.abs(np.diff(paths, axis=1)) == pytest.approx(1.0)
 
 
-def test_it_calls_itself_calibrated_from_a_hundred_increments_on():
-    assert not fed(*[1, 2] * 50).predict(1.0, 1.0).calibrated
-    assert fed(*[1, 2] * 50, 1).predict(1.0, 1.0).calibrated
+def test_it_calls_itself_calibrated_from_thirty_increments_on():
+    assert not fed(*[1, 2] * 15).predict(1.0, 1.0).calibrated
+    assert fed(*[1, 2] * 15, 1).predict(1.0, 1.0).calibrated
 
 
 def test_the_same_readings_give_the_same_paths_also_after_a_restart():

@@ -17,7 +17,8 @@ from policies.policy import State
 
 SAMPLES = 200
 KEPT_INCREMENTS = 256
-CALIBRATED_FROM = 100
+CALIBRATED_FROM = 30
+"""Increments from which its spread is about right."""
 
 
 @dataclass(slots=True)
