@@ -194,8 +194,9 @@ def _with_predictions(
     low, high = calibration.valid_streams
     all_streams = sorted({round(each) for each in np.linspace(low, high, BANDS)})
     bands = predict_bands(calibration, all_streams, PLANT_BATCH_SIZES, tolerance)
-    nodes = tuple(tabulate(calibration, size) for size in PLANT_BATCH_SIZES)
-    return replace(calibration, bands=bands, nodes=nodes, scheduling=SchedulingClass(scheduling))
+    tables = tuple(tabulate(calibration, size) for size in PLANT_BATCH_SIZES)
+    measured = SchedulingClass(scheduling)
+    return replace(calibration, bands=bands, node_tables=tables, scheduling=measured)
 
 
 def _measure(

@@ -148,7 +148,7 @@ def run(
 
 def _latency(calibration: Calibration | None) -> LatencyModel | None:
     """What policies are told of the pipeline: nothing, unless it was measured here."""
-    if calibration is None or not calibration.nodes:
+    if calibration is None or not calibration.node_tables:
         return None
     return TabulatedLatency(calibration)
 

@@ -66,9 +66,9 @@ class Headroom:
     `errors` counts how far peaks of the load over the lead window came out above the forecast's
     median, in units of its spread (its 90 % quantile less the median), by bin; `windows` are
     those still open, as [end, median, spread, highest load so far, whether it will count].
-    `missed` and `submitted`
-    are discounted stream-time, `observed_s` the time that they were seen in, and `prior_s` what
-    is left of the belief in misses on target: where more is missed, a miss becomes dearer.
+    `missed` and `submitted` are discounted stream-time, `observed_s` the time that they were
+    seen in, and `prior_s` what is left of the belief in misses on target: where more is missed,
+    a miss becomes dearer.
     """
 
     errors: dict[str, float] = field(default_factory=dict)

@@ -173,7 +173,7 @@ class Calibration:
     given, by ascending streams, compute is interpolated between them, quantile by quantile.
     Contention comes in spells of `contended_mean_s` that fill `contended_share` of the time.
     `valid_streams` is the range of streams a node for which the figures hold, and `bands` what
-    a live run must show if they still do; `nodes` is what all that comes to on a node whose
+    a live run must show if they still do; `node_tables` is what all that comes to on a node whose
     audio threads are scheduled by `scheduling`. `source` says where the figures are from.
     """
 
@@ -188,7 +188,7 @@ class Calibration:
     contended_mean_s: float = 5.0
     valid_streams: tuple[int, int] = (1, 1 << 16)
     bands: tuple[Band, ...] = ()
-    nodes: tuple[NodeTable, ...] = ()
+    node_tables: tuple[NodeTable, ...] = ()
     scheduling: SchedulingClass = SchedulingClass.NORMAL
     source: str = "a described pipeline"
 
@@ -251,7 +251,7 @@ class TabulatedLatency:
 
     def __init__(self, calibration: Calibration) -> None:
         self._scheduling = calibration.scheduling
-        self._tables = {table.batch_size: table for table in calibration.nodes}
+        self._tables = {table.batch_size: table for table in calibration.node_tables}
         self._miss_rates = {size: _spelled_out(table) for size, table in self._tables.items()}
 
     def miss_rates(self, settings: Settings) -> NDArray[np.float64] | None:

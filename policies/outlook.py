@@ -123,7 +123,7 @@ def _busy_nodes(context: Context) -> tuple[float | None, float | None]:
     busy = fresh(context.observation.get("nodes.utilisation"))
     if busy is not None:
         return busy, fresh(context.observation.get("nodes.ready"))
-    in_force = context.settings.get("nodes")
+    nodes = context.settings.get("nodes")
     return fresh(context.observation.get("audio.utilisation")), (
-        in_force if isinstance(in_force, int) else None
+        nodes if isinstance(nodes, int) else None
     )

@@ -33,9 +33,9 @@ PARTS = {
     "link": Link,
     "knots": Knot,
     "bands": Band,
-    "nodes": NodeTable,
+    "node_tables": NodeTable,
 }
-LISTS = ("knots", "bands", "nodes")
+LISTS = ("knots", "bands", "node_tables")
 REGIMES = ("quiet", "contended")
 BUILT_IN = {
     "batch": Calibration(source="built in: a batch server"),
@@ -156,7 +156,7 @@ def _check_sense(path: Path, calibration: Calibration) -> None:
     low, high = calibration.valid_streams
     if low > high:
         raise PipelineFileError(path, "valid_streams", f"{low} is more than {high}")
-    for table in calibration.nodes:
+    for table in calibration.node_tables:
         _check_node_table(path, table)
     for band in calibration.bands:
         if band.low_ms > band.high_ms:
@@ -166,11 +166,13 @@ def _check_sense(path: Path, calibration: Calibration) -> None:
 def _check_node_table(path: Path, table: NodeTable) -> None:
     columns = (table.streams, table.miss_rates, table.utilisation)
     if not table.streams or len({len(column) for column in columns}) > 1:
-        raise PipelineFileError(path, "nodes", "a table is empty, or its columns differ in length")
+        raise PipelineFileError(
+            path, "node_tables", "a table is empty, or its columns differ in length"
+        )
     if list(table.streams) != sorted(set(table.streams)):
-        raise PipelineFileError(path, "nodes", "the streams of a table do not ascend")
+        raise PipelineFileError(path, "node_tables", "the streams of a table do not ascend")
     if max(*table.miss_rates, *table.utilisation) > 1.0:
-        raise PipelineFileError(path, "nodes", "a miss rate or utilisation is more than 1")
+        raise PipelineFileError(path, "node_tables", "a miss rate or utilisation is more than 1")
 
 
 def _check_figures(path: Path, place: str, part: Any, most_ms: float) -> None:

@@ -67,7 +67,7 @@ def test_a_second_of_the_pipeline_lies_within_its_band(fitted):
 
 
 def test_a_policy_is_told_what_a_node_does_while_it_is_scheduled_as_it_was_measured(fitted):
-    measured = replace(fitted, nodes=(tabulate(fitted, 32),))
+    measured = replace(fitted, node_tables=(tabulate(fitted, 32),))
     latency = TabulatedLatency(measured)
     settings = Settings.of({"batch_size": 32, "thread_classes": ThreadClasses()})
     played = play(TRUTH, 140, 32, BLOCKS, 7).miss_rate(TRUTH.period_ms)

@@ -18,7 +18,7 @@ from simulators.pipeline_file import BUILT_IN, find_calibration, read_calibratio
         Calibration(knots=(Knot(10, Compute()), Knot(50, Compute(fixed_ms=0.3, correlation=0.5)))),
         Calibration(period_ms=10.0, contended_share=0.1, valid_streams=(3, 90)),
         Calibration(
-            nodes=(NodeTable(16, (10, 90), (0.0, 0.5), (0.1, 0.9)),),
+            node_tables=(NodeTable(16, (10, 90), (0.0, 0.5), (0.1, 0.9)),),
             scheduling=SchedulingClass.REALTIME,
         ),
     ],
@@ -29,7 +29,9 @@ def test_what_is_written_is_read_back_as_the_same(calibration, tmp_path):
     assert read_calibration(path) == calibration
 
 
-NODES = "[[nodes]]\nbatch_size = 8\nstreams = [{}]\nmiss_rates = [{}]\nutilisation = [0.1, 0.2]"
+NODES = (
+    "[[node_tables]]\nbatch_size = 8\nstreams = [{}]\nmiss_rates = [{}]\nutilisation = [0.1, 0.2]"
+)
 
 
 def described(tmp_path, text):
@@ -66,9 +68,12 @@ def test_a_few_lines_describe_a_pipeline(tmp_path):
         ("[compute]\nfixed = 1", "compute.fixed: no such key"),
         ("period_ms = 0", "period_ms: 0.0 is not between"),
         ("period_ms = nan", "period_ms: nan"),
-        (NODES.format("9, 3", "0.0, 0.1"), "nodes: the streams of a table do not ascend"),
-        (NODES.format("3, 9", "0.0"), "nodes: a table is empty, or its columns differ"),
-        (NODES.format("3, 9", "0.0, 1.1"), "nodes: a miss rate or utilisation is more than 1"),
+        (NODES.format("9, 3", "0.0, 0.1"), "node_tables: the streams of a table do not ascend"),
+        (NODES.format("3, 9", "0.0"), "node_tables: a table is empty, or its columns differ"),
+        (
+            NODES.format("3, 9", "0.0, 1.1"),
+            "node_tables: a miss rate or utilisation is more than 1",
+        ),
         (NODES.format("3, 9", "0.0, nan"), "nan is not a number"),
         ("period_ms = 'long'", "period_ms"),
         ("[compute]\nper_stream_ms = -1", "compute.per_stream_ms"),
