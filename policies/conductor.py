@@ -28,6 +28,8 @@ RETRY_AFTER_S = 600.0
 WEIGH_EVERY_S = 60.0
 """How often other settings are weighed while nothing presses."""
 WITHOUT_SUCCESS = (Verdict.FELL_SHORT, Verdict.ROLLED_BACK, Verdict.REFUSED)
+HELD_LEADS = 0.5
+"""A node leaves once no decision within so many lead windows has wanted it."""
 SMOOTHING = 0.2
 """Weight of one more measurement of what a stream takes."""
 
@@ -40,7 +42,7 @@ class _Memory:
     undone or refused. A step's key joins the bottleneck and what was done: another bottleneck
     is other evidence. `share_per_stream` is the work of a stream as it was measured, and
     `streams_factor` how a node compares with the model of the pipeline. `wanted` are the node
-    counts of the lead window so far, as [time, nodes], the highest first.
+    counts of the last half lead window, as [time, nodes], the highest first.
     """
 
     step_of: Mapping[str, str] = field(default_factory=dict)
@@ -58,8 +60,8 @@ class Conductor:
     setting of the knobs that act at once would be cheaper; and how many nodes are cheapest for
     the peak that may come before another could serve. Of the steps that are open it takes one
     on each resource, so that what comes of it has one cause. A step that did not bring what it
-    promised is not repeated on the same evidence. Nodes leave once none of the decisions of a
-    lead window has wanted them. `predictive` 0 leaves the forecast out.
+    promised is not repeated on the same evidence. Nodes leave once none of the decisions of half
+    a lead window has wanted them. `predictive` 0 leaves the forecast out.
     """
 
     name: ClassVar[str] = "conductor"
@@ -191,7 +193,7 @@ def _foresee(choice: _Choice, context: Context, outlook: Outlook, memory: _Memor
         weighed_at_s = context.time_s
     if staffing is None:
         return replace(memory, weighed_at_s=weighed_at_s)
-    since_s = context.time_s - lead_s(context)
+    since_s = context.time_s - HELD_LEADS * lead_s(context)
     wanted = _wanted(memory.wanted, since_s, (context.time_s, staffing.nodes))
     resized = resizing(context, outlook, wanted[0][1])
     choice.take(() if resized is None else (resized,))
