@@ -16,6 +16,9 @@ from policies.proposal import Action, Change, Hold, Proposal
 
 RATE_WINDOW_S = 60.0
 DEMAND_QUANTILE = 0.5
+RARE_QUANTILE = 0.99
+LEAST_LOAD = 0.5
+"""Fewer streams than this are none."""
 
 
 @dataclass(slots=True)
@@ -75,8 +78,8 @@ class Guard:
     Held are: a paused knob, one in shadow after too many rollbacks, one that another hand
     moved (until `resume` of that knob), one at rest, one whose resource is under evaluation,
     anything beyond the rate or the knob's domain, a shrink that was not proposed long enough
-    without a break, and what missing data forbids. A hold that lasts raises an alarm; it
-    never releases anything. A growth that has not arrived yet may be followed by a larger one
+    without a break, a growth for nobody, and what missing data forbids. A hold that lasts raises
+    an alarm; it never releases anything. A growth that has not arrived yet may be followed by a larger one
     of the same knob, and a shrink by a growth, which then take over its evaluation: who waits
     for one node to be judged before asking for the next comes too late.
     """
@@ -201,6 +204,7 @@ class Guard:
             or self._refusal(action, situation)
             or self._hysteresis(action.knob, direction, situation.time_s)
             or self._without_data(direction, situation)
+            or _for_nobody(direction, situation)
         )
 
     def _is_under_way(self, action: Action, situation: Situation) -> bool:
@@ -340,6 +344,18 @@ class Guard:
             Hold(knob, held[knob], since_s, alarm=time_s - since_s > limit_s)
             for knob, since_s in self._held_since_s.items()
         )
+
+
+def _for_nobody(direction: Direction, situation: Situation) -> str | None:
+    """Nothing grows without a load where none is expected either, one time in a hundred."""
+    forecast = situation.forecast
+    if direction is not Direction.GROW or forecast is None:
+        return None
+    if fresh(situation.observation.load) != 0.0:
+        return None
+    if forecast.peak_quantile(RARE_QUANTILE, forecast.steps) >= LEAST_LOAD:
+        return None
+    return "there is no load, and none is expected"
 
 
 def _evaluation(knob: Knob, situation: Situation) -> str | None:

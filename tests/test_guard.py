@@ -272,6 +272,16 @@ def test_without_data_a_choice_grows_by_one_place_only():
     assert changes[0].action.value == 16
 
 
+@pytest.mark.parametrize(("peak", "admitted"), [(0.0, False), (0.4, False), (3.0, True)])
+def test_nothing_grows_for_nobody(peak, admitted):
+    guard = guard_that_saw_a_load_of_ten()
+    idle = observation(1.0, load=Value(0.0), blocks=BlockCounts())
+    expected = load_forecast(peak)
+    changes, holds = review(guard, action("nodes", 3), time_s=1.0, seen=idle, forecast=expected)
+    assert bool(changes) is admitted
+    assert admitted or holds[0].reason == "there is no load, and none is expected"
+
+
 def test_an_idle_plant_lacks_nothing_and_may_shrink():
     guard = guard_that_saw_a_load_of_ten()
     changes = ()

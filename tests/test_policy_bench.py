@@ -113,9 +113,9 @@ def test_the_rollback_of_a_growth_is_a_shrink():
     assert counted(undone).actions == 0
 
 
-def test_misses_end_with_the_last_second_above_the_target():
+def test_misses_end_once_the_rest_is_within_the_target():
     blocks = np.full(6, 1000)
-    assert misses_end_after_s(blocks, np.array([0, 500, 900, 2, 1, 0]), 0.001) == 4
+    assert misses_end_after_s(blocks, np.array([0, 500, 900, 2, 1, 0]), 0.001) == 3
     assert misses_end_after_s(blocks, np.array([0, 1, 1, 0, 1, 0]), 0.001) == 0
     assert misses_end_after_s(blocks, np.full(6, 7), 0.001) == 6
 

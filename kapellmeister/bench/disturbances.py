@@ -130,6 +130,9 @@ def growth_after_s(turned: Sequence[tuple[float, Direction, str, str]], knob: st
 
 
 def misses_end_after_s(blocks: Integers, missed: Integers, target: float) -> int:
-    """Seconds until the end of the last second that misses more than the target; 0: none does."""
-    above = np.flatnonzero(missed > target * blocks)
-    return int(above[-1]) + 1 if above.size else 0
+    """Seconds until all that is missed from then on, taken together, is within the target.
+
+    A second more or less on target is no end and no beginning of misses.
+    """
+    left = np.append(np.cumsum((missed - target * blocks)[::-1])[::-1], 0.0)
+    return int(np.argmax(left <= 0.0))
