@@ -79,9 +79,9 @@ class Guard:
     moved (until `resume` of that knob), one at rest, one whose resource is under evaluation,
     anything beyond the rate or the knob's domain, a shrink that was not proposed long enough
     without a break, a growth for nobody, and what missing data forbids. A hold that lasts raises
-    an alarm; it never releases anything. A growth that has not arrived yet may be followed by a larger one
-    of the same knob, and a shrink by a growth, which then take over its evaluation: who waits
-    for one node to be judged before asking for the next comes too late.
+    an alarm; it never releases anything. A growth that has not arrived yet may be followed by
+    a larger one of the same knob, and a shrink by a growth, which then take over its
+    evaluation: who waits for one node to be judged before asking for the next comes too late.
     """
 
     def __init__(self, limits: GuardSection) -> None:

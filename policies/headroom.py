@@ -28,6 +28,8 @@ OPEN_WINDOWS = 10
 """So many windows are followed at a time, however short a control interval is."""
 PRICE = 0.03
 """A node's worth of misses at the target costs this part of a node."""
+AIM = 0.9
+"""Part of the target that is aimed at: chance must not take what is missed beyond it."""
 MISSES_HALF_LIFE_S = 2 * 86_400.0
 MISSES_PRIOR_S = 86_400.0
 """So long misses on target are believed in before any were seen: a bad first minute is not all
@@ -126,12 +128,12 @@ class Headroom:
     def price(self, target_miss_rate: float, streams_per_node: float) -> float:
         """What a missed stream costs for as long as it is missed, in nodes.
 
-        It rises with the square of the misses relative to the target.
+        It rises with the square of the misses relative to what is aimed at.
         """
         usual_load = self.submitted / self.observed_s if self.observed_s else 0.0
         prior = max(MISSES_PRIOR_S * streams_per_node, self.prior_s * usual_load)
-        allowed = target_miss_rate * (self.submitted + prior)
-        relative = (self.missed + target_miss_rate * prior) / allowed
+        allowed = AIM * target_miss_rate * (self.submitted + prior)
+        relative = (self.missed + AIM * target_miss_rate * prior) / allowed
         low, high = PRICE_RANGE
         factor = min(max(relative**2, low), high)
         return factor * PRICE / (target_miss_rate * streams_per_node)
