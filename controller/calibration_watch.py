@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from policies.knobs import Settings
+from policies.knobs import Settings, ThreadClasses
 from policies.latency import Calibration
 from policies.observation import Observation, fresh
 
@@ -15,8 +15,8 @@ PATIENCE = 5
 class CalibrationWatch:
     """Holds the 99 % quantile of each interval against the band of a calibration.
 
-    Nothing is said of an interval whose load, latency or knobs are not known, nor beyond the
-    range for which the calibration holds.
+    Nothing is said of an interval whose load, latency or knobs are not known, nor beyond what
+    the calibration holds for: its range of streams, and the scheduling it was measured under.
     """
 
     def __init__(self, calibration: Calibration) -> None:
@@ -31,6 +31,8 @@ class CalibrationWatch:
             return ()
         if not isinstance(nodes, int) or not isinstance(batch_size, int) or nodes < 1:
             return ()
+        if not self._is_as_measured(settings):
+            return ()
         band = self._calibration.band(math.ceil(load / nodes), batch_size)
         if band is None or band.low_ms <= p99_ms <= band.high_ms:
             self._outside = 0
@@ -44,3 +46,10 @@ class CalibrationWatch:
             f"{band.low_ms:.2f} to {band.high_ms:.2f} ms ({where}): it does not hold here now; "
             "find what else changed, or calibrate again",
         )
+
+    def _is_as_measured(self, settings: Settings) -> bool:
+        """Whether audio threads are scheduled as they were; a plant that does not say counts so."""
+        classes = settings.get("thread_classes")
+        if not isinstance(classes, ThreadClasses):
+            return True
+        return classes.audio.scheduling is self._calibration.scheduling

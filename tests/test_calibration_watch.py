@@ -7,7 +7,7 @@ import pytest
 from controller.calibration_watch import CalibrationWatch
 from controller.config import ThresholdsSection
 from controller.diagnosis import Diagnostician
-from policies.knobs import Settings
+from policies.knobs import SchedulingClass, Settings, ThreadClass, ThreadClasses
 from policies.latency import Band, Calibration
 from policies.objective import Objective
 from policies.observation import BlockCounts, Missing, Observation, Quantiles, Value
@@ -34,6 +34,14 @@ def test_between_two_bands_it_is_interpolated_for_each_node():
 @pytest.mark.parametrize(("streams", "batch_size"), [(9, 64), (31, 64), (20, 32)])
 def test_nothing_is_predicted_beyond_what_was_measured(streams, batch_size):
     assert CALIBRATED.band(streams, batch_size) is None
+
+
+@pytest.mark.parametrize(("scheduling", "told"), [("normal", True), ("realtime", False)])
+def test_a_band_says_nothing_of_threads_that_are_scheduled_otherwise(scheduling, told):
+    classes = ThreadClasses(audio=ThreadClass(SchedulingClass(scheduling)))
+    settings = SETTINGS.turned("thread_classes", classes)
+    *_, fifth = alarms(CalibrationWatch(CALIBRATED), *[seen(2.5)] * 5, settings=settings)
+    assert bool(fifth) is told
 
 
 def test_five_intervals_outside_the_band_raise_an_alarm_and_one_does_not():
