@@ -20,6 +20,7 @@ from kapellmeister.bench.machine import Machine, describe_machine
 from kapellmeister.calibration_bench import BATCH_SIZES, Bench
 from kapellmeister.executor_bench import executor_bench
 from kapellmeister.jack_bench import jack_bench
+from kapellmeister.looks import Looks, take_looks
 from policies.knobs import SchedulingClass
 from policies.latency import Calibration
 from policies.observation import fresh
@@ -52,14 +53,10 @@ PLAN = (
     *((share, size) for share in FITTED_SHARES for size in BATCH_SIZES),
     *((share, BATCH_SIZES[k % 2]) for k, share in enumerate(HELD_OUT_SHARES)),
 )
-PART_S = 0.25
-"""A processor's speed wanders within seconds: many short looks see more of it than a long one."""
 QUIET_STEAL_SHARE = 0.001
 QUIET_PREEMPTED_SHARE = 0.005
 QUIET_LATE_SHARE = 0.002
 QUIET_SLOW_SHARE = 0.02
-SLOW = 1.25
-"""A look that takes so many times its point's usual time a stream shared its processor's core."""
 LATE_MS = 1.0
 """A thread that wakes so late was not woken: a hypervisor does not count that as stolen."""
 PREEMPTED_MS = 0.2
@@ -88,7 +85,11 @@ class PointFigures(BaseModel):
 
 
 class CalibrationReport(BaseModel):
-    """What was fitted, at which points, whether the machine was quiet, and what came of it."""
+    """What was fitted, at which points, whether the machine was quiet, and what came of it.
+
+    `repeated_share` is how many looks were taken again as too slow, as a part of those planned;
+    `slow_share` the part of those kept that were no better.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -103,6 +104,7 @@ class CalibrationReport(BaseModel):
     preempted_share: float
     late_share: float
     slow_share: float
+    repeated_share: float
     quiet: bool
     percentiles: tuple[float, ...]
     held_out: tuple[PointFigures, ...]
@@ -114,25 +116,23 @@ def calibrate(
     """Measure a plant of `BENCHES`, fit it, and hold it against points that were not fitted."""
     sensor = MachineSensor()
     sensor.read()
-    parts, period_ms, scheduling = _measure(
-        partial(BENCHES[plant], config, workload), seconds, progress
-    )
-    points = [joined(each) for each in parts]
+    looks = _measure(partial(BENCHES[plant], config, workload), seconds, progress)
+    points = [joined(each) for each in looks.parts]
     fitted = len(FITTED_SHARES) * len(BATCH_SIZES)
     machine = describe_machine()
-    source = f"{plant}, {workload}, {scheduling}, {machine.processor}"
-    calibration = fit(points[:fitted], period_ms, source)
+    source = f"{plant}, {workload}, {looks.scheduling}, {machine.processor}"
+    calibration = fit(points[:fitted], looks.period_ms, source)
     held_out = [replay(calibration, point, _deadline_ms(point)) for point in points[fitted:]]
-    calibration = _with_predictions(calibration, held_out, scheduling)
+    calibration = _with_predictions(calibration, held_out, looks.scheduling)
     steal = fresh(sensor.read()["cpu.steal_share"])
-    preempted, late, slow = _preempted(points), _late(points), _slow(parts)
+    preempted, late, slow = _preempted(points), _late(points), looks.slow_share
     quiet = (steal or 0.0) <= QUIET_STEAL_SHARE and slow <= QUIET_SLOW_SHARE
     quiet = quiet and preempted <= QUIET_PREEMPTED_SHARE and late <= QUIET_LATE_SHARE
     report = CalibrationReport(
         machine=machine,
         plant=plant,
         workload=workload,
-        scheduling=scheduling,
+        scheduling=looks.scheduling,
         fixed_ms=calibration.compute.fixed_ms,
         per_stream_ms=calibration.compute.per_stream_ms,
         valid_streams=calibration.valid_streams,
@@ -140,9 +140,10 @@ def calibrate(
         preempted_share=preempted,
         late_share=late,
         slow_share=slow,
+        repeated_share=looks.repeated_share,
         quiet=quiet,
         percentiles=PERCENTILES,
-        held_out=tuple(map(_figures, held_out, parts[fitted:])),
+        held_out=tuple(map(_figures, held_out, looks.parts[fitted:])),
     )
     return calibration, report
 
@@ -179,7 +180,8 @@ def print_report(report: CalibrationReport, console: Console) -> None:
         f"The machine was {state} ({steal} stolen by the hypervisor, "
         f"{report.preempted_share:.2%} of the batches interrupted, "
         f"{report.late_share:.2%} of the periods begun over {LATE_MS:.0f} ms late, "
-        f"{report.slow_share:.2%} of the looks at a processor that was much slower than usual)."
+        f"{report.slow_share:.2%} of the looks at a processor that was much slower than usual, "
+        f"{report.repeated_share:.2%} taken again for that)."
     )
 
 
@@ -199,24 +201,12 @@ def _with_predictions(
     return replace(calibration, bands=bands, node_tables=tables, scheduling=measured)
 
 
-def _measure(
-    open_bench: OpenBench, seconds: float, progress: Callable[[float], None]
-) -> tuple[list[list[OperatingPoint]], float, str]:
-    """Each point of the plan in several parts, in another order each turn.
-
-    A machine that drifts then spoils all alike, and no point is always measured after a busy
-    one, from which the processor is still fast.
-    """
-    capacity, rounds = _capacity(open_bench), round(seconds / PART_S)
-    plan = [(max(size, int(share * capacity)), size) for share, size in PLAN]
-    parts: list[list[OperatingPoint]] = [[] for _ in plan]
-    generator = np.random.default_rng(1)
+def _measure(open_bench: OpenBench, seconds: float, progress: Callable[[float], None]) -> Looks:
+    """The points of the plan, scaled to what one worker of this plant can do."""
+    capacity = _capacity(open_bench)
+    points = [(max(size, int(share * capacity)), size) for share, size in PLAN]
     with open_bench(capacity) as bench:
-        for _ in range(rounds):
-            for number in map(int, generator.permutation(len(plan))):
-                parts[number].append(bench.measure(*plan[number], seconds / rounds))
-                progress(sum(map(len, parts)) / (rounds * len(plan)))
-        return parts, bench.period_ms, bench.scheduling
+        return take_looks(bench, points, seconds, progress)
 
 
 def _capacity(open_bench: OpenBench) -> int:
@@ -242,12 +232,6 @@ def _preempted(points: Sequence[OperatingPoint]) -> float:
 def _late(points: Sequence[OperatingPoint]) -> float:
     """Share of the periods that the worker slept before, and then began late."""
     return float((np.concatenate([point.lateness_ms for point in points]) > LATE_MS).mean())
-
-
-def _slow(parts: Sequence[Sequence[OperatingPoint]]) -> float:
-    """Share of the looks in which a stream took much longer than usually at that point."""
-    per_stream_ms = [[p.service_ms.sum() / p.counts.sum() for p in looks] for looks in parts]
-    return float(np.mean([np.array(each) > SLOW * np.median(each) for each in per_stream_ms]))
 
 
 def _figures(point: Fidelity, parts: Sequence[OperatingPoint]) -> PointFigures:

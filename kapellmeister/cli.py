@@ -480,7 +480,7 @@ def calibrate(
     workload: Annotated[str, typer.Option(help="What each stream goes through.")] = "hrtf",
     seconds: Annotated[
         float, typer.Option(help="How long each operating point is observed.", min=1.0, max=3600.0)
-    ] = 4.0,
+    ] = 8.0,
     out: Annotated[
         Path | None, typer.Option(help="Write a description for --pipeline.", metavar="FILE.toml")
     ] = None,
