@@ -1,31 +1,24 @@
-"""How much above the forecast to provide: learned from peaks that came, priced by misses."""
+"""How much above what is expected to provide: learned from peaks that came, priced by misses."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from policies.forecast import Forecast
+from policies.peaks import PeakErrors, Peaks
 from policies.policy import State
 
-BINS_PER_UNIT = 10
-"""Errors are counted on a scale that is even around zero and logarithmic far from it (asinh)."""
 HALF_LIFE_S = 3 * 86_400.0
 """After so long a peak counts half."""
-PRIOR_S = 900.0
-"""The peaks that are believed in before any has come count as so many seconds of them."""
-PRIOR_ERRORS = np.array([0.0, 1.0, 1.9, 4.0, 6.0, 10.0])
-PRIOR_CHANCES = np.array([0.6, 0.3, 0.07, 0.025, 0.004, 0.001])
-"""A median of 0, 10 % beyond 1, and one in a thousand at 10 times the spread."""
-WIDTH_PRIOR_S = 300.0
-"""Likewise for how wide errors are as a whole, which is known sooner than their tail."""
-LEAST_WIDTH = 0.1
 OPEN_WINDOWS = 10
 """So many windows are followed at a time, however short a control interval is."""
+JUDGED_AT = 0.97
+"""The quantile of the peak by which forecasts are judged: where a node is worth its misses."""
 PRICE = 0.03
 """A node's worth of misses at the target costs this part of a node."""
 AIM = 0.9
@@ -39,43 +32,47 @@ SURGE = 5.0
 """A load so many spreads above what was expected of it shortly before is on its way elsewhere."""
 SURGE_GROWTH = 2.0
 """It is believed to rise by at most so many times what it has risen."""
-UNFORECAST_SHARE = 0.05
-"""The spread of a load that nobody forecasts, as a part of it."""
+UNKNOWN_SHARE, UNKNOWN_WITHIN_S = 0.05, 150.0
+"""By so much of itself a load of which nothing is known yet is believed to vary in such a time."""
+VARIANCE_HALF_LIFE_S = 3600.0
+HIGH_OF_A_WALK = 1.645
+"""The 90 % quantile of a random walk's peak, times the walk's deviation at the end of the window
+(the reflection principle)."""
 MOST_WEIGHT = 1e12
 
-Floats = NDArray[np.float64]
+Stated = list[float]
+"""Of the peak of a window: its median, its spread, and its quantile at `JUDGED_AT`."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Peaks:
-    """What the highest load of the lead window may be: values and their probabilities."""
+@dataclass(slots=True)
+class Window:
+    """A lead window that is not over: the highest load so far, and what was said of it."""
 
-    loads: Floats
-    probabilities: Floats
-
-    def quantile(self, p: float) -> float:
-        """The load that the peak exceeds with probability 1 - p."""
-        order = np.argsort(self.loads)
-        cumulated = np.cumsum(self.probabilities[order])
-        at = min(int(np.searchsorted(cumulated, p - 1e-9)), order.size - 1)
-        return float(self.loads[order[at]])
+    end_s: float
+    highest: float
+    stated: dict[str, Stated]
 
 
 @dataclass(slots=True)
 class Headroom:
     """Two things a policy learns on line, so that a target miss rate is all it is given.
 
-    `errors` counts how far peaks of the load over the lead window came out above the forecast's
-    median, in units of its spread (its 90 % quantile less the median), by bin; `windows` are
-    those still open, as [end, median, spread, highest load so far, whether it will count].
+    Peaks of the load over the lead window are expected in two ways, each with its `errors`: by
+    the forecast, and as if the load went on to vary as of late (`persistence`, from the
+    `variance` of a second). The forecast is believed unless it lost more.
+
     `missed` and `submitted` are discounted stream-time, `observed_s` the time that they were
     seen in, and `prior_s` what is left of the belief in misses on target: where more is missed,
     a miss becomes dearer.
     """
 
-    errors: dict[str, float] = field(default_factory=dict)
-    windows: list[list[float]] = field(default_factory=list)
+    errors: dict[str, PeakErrors] = field(
+        default_factory=lambda: {"persistence": PeakErrors(), "forecast": PeakErrors()}
+    )
+    windows: list[Window] = field(default_factory=list)
     weight: float = 1.0
+    variance: float | None = None
+    load: float | None = None
     missed: float = 0.0
     submitted: float = 0.0
     observed_s: float = 0.0
@@ -87,43 +84,56 @@ class Headroom:
         """What `plain` returned at an earlier decision; afresh from anything else."""
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()
-        return cls(**cast(dict[str, object], state))  # type: ignore[arg-type]
+        held = cast(dict[str, Any], state)
+        errors = {name: PeakErrors(**each) for name, each in held["errors"].items()}
+        windows = [Window(**each) for each in held["windows"]]
+        return cls(**held | {"errors": errors, "windows": windows})
 
     def plain(self) -> State:
         """All of it as plain JSON."""
-        return cast(State, {name: getattr(self, name) for name in self.__dataclass_fields__})
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        errors = {name: {"counts": e.counts, "loss": e.loss} for name, e in self.errors.items()}
+        windows = [
+            {"end_s": w.end_s, "highest": w.highest, "stated": w.stated} for w in self.windows
+        ]
+        return cast(State, plain | {"errors": errors, "windows": windows})
 
     def see(self, time_s: float, load: float | None, miss_rate: float | None) -> None:
         """Take one interval; one without a load ends the open windows: nobody knows their peaks."""
         elapsed_s = 0.0 if self.now_s is None else max(0.0, time_s - self.now_s)
-        if self.now_s is not None and time_s < self.now_s:
+        if load is None or (self.now_s is not None and time_s < self.now_s):
             self.windows = []
         self.now_s = time_s
         self._discount(elapsed_s)
         if load is None:
-            self.windows = []
+            self.load = None
             return
         if miss_rate is not None:
             self.missed += miss_rate * load * elapsed_s
             self.submitted += load * elapsed_s
             self.observed_s += elapsed_s
+        self._vary(load, elapsed_s)
         self._follow(time_s, load)
 
     def expect(self, forecast: Forecast | None, load: float, window_s: float) -> Peaks:
         """What the peak over the window may be; how it comes out will be learned.
 
-        Nothing is learned from a forecast that does not know its own spread yet. Without any the
-        load is expected to stay; a surge, to go on at its pace. Never is less expected than now.
+        A forecast that does not know its own spread yet says nothing. A surge is expected to go
+        on at its pace. Never is less expected than now.
         """
-        median, spread = _summary(forecast, load, window_s)
-        time_s = self.now_s or 0.0
-        median += self._surge(load, time_s, window_s)
-        last_end_s = self.windows[-1][0] if self.windows else -math.inf
-        if time_s + window_s >= last_end_s + window_s / OPEN_WINDOWS - 1e-6:
-            tells = forecast is None or forecast.calibrated
-            self.windows.append([time_s + window_s, median, spread, 0.0, float(tells)])
-        errors, probabilities = self._errors(window_s)
-        return Peaks(np.maximum(median + spread * errors, load), probabilities)
+        expected = {"persistence": self._persistence(load, window_s)}
+        if forecast is not None and forecast.calibrated:
+            expected["forecast"] = _summary(forecast, load, window_s)
+        per_second = self.weight / max(window_s / OPEN_WINDOWS, 1.0)
+        peaks: dict[str, Peaks] = {}
+        stated: dict[str, Stated] = {}
+        for name, (calm, spread) in expected.items():
+            median = calm + self._surge(name, load, window_s)
+            found = self.errors[name].peaks(median, spread, per_second)
+            peaks[name] = Peaks(np.maximum(found.loads, load), found.probabilities)
+            stated[name] = [median, spread, peaks[name].quantile(JUDGED_AT)]
+        self._open(load, stated, window_s)
+        return peaks[self._believed(peaks)]
 
     def price(self, target_miss_rate: float, streams_per_node: float) -> float:
         """What a missed stream costs for as long as it is missed, in nodes.
@@ -138,30 +148,33 @@ class Headroom:
         factor = min(max(relative**2, low), high)
         return factor * PRICE / (target_miss_rate * streams_per_node)
 
-    def _errors(self, window_s: float) -> tuple[Floats, Floats]:
-        """How far a peak may come out above the median, in spreads, and how likely that is.
+    def _believed(self, peaks: Mapping[str, Peaks]) -> str:
+        """The forecast, where there is one that has not lost more."""
+        no_worse = self.errors["forecast"].loss <= self.errors["persistence"].loss
+        return "forecast" if no_worse and "forecast" in peaks else "persistence"
 
-        What was seen tells soon how wide errors are, and late how heavy their tail is: what is
-        believed of the tail goes with the 90 % quantile of those seen.
-        """
-        seen = np.sinh(np.array([int(each) for each in self.errors]) / BINS_PER_UNIT)
-        counts = np.array(list(self.errors.values()))
-        per_window = self.weight / max(window_s / OPEN_WINDOWS, 1.0)
-        width = 1.0
-        if counts.size:
-            share = counts.sum() / (counts.sum() + WIDTH_PRIOR_S * per_window)
-            width += share * (Peaks(seen, counts / counts.sum()).quantile(0.9) - 1.0)
-        errors = np.concatenate((seen, max(width, LEAST_WIDTH) * PRIOR_ERRORS))
-        counts = np.concatenate((counts, PRIOR_S * per_window * PRIOR_CHANCES))
-        return errors, counts / counts.sum()
+    def _persistence(self, load: float, window_s: float) -> tuple[float, float]:
+        """Median and spread of the peak of a load that varies as of late."""
+        deviation = math.sqrt((self.variance or 0.0) * window_s)
+        return load, max(_least_spread(load), HIGH_OF_A_WALK * deviation)
 
-    def _surge(self, load: float, time_s: float, window_s: float) -> float:
+    def _surge(self, name: str, load: float, window_s: float) -> float:
         """How much further a load rises that has left all expectation; 0 for any other."""
-        for end_s, median, spread, *_ in self.windows:
-            rise, age_s = load - median, time_s - (end_s - window_s)
+        time_s = self.now_s or 0.0
+        for window in self.windows:
+            if name not in window.stated:
+                continue
+            median, spread, _ = window.stated[name]
+            rise, age_s = load - median, time_s - (window.end_s - window_s)
             if rise > SURGE * spread and age_s > 0.0:
                 return min(rise * window_s / age_s, SURGE_GROWTH * rise)
         return 0.0
+
+    def _open(self, load: float, stated: dict[str, Stated], window_s: float) -> None:
+        end_s = (self.now_s or 0.0) + window_s
+        last_end_s = self.windows[-1].end_s if self.windows else -math.inf
+        if end_s >= last_end_s + window_s / OPEN_WINDOWS - 1e-6:
+            self.windows.append(Window(end_s, load, stated))
 
     def _discount(self, elapsed_s: float) -> None:
         kept = 0.5 ** (elapsed_s / MISSES_HALF_LIFE_S)
@@ -171,25 +184,40 @@ class Headroom:
         self.prior_s *= kept
         self.weight *= 2.0 ** (elapsed_s / HALF_LIFE_S)
         if self.weight > MOST_WEIGHT:
-            self.errors = {bin_: each / self.weight for bin_, each in self.errors.items()}
+            for each in self.errors.values():
+                each.divide(self.weight)
             self.weight = 1.0
 
+    def _vary(self, load: float, elapsed_s: float) -> None:
+        """Learn by how much the load changes within a second, as a random walk would."""
+        if self.variance is None:
+            spread = UNKNOWN_SHARE * load / HIGH_OF_A_WALK
+            self.variance = spread**2 / UNKNOWN_WITHIN_S
+        elif self.load is not None and elapsed_s > 0.0:
+            kept = 0.5 ** (elapsed_s / VARIANCE_HALF_LIFE_S)
+            latest = (load - self.load) ** 2 / elapsed_s
+            self.variance = kept * self.variance + (1.0 - kept) * latest
+        self.load = load
+
     def _follow(self, time_s: float, load: float) -> None:
+        """Learn from the windows that are over; forecasts are judged where both ways spoke."""
         for window in self.windows:
-            window[3] = max(window[3], load)
-        while self.windows and self.windows[0][0] <= time_s + 1e-6:
-            _, median, spread, highest, tells = self.windows.pop(0)
-            if not tells:
-                continue
-            bin_ = str(round(BINS_PER_UNIT * math.asinh((highest - median) / spread)))
-            self.errors[bin_] = self.errors.get(bin_, 0.0) + self.weight
+            window.highest = max(window.highest, load)
+        while self.windows and self.windows[0].end_s <= time_s + 1e-6:
+            over = self.windows.pop(0)
+            for name, (median, spread, high) in over.stated.items():
+                self.errors[name].learn(median, spread, over.highest, self.weight)
+                if len(over.stated) == len(self.errors):
+                    self.errors[name].judge(high, JUDGED_AT, over.highest, self.weight)
 
 
-def _summary(forecast: Forecast | None, load: float, window_s: float) -> tuple[float, float]:
-    """Median of the peak over the window, and its spread: at least that of births and deaths."""
-    least = 0.5 * math.sqrt(max(load, 1.0))
-    if forecast is None:
-        return load, max(least, UNFORECAST_SHARE * load)
+def _least_spread(load: float) -> float:
+    """That of births and deaths."""
+    return 0.5 * math.sqrt(max(load, 1.0))
+
+
+def _summary(forecast: Forecast, load: float, window_s: float) -> tuple[float, float]:
+    """Median of the peak over the window, and its spread."""
     steps = max(1, min(forecast.steps, round(window_s / forecast.step_s)))
     median, high = forecast.peak_quantiles((0.5, 0.9), steps)
-    return median, max(high - median, least)
+    return median, max(high - median, _least_spread(load))

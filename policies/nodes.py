@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.headroom import Peaks
+from policies.peaks import Peaks
 from policies.proposal import Effect, Expectation
 
 RESERVE_SHARE = 0.15

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.headroom import Headroom, Peaks
+from policies.headroom import Headroom
 from policies.knobs import Bounds, Settings
 from policies.latency import LatencyModel
 from policies.nodes import NodeLaw, Staffing, cheapest, staffed
 from policies.observation import fresh
+from policies.peaks import Peaks
 from policies.policy import Context
 
 TAIL = 0.99

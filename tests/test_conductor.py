@@ -225,7 +225,7 @@ def test_a_node_that_is_too_much_leaves_once_the_load_has_stayed_low():
 
 
 def test_nodes_do_not_shrink_when_the_peak_needs_them():
-    peak = Forecast(np.full((10, 60), 70.0), 1.0, 1000.0, "fixed")
+    peak = Forecast(np.full((10, 60), 70.0), 1.0, 1000.0, "fixed", calibrated=True)
     proposal, _ = decide(context(Bottleneck.NONE, nodes=2, forecast=peak, busy=0.2), None)
     assert proposal.actions == ()
 
@@ -234,13 +234,13 @@ def test_nodes_do_not_shrink_when_the_peak_needs_them():
 def test_a_node_stays_for_a_peak_that_comes_before_it_could_be_back(begins, nodes):
     paths = np.full((10, 60), 20.0)
     paths[:, begins:] = 70.0
-    late = Forecast(paths, 1.0, 1000.0, "fixed")
+    late = Forecast(paths, 1.0, 1000.0, "fixed", calibrated=True)
     proposal, _ = decide(context(Bottleneck.NONE, nodes=2, forecast=late, busy=0.2), None)
     assert [each.value for each in proposal.actions] == nodes
 
 
 def test_nodes_grow_before_a_peak_that_the_forecast_expects():
-    peak = Forecast(np.full((10, 60), 90.0), 1.0, 1000.0, "fixed")
+    peak = Forecast(np.full((10, 60), 90.0), 1.0, 1000.0, "fixed", calibrated=True)
     proposal, _ = decide(context(Bottleneck.NONE, forecast=peak, busy=0.4), None)
     action = proposal.actions[0]
     assert (action.knob, action.value) == ("nodes", 3)
@@ -260,14 +260,14 @@ def test_nodes_do_not_shrink_without_a_forecast():
 @pytest.mark.parametrize(("peak", "nodes"), [(20.0, 1), (25.0, 1), (33.0, None), (40.0, None)])
 def test_nodes_shrink_only_where_one_fewer_carries_what_may_come(peak, nodes):
     """Two nodes 25 % busy with 20 streams: one node carries 34 with the reserve."""
-    forecast = Forecast(np.full((10, 60), peak), 1.0, 1000.0, "fixed")
+    forecast = Forecast(np.full((10, 60), peak), 1.0, 1000.0, "fixed", calibrated=True)
     seen = context(Bottleneck.NONE, nodes=2, forecast=forecast, busy=0.25)
     actions = decide(seen, None)[0].actions
     assert [each.value for each in actions] == ([] if nodes is None else [nodes])
 
 
 def test_an_idle_plant_gives_nodes_back_by_what_a_stream_took_before():
-    none_to_come = Forecast(np.zeros((10, 60)), 1.0, 1000.0, "fixed")
+    none_to_come = Forecast(np.zeros((10, 60)), 1.0, 1000.0, "fixed", calibrated=True)
     _, state = decide(context(Bottleneck.NONE, nodes=2, busy=0.25), None)
     idle = context(Bottleneck.NONE, nodes=2, forecast=none_to_come, busy=0.0)
     idle = replace(idle, observation=replace(idle.observation, load=Value(0.0)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from policies.headroom import Peaks
 from policies.nodes import NodeLaw, cheapest, staffed
+from policies.peaks import Peaks
 
 LAW = NodeLaw(np.array([0.0] * 11 + [0.5, 1.0]))
 """Carries 10 streams without a miss, 11 with half of the blocks missed, and 12 not at all."""
