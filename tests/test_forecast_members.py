@@ -213,3 +213,21 @@ def test_fits_come_thick_at_first_and_then_rarely():
     begun = [count for count in range(6000) if schedule.begins(count)]
     assert begun[:4] == [100, 126, 158, 198]
     assert np.diff(begun)[-3:].tolist() == [500, 500, 500]
+
+
+@pytest.mark.parametrize("member", [Ridge("ridge"), Boosting("boosting")])
+def test_nothing_is_fitted_to_a_history_that_is_mostly_gaps(member):
+    sparse = [float(k) if k % 50 == 0 else None for k in range(1500)]
+    assert member.fit_task(history([*sparse, 1.0]), 24) is None
+    assert member.fit_task(history(100.0 + np.tile(NOISE, 2)), 24) is not None
+
+
+def test_a_load_of_two_values_by_turns_is_fitted_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        member = LinearModel("autoreg", autoreg.fit)
+        task = member.fit_task(history(np.tile([10.0, 20.0], 300)), 12)
+        assert task is not None
+        member.fitted(task.run())
+    expected = member.points(history(np.tile([10.0, 20.0], 300)), 12)
+    assert expected.load == pytest.approx(np.tile([10.0, 20.0], 6), abs=1.0)

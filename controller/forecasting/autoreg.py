@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from controller.forecasting.history import Floats
@@ -14,7 +16,9 @@ def fit(values: Floats, horizon: int) -> tuple[Floats, Floats]:
     """Weights and constants of AutoReg(24), which statsmodels fits by least squares."""
     from statsmodels.tsa.ar_model import AutoReg
 
-    constant, *weights = np.asarray(AutoReg(values, ORDER).fit().params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lags that do not tell apart are scored like any other
+        constant, *weights = np.asarray(AutoReg(values, ORDER).fit().params)
     kernel = np.array(weights[::-1])
 
     def recursion(past: Floats, added: float = 0.0) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.forecasting.history import Floats, History
+from controller.forecasting.model import knots
 from controller.forecasting.seasons import calendar
 
 Cells = NDArray[np.int64]
@@ -45,12 +46,14 @@ class Scope:
 
     @classmethod
     def to_fit(cls, history: History, horizon: int, cases: int) -> Self | None:
-        """A copy of the last cases; None where there are too few."""
+        """A copy of the last cases; None where there are too few, as after long gaps."""
         spare = len(history) - FEWEST - horizon
         seasons = calendar(history.step_s, spare)
         if spare < reach(seasons):
             return None
         seen = cls.of(history, seasons, cases + horizon)
+        if min(seen.origins(int(step)).size for step in knots(horizon)) < FEWEST:
+            return None
         return replace(seen, series=seen.series.copy(), known=seen.known.copy())
 
     def through(self, map_of: Callable[[Floats], Floats]) -> Self:

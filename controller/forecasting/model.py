@@ -102,9 +102,13 @@ class Schedule:
     most: int = 1000
     due: int = 0
 
+    def is_due(self, count: int) -> bool:
+        """Whether a fit may begin at so many cells."""
+        return count >= max(self.first, self.due)
+
     def begins(self, count: int) -> bool:
         """Whether a fit begins at so many cells; it then counts as begun."""
-        if count < max(self.first, self.due):
+        if not self.is_due(count):
             return False
         self.due = min(int(count * self.growth) + 1, count + self.most)
         return True

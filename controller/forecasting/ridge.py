@@ -48,6 +48,8 @@ class Ridge(Fitted):
 
     def fit_task(self, history: History, horizon: int) -> FitTask | None:
         """A fit on the last cases, once there are enough."""
+        if not self.schedule.is_due(history.count):
+            return None
         seen = features.Scope.to_fit(history, horizon, ROWS)
         if seen is None or not self.schedule.begins(history.count):
             return None
