@@ -28,6 +28,10 @@ MISSES_PRIOR_S = 86_400.0
 """So long misses on target are believed in before any were seen: a bad first minute is not all
 that there is to know. What of it is not one node's work is forgotten like all else."""
 PRICE_RANGE = (0.5, 10.0)
+TRIM_S = 2 * 86_400.0
+"""A miss rate that stays twice what is aimed at doubles the price once more within such a time."""
+TRIM_RANGE = (0.5, 2.0)
+"""As far as `PRICE` is off for one load or another; what no node saves must not wind it up."""
 SURGE = 5.0
 """A load so many spreads above what was expected of it shortly before is on its way elsewhere."""
 SURGE_GROWTH = 2.0
@@ -63,7 +67,7 @@ class Headroom:
 
     `missed` and `submitted` are discounted stream-time, `observed_s` the time that they were
     seen in, and `prior_s` what is left of the belief in misses on target: where more is missed,
-    a miss becomes dearer.
+    a miss becomes dearer. `trim` is how much dearer it has become for good.
     """
 
     errors: dict[str, PeakErrors] = field(
@@ -77,6 +81,8 @@ class Headroom:
     submitted: float = 0.0
     observed_s: float = 0.0
     prior_s: float = MISSES_PRIOR_S
+    trim: float = 1.0
+    priced_at_s: float | None = None
     now_s: float | None = None
 
     @classmethod
@@ -138,15 +144,22 @@ class Headroom:
     def price(self, target_miss_rate: float, streams_per_node: float) -> float:
         """What a missed stream costs for as long as it is missed, in nodes.
 
-        It rises with the square of the misses relative to what is aimed at.
+        It rises with the square of the misses relative to what is aimed at, and goes on rising
+        while they stay there (proportional and integral control).
         """
         usual_load = self.submitted / self.observed_s if self.observed_s else 0.0
         prior = max(MISSES_PRIOR_S * streams_per_node, self.prior_s * usual_load)
         allowed = AIM * target_miss_rate * (self.submitted + prior)
         relative = (self.missed + AIM * target_miss_rate * prior) / allowed
-        low, high = PRICE_RANGE
-        factor = min(max(relative**2, low), high)
+        self._trim(relative)
+        factor = self.trim * float(np.clip(relative**2, *PRICE_RANGE))
         return factor * PRICE / (target_miss_rate * streams_per_node)
+
+    def _trim(self, relative: float) -> None:
+        now_s = self.now_s or 0.0
+        elapsed_s = 0.0 if self.priced_at_s is None else max(0.0, now_s - self.priced_at_s)
+        self.trim = float(np.clip(self.trim * relative ** (elapsed_s / TRIM_S), *TRIM_RANGE))
+        self.priced_at_s = now_s
 
     def _believed(self, peaks: Mapping[str, Peaks]) -> str:
         """The forecast, where there is one that has not lost more."""

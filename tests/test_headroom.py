@@ -134,19 +134,39 @@ def test_a_surge_is_expected_to_go_on_at_its_pace_and_to_treble_at_most():
     assert later.expect(None, 400.0, WINDOW_S).quantile(0.5) == pytest.approx(775.0, rel=0.05)
 
 
-def test_a_miss_becomes_dearer_with_the_square_of_what_was_missed_and_no_more_than_tenfold():
-    def price(miss_rate, days=20):
-        headroom = Headroom()
-        for k in range(24 * days + 1):
-            headroom.see(3600.0 * k, 100.0, miss_rate)
-        return headroom.price(0.001, streams_per_node=80)
+def priced(miss_rate, days):
+    """The price at the end of so many days with that miss rate, asked for every hour."""
+    headroom = Headroom()
+    for k in range(round(24 * days) + 1):
+        headroom.see(3600.0 * k, 100.0, miss_rate)
+        price = headroom.price(0.001, streams_per_node=80)
+    return price
 
-    as_aimed = price(0.0009)
-    assert as_aimed == pytest.approx(0.03 / (0.001 * 80))
-    assert as_aimed < price(0.001) < 1.3 * as_aimed
-    assert 2.5 * as_aimed < price(0.0018) < 4.0 * as_aimed
-    assert price(0.5) == pytest.approx(10.0 * as_aimed)
-    assert price(0.0) == pytest.approx(0.5 * as_aimed)
+
+AS_AIMED = 0.03 / (0.001 * 80)
+
+
+def test_a_miss_becomes_dearer_with_the_square_of_what_is_missed():
+    assert priced(0.0009, 0.25) == pytest.approx(AS_AIMED)
+    assert AS_AIMED < priced(0.0018, 0.25) < 4.0 * AS_AIMED
+    lately = [priced(each, 0.25) / AS_AIMED for each in (0.0018, 0.0027)]
+    assert lately == sorted(lately)
+    assert priced(0.0, 0.25) < AS_AIMED
+
+
+def test_a_miss_becomes_ever_dearer_while_too_much_is_missed_but_not_endlessly():
+    assert priced(0.0009, 20) == pytest.approx(AS_AIMED)
+    assert priced(0.001, 20) > 1.2 * (0.001 / 0.0009) ** 2 * AS_AIMED
+    assert priced(0.5, 20) == pytest.approx(20.0 * AS_AIMED)
+    assert priced(0.0, 20) == pytest.approx(0.25 * AS_AIMED)
+
+
+def test_to_ask_for_the_price_twice_changes_nothing():
+    headroom = Headroom()
+    for time_s in (0.0, 3600.0):
+        headroom.see(time_s, 100.0, 0.1)
+        first = headroom.price(0.001, streams_per_node=80)
+        assert headroom.price(0.001, streams_per_node=80) == first
 
 
 def test_what_was_learned_survives_as_plain_json():
