@@ -228,8 +228,8 @@ def _is_explained(context: Context, outlook: Outlook) -> bool:
 def _expected(context: Context, outlook: Outlook) -> str:
     median, high = outlook.peaks.quantile(0.5), outlook.peaks.quantile(TAIL)
     return (
-        f"{outlook.load:.0f} {context.observation.load_unit} now, a peak of {median:.0f} expected "
-        f"until another node could serve, {high:.0f} one time in a hundred"
+        f"{outlook.load:.0f} {context.observation.load_unit} now, {outlook.peaks.expected_by} a "
+        f"peak of {median:.0f} until another node could serve, {high:.0f} one time in a hundred"
     )
 
 

@@ -43,6 +43,7 @@ HIGH_OF_A_WALK = 1.645
 """The 90 % quantile of a random walk's peak, times the walk's deviation at the end of the window
 (the reflection principle)."""
 MOST_WEIGHT = 1e12
+EXPECTED_BY = {"forecast": "by the forecast", "persistence": "as the load varied of late"}
 
 Stated = list[float]
 """Of the peak of a window: its median, its spread, and its quantile at `JUDGED_AT`."""
@@ -136,7 +137,8 @@ class Headroom:
         for name, (calm, spread) in expected.items():
             median = calm + self._surge(name, load, window_s)
             found = self.errors[name].peaks(median, spread, per_second)
-            peaks[name] = Peaks(np.maximum(found.loads, load), found.probabilities)
+            loads = np.maximum(found.loads, load)
+            peaks[name] = Peaks(loads, found.probabilities, EXPECTED_BY[name])
             stated[name] = [median, spread, peaks[name].quantile(JUDGED_AT)]
         self._open(load, stated, window_s)
         return peaks[self._believed(peaks)]

@@ -24,10 +24,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peaks:
-    """What the highest load of the lead window may be: values and their probabilities."""
+    """What the highest load of the lead window may be: values and their probabilities.
+
+    `expected_by` says in words what expects it.
+    """
 
     loads: Floats
     probabilities: Floats
+    expected_by: str = ""
 
     def quantile(self, p: float) -> float:
         """The load that the peak exceeds with probability 1 - p."""
