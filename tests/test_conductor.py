@@ -246,8 +246,8 @@ def test_nodes_grow_before_a_peak_that_the_forecast_expects():
     assert (action.knob, action.value) == ("nodes", 3)
     assert action.reason == (
         "20 streams now, by the forecast a peak of 90 until another node could serve, 99 one time "
-        "in a hundred; 1 node would miss 53.666%, and 3 nodes would miss 0.000%: 3.00 instead of 35.99 "
-        "nodes, misses included"
+        "in a hundred; 1 node would miss 53.666%, and 3 nodes would miss 0.000%: 3.00 instead of "
+        "35.99 nodes, misses included"
     )
 
 
