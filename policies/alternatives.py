@@ -58,10 +58,10 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
 
     Each is valued with the nodes that it would need, and with what is missed by those in force.
     """
-    now, bounds = _nodes(context), _bounds(context)
-    others = list(_other_settings(context))
-    if outlook.latency is None or now is None or bounds is None or not others:
+    now, others = _nodes(context), list(_other_settings(context))
+    if outlook.latency is None or now is None or not others:
         return
+    bounds = _bounds(context) or Bounds(now, now)
     cost = _cost(outlook, outlook.law, now, bounds)
     valued = []
     for knob, value, step in others:
@@ -265,9 +265,11 @@ def _bounds(context: Context) -> Bounds | None:
 
 
 def _nodes(context: Context) -> int | None:
-    """Nodes in force; None where the plant has no such knob, or does not say."""
+    """Nodes that serve, whoever turns them; None where the plant does not say."""
     nodes = context.settings.get("nodes")
-    return nodes if "nodes" in context.knobs and isinstance(nodes, int) and nodes > 0 else None
+    if nodes is None:
+        nodes = int(fresh(context.observation.get("nodes.ready")) or 0)
+    return nodes if isinstance(nodes, int) and nodes > 0 else None
 
 
 def _asked_for(context: Context) -> int:

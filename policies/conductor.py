@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from policies.alternatives import (
     Alternative,
@@ -187,7 +187,7 @@ def _foresee(choice: _Choice, context: Context, outlook: Outlook, memory: _Memor
     """Weigh the knobs that act at once now and then, and the nodes each time."""
     staffing = _staffing(context, outlook)
     weighed_at_s = memory.weighed_at_s
-    due = weighed_at_s is None or context.time_s - weighed_at_s >= WEIGH_EVERY_S
+    due = weighed_at_s is None or not 0.0 <= context.time_s - weighed_at_s < WEIGH_EVERY_S
     if due or is_pressed(context, outlook):
         choice.take(retunings(context, outlook))
         weighed_at_s = context.time_s
@@ -265,8 +265,11 @@ def _items(state: State) -> list[tuple[str, State]]:
 
 
 def _pairs(state: State) -> list[tuple[float, int]]:
-    found = cast(list[tuple[float, int]], state if isinstance(state, list) else [])
-    return [(float(time_s), int(nodes)) for time_s, nodes in found]
+    """Times and node counts; none of it where it is not that."""
+    try:
+        return [(float(time_s), int(nodes)) for time_s, nodes in cast(list[Any], state)]
+    except (TypeError, ValueError):
+        return []
 
 
 def _plain(memory: _Memory, headroom: Headroom) -> State:

@@ -42,6 +42,12 @@ VARIANCE_HALF_LIFE_S = 3600.0
 HIGH_OF_A_WALK = 1.645
 """The 90 % quantile of a random walk's peak, times the walk's deviation at the end of the window
 (the reflection principle)."""
+MOST_GROWTH = 10.0
+"""Times the highest load of late that no peak is expected beyond."""
+FORGOTTEN_AFTER_S = 30 * 86_400.0
+"""A longer time without a decision, or a leap of the clock, counts as so much."""
+LONGEST_INTERVAL_S = 3600.0
+"""A longer one trims the price as if it were so long: nobody saw whether misses went on."""
 MOST_WEIGHT = 1e12
 EXPECTED_BY = {"forecast": "by the forecast", "persistence": "as the load varied of late"}
 
@@ -53,6 +59,7 @@ Stated = list[float]
 class Window:
     """A lead window that is not over: the highest load so far, and what was said of it."""
 
+    begin_s: float
     end_s: float
     highest: float
     stated: dict[str, Stated]
@@ -64,7 +71,9 @@ class Headroom:
 
     Peaks of the load over the lead window are expected in two ways, each with its `errors`: by
     the forecast, and as if the load went on to vary as of late (`persistence`, from the
-    `variance` of a second). The forecast is believed unless it lost more.
+    `variance` of a second). The forecast is believed unless it lost more. What is learned from
+    a load near nothing, in units of its spread, says nothing true of a larger one: no peak is
+    expected beyond so many times the `highest` load of late.
 
     `missed` and `submitted` are discounted stream-time, `observed_s` the time that they were
     seen in, and `prior_s` what is left of the belief in misses on target: where more is missed,
@@ -78,6 +87,8 @@ class Headroom:
     weight: float = 1.0
     variance: float | None = None
     load: float | None = None
+    highest: float = 0.0
+    interval_s: float = 1.0
     missed: float = 0.0
     submitted: float = 0.0
     observed_s: float = 0.0
@@ -92,8 +103,14 @@ class Headroom:
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()
         held = cast(dict[str, Any], state)
-        errors = {name: PeakErrors(**each) for name, each in held["errors"].items()}
-        windows = [Window(**each) for each in held["windows"]]
+        try:
+            errors = {
+                name: PeakErrors(dict(held["errors"][name]["counts"]), held["errors"][name]["loss"])
+                for name in EXPECTED_BY
+            }
+            windows = [Window(**each) for each in held["windows"]]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return cls()
         return cls(**held | {"errors": errors, "windows": windows})
 
     def plain(self) -> State:
@@ -101,16 +118,19 @@ class Headroom:
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         errors = {name: {"counts": e.counts, "loss": e.loss} for name, e in self.errors.items()}
         windows = [
-            {"end_s": w.end_s, "highest": w.highest, "stated": w.stated} for w in self.windows
+            {"begin_s": w.begin_s, "end_s": w.end_s, "highest": w.highest, "stated": w.stated}
+            for w in self.windows
         ]
         return cast(State, plain | {"errors": errors, "windows": windows})
 
     def see(self, time_s: float, load: float | None, miss_rate: float | None) -> None:
         """Take one interval; one without a load ends the open windows: nobody knows their peaks."""
-        elapsed_s = 0.0 if self.now_s is None else max(0.0, time_s - self.now_s)
+        elapsed_s = 0.0 if self.now_s is None else time_s - self.now_s
+        elapsed_s = min(max(elapsed_s, 0.0), FORGOTTEN_AFTER_S)
         if load is None or (self.now_s is not None and time_s < self.now_s):
             self.windows = []
         self.now_s = time_s
+        self.interval_s = elapsed_s or self.interval_s
         self._discount(elapsed_s)
         if load is None:
             self.load = None
@@ -119,6 +139,7 @@ class Headroom:
             self.missed += miss_rate * load * elapsed_s
             self.submitted += load * elapsed_s
             self.observed_s += elapsed_s
+        self.highest = max(load, self.highest)
         self._vary(load, elapsed_s)
         self._follow(time_s, load)
 
@@ -131,13 +152,15 @@ class Headroom:
         expected = {"persistence": self._persistence(load, window_s)}
         if forecast is not None and forecast.calibrated:
             expected["forecast"] = _summary(forecast, load, window_s)
-        per_second = self.weight / max(window_s / OPEN_WINDOWS, 1.0)
+        per_second = self.weight / max(window_s / OPEN_WINDOWS, self.interval_s)
+        most = max(load, MOST_GROWTH * self.highest)
         peaks: dict[str, Peaks] = {}
         stated: dict[str, Stated] = {}
-        for name, (calm, spread) in expected.items():
-            median = calm + self._surge(name, load, window_s)
+        for name, (calm, wide) in expected.items():
+            spread = min(wide, max(most, 1.0))
+            median = min(calm + self._surge(name, load, window_s), most)
             found = self.errors[name].peaks(median, spread, per_second)
-            loads = np.maximum(found.loads, load)
+            loads = np.clip(found.loads, load, most)
             peaks[name] = Peaks(loads, found.probabilities, EXPECTED_BY[name])
             stated[name] = [median, spread, peaks[name].quantile(JUDGED_AT)]
         self._open(load, stated, window_s)
@@ -159,7 +182,8 @@ class Headroom:
 
     def _trim(self, relative: float) -> None:
         now_s = self.now_s or 0.0
-        elapsed_s = 0.0 if self.priced_at_s is None else max(0.0, now_s - self.priced_at_s)
+        elapsed_s = 0.0 if self.priced_at_s is None else now_s - self.priced_at_s
+        elapsed_s = min(max(elapsed_s, 0.0), LONGEST_INTERVAL_S)
         self.trim = float(np.clip(self.trim * relative ** (elapsed_s / TRIM_S), *TRIM_RANGE))
         self.priced_at_s = now_s
 
@@ -180,16 +204,17 @@ class Headroom:
             if name not in window.stated:
                 continue
             median, spread, _ = window.stated[name]
-            rise, age_s = load - median, time_s - (window.end_s - window_s)
+            rise, age_s = load - median, time_s - window.begin_s
             if rise > SURGE * spread and age_s > 0.0:
                 return min(rise * window_s / age_s, SURGE_GROWTH * rise)
         return 0.0
 
     def _open(self, load: float, stated: dict[str, Stated], window_s: float) -> None:
-        end_s = (self.now_s or 0.0) + window_s
+        begin_s = self.now_s or 0.0
+        end_s = begin_s + window_s
         last_end_s = self.windows[-1].end_s if self.windows else -math.inf
         if end_s >= last_end_s + window_s / OPEN_WINDOWS - 1e-6:
-            self.windows.append(Window(end_s, load, stated))
+            self.windows.append(Window(begin_s, end_s, load, stated))
 
     def _discount(self, elapsed_s: float) -> None:
         kept = 0.5 ** (elapsed_s / MISSES_HALF_LIFE_S)
@@ -197,6 +222,7 @@ class Headroom:
         self.submitted *= kept
         self.observed_s *= kept
         self.prior_s *= kept
+        self.highest *= 0.5 ** (elapsed_s / HALF_LIFE_S)
         self.weight *= 2.0 ** (elapsed_s / HALF_LIFE_S)
         if self.weight > MOST_WEIGHT:
             for each in self.errors.values():

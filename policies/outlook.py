@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,7 @@ class Outlook:
         """
         staffing = cheapest(law, self.peaks, self.price, low, high)
         carried = law.capacity(min(0.5, TAIL_MISSES * self.target_miss_rate))
-        fewest = min(high, -(-int(self.peaks.quantile(TAIL)) // carried))
+        fewest = min(high, math.ceil(self.peaks.quantile(TAIL) / carried))
         if staffing.nodes >= fewest:
             return staffing
         return staffed(law, self.peaks, self.price, fewest)

@@ -197,3 +197,53 @@ def test_what_a_window_learned_counts_half_three_days_later():
 def test_the_quantile_of_peaks_is_the_load_that_so_few_exceed():
     peaks = Peaks(np.array([30.0, 10.0, 20.0]), np.array([0.1, 0.6, 0.3]))
     assert [peaks.quantile(p) for p in (0.5, 0.6, 0.89, 0.99)] == [10.0, 10.0, 20.0, 30.0]
+
+
+@pytest.mark.parametrize("elapsed_s", [-1e9, 1e6, 1e9, 1e12])
+def test_a_leap_of_the_clock_breaks_nothing(elapsed_s):
+    headroom = lived(BUSY, clairvoyant)
+    headroom.price(0.001, streams_per_node=80)
+    headroom.see(headroom.now_s + elapsed_s, 100.0, 0.5)
+    assert 0.0 < headroom.price(0.001, streams_per_node=80) < 20.1 * AS_AIMED
+    assert np.isfinite(headroom.expect(forecast(), 100.0, WINDOW_S).loads).all()
+
+
+def test_what_was_learned_near_no_load_says_nothing_absurd_of_a_larger_one():
+    headroom = lived([0.0] * 2000 + [1000.0] * 40)
+    peaks = headroom.expect(None, 1000.0, WINDOW_S)
+    assert peaks.loads.max() <= 10_000.0
+    assert peaks.loads @ peaks.probabilities < 1100.0
+
+
+def test_an_absurd_forecast_is_taken_for_ten_times_what_was_seen():
+    headroom = Headroom()
+    headroom.see(0.0, 100.0, 0.0)
+    peaks = headroom.expect(forecast(1e308, 1.5e308), 100.0, WINDOW_S)
+    assert peaks.loads.max() == 1000.0
+
+
+def test_what_is_believed_goes_with_how_often_peaks_are_seen():
+    """At intervals of a minute as soon as at those of a quarter: after so many seconds."""
+
+    def half_known_after_s(interval_s):
+        headroom = Headroom()
+        for k in range(1000):
+            headroom.see(interval_s * k, 100.0, 0.0)
+            peaks = headroom.expect(None, 100.0, WINDOW_S)
+            if peaks.probabilities[peaks.loads > 101.0].sum() < 0.2:
+                return interval_s * k
+        raise AssertionError("the prior was never outweighed")
+
+    assert half_known_after_s(60.0) == pytest.approx(half_known_after_s(15.0), rel=0.2)
+
+
+def test_to_recall_a_state_and_go_on_leaves_that_state_alone():
+    state = lived(BUSY, clairvoyant).plain()
+    before = json.dumps(state)
+    lived(BUSY, clairvoyant, Headroom.recall(state))
+    assert json.dumps(state) == before
+
+
+@pytest.mark.parametrize("field", ["errors", "windows"])
+def test_a_state_that_was_damaged_is_a_fresh_start(field):
+    assert Headroom.recall({**lived([100.0] * 20).plain(), field: None}) == Headroom()
