@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -70,7 +72,12 @@ def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> An
     """
     found = find(kind, name)
     try:
-        made = found(**constants_in(name), **constants)
+        given = constants_in(name) | constants
+        _check_constants(found, name, given)
+    except ValueError as error:
+        raise PlugInError(SINGULAR[kind], name, str(error), names(kind)) from error
+    try:
+        made = found(**given)
     except (Exception, SystemExit) as error:
         why = f"cannot be made: {error!r}"
         raise PlugInError(SINGULAR[kind], name, why, names(kind)) from error
@@ -85,7 +92,30 @@ def constants_in(name: str) -> dict[str, float]:
     """The constants that a name ends with: `hpa:target=0.5:stabilisation_s=600`."""
     given = _CONSTANTS.search(name)
     pairs = (each.partition("=") for each in given[1].split(":")) if given else ()
-    return {constant: float(value) for constant, _, value in pairs}
+    return {constant: _number(constant, value) for constant, _, value in pairs}
+
+
+def _number(constant: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{constant}={value} is no number") from None
+
+
+def _check_constants(found: Any, name: str, given: Mapping[str, float]) -> None:
+    """ValueError for a constant that cannot be meant."""
+    try:
+        parameters = inspect.signature(found).parameters
+    except (TypeError, ValueError):  # it says nothing of what it takes
+        return
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    for constant, value in given.items():
+        if constant not in parameters and not takes_any:
+            raise ValueError(f"has no constant {constant!r}; its own: {', '.join(parameters)}")
+        if not math.isfinite(value):
+            raise ValueError(f"{constant}={value} is no number; give a finite one")
+        if name.count(f":{constant}=") > 1:
+            raise ValueError(f"{constant} is given twice; give it once")
 
 
 @cache  # what is installed does not change under a running process

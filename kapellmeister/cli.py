@@ -470,6 +470,9 @@ def forecast(
     _write_json(json, result.report)
     if picture is not None:
         write_picture(result, picture)
+    named = _names(models)
+    if named and all(result.report.models[name].error is not None for name in named):
+        raise typer.Exit(2)
 
 
 @app.command(epilog="Example: kapellmeister calibrate --out here.toml")

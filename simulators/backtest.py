@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller import plugins
+from controller.errors import KapellmeisterError
 from controller.forecasting.fitting import Fitting, Inline
 from controller.forecasting.supervised import make_forecaster
 from controller.load import LoadTrace
@@ -174,7 +175,8 @@ class _FailureError(Exception):
 
 
 def _words(error: BaseException) -> str:
-    return str(error) if isinstance(error, _FailureError) else f"raised {error!r}"
+    told = isinstance(error, _FailureError | KapellmeisterError)
+    return str(error) if told else f"raised {error!r}"
 
 
 def _on_line(

@@ -21,6 +21,19 @@ def test_constants_that_are_none_are_refused_in_one_line(name):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("hpa:no=1", r"has no constant 'no'; its own: target, "),
+        ("hpa:target=nan", "target=nan is no number"),
+        ("hpa:target=0.5:target=0.6", "target is given twice"),
+    ],
+)
+def test_a_constant_that_cannot_be_meant_is_named(name, why):
+    with pytest.raises(PlugInError, match=why):
+        plugins.make("policies", name, ("decide",))
+
+
 def test_a_file_that_never_ends_is_broken_off(tmp_path, monkeypatch):
     monkeypatch.setattr(plugins, "LONGEST_LOADING_S", 0.1)
     path = tmp_path / "endless.py"
