@@ -41,7 +41,7 @@ def forecast(
     try:
         forecaster.update(observation.time_s, observation.load)
         made = forecaster.predict(horizon_s, step_s)
-        wrong = None if made is None else no_forecast(made)
+        wrong = None if made is None else no_forecast(made) or _too_short(made, horizon_s)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
         wrong = f"raised {error!r}"
     if wrong is None:
@@ -77,6 +77,14 @@ def no_forecast(made: object) -> str | None:
     if not np.isfinite(made.paths).all() or (made.paths < 0).any():
         return "forecast a load that is negative or not finite"
     return None if made.step_s > 0 else f"returned steps of {made.step_s} s"
+
+
+def _too_short(made: Forecast, horizon_s: float) -> str | None:
+    """What is wrong with a forecast that does not look as far ahead as was asked."""
+    seen_s = made.steps * made.step_s
+    if seen_s >= horizon_s - 0.5 * made.step_s:
+        return None
+    return f"looked {seen_s:g} s ahead where {horizon_s:g} s were asked for"
 
 
 def _nonsense(proposal: object, knobs: Mapping[str, Knob]) -> str | None:

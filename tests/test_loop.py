@@ -267,9 +267,9 @@ def test_a_slow_knob_is_forecast_for_also_after_a_restart():
 
 
 def test_a_forecaster_that_cannot_read_its_memory_raises_an_alarm_and_starts_afresh():
-    rig = Rig(Scripted(), forecaster=BrokenForecaster(paths(2, 2), memory=[1]))
+    rig = Rig(Scripted(), forecaster=BrokenForecaster(paths(2, 60), memory=[1]))
     rig.tick()
-    again = resumed(rig, forecaster=BrokenForecaster(paths(2, 2), memory=[2]))
+    again = resumed(rig, forecaster=BrokenForecaster(paths(2, 60), memory=[2]))
     first, second = again.ticks(2)
     assert first.alarms == (
         "forecaster broken cannot read its own memory: raised KeyError('not mine')",

@@ -91,6 +91,19 @@ def test_one_that_fails_again_is_left_alone_for_twice_as_long():
     assert said[28][0] == "sevens"
 
 
+class Shortsighted(Sevens):
+    """Looks three steps ahead, however far it is asked to."""
+
+    def predict(self, horizon_s, step_s):
+        return super().predict(3 * step_s, step_s)
+
+
+def test_one_that_looks_less_far_ahead_than_it_was_asked_to_is_not_heard():
+    ((speaker, alarm),) = turns(Supervised(Shortsighted()), 1)
+    assert speaker == "last_value"
+    assert "looked 3 s ahead where 10 s were asked for" in alarm
+
+
 def test_one_that_is_slow_is_heard_and_said_to_be_slow():
     (first,) = turns(Supervised(Sevens(), longest_s=0.0), 1)
     assert first[0] == "sevens"
