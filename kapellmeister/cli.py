@@ -285,7 +285,8 @@ def simulate(
         float, typer.Option(help="Random faults, by the seed.", min=0.0, max=1000.0)
     ] = 0.0,
     forecaster: Annotated[
-        str, typer.Option(help="By name; ensemble, which runs live, takes longer.")
+        str,
+        typer.Option(help="By name or file.py:Class; ensemble, which runs live, takes longer."),
     ] = "last_value",
     telemetry_delay: Annotated[
         int, typer.Option(help="Ticks that a report is late.", min=0, max=1000)
@@ -371,7 +372,8 @@ def compare(
         Path | None, typer.Option(help="Faults to come, on each trace (TOML).", metavar="FILE")
     ] = None,
     forecaster: Annotated[
-        str, typer.Option(help="By name; ensemble, which runs live, takes longer.")
+        str,
+        typer.Option(help="By name or file.py:Class; ensemble, which runs live, takes longer."),
     ] = "last_value",
     jobs: Annotated[int | None, typer.Option(help="Processes; all cores.", min=1)] = None,
     cache: Annotated[
@@ -440,7 +442,7 @@ def forecast(
         int, typer.Option(help="How far ahead, in samples of the trace.", min=1, max=1000)
     ] = 60,
     models: Annotated[
-        str | None, typer.Option(help="Forecasters by name, comma-separated; all.")
+        str | None, typer.Option(help="By name or path/to/file.py:Class, comma-separated; all.")
     ] = None,
     origins: Annotated[
         int, typer.Option(help="Moments to forecast at, in the second half.", min=1, max=10_000)

@@ -70,6 +70,8 @@ class Conductor:
     """The knobs that it may turn; None: all."""
 
     def __init__(self, predictive: float = 1.0) -> None:
+        if predictive not in (0.0, 1.0):
+            raise ValueError(f"predictive is {predictive:g}; 1 looks at the forecast, 0 does not")
         self._predictive = bool(predictive)
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:

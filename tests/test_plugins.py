@@ -27,6 +27,7 @@ def test_constants_that_are_none_are_refused_in_one_line(name):
         ("hpa:no=1", r"has no constant 'no'; its own: target, "),
         ("hpa:target=nan", "target=nan is no number"),
         ("hpa:target=0.5:target=0.6", "target is given twice"),
+        ("nodes:predictive=2", "1 looks at the forecast, 0 does not"),
     ],
 )
 def test_a_constant_that_cannot_be_meant_is_named(name, why):
