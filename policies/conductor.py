@@ -21,6 +21,7 @@ from policies.nodes import Staffing
 from policies.observation import fresh
 from policies.outlook import Outlook, corrected, lead_s, look_out
 from policies.policy import Context, State
+from policies.price import MissPrice
 from policies.proposal import Action, Proposal, Verdict
 
 RETRY_AFTER_S = 600.0
@@ -77,13 +78,16 @@ class Conductor:
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Propose at most one action on each resource."""
         context = self._restricted(context)
-        headroom = Headroom.recall(state.get("headroom") if isinstance(state, dict) else None)
+        held = state if isinstance(state, dict) else {}
+        headroom, price = Headroom.recall(held.get("headroom")), MissPrice.recall(held.get("price"))
         memory = _learn(_recall(state), context)
         load, missed = fresh(context.observation.load), fresh(context.observation.miss_rate)
-        headroom.see(context.time_s, load, missed)
+        headroom.see(context.time_s, load)
+        price.see(context.time_s, load, missed)
         outlook = look_out(
             context,
             headroom,
+            price,
             memory.share_per_stream,
             memory.streams_factor,
             predictive=self._predictive,
@@ -93,7 +97,7 @@ class Conductor:
         if outlook is not None:
             memory = _foresee(choice, context, outlook, memory)
         memory = replace(memory, step_of={**memory.step_of, **choice.step_of})
-        return choice.proposal(), _plain(memory, headroom)
+        return choice.proposal(), _plain(memory, headroom, price)
 
     def _restricted(self, context: Context) -> Context:
         if self.turns is None:
@@ -274,7 +278,8 @@ def _pairs(state: State) -> list[tuple[float, int]]:
         return []
 
 
-def _plain(memory: _Memory, headroom: Headroom) -> State:
+def _plain(memory: _Memory, headroom: Headroom, price: MissPrice) -> State:
     plain = {name: getattr(memory, name) for name in _Memory.__dataclass_fields__}
     wanted = [list(each) for each in memory.wanted]
-    return cast(State, plain | {"wanted": wanted, "headroom": headroom.plain()})
+    learned = {"headroom": headroom.plain(), "price": price.plain()}
+    return cast(State, plain | {"wanted": wanted} | learned)

@@ -1,4 +1,4 @@
-"""How much above what is expected to provide: learned from peaks that came, priced by misses."""
+"""How much above what is expected the load may rise: learned from the peaks that came."""
 
 from __future__ import annotations
 
@@ -19,19 +19,6 @@ OPEN_WINDOWS = 10
 """So many windows are followed at a time, however short a control interval is."""
 JUDGED_AT = 0.97
 """The quantile of the peak by which forecasts are judged: where a node is worth its misses."""
-PRICE = 0.03
-"""A node's worth of misses at the target costs this part of a node."""
-AIM = 0.9
-"""Part of the target that is aimed at: chance must not take what is missed beyond it."""
-MISSES_HALF_LIFE_S = 2 * 86_400.0
-MISSES_PRIOR_S = 86_400.0
-"""So long misses on target are believed in before any were seen: a bad first minute is not all
-that there is to know. What of it is not one node's work is forgotten like all else."""
-PRICE_RANGE = (0.5, 10.0)
-TRIM_S = 2 * 86_400.0
-"""A miss rate that stays twice what is aimed at doubles the price once more within such a time."""
-TRIM_RANGE = (0.5, 2.0)
-"""As far as `PRICE` is off for one load or another; what no node saves must not wind it up."""
 SURGE = 5.0
 """A load so many spreads above what was expected of it shortly before is on its way elsewhere."""
 SURGE_GROWTH = 2.0
@@ -46,8 +33,6 @@ MOST_GROWTH = 10.0
 """Times the highest load of late that no peak is expected beyond."""
 FORGOTTEN_AFTER_S = 30 * 86_400.0
 """A longer time without a decision, or a leap of the clock, counts as so much."""
-LONGEST_INTERVAL_S = 3600.0
-"""A longer one trims the price as if it were so long: nobody saw whether misses went on."""
 MOST_WEIGHT = 1e12
 EXPECTED_BY = {"forecast": "by the forecast", "persistence": "as the load varied of late"}
 
@@ -67,17 +52,13 @@ class Window:
 
 @dataclass(slots=True)
 class Headroom:
-    """Two things a policy learns on line, so that a target miss rate is all it is given.
+    """Learns what the peak of the load may be until another node could serve.
 
     Peaks of the load over the lead window are expected in two ways, each with its `errors`: by
     the forecast, and as if the load went on to vary as of late (`persistence`, from the
     `variance` of a second). The forecast is believed unless it lost more. What is learned from
     a load near nothing, in units of its spread, says nothing true of a larger one: no peak is
     expected beyond so many times the `highest` load of late.
-
-    `missed` and `submitted` are discounted stream-time, `observed_s` the time that they were
-    seen in, and `prior_s` what is left of the belief in misses on target: where more is missed,
-    a miss becomes dearer. `trim` is how much dearer it has become for good.
     """
 
     errors: dict[str, PeakErrors] = field(
@@ -89,12 +70,6 @@ class Headroom:
     load: float | None = None
     highest: float = 0.0
     interval_s: float = 1.0
-    missed: float = 0.0
-    submitted: float = 0.0
-    observed_s: float = 0.0
-    prior_s: float = MISSES_PRIOR_S
-    trim: float = 1.0
-    priced_at_s: float | None = None
     now_s: float | None = None
 
     @classmethod
@@ -123,7 +98,7 @@ class Headroom:
         ]
         return cast(State, plain | {"errors": errors, "windows": windows})
 
-    def see(self, time_s: float, load: float | None, miss_rate: float | None) -> None:
+    def see(self, time_s: float, load: float | None) -> None:
         """Take one interval; one without a load ends the open windows: nobody knows their peaks."""
         elapsed_s = 0.0 if self.now_s is None else time_s - self.now_s
         elapsed_s = min(max(elapsed_s, 0.0), FORGOTTEN_AFTER_S)
@@ -135,10 +110,6 @@ class Headroom:
         if load is None:
             self.load = None
             return
-        if miss_rate is not None:
-            self.missed += miss_rate * load * elapsed_s
-            self.submitted += load * elapsed_s
-            self.observed_s += elapsed_s
         self.highest = max(load, self.highest)
         self._vary(load, elapsed_s)
         self._follow(time_s, load)
@@ -165,27 +136,6 @@ class Headroom:
             stated[name] = [median, spread, peaks[name].quantile(JUDGED_AT)]
         self._open(load, stated, window_s)
         return peaks[self._believed(peaks)]
-
-    def price(self, target_miss_rate: float, streams_per_node: float) -> float:
-        """What a missed stream costs for as long as it is missed, in nodes.
-
-        It rises with the square of the misses relative to what is aimed at, and goes on rising
-        while they stay there (proportional and integral control).
-        """
-        usual_load = self.submitted / self.observed_s if self.observed_s else 0.0
-        prior = max(MISSES_PRIOR_S * streams_per_node, self.prior_s * usual_load)
-        allowed = AIM * target_miss_rate * (self.submitted + prior)
-        relative = (self.missed + AIM * target_miss_rate * prior) / allowed
-        self._trim(relative)
-        factor = self.trim * float(np.clip(relative**2, *PRICE_RANGE))
-        return factor * PRICE / (target_miss_rate * streams_per_node)
-
-    def _trim(self, relative: float) -> None:
-        now_s = self.now_s or 0.0
-        elapsed_s = 0.0 if self.priced_at_s is None else now_s - self.priced_at_s
-        elapsed_s = min(max(elapsed_s, 0.0), LONGEST_INTERVAL_S)
-        self.trim = float(np.clip(self.trim * relative ** (elapsed_s / TRIM_S), *TRIM_RANGE))
-        self.priced_at_s = now_s
 
     def _believed(self, peaks: Mapping[str, Peaks]) -> str:
         """The forecast, where there is one that has not lost more."""
@@ -217,11 +167,6 @@ class Headroom:
             self.windows.append(Window(begin_s, end_s, load, stated))
 
     def _discount(self, elapsed_s: float) -> None:
-        kept = 0.5 ** (elapsed_s / MISSES_HALF_LIFE_S)
-        self.missed *= kept
-        self.submitted *= kept
-        self.observed_s *= kept
-        self.prior_s *= kept
         self.highest *= 0.5 ** (elapsed_s / HALF_LIFE_S)
         self.weight *= 2.0 ** (elapsed_s / HALF_LIFE_S)
         if self.weight > MOST_WEIGHT:

@@ -14,6 +14,7 @@ from policies.nodes import NodeLaw, Staffing, cheapest, staffed
 from policies.observation import fresh
 from policies.peaks import Peaks
 from policies.policy import Context
+from policies.price import MissPrice
 
 TAIL = 0.99
 TAIL_MISSES = 100.0
@@ -70,6 +71,7 @@ class Outlook:
 def look_out(
     context: Context,
     headroom: Headroom,
+    price: MissPrice,
     share_per_stream: float | None,
     streams_factor: float,
     *,
@@ -87,8 +89,8 @@ def look_out(
     forecast = context.forecast if predictive else None
     peaks = headroom.expect(forecast, load, lead_s(context))
     target = context.objective.target_miss_rate
-    price = headroom.price(target, law.capacity(target))
-    return Outlook(load, peaks, price, law, target, latency, forecast_wanted=predictive)
+    miss_costs = price.ask(target, law.capacity(target))
+    return Outlook(load, peaks, miss_costs, law, target, latency, forecast_wanted=predictive)
 
 
 def _modelled(context: Context, streams_factor: float) -> NodeLaw | None:

@@ -33,6 +33,7 @@ from policies.objective import Priority
 from policies.observation import BlockCounts, Invalid, Missing, Observation, Stale, Value
 from policies.outlook import corrected, look_out
 from policies.policy import Context
+from policies.price import MissPrice
 from policies.proposal import Expectation, Verdict, Verification
 from policies.threads import steps
 
@@ -411,13 +412,15 @@ class Modelled:
 
 def test_a_model_that_does_not_know_the_settings_is_asked_nothing():
     headroom = Headroom()
-    known = look_out(modelled(), headroom, 0.05, 1.0, predictive=True)
+    known = look_out(modelled(), headroom, MissPrice(), 0.05, 1.0, predictive=True)
     assert known.latency is not None
     assert known.law.capacity(0.001) == 19
-    unknown = look_out(modelled(batch_size=32), headroom, 0.05, 1.0, predictive=True)
+    unknown = look_out(modelled(batch_size=32), headroom, MissPrice(), 0.05, 1.0, predictive=True)
     assert unknown.latency is None
     assert unknown.law.capacity(0.001) == 17
-    assert look_out(modelled(batch_size=32), headroom, None, 1.0, predictive=True) is None
+    assert (
+        look_out(modelled(batch_size=32), headroom, MissPrice(), None, 1.0, predictive=True) is None
+    )
 
 
 def modelled(**figures):
@@ -429,7 +432,7 @@ def modelled(**figures):
 def test_what_the_model_explains_is_left_to_it_and_what_it_does_not_is_met_at_once(nodes, steps):
     """20 streams, of which 5 % are missed: too few nodes where there is one, not where two."""
     seen = modelled(nodes=nodes)
-    outlook = look_out(seen, Headroom(), 0.05, 1.0, predictive=True)
+    outlook = look_out(seen, Headroom(), MissPrice(), 0.05, 1.0, predictive=True)
     found = {each.action.knob for each in remedies(seen, outlook) if each.action is not None}
     assert found == steps
 

@@ -1,4 +1,4 @@
-"""Headroom is learned from peaks that came, and priced by misses."""
+"""Headroom is learned from peaks that came."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lived(loads, foretold=None, headroom=None):
     """Headroom after these loads, 15 s apart, each with what `foretold` says at it."""
     headroom = headroom or Headroom()
     for k, load in enumerate(loads):
-        headroom.see(15.0 * k, load, 0.0)
+        headroom.see(15.0 * k, load)
         if load is not None:
             headroom.expect(None if foretold is None else foretold(k), load, WINDOW_S)
     return headroom
@@ -32,7 +32,7 @@ def lived(loads, foretold=None, headroom=None):
 
 def test_a_load_of_which_nothing_is_known_is_expected_to_stay_and_to_vary_by_five_percent():
     headroom = Headroom()
-    headroom.see(0.0, 1000.0, 0.0)
+    headroom.see(0.0, 1000.0)
     peaks = headroom.expect(None, 1000.0, WINDOW_S)
     assert peaks.quantile(0.5) == 1000.0
     assert peaks.probabilities[peaks.loads >= 1049.0].sum() == pytest.approx(0.4)
@@ -86,16 +86,6 @@ def test_a_forecast_that_does_not_know_its_spread_says_nothing():
     assert headroom.errors["persistence"] == lived(BUSY).errors["persistence"]
 
 
-def test_a_bad_first_minute_does_not_make_a_miss_ten_times_as_dear_for_days():
-    def after(bad_s):
-        headroom = Headroom()
-        for k in range(241):
-            headroom.see(15.0 * k, 1000.0, 1.0 if 0 < 15.0 * k <= bad_s else 0.0)
-        return headroom.price(0.001, streams_per_node=80)
-
-    assert after(60.0) == pytest.approx(2.5 * after(0.0), rel=0.3)
-
-
 def test_peaks_that_come_out_higher_are_expected_higher():
     calm = lived([100.0] * 4000).expect(None, 100.0, WINDOW_S)
     rough = lived([100.0, 100.0, 100.0, 160.0] * 1000).expect(None, 100.0, WINDOW_S)
@@ -108,13 +98,13 @@ def test_a_load_that_varies_more_of_late_is_expected_to_go_on_so():
     headroom = lived(1000.0 + rng.normal(0.0, 10.0, 2000))
     calm = headroom.expect(None, 1000.0, WINDOW_S).quantile(0.99)
     for k in range(2000, 2200):
-        headroom.see(15.0 * k, 1000.0 + rng.normal(0.0, 50.0), 0.0)
+        headroom.see(15.0 * k, 1000.0 + rng.normal(0.0, 50.0))
     assert headroom.expect(None, 1000.0, WINDOW_S).quantile(0.99) > calm + 50.0
 
 
 def test_no_less_is_expected_than_the_load_that_is():
     headroom = lived(BUSY, clairvoyant)
-    headroom.see(15.0 * BUSY.size, 150.0, 0.0)
+    headroom.see(15.0 * BUSY.size, 150.0)
     assert headroom.expect(forecast(), 150.0, WINDOW_S).loads.min() == 150.0
 
 
@@ -127,46 +117,11 @@ def test_a_gap_teaches_nothing():
 
 def test_a_surge_is_expected_to_go_on_at_its_pace_and_to_treble_at_most():
     headroom = lived([100.0] * 4)
-    headroom.see(60.0, 400.0, 0.0)
+    headroom.see(60.0, 400.0)
     assert headroom.expect(None, 400.0, WINDOW_S).quantile(0.5) == pytest.approx(1000.0, rel=0.05)
     later = lived([100.0] * 6)
-    later.see(120.0, 400.0, 0.0)
+    later.see(120.0, 400.0)
     assert later.expect(None, 400.0, WINDOW_S).quantile(0.5) == pytest.approx(775.0, rel=0.05)
-
-
-def priced(miss_rate, days):
-    """The price at the end of so many days with that miss rate, asked for every hour."""
-    headroom = Headroom()
-    for k in range(round(24 * days) + 1):
-        headroom.see(3600.0 * k, 100.0, miss_rate)
-        price = headroom.price(0.001, streams_per_node=80)
-    return price
-
-
-AS_AIMED = 0.03 / (0.001 * 80)
-
-
-def test_a_miss_becomes_dearer_with_the_square_of_what_is_missed():
-    assert priced(0.0009, 0.25) == pytest.approx(AS_AIMED)
-    assert AS_AIMED < priced(0.0018, 0.25) < 4.0 * AS_AIMED
-    lately = [priced(each, 0.25) / AS_AIMED for each in (0.0018, 0.0027)]
-    assert lately == sorted(lately)
-    assert priced(0.0, 0.25) < AS_AIMED
-
-
-def test_a_miss_becomes_ever_dearer_while_too_much_is_missed_but_not_endlessly():
-    assert priced(0.0009, 20) == pytest.approx(AS_AIMED)
-    assert priced(0.001, 20) > 1.2 * (0.001 / 0.0009) ** 2 * AS_AIMED
-    assert priced(0.5, 20) == pytest.approx(20.0 * AS_AIMED)
-    assert priced(0.0, 20) == pytest.approx(0.25 * AS_AIMED)
-
-
-def test_to_ask_for_the_price_twice_changes_nothing():
-    headroom = Headroom()
-    for time_s in (0.0, 3600.0):
-        headroom.see(time_s, 100.0, 0.1)
-        first = headroom.price(0.001, streams_per_node=80)
-        assert headroom.price(0.001, streams_per_node=80) == first
 
 
 def test_what_was_learned_survives_as_plain_json():
@@ -182,14 +137,14 @@ def test_a_state_that_is_none_of_ours_is_a_fresh_start():
 
 def test_a_clock_that_steps_back_ends_the_open_windows():
     headroom = lived([100.0] * 5)
-    headroom.see(-1000.0, 100.0, 0.0)
+    headroom.see(-1000.0, 100.0)
     assert headroom.windows == []
 
 
 def test_what_a_window_learned_counts_half_three_days_later():
     headroom = lived([100.0] * 20)
     (bin_, early), *_ = headroom.errors["persistence"].counts.items()
-    headroom.see(300.0 - 15.0 + 3 * 86_400.0, 100.0, 0.0)
+    headroom.see(300.0 - 15.0 + 3 * 86_400.0, 100.0)
     assert headroom.weight == pytest.approx(2.0, rel=0.01)
     assert headroom.errors["persistence"].counts[bin_] >= early
 
@@ -202,9 +157,7 @@ def test_the_quantile_of_peaks_is_the_load_that_so_few_exceed():
 @pytest.mark.parametrize("elapsed_s", [-1e9, 1e6, 1e9, 1e12])
 def test_a_leap_of_the_clock_breaks_nothing(elapsed_s):
     headroom = lived(BUSY, clairvoyant)
-    headroom.price(0.001, streams_per_node=80)
-    headroom.see(headroom.now_s + elapsed_s, 100.0, 0.5)
-    assert 0.0 < headroom.price(0.001, streams_per_node=80) < 20.1 * AS_AIMED
+    headroom.see(headroom.now_s + elapsed_s, 100.0)
     assert np.isfinite(headroom.expect(forecast(), 100.0, WINDOW_S).loads).all()
 
 
@@ -217,7 +170,7 @@ def test_what_was_learned_near_no_load_says_nothing_absurd_of_a_larger_one():
 
 def test_an_absurd_forecast_is_taken_for_ten_times_what_was_seen():
     headroom = Headroom()
-    headroom.see(0.0, 100.0, 0.0)
+    headroom.see(0.0, 100.0)
     peaks = headroom.expect(forecast(1e308, 1.5e308), 100.0, WINDOW_S)
     assert peaks.loads.max() == 1000.0
 
@@ -228,7 +181,7 @@ def test_what_is_believed_goes_with_how_often_peaks_are_seen():
     def half_known_after_s(interval_s):
         headroom = Headroom()
         for k in range(1000):
-            headroom.see(interval_s * k, 100.0, 0.0)
+            headroom.see(interval_s * k, 100.0)
             peaks = headroom.expect(None, 100.0, WINDOW_S)
             if peaks.probabilities[peaks.loads > 101.0].sum() < 0.2:
                 return interval_s * k
