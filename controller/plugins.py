@@ -111,7 +111,8 @@ def _check_constants(found: Any, name: str, given: Mapping[str, float]) -> None:
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     for constant, value in given.items():
         if constant not in parameters and not takes_any:
-            raise ValueError(f"has no constant {constant!r}; its own: {', '.join(parameters)}")
+            own = ", ".join(parameters) or "none"
+            raise ValueError(f"has no constant {constant!r}; its own: {own}")
         if not math.isfinite(value):
             raise ValueError(f"{constant}={value} is no number; give a finite one")
         if name.count(f":{constant}=") > 1:

@@ -24,9 +24,7 @@ TRIM_S = 2 * 86_400.0
 TRIM_RANGE = (0.5, 2.0)
 """As far as `PRICE` is off for one load or another; what no node saves must not wind it up."""
 LONGEST_INTERVAL_S = 3600.0
-"""A longer one trims the price as if it were so long: nobody saw whether misses went on."""
-FORGOTTEN_AFTER_S = 30 * 86_400.0
-"""A longer time without a decision, or a leap of the clock, counts as so much."""
+"""A longer one counts as if it were so long: nobody saw whether misses went on."""
 
 
 @dataclass(slots=True)
@@ -59,8 +57,7 @@ class MissPrice:
 
     def see(self, time_s: float, load: float | None, miss_rate: float | None) -> None:
         """Take one interval; one of which the load or the misses are not known tells nothing."""
-        elapsed_s = 0.0 if self.now_s is None else time_s - self.now_s
-        elapsed_s = min(max(elapsed_s, 0.0), FORGOTTEN_AFTER_S)
+        elapsed_s = 0.0 if self.now_s is None else max(0.0, time_s - self.now_s)
         self.now_s = time_s
         kept = 0.5 ** (elapsed_s / HALF_LIFE_S)
         self.missed *= kept
@@ -68,9 +65,10 @@ class MissPrice:
         self.observed_s *= kept
         self.prior_s *= kept
         if load is not None and miss_rate is not None:
-            self.missed += miss_rate * load * elapsed_s
-            self.submitted += load * elapsed_s
-            self.observed_s += elapsed_s
+            seen_s = min(elapsed_s, LONGEST_INTERVAL_S)
+            self.missed += miss_rate * load * seen_s
+            self.submitted += load * seen_s
+            self.observed_s += seen_s
 
     def ask(self, target_miss_rate: float, streams_per_node: float) -> float:
         """What a missed stream costs for as long as it is missed, in nodes.

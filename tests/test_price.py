@@ -77,3 +77,11 @@ def test_what_was_learned_survives_as_plain_json_and_anything_else_is_a_fresh_st
         price.ask(0.001, streams_per_node=80)
     assert MissPrice.recall(json.loads(json.dumps(price.plain()))) == price
     assert MissPrice.recall({"missed": 1.0}) == MissPrice.recall(None) == MissPrice()
+
+
+def test_misses_are_not_believed_to_have_lasted_through_an_outage():
+    price = MissPrice()
+    for k in range(49):
+        price.see(3600.0 * k, 1000.0, 0.0009)
+    price.see(price.now_s + 86_400.0, 1000.0, 1.0)
+    assert price.missed < 2.0 * 3600.0 * 1000.0
