@@ -559,6 +559,23 @@ def bench_policies(
     print_report(report, Console())
 
 
+@bench.command("forecast", epilog="Example: kapellmeister bench forecast --json out.json")
+def bench_forecast(
+    forecaster: Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")] = "ensemble",
+    json: JsonFile = None,
+) -> None:
+    """What a forecast costs the control thread, and what its fits cost beside it."""
+    from kapellmeister.bench.forecasting import bench_forecasting as measure
+    from kapellmeister.bench.forecasting import print_report
+    from kapellmeister.progress import progress
+
+    _check_writable("--json", json)
+    with progress("measuring") as advance:
+        report = measure(forecaster, advance)
+    _write_json(json, report)
+    print_report(report, Console())
+
+
 @bench.command("simulator", epilog="Example: kapellmeister bench simulator --json out.json")
 def bench_simulator(
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=1)] = 5,
