@@ -190,6 +190,7 @@ class Loop:
         started_s = self._clock.now_s()
         self._number += 1
         observation = self._observe()
+        self._alarms += observation.events
         self._obey(observation.time_s)
         forecast = self._forecast(observation)
         settings = self._actuation.settings()

@@ -73,14 +73,33 @@ JsonFile = Annotated[
 @app.command(epilog="Example: kapellmeister run --streams 64 --stress 4 --duration 20")
 def run(
     duration: Annotated[
-        float, typer.Option(help="Seconds to play.", min=0.1, max=LONGEST_S)
-    ] = 60.0,
+        float | None,
+        typer.Option(
+            help="Seconds; 60 unless said, and without end where we attach to what plays already.",
+            min=0.1,
+            max=LONGEST_S,
+        ),
+    ] = None,
     policy: Annotated[
         str | None, typer.Option(help="conductor, static, or path/to/file.py:Class.")
     ] = None,
-    plant: Annotated[str, typer.Option(help="What to control: builtin.")] = "builtin",
+    plant: Annotated[
+        str, typer.Option(help="What to control: builtin, jack or process.")
+    ] = "builtin",
+    act: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Turn this knob, or without a name all of them; the default for builtin.",
+            metavar="[KNOB]",
+        ),
+    ] = None,
     shadow: Annotated[
-        bool | None, typer.Option("--shadow/--act", help="Decide and record without acting.")
+        bool,
+        typer.Option("--shadow", help="Decide and record without acting; the default elsewhere."),
+    ] = False,
+    process: Annotated[
+        list[str] | None,
+        typer.Option(help="A program, by name or process id, whose audio threads to schedule."),
     ] = None,
     streams: Annotated[
         int | None, typer.Option(help="A constant number of streams.", min=1, max=4096)
@@ -127,14 +146,15 @@ def run(
     json: JsonFile = None,
     live: Annotated[bool, typer.Option(help="Show the run live, in a terminal.")] = True,
 ) -> None:
-    """Start the built-in audio pipeline, keep it on time, and show that live."""
+    """Start an audio pipeline, or attach to one, keep it on time, and show that live."""
     from kapellmeister.run import RunOptions
     from kapellmeister.run import run as run_plant
 
     settings = _with_overrides(
         load_config(config),
         {
-            "loop": {"policy": policy, "shadow": shadow},
+            "loop": {"policy": policy, "act": _acting(act, shadow)},
+            "sidecar": {"processes": process},
             "pipeline": {
                 "peak_streams": peak_streams,
                 "workload": workload,
@@ -605,6 +625,7 @@ def main() -> NoReturn:
     try:
         if len(sys.argv) == 1:
             sys.argv.append("--help")
+        sys.argv[1:] = _with_all_named(sys.argv[1:])
         status = app(standalone_mode=False)
     except KapellmeisterError as error:
         _fail(str(error))
@@ -621,6 +642,23 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _with_all_named(arguments: list[str]) -> list[str]:
+    """Options may stand without a value where that means all: the parser wants to hear it."""
+    named = []
+    for argument, following in zip(arguments, [*arguments[1:], "-"], strict=True):
+        named.append(argument)
+        if argument == "--act" and following.startswith("-"):
+            named.append("all")
+    return named
+
+
+def _acting(act: list[str] | None, shadow: bool) -> str | None:
+    """The knobs to turn, as the configuration has them; None where nothing was said."""
+    if shadow and act:
+        raise ConfigurationError("command line", "--shadow", "contradicts --act", "give one")
+    return "none" if shadow else ",".join(act) if act else None
 
 
 def _usage(error: Exception) -> str:

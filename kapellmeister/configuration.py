@@ -71,7 +71,9 @@ def explain_config(key: str) -> str:
 
 
 def to_toml(value: object) -> str:
-    """One scalar as TOML writes it."""
+    """One scalar, or a list of them, as TOML writes it."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(to_toml, value))}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -42,9 +42,9 @@ def test_the_reference_file_loads_to_the_defaults() -> None:
 
 
 def test_what_is_printed_is_what_is_in_force(file: Path) -> None:
-    file.write_text("[loop]\ninterval_s = 0.25\nshadow = true\n", encoding="utf-8")
+    file.write_text("[loop]\ninterval_s = 0.25\nact = 'none'\n", encoding="utf-8")
     printed = tomllib.loads(print_config(load_config(file)))
-    assert printed["loop"] == {"interval_s": 0.25, "policy": "conductor", "shadow": True}
+    assert printed["loop"] == {"interval_s": 0.25, "policy": "conductor", "act": "none"}
     assert printed["objective"]["priority"] == "audio"
 
 
