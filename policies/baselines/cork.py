@@ -70,6 +70,7 @@ class Cork:
     reserve: float = RESERVE
 
     name: ClassVar[str] = "cork"
+    turns: ClassVar[frozenset[str]] = frozenset({"batch_size"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0
