@@ -248,9 +248,13 @@ def _learn(memory: _Memory, context: Context) -> _Memory:
 
 
 def _bad_at_s(before: tuple[float, ...], context: Context) -> tuple[float, ...]:
-    """When more than the target was missed, within the last ten intervals."""
+    """When more than the target was missed, within the last ten intervals.
+
+    What was missed before a change was judged says nothing of what is missed since.
+    """
     since_s = context.time_s - LATELY_INTERVALS * context.observation.interval_s
-    kept = tuple(at_s for at_s in before if since_s < at_s < context.time_s)
+    counted = () if context.verified else before
+    kept = tuple(at_s for at_s in counted if since_s < at_s < context.time_s)
     missed = fresh(context.observation.miss_rate) or 0.0
     return (*kept, context.time_s) if missed > context.objective.target_miss_rate else kept
 

@@ -94,7 +94,7 @@ class JackPlant:
             "period_frames": Knob(
                 "period_frames",
                 Choice(_periods(self._found.period_frames)),
-                "period",
+                "cpu",  # as the threads: what either of them cures is seen in the same xruns
                 delay_s=0.2,
                 settle_s=5.0,
                 disruption_ms=PERIOD_DISRUPTION_MS,
