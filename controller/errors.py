@@ -76,10 +76,14 @@ class NotRunningError(KapellmeisterError, RuntimeError):
 
 
 class PlugInError(KapellmeisterError, LookupError):
-    """A policy, forecaster, workload or plant of that name does not exist or does not load."""
+    """A policy, forecaster, workload or plant of that name does not exist or does not load.
 
-    def __init__(self, kind: str, name: str, why: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"{kind} {name}: {why}; known: {', '.join(known)}")
+    `known` are the names to choose from, where another name would help.
+    """
+
+    def __init__(self, kind: str, name: str, why: str, known: tuple[str, ...] = ()) -> None:
+        names = f"; known: {', '.join(known)}" if known else ""
+        super().__init__(f"{kind} {name}: {why}{names}")
 
 
 class PortInUseError(KapellmeisterError, OSError):

@@ -14,6 +14,7 @@ from policies.alternatives import (
     retunings,
     share_per_stream,
 )
+from policies.constants import Switch
 from policies.diagnosis import Bottleneck
 from policies.headroom import Headroom
 from policies.knobs import Bounds
@@ -70,9 +71,7 @@ class Conductor:
     turns: ClassVar[frozenset[str] | None] = None
     """The knobs that it may turn; None: all."""
 
-    def __init__(self, predictive: float = 1.0) -> None:
-        if predictive not in (0.0, 1.0):
-            raise ValueError(f"predictive is {predictive:g}; 1 looks at the forecast, 0 does not")
+    def __init__(self, predictive: Switch = 1.0) -> None:
         self._predictive = bool(predictive)
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:

@@ -143,7 +143,7 @@ class Comparison:
         """The setting it ships with, and those that its class names for a sweep."""
         made = plugins.find("policies", policy)
         swept: Mapping[str, Sequence[float]] = getattr(made, "SWEEP", {}) if self.sweep else {}
-        if not swept or plugins.constants_in(policy):
+        if not swept or plugins.constants_in("policies", policy):
             return ({},)
         arguments = inspect.signature(made).parameters
         if not isinstance(swept, Mapping) or not set(swept) <= set(arguments):

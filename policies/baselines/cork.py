@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from policies.baselines.node_law import number, remembered
+from policies.constants import Share
 from policies.knobs import Choice
 from policies.observation import fresh
 from policies.policy import Context, State
@@ -67,7 +68,7 @@ class Cork:
     is the latency p50 of an interval at the batch size then in force.
     """
 
-    reserve: float = RESERVE
+    reserve: Share = RESERVE
 
     name: ClassVar[str] = "cork"
     uses_forecast: ClassVar[bool] = False
