@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -174,6 +175,16 @@ class KnobError(KapellmeisterError, ValueError):
 
     def __init__(self, knob: str, known: tuple[str, ...]) -> None:
         super().__init__(f"--knobs {knob}: no such knob; this pipeline has {', '.join(known)}")
+
+
+class NothingToTurnError(KapellmeisterError, ValueError):
+    """A policy turns only knobs that the pipeline has not, or that --knobs leaves out."""
+
+    def __init__(self, policy: str, turns: Iterable[str], allowed: Iterable[str]) -> None:
+        super().__init__(
+            f"policy {policy}: nothing to turn: it turns {', '.join(turns)}, and here only "
+            f"{', '.join(allowed)} may be; give other --knobs or another --pipeline"
+        )
 
 
 class ScenarioError(KapellmeisterError, ValueError):

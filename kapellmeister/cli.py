@@ -409,6 +409,7 @@ def compare(
             jobs=jobs,
             pipeline=pipeline,
             scenario=scenario,
+            say=_say,
             interval_s=interval,
             last_days=3.0 if quick else days,
             level=level.value,
@@ -612,8 +613,13 @@ def _usage(error: Exception) -> str:
     return words.rstrip(".")
 
 
-def _fail(message: str) -> NoReturn:
+def _say(message: str) -> None:
+    """A line beside the results."""
     print(f"kapellmeister: {message}", file=sys.stderr)
+
+
+def _fail(message: str) -> NoReturn:
+    _say(message)
     sys.exit(BAD_INPUT)
 
 

@@ -71,6 +71,7 @@ class Cork:
     reserve: Share = RESERVE
 
     name: ClassVar[str] = "cork"
+    turns: ClassVar[frozenset[str]] = frozenset({"batch_size"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

@@ -55,6 +55,7 @@ class Dask:
     wait: Count = 3.0
 
     name: ClassVar[str] = "dask"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

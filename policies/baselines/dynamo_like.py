@@ -93,6 +93,7 @@ class DynamoLike:
     slack: Fraction = SLACK
 
     name: ClassVar[str] = "dynamo_like"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 43_200.0

@@ -57,6 +57,7 @@ class Hpa:
     stabilisation_s: Seconds = 300.0
 
     name: ClassVar[str] = "hpa"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

@@ -35,6 +35,7 @@ class Knative:
     streams_per_node: Streams = 100.0
 
     name: ClassVar[str] = "knative"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

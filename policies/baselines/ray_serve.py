@@ -65,6 +65,7 @@ class RayServe:
     look_back_s: Seconds = 30.0
 
     name: ClassVar[str] = "ray_serve"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

@@ -42,6 +42,7 @@ class RollingQuantile:
     streams_per_node: Streams = 85.0
 
     name: ClassVar[str] = "rolling_quantile"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 259_200.0
     uses_diagnosis: ClassVar[bool] = False

@@ -47,6 +47,7 @@ class Senpai:
     target_us: Microseconds = TARGET_US
 
     name: ClassVar[str] = "senpai"
+    turns: ClassVar[frozenset[str]] = frozenset({"vram_block_bytes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

@@ -21,6 +21,7 @@ class TargetTracking:
     window_s: Seconds = 600.0
 
     name: ClassVar[str] = "target_tracking"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

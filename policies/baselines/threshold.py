@@ -23,6 +23,7 @@ class Threshold:
     shrink_after_s: Seconds = 300.0
 
     name: ClassVar[str] = "threshold"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.errors import ScenarioError
+from controller.errors import NothingToTurnError, PlugInError, ScenarioError
 from kapellmeister.cli import _check_writable
 from kapellmeister.compare import comparison_of
 from kapellmeister.simulate import _lasting, simulation_of
@@ -36,6 +36,31 @@ def test_a_fault_must_be_within_one_of_the_traces_at_least(tmp_path):
         comparison_of("burst:6h", "hpa", scenario=faults, **OPTIONS)
     with pytest.raises(ScenarioError, match="28800 s is not within"):
         simulation_of("burst:6h", "hpa", scenario=faults)
+
+
+def test_a_policy_that_may_turn_none_of_its_knobs_is_refused():
+    with pytest.raises(NothingToTurnError, match="turns nodes, and here only batch_size may be"):
+        simulation_of("ramp:1h", "hpa", knobs=("batch_size",))
+    with pytest.raises(NothingToTurnError, match="it turns vram_block_bytes, and here only nodes"):
+        simulation_of("ramp:1h", "senpai")
+    simulation_of("ramp:1h", "senpai", pipeline="full")
+    simulation_of("ramp:1h", "static", knobs=("nodes",))
+
+
+def test_beside_others_a_policy_with_nothing_to_turn_is_worth_a_line_and_is_played():
+    said = []
+    made = comparison_of("ramp:1h", "hpa,cork,static", knobs=("nodes",), say=said.append, **OPTIONS)
+    assert made.policies == ("hpa", "cork", "static")
+    assert [line.partition(": it turns")[0] for line in said] == ["policy cork: nothing to turn"]
+    with pytest.raises(NothingToTurnError, match="policy hpa: nothing to turn"):
+        comparison_of("ramp:1h", "hpa,knative", knobs=("batch_size",), **OPTIONS)
+
+
+def test_a_constant_out_of_range_is_found_before_anything_is_played():
+    with pytest.raises(PlugInError, match="hpa:target=0: target must be at least"):
+        comparison_of("ramp:1h", "static,hpa:target=0", **OPTIONS)
+    with pytest.raises(PlugInError, match="hpa:target=0: target must be at least"):
+        simulation_of("ramp:1h", "hpa:target=0")
 
 
 def test_a_file_that_is_only_checked_is_not_made_and_one_that_is_there_stays(tmp_path):
