@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,8 @@ from rich.table import Table
 
 from controller.commands import Command, Pause, Restore, Resume
 from controller.config import Config, first_error, load_config
-from controller.errors import ConfigurationError, KapellmeisterError
+from controller.errors import ConfigurationError, Interruption, KapellmeisterError
+from kapellmeister.interruption import awaited, keeping
 from kapellmeister.report import RunReport
 
 app = typer.Typer(
@@ -31,7 +33,6 @@ bench = typer.Typer(help="Figures measured on this machine, peers beside.", no_a
 app.add_typer(bench, name="bench")
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-BAD_INPUT = 2
 LONGEST_S = 31 * 86_400.0
 
 
@@ -421,8 +422,9 @@ def compare(
         )
         if raw is not None:
             write_manifest(raw, comparison, describe_machine().model_dump())
-        with progress(f"{len(comparison.policies)} policies, {len(comparison.traces)} traces") as p:
-            figures = play(comparison, p)
+        what = f"{len(comparison.policies)} policies, {len(comparison.traces)} traces"
+        with keeping(_finished_jobs(cache)), progress(what) as advance:
+            figures = play(comparison, advance)
         print_report(figures, Console())
         _write_json(json, figures)
         if report is not None and rows is not None:
@@ -585,13 +587,16 @@ def bench_simulator(
 
 
 def main() -> NoReturn:
-    """Run a command; bad input ends in one line and exit status 2."""
+    """Run a command; bad input ends in one line and exit status 2, Ctrl-C in one and 130."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
-        if len(sys.argv) == 1:
-            sys.argv.append("--help")
-        status = app(standalone_mode=False)
+        with awaited():
+            status = app(standalone_mode=False)
     except KapellmeisterError as error:
-        _fail(str(error))
+        if isinstance(error, Interruption):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # another has nothing left to end
+        _fail(str(error), error.status)
     except UsageError as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "kapellmeister"
@@ -602,8 +607,6 @@ def main() -> NoReturn:
     except OSError as error:  # a full disk, a folder that is none: whatever was to be written
         place = f"{error.filename}: " if error.filename else ""
         _fail(f"{place}{error.strerror or error}; free some space, or name another place")
-    except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -618,9 +621,9 @@ def _say(message: str) -> None:
     print(f"kapellmeister: {message}", file=sys.stderr)
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, status: int = KapellmeisterError.status) -> NoReturn:
     _say(message)
-    sys.exit(BAD_INPUT)
+    sys.exit(status)
 
 
 def _command(command: Command, state_dir: Path | None) -> None:
@@ -644,6 +647,13 @@ def _with_overrides(config: Config, sections: dict[str, dict[str, object]]) -> C
         except ValidationError as error:
             raise first_error("command line", error, name) from error
     return config.model_copy(update=updates)
+
+
+def _finished_jobs(cache: Path | None) -> str:
+    """What is kept of a comparison that is interrupted."""
+    if cache is None:
+        return "nothing is kept without --resume DIR"
+    return f"finished jobs are kept: the same command with --resume {cache} goes on from there"
 
 
 def _check_combination(streams: int | None, trace: Path | None, peak: int | None) -> None:
