@@ -8,7 +8,7 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -151,8 +151,10 @@ def run(
     options = RunOptions(
         duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir
     )
-    console = Console()
-    report = run_plant(options, settings, view_on=console if live and console.is_terminal else None)
+    console = Console(file=sys.stdout)
+    view_on = console if live and console.is_terminal else None
+    with _prints_aside():
+        report = run_plant(options, settings, view_on)
     with contextlib.suppress(OSError):  # the terminal may have been closed
         _print_summary(report, console)
     _write_json(json, report)
@@ -233,7 +235,9 @@ def config(
     from kapellmeister.configuration import check_config, explain_config, print_config
 
     if check is not None:
-        typer.echo(check_config(check))
+        with _prints_aside():
+            said = check_config(check)
+        typer.echo(said)
     elif explain is not None:
         typer.echo(explain_config(explain))
     else:
@@ -303,26 +307,27 @@ def simulate(
     from simulators.simulation import simulate as play
 
     _check_writable("--json", json)
-    simulation = simulation_of(
-        trace,
-        policy,
-        pipeline=pipeline,
-        scenario=scenario,
-        faults_per_day=faults_per_day,
-        seed=seed,
-        level=level.value,
-        interval_s=interval,
-        peak_streams=peak_streams,
-        last_days=days,
-        knobs=_names(knobs),
-        node_start_s=node_start,
-        target_miss_rate=target_miss_rate,
-        forecaster=forecaster,
-        telemetry_delay=telemetry_delay,
-        telemetry_loss=telemetry_loss,
-    )
-    with progress(f"{policy} on {simulation.trace.name}") as advance:
-        report = play(simulation, advance).report
+    with _prints_aside():
+        simulation = simulation_of(
+            trace,
+            policy,
+            pipeline=pipeline,
+            scenario=scenario,
+            faults_per_day=faults_per_day,
+            seed=seed,
+            level=level.value,
+            interval_s=interval,
+            peak_streams=peak_streams,
+            last_days=days,
+            knobs=_names(knobs),
+            node_start_s=node_start,
+            target_miss_rate=target_miss_rate,
+            forecaster=forecaster,
+            telemetry_delay=telemetry_delay,
+            telemetry_loss=telemetry_loss,
+        )
+        with progress(f"{policy} on {simulation.trace.name}") as advance:
+            report = play(simulation, advance).report
     print_report(report, Console())
     _write_json(json, report)
 
@@ -396,9 +401,10 @@ def compare(
     from simulators.comparison import compare as play
     from simulators.raw import write_manifest
 
+    console = Console(file=sys.stdout)
     for option, path in (("--json", json), ("--report", report)):
         _check_writable(option, path)
-    with rows_folder(report, raw) as rows:
+    with rows_folder(report, raw) as rows, _prints_aside():
         comparison = comparison_of(
             traces,
             policies,
@@ -425,7 +431,7 @@ def compare(
         what = f"{len(comparison.policies)} policies, {len(comparison.traces)} traces"
         with keeping(_finished_jobs(cache)), progress(what) as advance:
             figures = play(comparison, advance)
-        print_report(figures, Console())
+        print_report(figures, console)
         _write_json(json, figures)
         if report is not None and rows is not None:
             write_page(figures, rows, report)
@@ -468,9 +474,10 @@ def forecast(
         check_picture(picture)
     for option, path in (("--json", json), ("--picture", picture)):
         _check_writable(option, path)
-    test = backtest_of(trace, _names(models), horizon, origins, peers)
-    with progress(f"{len(test.names)} forecasters, {len(test.traces)} traces") as advance:
-        result = backtest(test, advance)
+    with _prints_aside():
+        test = backtest_of(trace, _names(models), horizon, origins, peers)
+        with progress(f"{len(test.names)} forecasters, {len(test.traces)} traces") as advance:
+            result = backtest(test, advance)
     print_report(result.report, Console())
     _write_json(json, result.report)
     if picture is not None:
@@ -503,7 +510,7 @@ def calibrate(
 
     for option, path in (("--json", json), ("--out", out)):
         _check_writable(option, path)
-    with progress("observing") as advance:
+    with _prints_aside(), progress("observing") as advance:
         calibration, report = measure(load_config(config), plant.value, workload, seconds, advance)
     _write_json(json, report)
     if out is not None:
@@ -556,7 +563,7 @@ def bench_policies(
     from kapellmeister.progress import progress
 
     _check_writable("--json", json)
-    with progress("measuring") as advance:
+    with _prints_aside(), progress("measuring") as advance:
         report = measure(policy, forecaster, hours, advance)
     _write_json(json, report)
     print_report(report, Console())
@@ -614,6 +621,11 @@ def _usage(error: Exception) -> str:
     """What the option parser says, with the option that it is about."""
     words: str = getattr(error, "format_message", error.__str__)()
     return words.rstrip(".")
+
+
+def _prints_aside() -> contextlib.redirect_stdout[TextIO]:
+    """What plug-ins print meanwhile goes to stderr: stdout is for results."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def _say(message: str) -> None:

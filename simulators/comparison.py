@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -317,7 +318,8 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 
 
 def _end_with(parent: int) -> None:
-    """In a worker: end when the parent does, also where it has ended."""
+    """In a worker: end when the parent does, also where it has ended, and print beside results."""
+    sys.stdout = sys.stderr
     die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
