@@ -34,6 +34,7 @@ app.add_typer(bench, name="bench")
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 LONGEST_S = 31 * 86_400.0
+COMPARED_DAYS, QUICK_DAYS = 14.0, 3.0
 
 
 class SimulationLevel(StrEnum):
@@ -341,8 +342,12 @@ def compare(
         str, typer.Option(help="By name or path/to/file.py:Class, comma-separated.")
     ] = "conductor,hpa,target_tracking,static",
     seeds: Annotated[int, typer.Option(help="Loads of each trace.", min=1, max=1000)] = 1,
-    days: Annotated[float, typer.Option(help="Only the last days of each trace.", min=0.01)] = 14.0,
-    quick: Annotated[bool, typer.Option("--quick", help="Only the last 3 days.")] = False,
+    days: Annotated[
+        float | None, typer.Option(help="Only the last days of each trace; 14.", min=0.01)
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only the last 3 days, instead of --days.")
+    ] = False,
     part: Annotated[
         Part | None, typer.Option(help="Only that part of each trace: 60, 20, 20 %.")
     ] = None,
@@ -402,6 +407,8 @@ def compare(
     from simulators.raw import write_manifest
 
     console = Console(file=sys.stdout)
+    if quick and days is not None:
+        raise _contradiction("--quick", "--days")
     for option, path in (("--json", json), ("--report", report)):
         _check_writable(option, path)
     with rows_folder(report, raw) as rows, _prints_aside():
@@ -418,7 +425,7 @@ def compare(
             scenario=scenario,
             say=_say,
             interval_s=interval,
-            last_days=3.0 if quick else days,
+            last_days=QUICK_DAYS if quick else days or COMPARED_DAYS,
             level=level.value,
             knobs=_names(knobs),
             peak_streams=peak_streams,
@@ -671,9 +678,12 @@ def _finished_jobs(cache: Path | None) -> str:
 def _check_combination(streams: int | None, trace: Path | None, peak: int | None) -> None:
     """A constant load leaves nothing for a trace to say."""
     if streams is not None and (trace is not None or peak is not None):
-        other = "--trace" if trace is not None else "--peak-streams"
-        why = f"it says nothing beside {other}"
-        raise ConfigurationError("command line", "--streams", why, "give one of the two")
+        raise _contradiction("--streams", "--trace" if trace is not None else "--peak-streams")
+
+
+def _contradiction(option: str, other: str) -> ConfigurationError:
+    why = f"it says nothing beside {other}"
+    return ConfigurationError("command line", option, why, "give one of the two")
 
 
 def _check_writable(option: str, path: Path | None) -> None:

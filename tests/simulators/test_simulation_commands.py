@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from controller.errors import NothingToTurnError, PlugInError, ScenarioError
-from kapellmeister.cli import _check_writable
+from controller.errors import (
+    ConfigurationError,
+    NothingToTurnError,
+    PlugInError,
+    ScenarioError,
+)
+from kapellmeister.cli import _check_writable, app
 from kapellmeister.compare import comparison_of
 from kapellmeister.simulate import _lasting, simulation_of
 
@@ -54,6 +59,12 @@ def test_beside_others_a_policy_with_nothing_to_turn_is_worth_a_line_and_is_play
     assert [line.partition(": it turns")[0] for line in said] == ["policy cork: nothing to turn"]
     with pytest.raises(NothingToTurnError, match="policy hpa: nothing to turn"):
         comparison_of("ramp:1h", "hpa,knative", knobs=("batch_size",), **OPTIONS)
+
+
+def test_the_last_days_are_said_once():
+    command = ["compare", "--traces", "ramp:1h", "--quick", "--days", "7"]
+    with pytest.raises(ConfigurationError, match="--quick: it says nothing beside --days"):
+        app(command, standalone_mode=False)
 
 
 def test_a_constant_out_of_range_is_found_before_anything_is_played():
