@@ -292,7 +292,7 @@ def _without_the_breaker(
                 figures = played.result()
             except BrokenProcessPool:
                 if job.play is play_oracle:
-                    raise OracleFailure(job.simulation.trace.name) from None
+                    raise OracleFailure(str(job.simulation.trace.where)) from None
                 error = "the policy ended the process that it ran in"
                 results.add(job.key, _failed(job.simulation, error))
                 return todo[number + 1 :]

@@ -72,7 +72,7 @@ def test_readings_off_the_grid_are_brought_to_it_and_what_is_between_is_a_gap():
 
 
 @pytest.mark.parametrize(
-    ("loads", "says"), [([5], "one reading only"), ([5] * 20, "too few of its 20 readings")]
+    ("loads", "says"), [([5], "one reading only"), ([5] * 20, "its 20 readings are too few")]
 )
 def test_a_trace_that_is_too_short_says_so(loads, says):
     with pytest.raises(TraceError, match=says):
