@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 
 class KapellmeisterError(Exception):
-    """Base of all errors that end a command with one clear line and exit status 2."""
+    """Base of all errors that end a command with one clear line and its exit status."""
+
+    status: ClassVar[int] = 2
+
+
+class Interruption(KapellmeisterError):  # noqa: N818 - nothing is wrong
+    """Somebody asked for an end (Ctrl-C); `kept` says what remains of the work."""
+
+    status = 130
+
+    def __init__(self, kept: str = "") -> None:
+        super().__init__(f"interrupted; {kept}" if kept else "interrupted")
 
 
 class SoundFileError(KapellmeisterError, ValueError):
