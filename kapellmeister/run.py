@@ -115,8 +115,7 @@ def run(
         stack.callback(plant.close)
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
-        guardian = () if lease.guardian_pid is None else (lease.guardian_pid,)
-        tally = Tally(guardian, lambda: fits.cpu_s)
+        tally = Tally(lease.watchers, lambda: fits.cpu_s)
         view = _view(stack, view_on, policy.name, objective, options.duration_s, tally)
         loop = Loop(
             plant=plant,
@@ -134,6 +133,7 @@ def run(
             instruments=(tally, _keeper(journal, lease), *exposition, *view),
             horizon_s=config.forecast.horizon_s,
             latency=_latency(calibration),
+            warn=lease.warn,
         )
         if crashed:
             _resume(loop, journal.last_memory(plant.name), say)
