@@ -139,6 +139,18 @@ class GuardianError(KapellmeisterError, RuntimeError):
         )
 
 
+class StarvationError(GuardianError):
+    """A raised thread left a processor no time for ordinary work; nothing is raised for a while."""
+
+    def __init__(self, processor: int, minutes: float) -> None:
+        KapellmeisterError.__init__(
+            self,
+            f"guardian: processor {processor} had no time left for ordinary work, so that all "
+            f"threads were put back, and none is rescheduled for {minutes:.0f} minutes; find what "
+            "never pauses there, or give it another processor",
+        )
+
+
 class PipelineStartError(KapellmeisterError, RuntimeError):
     """The built-in pipeline could not start, in its own words."""
 

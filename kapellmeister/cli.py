@@ -641,7 +641,7 @@ def main() -> NoReturn:
     """Run a command; bad input ends in one line and exit status 2, Ctrl-C in one and 130."""
     if len(sys.argv) == 1:
         sys.argv.append("--help")
-    sys.argv[1:] = _with_all_named(sys.argv[1:])
+    sys.argv[1:] = with_all_named(sys.argv[1:])
     try:
         with awaited():
             status = app(standalone_mode=False)
@@ -662,7 +662,7 @@ def main() -> NoReturn:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _with_all_named(arguments: list[str]) -> list[str]:
+def with_all_named(arguments: list[str]) -> list[str]:
     """Options may stand without a value where that means all: the parser wants to hear it."""
     named = []
     for argument, following in zip(arguments, [*arguments[1:], "-"], strict=True):

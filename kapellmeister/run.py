@@ -130,7 +130,7 @@ def run(
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
         helpers = (lambda: ()) if ours else attached.helpers
-        tally = Tally(lambda: (*_guardian(lease), *helpers()), lambda: fits.cpu_s)
+        tally = Tally(lambda: (*lease.watchers, *helpers()), lambda: fits.cpu_s)
         view = _view(stack, view_on, policy.name, objective, duration_s, tally)
         loop = Loop(
             plant=plant,
@@ -148,6 +148,7 @@ def run(
             instruments=(tally, observed, _keeper(journal, lease), *exposition, *view),
             horizon_s=config.forecast.horizon_s,
             latency=_latency(calibration),
+            warn=lease.warn,
         )
         if crashed:
             _resume(loop, journal.last_memory(plant.name), say)
@@ -170,10 +171,6 @@ def run(
         )
         journal.end_run(report.model_dump_json())
     return report
-
-
-def _guardian(lease: Lease) -> tuple[int, ...]:
-    return () if lease.guardian_pid is None else (lease.guardian_pid,)
 
 
 def _latency(calibration: Calibration | None) -> LatencyModel | None:
