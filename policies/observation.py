@@ -138,7 +138,8 @@ class Observation:
     `interval_s` its length. `load` counts `load_unit` and is Missing on a plant that has
     no such thing (JACK has no streams). `blocks` is None where the plant said nothing.
     `readings` holds everything else by name, `component.quantity_unit`: `cpu.utilisation`,
-    `cpu.steal_share`, `gpu.memory_used_bytes`.
+    `cpu.steal_share`, `gpu.memory_used_bytes`. `events` are what the plant itself reports, each
+    once: that its server is gone, or back again.
     """
 
     time_s: float
@@ -149,6 +150,7 @@ class Observation:
     latency: Quantiles = NO_QUANTILES
     stages: Mapping[str, StageTimes] = field(default_factory=lambda: NO_STAGES)
     readings: Mapping[str, Reading] = field(default_factory=lambda: NO_READINGS)
+    events: tuple[str, ...] = ()
 
     @property
     def miss_rate(self) -> Reading:

@@ -6,16 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from controller import scheduling
+from controller.clock import Clock
+from controller.config import Config
+from controller.lease import Lease
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a plant that others started is given when it is attached to."""
+
+    config: Config
+    clock: Clock
+    lease: Lease
+    permissions: scheduling.Permissions
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
-    """A plant would not turn a knob, and why."""
+    """A plant would not turn a knob, and why.
+
+    `passing` says that the cause lies outside the change (nobody answers, say): it is no
+    evidence against it.
+    """
 
     knob: str
     reason: str
+    passing: bool = False
 
 
 class Plant(Protocol):
