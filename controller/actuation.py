@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from controller.plain import JsonValue, from_plain, to_plain
-from policies.knobs import Direction, Knob, KnobState, KnobValue, Settings
+from policies.knobs import OURS, Direction, Knob, KnobState, KnobValue, Settings
 
 LEARNING_RATE = 0.3
 OVERDUE_FACTOR = 3.0
@@ -27,12 +27,14 @@ class Actuation:
 
     A knob has drifted when the value in force is neither the one requested nor, before the
     request first came into force, the one it replaces; while a request is under way
-    (less than three learned delays and `patience_s`) values in between are no drift.
+    (less than three learned delays and `patience_s`) values in between are no drift. Nor is
+    what the owner of a knob makes of it, where that is another scaler.
     """
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._tracks: dict[str, _Track] = {}
+        self._ours: frozenset[str] = frozenset()
         self._delays_s: dict[str, float] = {}
         self._states: Mapping[str, KnobState] = {}
         self._settings = Settings()
@@ -59,6 +61,7 @@ class Actuation:
         """Take what the plant now has in force; knobs it no longer has are forgotten."""
         if self._tracks.keys() != knobs.keys():
             self._tracks = {knob: self._tracks.get(knob, _Track()) for knob in knobs}
+            self._ours = frozenset(knob for knob, each in knobs.items() if each.owner == OURS)
             self._delays_s = {knob: each.delay_s for knob, each in knobs.items()} | self._delays_s
             self._in_force = self._wanted = None
         if in_force != self._in_force:
@@ -108,6 +111,24 @@ class Actuation:
             return False
         return time_s - since_s > OVERDUE_FACTOR * self._delays_s[knob] + self._patience_s
 
+    def give_up(self, time_s: float) -> dict[str, str]:
+        """Take back requests that are overdue, each with what happened.
+
+        What is in force counts as found: should the value asked for come after all, it is no
+        other hand's. A knob that drifted stays as it is.
+        """
+        drifted, given_up = self.drift(time_s), {}
+        for knob, track in [*self._under_way.items()]:
+            if knob not in drifted and self.is_overdue(knob, time_s):
+                state = track.state
+                waited_s = time_s - (state.requested_at_s or time_s)
+                given_up[knob] = (
+                    f"{state.requested} was asked for {waited_s:.0f} s ago and did not come into "
+                    f"force; it is {state.observed}"
+                )
+                self.adopt(knob)
+        return given_up
+
     def drift(self, time_s: float) -> dict[str, str]:
         """The knobs that another hand moved, each with what happened and the remedy."""
         return {
@@ -145,7 +166,7 @@ class Actuation:
         self._deviating = {
             knob: each
             for knob, each in asked.items()
-            if each.state.observed not in (None, each.state.requested)
+            if knob in self._ours and each.state.observed not in (None, each.state.requested)
         }
 
     def _has_drifted(self, knob: str, track: _Track, time_s: float) -> bool:

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,17 +15,9 @@ from pydantic_settings import (
 )
 
 from controller.errors import ConfigurationError
+from controller.remote_section import RemoteSection
+from controller.section import Milliseconds, Seconds, Section, Share
 from policies.objective import Objective, Prices, Priority
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Seconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Milliseconds = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A table of the file; a key that does not exist is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ObjectiveSection(Section):
@@ -219,6 +211,7 @@ class Config(BaseSettings):
     guard: GuardSection = GuardSection()
     budget: BudgetSection = BudgetSection()
     pipeline: PipelineSection = PipelineSection()
+    remote: RemoteSection = RemoteSection()
     journal: JournalSection = JournalSection()
     metrics: MetricsSection = MetricsSection()
 

@@ -136,6 +136,11 @@ class Guard:
         until_s = time_s + self.limits.rollback_cooldown_s
         self._memory.refused[knob] = _Refused(value, until_s)
 
+    def unheeded(self, knob: str, time_s: float) -> None:
+        """Let a knob rest after a request that never came into force: more would not either."""
+        until_s = time_s + self.limits.rollback_cooldown_s
+        self._rest(knob, until_s, "a request that did not come into force")
+
     def pause(self, pause: Pause) -> None:
         """Obey; a pause of the same scope is replaced."""
         others = [each for each in self._memory.pauses if each.knob != pause.knob]

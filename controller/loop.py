@@ -320,7 +320,8 @@ class Loop:
             else:
                 self._refusals.append(refusal)
                 self._guard.refused(knob, value, time_s)
-                self._verified.append(self._verifier.refused(change, refusal.reason))
+                came_of_it = self._verifier.refused(change, refusal.reason, passing=refusal.passing)
+                self._verified.append(came_of_it)
 
     def _verify(self, observation: Observation) -> None:
         if self._shadow:
@@ -334,6 +335,13 @@ class Loop:
                 self._alarm(f"{change.action.knob}: {reason}")
                 verification = replace(verification, verdict=Verdict.FELL_SHORT, reason=reason)
             self._verified.append(verification)
+        self._give_up(observation.time_s)
+
+    def _give_up(self, time_s: float) -> None:
+        """Take back what no longer can be awaited, and leave those knobs alone for a while."""
+        for knob, why in self._actuation.give_up(time_s).items():
+            self._alarm(f"{knob}: {why}")
+            self._guard.unheeded(knob, time_s)
 
     def _roll_back(self, change: Change, time_s: float) -> str | None:
         """Undo a harmful change; where that cannot be, why not."""

@@ -75,9 +75,13 @@ class Verifier:
         """The changes under evaluation."""
         return tuple(each.change for each in self._pending) if self._pending else ()
 
-    def refused(self, change: Change, reason: str) -> Verification:
-        """What came of a change that the plant would not take: a policy learns from that too."""
-        return _verification(_Pending(change), Verdict.REFUSED, None, reason)
+    def refused(self, change: Change, reason: str, *, passing: bool = False) -> Verification:
+        """What came of a change that the plant would not take: a policy learns from that too.
+
+        From a refusal that may pass by itself it learns nothing about the change.
+        """
+        verdict = Verdict.UNDECIDED if passing else Verdict.REFUSED
+        return _verification(_Pending(change), verdict, None, reason)
 
     def watch(self, change: Change) -> None:
         """Evaluate a change that the plant took."""

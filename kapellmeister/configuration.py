@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from controller import plugins
-from controller.config import Config, Section, load_config
+from controller.config import Config, load_config
 from controller.errors import ConfigurationError, PlugInError
 from controller.forecasting.supervised import NEEDS
+from controller.section import Section
 
 HEADER = """\
 # All keys, each below its meaning. Give a file with --config; it need hold only what it
@@ -86,12 +88,21 @@ def explain_config(key: str) -> str:
 
 
 def to_toml(value: object) -> str:
-    """One scalar, or a list of them, as TOML writes it."""
-    if isinstance(value, tuple | list):
+    """A value as TOML writes it; of a table within, what differs from its defaults."""
+    if isinstance(value, Section):
+        return to_toml(value.model_dump(exclude_defaults=True))
+    if isinstance(value, dict):
+        pairs = [f"{_key(key)} = {to_toml(each)}" for key, each in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
         return f"[{', '.join(map(to_toml, value))}]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else to_toml(name)
 
 
 def _table(name: str, section: Section) -> str:

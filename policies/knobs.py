@@ -60,6 +60,8 @@ class ThreadClasses:
 
 
 KnobValue = int | float | str | ThreadClasses
+OURS = "us"
+"""The owner of a knob that nobody but this controller turns."""
 
 
 class Direction(IntEnum):
@@ -163,7 +165,8 @@ class Knob:
     `resource` names what it acts on: two changes on one resource are never evaluated at
     once. `delay_s` is how long a change takes to be in force (learned as it goes, this is
     the start); `settle_s` how long after that its effect can be judged. `disruption_ms` is
-    the sound a change interrupts, 0 where it drops nothing.
+    the sound a change interrupts, 0 where it drops nothing. `owner` names the scaler that
+    turns it where that is another, which is only told what is desired.
     """
 
     id: str
@@ -172,6 +175,7 @@ class Knob:
     delay_s: float = 0.0
     settle_s: float = 2.0
     disruption_ms: float = 0.0
+    owner: str = OURS
 
     def direction(self, before: KnobValue, after: KnobValue) -> Direction:
         """Which way the change goes."""

@@ -138,8 +138,8 @@ class Observation:
     `interval_s` its length. `load` counts `load_unit` and is Missing on a plant that has
     no such thing (JACK has no streams). `blocks` is None where the plant said nothing.
     `readings` holds everything else by name, `component.quantity_unit`: `cpu.utilisation`,
-    `cpu.steal_share`, `gpu.memory_used_bytes`. `events` is what the plant itself reports: its
-    server ended, or is back.
+    `cpu.steal_share`, `gpu.memory_used_bytes`. `events` are what the plant itself reports, each
+    once: that its server is gone, or back again.
     """
 
     time_s: float

@@ -53,6 +53,25 @@ def test_a_value_comes_back_from_toml_as_it_went(value: object) -> None:
     assert tomllib.loads(f"key = {to_toml(value)}")["key"] == value
 
 
+def test_a_table_within_a_table_is_printed_in_one_line_and_comes_back(file: Path) -> None:
+    file.write_text(
+        "[remote]\nload = 'x'\n[remote.readings]\n'audio.utilisation' = 'busy'\n"
+        "[remote.knobs.batch_size]\ngauge = 'b'\nchoice = [8, 16]\nowner = 'hpa'\n",
+        encoding="utf-8",
+    )
+    printed = print_config(load_config(file))
+    assert 'load = { metric = "x" }\n' in printed
+    assert 'knobs = { batch_size = { gauge = "b", choice = [8, 16], owner = "hpa" } }\n' in printed
+    loaded = load_config(file).remote
+    file.write_text(printed, encoding="utf-8")
+    assert load_config(file).remote == loaded
+
+
+def test_a_secret_in_an_address_is_refused(file: Path) -> None:
+    told = refusal(file, "[remote]\nmetrics_url = 'http://me:secret@host/'\n")
+    assert "an address holds no password; name token_env or token_file instead" in told
+
+
 def test_the_environment_overrides_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text("[loop]\npolicy = 'conductor'\n", encoding="utf-8")
     monkeypatch.setenv("KAPELLMEISTER_LOOP__POLICY", "static")

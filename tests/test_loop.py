@@ -366,14 +366,56 @@ def test_another_hand_during_an_evaluation_leaves_it_undecided_and_rolls_nothing
     assert rig.plant.applied == [("nodes", 2)]
 
 
-def test_a_request_that_never_came_into_force_is_no_drift_and_may_be_tried_again():
+def test_a_request_that_never_came_into_force_is_no_drift_and_is_tried_again_after_a_rest():
     rig = Rig(Scripted(action("nodes", 2)))
     rig.plant.arrives_after_s = 1e9
-    ticks = rig.ticks(18)
+    ticks = rig.ticks(47)
     ended = [v for tick in ticks for v in tick.verifications]
     assert [v.verdict for v in ended] == [Verdict.UNDECIDED]
     assert ended[0].reason == "still not in force after 16.0 s"
-    assert ticks[-1].changes[0].action.value == 2
+    assert [alarm for tick in ticks for alarm in tick.alarms] == [
+        "nodes: 2 was asked for 16 s ago and did not come into force; it is 1"
+    ]
+    assert ticks[17].holds[0].reason == (
+        "rests another 29.0 s after a request that did not come into force"
+    )
+    assert [tick.number for tick in ticks if tick.changes] == [1, 47]
+
+
+def test_what_comes_into_force_after_all_is_no_other_hands():
+    rig = Rig(Scripted(action("nodes", 2)))
+    rig.plant.arrives_after_s = 25.5
+    ticks = rig.ticks(60)
+    assert ticks[-1].settings["nodes"] == 2
+    assert all(tick.holds == () for tick in ticks[30:])
+    assert rig.plant.applied == [("nodes", 2)]
+
+
+def test_a_rollback_that_never_came_into_force_raises_an_alarm_as_well():
+    rig = Rig(Scripted(action("nodes", 2, unchanged=0.01)))
+    rig.plant.miss_share = lambda values, load: 0.01 if values["nodes"] == 1 else 0.5
+    rig.ticks(3)
+    rig.plant.arrives_after_s = 1e9
+    alarms = [alarm for tick in rig.ticks(20) for alarm in tick.alarms]
+    assert alarms == ["nodes: 1 was asked for 16 s ago and did not come into force; it is 2"]
+
+
+def test_what_another_scaler_makes_of_its_own_knob_is_no_drift():
+    rig = Rig(Scripted(action("nodes", 2)))
+    rig.plant.knobs_here["nodes"] = replace(KNOBS["nodes"], owner="hpa")
+    rig.ticks(5)
+    rig.plant.values["nodes"] = 4
+    rig.policy.wants = (action("nodes", 3),)
+    ticks = rig.ticks(20)
+    assert not any("another hand" in hold.reason for tick in ticks for hold in tick.holds)
+    assert rig.plant.values["nodes"] == 3
+
+
+def test_what_the_plant_reports_becomes_an_alarm():
+    rig = Rig(Scripted())
+    observe = rig.plant.observe
+    rig.plant.observe = lambda: replace(observe(), events=("the server is gone",))
+    assert rig.tick().alarms == ("the server is gone",)
 
 
 def test_values_on_the_way_to_the_requested_one_are_no_drift():

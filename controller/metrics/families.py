@@ -25,6 +25,8 @@ from policies.observation import BlockCounts, Quantiles, Reading, fresh
 from policies.proposal import Verdict
 
 PREFIX = "kapellmeister"
+DESIRED = "desired."
+"""Readings of that kind are for another scaler to go by: desired.nodes."""
 QUANTILES = ("0.5", "0.95", "0.99", "1")
 BASE_UNITS = {"_ms": ("_seconds", 1e-3), "_s": ("_seconds", 1.0), "_share": ("_ratio", 1.0)}
 """How the units in our names translate: the ending, and what a value is multiplied by."""
@@ -87,7 +89,11 @@ def _plant(tick: Tick) -> Iterator[Metric]:
     yield from _stages(tick)
     for name, reading in seen.readings.items():
         ours, factor = _in_base_units(name)
-        yield _gauge(f"plant_{ours}", f"The plant's reading {name}.", reading, factor)
+        if name.startswith(DESIRED):
+            text = "What the scaler that owns this knob is asked for."
+            yield _gauge(ours, text, reading)
+        else:
+            yield _gauge(f"plant_{ours}", f"The plant's reading {name}.", reading, factor)
 
 
 def _stages(tick: Tick) -> Iterator[Metric]:

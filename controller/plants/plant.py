@@ -16,10 +16,15 @@ from policies.observation import Observation
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A plant would not turn a knob, and why."""
+    """A plant would not turn a knob, and why.
+
+    `passing` says that the cause lies outside the change (nobody answers, say): it is no
+    evidence against it.
+    """
 
     knob: str
     reason: str
+    passing: bool = False
 
 
 class Plant(Protocol):

@@ -1,0 +1,262 @@
+"""Any service as a plant: its metrics are scraped, its knobs turned by HTTP or by a command.
+
+It fails static: where the service is silent, slow or says what cannot be true, nothing is turned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from controller.errors import ConfigurationError, PlantError
+from controller.plants.plant import Refusal, Surroundings
+from controller.plants.remote_control import Control, Turn, by_command, by_http
+from controller.plants.remote_http import HttpClient
+from controller.plants.remote_metrics import Figures, figures
+from controller.plants.remote_scraper import Scrape, Scraper, reader
+from controller.plants.remote_token import read_token
+from controller.plants.remote_troubles import Troubles
+from controller.remote_section import KnobSection, RemoteSection
+from policies.knobs import OURS, Bounds, Choice, Knob, KnobValue, Settings
+from policies.observation import (
+    NOT_REPORTED,
+    BlockCounts,
+    Missing,
+    Observation,
+    Quantiles,
+    Reading,
+    Stale,
+    Value,
+    fresh,
+)
+
+LEAD = 0.2
+"""A scrape is made so much of an interval before the tick that needs it."""
+FRESH = 1.5
+"""What is older than so many intervals is stale."""
+PATIENCE = 0.2
+"""The part of an interval that turning a knob may be waited for, and the most, seconds."""
+LEAST_INTERVAL_S = 1e-3
+SOURCE = "the configuration"
+
+
+class RemotePlant:
+    """Watches a service that others run, and turns what it lets be turned.
+
+    Two scrapes make an observation. What another scaler owns is never turned here: the value
+    that is desired is shown as a reading, `desired.NAME`, which the metrics of this controller
+    pass on. Raises PlantError where nobody answers at first; later, that is an observation.
+    """
+
+    name = "remote"
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._section = section = surroundings.config.remote
+        self._clock = surroundings.clock
+        self._interval_s = surroundings.config.loop.interval_s
+        if not section.metrics_url:
+            remedy = "name the service in the table [remote] of a file given with --config"
+            raise ConfigurationError(SOURCE, "remote.metrics_url", "is empty", remedy)
+        client = HttpClient(section.timeout_s, read_token(section))
+        self._scraper = Scraper(reader(client, section.metrics_url), self._clock)
+        self._control = Control(_turns(section, client), PATIENCE * min(1.0, self._interval_s))
+        self._knobs = {name: _knob(name, each) for name, each in section.knobs.items()}
+        self._troubles = Troubles()
+        self._values: dict[str, KnobValue] = {}
+        self._found: dict[str, KnobValue] = {}
+        self._asked: dict[str, KnobValue] = {}
+        self._in_doubt: dict[str, str] = {}
+        try:
+            self._last = self._first_scrape()
+            self._figures = self._first_figures()
+        except BaseException:
+            self.close()
+            raise
+        self._note_values(self._figures)
+        self._order()
+
+    @property
+    def deadline_ms(self) -> float:
+        """From the capture of a block to the instant at which it must be finished."""
+        return self._section.deadline_ms
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """What the configuration names; what a change interrupts is learned."""
+        return self._knobs
+
+    def observe(self) -> Observation:
+        """What the newest scrape says of the time since the last that was used."""
+        now_s, newest = self._clock.now_s(), self._scraper.newest
+        self._order()
+        events = self._events_of_control()
+        if newest is None or newest is self._last or self._age_s(newest) > FRESH * self._interval_s:
+            return self._unseen(now_s, events)
+        before, self._last = self._last, newest
+        self._figures = seen = figures(self._section, before, newest)
+        self._note_values(seen)
+        events += self._troubles.follow({"metrics": Value(1.0), **seen.followed()})
+        blocks = seen.blocks if isinstance(seen.blocks, BlockCounts) else None
+        why_not = {} if isinstance(seen.blocks, BlockCounts) else {"blocks": seen.blocks}
+        return Observation(
+            time_s=now_s,
+            interval_s=max(LEAST_INTERVAL_S, newest.at_s - before.at_s),
+            load=seen.load,
+            load_unit=self._section.load_unit,
+            blocks=blocks,
+            latency=seen.latency,
+            readings=MappingProxyType({**seen.readings, **why_not, **self._desired()}),
+            events=tuple(events),
+        )
+
+    def in_force(self) -> Settings:
+        """What the gauges show, or last showed: a silent service keeps what it has."""
+        return Settings.of(self._values)
+
+    def apply(self, knob: str, value: KnobValue) -> Refusal | None:
+        """Ask for a value, unless it cannot be seen what would come of it."""
+        domain = self._knobs[knob].domain
+        if not domain.allows(value):
+            return Refusal(knob, f"{value} is not allowed: {domain}")
+        if knob in self._in_doubt:
+            return Refusal(knob, self._in_doubt[knob], passing=True)
+        self._found.setdefault(knob, self._values[knob])
+        return self._turn(knob, value)
+
+    def restore(self, knob: str) -> Refusal | None:
+        """Put back what was found before the first `apply`."""
+        if knob not in self._found:
+            return None
+        return self._turn(knob, self._found[knob])
+
+    def helpers(self) -> tuple[int, ...]:
+        """None: it is watched by threads of this process."""
+        return ()
+
+    def finished(self) -> bool:
+        """Never: a service goes on."""
+        return False
+
+    def close(self) -> None:
+        """Put back what is still as it was asked for here, and let go of the service."""
+        self._control.wait(self._section.timeout_s)
+        for knob, found in self._found.items():
+            ours = self._values.get(knob) == self._asked.get(knob) != found
+            if ours and self._knobs[knob].owner == OURS:
+                self._control.turn(knob, found)
+        self._found.clear()
+        self._control.close()
+        self._scraper.close()
+
+    def _turn(self, knob: str, value: KnobValue) -> Refusal | None:
+        refusal = None
+        if self._knobs[knob].owner == OURS:
+            refusal = self._control.turn(knob, value)
+        if refusal is None:
+            self._asked[knob] = value
+        return refusal
+
+    def _order(self) -> None:
+        self._scraper.order((1.0 - LEAD) * self._interval_s)
+
+    def _age_s(self, scrape: Scrape) -> float:
+        return self._clock.now_s() - scrape.at_s
+
+    def _first_scrape(self) -> Scrape:
+        self._scraper.order(0.0)
+        self._scraper.wait(2 * self._section.timeout_s)
+        if self._scraper.newest is None:
+            why = self._scraper.failure or "no answer yet"
+            remedy = "start the service, or mend remote.metrics_url"
+            raise PlantError(self.name, f"{self._section.metrics_url}: {why}", remedy)
+        return self._scraper.newest
+
+    def _first_figures(self) -> Figures:
+        """ConfigurationError where not one of the metrics that are mapped is there."""
+        found = figures(self._section, self._last, self._last)
+        told = [each for each in found.followed().values() if each is not NOT_REPORTED]
+        if told and all(isinstance(each, Missing) for each in told):
+            why = f"none of its metrics is at {self._section.metrics_url} ({_reason(told[0])})"
+            raise ConfigurationError(SOURCE, "remote", why, "mend the names of the metrics")
+        return found
+
+    def _note_values(self, seen: Figures) -> None:
+        """Keep what the knobs were last seen to have, and which of them cannot be seen now."""
+        self._in_doubt = {}
+        for knob, each in seen.in_force.items():
+            value = fresh(each)
+            if value is not None:
+                self._values[knob] = int(value)
+            else:
+                why = f"what is in force cannot be seen: {_reason(each)}"
+                self._in_doubt[knob] = why
+
+    def _unseen(self, now_s: float, events: list[str]) -> Observation:
+        """What is known without a fresh scrape: old figures, each with its age."""
+        age_s = self._age_s(self._last)
+        missing = Missing(self._scraper.failure or "no answer yet")
+        why = f"nothing is turned unseen: no metrics for {age_s:.1f} s ({missing.reason})"
+        self._in_doubt = dict.fromkeys(self._knobs, why)
+        events += self._troubles.follow({"metrics": missing})
+        readings = {name: _aged(each, age_s) for name, each in self._figures.readings.items()}
+        return Observation(
+            time_s=now_s,
+            interval_s=max(LEAST_INTERVAL_S, age_s),
+            load=_aged(self._figures.load, age_s),
+            load_unit=self._section.load_unit,
+            latency=Quantiles(*(missing,) * 4),
+            readings=MappingProxyType({**readings, "blocks": missing, **self._desired()}),
+            events=tuple(events),
+        )
+
+    def _desired(self) -> dict[str, Reading]:
+        """What other scalers are told; it stands until something else is desired."""
+        return {
+            f"desired.{knob}": Value(float(value))
+            for knob, value in self._asked.items()
+            if self._knobs[knob].owner != OURS and isinstance(value, int)
+        }
+
+    def _events_of_control(self) -> list[str]:
+        events = []
+        for knob, value, outcome in self._control.ended():
+            if outcome.failure is not None:
+                events.append(f"{knob}: the request for {value} failed: {outcome.failure}")
+            elif outcome.disruption_ms is not None:
+                learned = replace(self._knobs[knob], disruption_ms=outcome.disruption_ms)
+                self._knobs = {**self._knobs, knob: learned}
+        return events
+
+
+def _turns(section: RemoteSection, client: HttpClient) -> dict[str, Turn]:
+    return {
+        name: by_command(each, section.timeout_s)
+        if each.command
+        else by_http(client, section.control_url, name)
+        for name, each in section.knobs.items()
+        if each.owner == OURS
+    }
+
+
+def _knob(name: str, section: KnobSection) -> Knob:
+    if section.choice:
+        domain: Bounds | Choice = Choice(section.choice)
+    else:
+        domain = Bounds(section.low or 0, section.high or 0, section.step)
+    return Knob(
+        name,
+        domain,
+        section.resource,
+        section.delay_s,
+        section.settle_s,
+        section.disruption_ms,
+        section.owner,
+    )
+
+
+def _reason(each: Reading) -> str:
+    return getattr(each, "reason", "")
+
+
+def _aged(each: Reading, age_s: float) -> Reading:
+    return Stale(each.value, age_s) if isinstance(each, Value) else each
