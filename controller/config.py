@@ -69,6 +69,11 @@ class SidecarSection(Section):
     background: tuple[str, ...] = Field(
         (), description="programs, by name or process id, that may be made to yield"
     )
+    realtime_without_throttling: bool = Field(
+        False,
+        description="schedule threads as real-time also where kernel.sched_rt_runtime_us is -1, "
+        "so that one which never pauses could stop the machine",
+    )
 
 
 class ForecastSection(Section):

@@ -37,6 +37,14 @@ _CLASSES = {policy: scheduling for scheduling, policy in _POLICIES.items()}
 REALTIME = (os.SCHED_FIFO, os.SCHED_RR)
 """The policies whose threads run before all ordinary ones, for as long as they like."""
 
+REALTIME_BUDGET = Path("/proc/sys/kernel/sched_rt_runtime_us")
+"""How much of each period real-time threads may run, microseconds; -1 without bound."""
+UNTHROTTLED = (
+    "the kernel would not throttle it: set `sysctl kernel.sched_rt_runtime_us=950000`, "
+    "or `sidecar.realtime_without_throttling`"
+)
+"""Why real-time is not used although the kernel may grant it, as the remedy."""
+
 NICE = "grant CAP_SYS_NICE, or RLIMIT_NICE (`nice -11` in /etc/security/limits.d)"
 """The remedy where nice levels are refused."""
 
@@ -237,9 +245,9 @@ def _remedy(tid: int, wanted: Scheduling, error: OSError) -> str:
 
 def realtime_obstacle(tid: int) -> str:
     """Why real-time scheduling is likely refused to a thread, as the remedy for it."""
-    if read_number(Path("/proc/sys/kernel/sched_rt_runtime_us")) == 0:
+    if read_number(REALTIME_BUDGET) == 0:
         return "set `sysctl kernel.sched_rt_runtime_us=950000`"
-    group = _realtime_group(tid)
+    group = realtime_group(tid)
     if group is not None and read_number(group) == 0:
         return f"give its control group real-time budget: write 950000 to {group}"
     return "grant CAP_SYS_NICE, or RLIMIT_RTPRIO (`rtprio 70` in /etc/security/limits.d)"
@@ -253,7 +261,7 @@ def read_number(path: Path) -> int | None:
         return None
 
 
-def _realtime_group(tid: int) -> Path | None:
+def realtime_group(tid: int) -> Path | None:
     """The file that bounds real-time scheduling in the thread's control group (version 1)."""
     try:
         lines = Path(f"/proc/{tid}/cgroup").read_text(encoding="utf-8").splitlines()
@@ -290,10 +298,24 @@ class Permissions:
     demotion: bool = True
 
 
-def permitted() -> Permissions:
-    """Try each kind of change on a thread that exists for this purpose alone."""
+def permitted(unthrottled: bool = False) -> Permissions:
+    """Try each kind of change on a thread that exists for this purpose alone.
+
+    Where the kernel would not throttle a real-time thread that never pauses, real-time counts
+    as refused unless `unthrottled` says otherwise: such a thread could stop the machine.
+    """
     with _probe() as thread:
-        return _try_on(thread)
+        granted = _try_on(thread)
+    if unthrottled or not granted.realtime or is_throttled():
+        return granted
+    why = f"real-time: {UNTHROTTLED}"
+    why = f"{granted.why}; {why}" if granted.why else why
+    return replace(granted, realtime=False, priority_max=0, why=why)
+
+
+def is_throttled() -> bool:
+    """Whether the kernel keeps some time for others where real-time threads never pause."""
+    return read_number(REALTIME_BUDGET) != -1
 
 
 @cache

@@ -109,7 +109,7 @@ def run(
         start = partial(_start_or_take_over, stack, directory.path, spec, stopping, say)
         pipeline = start() if ours else None
         lease = stack.enter_context(Lease.start())
-        permissions = _permissions(say)
+        permissions = _permissions(config.sidecar.realtime_without_throttling, say)
         if permissions.nice:
             stack.enter_context(_favoured())  # after the children, which would inherit it
         observed = Observed()
@@ -327,9 +327,9 @@ def _start_or_take_over(
     return started
 
 
-def _permissions(say: Callable[[str], None]) -> scheduling.Permissions:
+def _permissions(unthrottled: bool, say: Callable[[str], None]) -> scheduling.Permissions:
     """What the kernel grants here; where that is less than all, it is said once."""
-    permissions = scheduling.permitted()
+    permissions = scheduling.permitted(unthrottled)
     if not permissions.realtime:
         say(f"real-time scheduling is refused; going on with what is allowed ({permissions.why})")
     return permissions

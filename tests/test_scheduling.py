@@ -4,12 +4,13 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from controller import scheduling
 from controller.errors import SchedulingRefusedError, ThreadGoneError
-from controller.scheduling import Scheduling, ThreadId
+from controller.scheduling import Permissions, Scheduling, ThreadId
 from policies.knobs import SchedulingClass, ThreadClass
 
 FOUND = Scheduling(os.SCHED_OTHER, 0, 5, frozenset({0, 1}))
@@ -108,3 +109,19 @@ def test_trying_what_is_permitted_changes_no_lasting_thread(thread: ThreadId) ->
     assert permissions.cpus == os.sched_getaffinity(0)
     assert permissions.realtime == (permissions.priority_max > 0)
     assert bool(permissions.why) == (not permissions.realtime or not permissions.nice)
+
+
+def test_without_throttling_real_time_is_used_only_where_that_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    granted = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0}))
+    monkeypatch.setattr(scheduling, "_try_on", lambda _: granted)
+    monkeypatch.setattr(scheduling, "REALTIME_BUDGET", tmp_path / "sched_rt_runtime_us")
+    scheduling.REALTIME_BUDGET.write_text("-1\n", encoding="ascii")
+    refused = scheduling.permitted()
+    assert (refused.realtime, refused.priority_max, refused.nice) == (False, 0, True)
+    assert "sysctl kernel.sched_rt_runtime_us=950000" in refused.why
+    assert "sidecar.realtime_without_throttling" in refused.why
+    assert scheduling.permitted(unthrottled=True) == granted
+    scheduling.REALTIME_BUDGET.write_text("950000\n", encoding="ascii")
+    assert scheduling.permitted() == granted
