@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from controller import scheduling
+from controller import plugins, scheduling
 from controller.metrics.cpu import MachineSensor, ProcessSensor, ThreadSensor
 from controller.state_directory import StateDirectory
 from kapellmeister import kernel
@@ -26,18 +26,19 @@ from policies.observation import Missing, Reading, Value
 WATCHED_S = 1.0
 OUR_NAMES = ("controller", "policies", "simulators", "kapellmeister")
 SOUND_LIBRARIES = ("soundfile", "soxr", "sofar", "numba")
-OTHER_MANAGERS = (
-    "rtkit-daemon",
-    "ananicy",
-    "ananicy-cpp",
-    "tuned",
-    "gamemoded",
-    "system76-scheduler",
-)
-"""Programs that may reschedule the same threads."""
+OTHER_MANAGERS = {
+    "rtkit-daemon": "makes threads real-time on request, and ordinary where a processor starves",
+    "ananicy": "sets nice level and policy of programs by name, again every few seconds",
+    "ananicy-cpp": "sets nice level and policy of programs by name, again every few seconds",
+    "tuned": "its scheduler plug-in sets policy, priority and affinity of threads by name",
+    "gamemoded": "sets the nice level of games, and may make them softly real-time",
+    "system76-scheduler": "sets nice level and policy of programs, by name and by what has focus",
+    "irqbalance": "moves no thread, but interrupts, also onto processors that audio has to itself",
+}
+"""Programs that may reschedule the same threads, and what they do to them."""
 
-REALTIME_BUDGET = Path("/proc/sys/kernel/sched_rt_runtime_us")
 REALTIME_PERIOD = Path("/proc/sys/kernel/sched_rt_period_us")
+GROUP_PERIOD = "cpu.rt_period_us"
 WAKE_UP_LATENCY = Path("/dev/cpu_dma_latency")
 
 
@@ -127,22 +128,41 @@ def _kernel() -> Iterator[Finding]:
     yield _note("pre-emption model", model or "not told by this kernel")
     yield _note("timer frequency", f"{frequency_hz} Hz" if frequency_hz else "not told")
     yield _note("control groups", kernel.control_groups())
-    budget_us = scheduling.read_number(REALTIME_BUDGET)
+    budget_us = scheduling.read_number(scheduling.REALTIME_BUDGET)
+    yield _realtime_budget(budget_us, scheduling.read_number(REALTIME_PERIOD))
+    yield _group_budget(kernel.has_realtime_groups(), scheduling.realtime_group(os.getpid()))
+
+
+def _realtime_budget(budget_us: int | None, period_us: int | None) -> Finding:
+    name, remedy = "real-time budget", "sysctl kernel.sched_rt_runtime_us=950000"
     if budget_us == 0:
-        yield Finding(
-            name="real-time budget",
-            status=Status.REFUSED,
-            found="the kernel grants real-time threads no time",
-            remedy="sysctl kernel.sched_rt_runtime_us=950000",
-        )
-    else:
-        yield _note("real-time budget", _budget(budget_us, scheduling.read_number(REALTIME_PERIOD)))
+        found = "the kernel grants real-time threads no time"
+        return Finding(name=name, status=Status.REFUSED, found=found, remedy=remedy)
+    if budget_us == -1:
+        found = "without bound (-1): a real-time thread that never pauses could stop the machine"
+        return Finding(name=name, status=Status.REFUSED, found=found, remedy=remedy)
+    return _note(name, _budget(budget_us, period_us))
+
+
+def _group_budget(needed: bool, group: Path | None) -> Finding:
+    """What the control group leaves real-time threads, where the kernel asks for that."""
+    name = "real-time groups"
+    if not needed:
+        return _note(name, "not in this kernel, or not told (CONFIG_RT_GROUP_SCHED)")
+    budget_us = None if group is None else scheduling.read_number(group)
+    if group is None or budget_us is None:
+        return _note(name, "each control group needs a budget; that of ours is not told")
+    found = f"ours has {_budget(budget_us, scheduling.read_number(group.with_name(GROUP_PERIOD)))}"
+    if budget_us == 0:
+        remedy = f"write 950000, or what the groups above leave, to {group}"
+        return Finding(name=name, status=Status.REFUSED, found=found, remedy=remedy)
+    return _note(name, found)
 
 
 def _budget(budget_us: int | None, period_us: int | None) -> str:
     if budget_us is None or not period_us:
         return "not told"
-    return "without bound" if budget_us < 0 else f"{budget_us / period_us:.0%} of all time"
+    return "without bound" if budget_us < 0 else f"{budget_us / period_us:.0%} of the time"
 
 
 def _sensors(watch: Callable[[], None]) -> Iterator[Finding]:
@@ -180,13 +200,15 @@ def _actuators(granted: scheduling.Permissions) -> Iterator[Finding]:
         "real-time scheduling",
         granted.realtime,
         f"FIFO up to priority {granted.priority_max}",
-        scheduling.realtime_obstacle(os.getpid()),
+        scheduling.realtime_obstacle(os.getpid())
+        if scheduling.is_throttled()
+        else scheduling.UNTHROTTLED,
     )
     yield _actuator(
         "nice levels",
         granted.nice,
         f"down to {scheduling.NICE_PROBED}",
-        "grant CAP_SYS_NICE, or RLIMIT_NICE in /etc/security/limits.d",
+        scheduling.NICE,
     )
     several = len(granted.cpus) > 1
     yield Finding(
@@ -230,31 +252,36 @@ def _library(name: str) -> Finding:
 
 
 def _other_pipelines() -> Iterator[Finding]:
-    yield _pipeline("JACK", ("jackd", "jackdbus"))
-    yield _pipeline("PipeWire", ("pipewire",))
+    yield _pipeline("JACK", "jack", ("jackd", "jackdbus"))
+    yield _pipeline("PipeWire", "pipewire", ("pipewire",))
     present = Path("/proc/driver/nvidia/version").exists()
-    yield _uncontrolled("NVIDIA GPU", "its driver is loaded" if present else None)
+    if present:
+        yield _note("NVIDIA GPU", "its driver is loaded; this version does not control it")
+    else:
+        yield _absent("NVIDIA GPU")
 
 
-def _pipeline(name: str, programs: tuple[str, ...]) -> Finding:
+def _pipeline(name: str, plant: str, programs: tuple[str, ...]) -> Finding:
+    how = f"--plant {plant}"
+    if plant not in plugins.names("plants"):
+        how = f"--plant process --process {programs[0]}"
     if kernel.running(programs):
-        return _uncontrolled(name, "it runs")
-    installed = any(shutil.which(program) for program in programs)
-    return _uncontrolled(name, "it is installed" if installed else None)
+        return _note(name, f"it runs; `kapellmeister run {how}` attaches to it")
+    if any(shutil.which(program) for program in programs):
+        return _note(name, f"it is installed; once it runs, `kapellmeister run {how}` attaches")
+    return _absent(name)
 
 
-def _uncontrolled(name: str, presence: str | None) -> Finding:
-    if presence is None:
-        return Finding(name=name, status=Status.ABSENT, found="not found; not needed")
-    return _note(name, f"{presence}; this version does not control it")
+def _absent(name: str) -> Finding:
+    return Finding(name=name, status=Status.ABSENT, found="not found; not needed")
 
 
-def _other_managers() -> Finding:
-    rivals = kernel.running(OTHER_MANAGERS)
-    if not rivals:
-        return _note("other managers", "none runs")
-    words = f"{', '.join(rivals)}: may reschedule the same threads, which is seen as drift"
-    return _note("other managers", words)
+def _other_managers(root: Path = kernel.ROOT) -> Finding:
+    rivals = [f"{each} {OTHER_MANAGERS[each]}" for each in kernel.running(OTHER_MANAGERS, root)]
+    scheduler = kernel.replaced_scheduler(root)
+    if scheduler is not None:
+        rivals.append(f"sched_ext runs {scheduler}, to which nice levels may mean something else")
+    return _note("other managers", "; ".join(rivals) or "none runs")
 
 
 def _state_directory(directory: StateDirectory) -> Finding:

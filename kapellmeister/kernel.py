@@ -43,6 +43,16 @@ def control_groups(root: Path = ROOT) -> str:
     return "version 1" if any(mounted.glob("cpu*")) else "none mounted"
 
 
+def has_realtime_groups(root: Path = ROOT) -> bool:
+    """Whether real-time threads need a budget of their control group (CONFIG_RT_GROUP_SCHED)."""
+    return "\nCONFIG_RT_GROUP_SCHED=y" in _build_options(root)
+
+
+def replaced_scheduler(root: Path = ROOT) -> str | None:
+    """The sched_ext scheduler that took the place of the kernel's for ordinary threads."""
+    return _text(root / "sys/kernel/sched_ext/root/ops").strip() or None
+
+
 def running(names: Iterable[str], root: Path = ROOT) -> tuple[str, ...]:
     """Which of these programs run, in the order given."""
     alive = {_text(path).strip() for path in (root / "proc").glob("[0-9]*/comm")}

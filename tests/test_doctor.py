@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -158,3 +161,94 @@ def test_a_program_is_found_although_the_kernel_cuts_its_name(tmp_path: Path) ->
     write(tmp_path / "proc/42/comm", "tuned\n")
     names = ("rtkit-daemon", "tuned", "system76-scheduler")
     assert kernel.running(names, tmp_path) == ("tuned", "system76-scheduler")
+
+
+def test_other_managers_are_named_with_what_they_do_to_threads(tmp_path: Path) -> None:
+    write(tmp_path / "proc/41/comm", "rtkit-daemon\n")
+    write(tmp_path / "proc/42/comm", "ananicy-cpp\n")
+    write(tmp_path / "sys/kernel/sched_ext/root/ops", "lavd\n")
+    first, second, third = examination._other_managers(tmp_path).found.split("; ")
+    assert first.startswith("rtkit-daemon makes threads real-time on request")
+    assert second.startswith("ananicy-cpp sets nice level and policy of programs")
+    assert third.startswith("sched_ext runs lavd")
+    assert examination._other_managers(tmp_path / "none").found == "none runs"
+
+
+def test_an_audio_server_that_runs_is_named_with_the_plant_that_attaches_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernel, "running", lambda names: tuple(names)[:1])
+    found = [examination._pipeline(name, name, ("server",)).found for name in ("jack", "tape")]
+    assert found == [
+        "it runs; `kapellmeister run --plant jack` attaches to it",
+        "it runs; `kapellmeister run --plant process --process server` attaches to it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("budget_us", "status", "words"),
+    [
+        (950_000, Status.NOTE, "95% of the time"),
+        (0, Status.REFUSED, "no time"),
+        (-1, Status.REFUSED, "could stop the machine"),
+        (None, Status.NOTE, "not told"),
+    ],
+)
+def test_a_real_time_budget_is_refused_where_it_is_nothing_or_everything(
+    budget_us: int | None, status: Status, words: str
+) -> None:
+    found = examination._realtime_budget(budget_us, 1_000_000)
+    assert (found.status, words in found.found) == (status, True)
+    assert bool(found.remedy) == (status is Status.REFUSED)
+
+
+def test_the_budget_of_a_control_group_counts_where_the_kernel_asks_for_one(tmp_path: Path) -> None:
+    group = tmp_path / "cpu.rt_runtime_us"
+    assert examination._group_budget(False, group).found.startswith("not in this kernel")
+    assert "not told" in examination._group_budget(True, group).found
+    write(tmp_path / "cpu.rt_period_us", "1000000\n")
+    write(group, "400000\n")
+    assert examination._group_budget(True, group).found == "ours has 40% of the time"
+    write(group, "0\n")
+    refused = examination._group_budget(True, group)
+    assert (refused.status, str(group) in refused.remedy) == (Status.REFUSED, True)
+
+
+def test_a_kernel_tells_whether_real_time_is_budgeted_by_group(tmp_path: Path) -> None:
+    assert not kernel.has_realtime_groups(tmp_path)
+    (tmp_path / "proc").mkdir()
+    options = gzip.compress(b"CONFIG_CGROUPS=y\nCONFIG_RT_GROUP_SCHED=y\n")
+    (tmp_path / "proc" / "config.gz").write_bytes(options)
+    assert kernel.has_realtime_groups(tmp_path)
+
+
+# A process that may do nothing to any thread: without capabilities, and without the limits
+# that would stand in for them.
+UNPRIVILEGED = """
+import encodings.ascii, json, os, resource
+from controller import scheduling
+from kapellmeister.doctor import _actuators
+for limit in (resource.RLIMIT_RTPRIO, resource.RLIMIT_NICE):
+    resource.setrlimit(limit, (0, 0))
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+print(json.dumps([each.model_dump() for each in _actuators(scheduling.permitted())][:2]))
+"""
+
+
+def test_without_any_privilege_real_time_and_nice_levels_are_refused_with_the_remedy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", UNPRIVILEGED],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    realtime, nice = map(Finding.model_validate, json.loads(done.stdout))
+    assert (realtime.name, realtime.status) == ("real-time scheduling", Status.REFUSED)
+    assert (nice.name, nice.status) == ("nice levels", Status.REFUSED)
+    assert "RLIMIT_NICE" in nice.remedy
+    budgets = ("CAP_SYS_NICE", "sched_rt_runtime_us", "real-time budget")
+    assert any(word in realtime.remedy for word in budgets)
