@@ -37,6 +37,7 @@ from controller.plants.pipeline_process import (
     stop_pipeline,
 )
 from controller.plants.plant import Plant, Surroundings
+from controller.service_manager import ServiceManager
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
 from controller.time_box import TimeBox
@@ -132,6 +133,7 @@ def run(
         helpers = (lambda: ()) if ours else attached.helpers
         tally = Tally(lambda: (*lease.watchers, *helpers()), lambda: fits.cpu_s)
         view = _view(stack, view_on, policy.name, objective, duration_s, tally)
+        service = stack.enter_context(ServiceManager())
         loop = Loop(
             plant=plant,
             policy=policy,
@@ -145,7 +147,7 @@ def run(
             clock=clock,
             interval_s=config.loop.interval_s,
             shadow=acting == frozenset(),
-            instruments=(tally, observed, _keeper(journal, lease), *exposition, *view),
+            instruments=(tally, observed, service, _keeper(journal, lease), *exposition, *view),
             horizon_s=config.forecast.horizon_s,
             latency=_latency(calibration),
             warn=lease.warn,
