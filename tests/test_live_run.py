@@ -194,6 +194,39 @@ def test_restore_puts_back_what_was_found_until_resume(session: Session, eager: 
     wait_until(lambda: realtime(session))
 
 
+def child_of(pid: int, *, named: str = "") -> int:
+    """The only child of a process whose command line holds these words."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if parent == str(pid) and named in (folder / "cmdline").read_text():
+                found.append(int(folder.name))
+    (only,) = found
+    return only
+
+
+@needs_realtime
+def test_where_ordinary_work_starves_all_is_put_back_with_an_alarm_and_stays_so(
+    session: Session, eager: Path
+) -> None:
+    run = session.start("--duration", "60", "--config", str(eager))
+    wait_until(lambda: realtime(session))
+    canary = child_of(child_of(run.pid, named="controller.guardian"))
+    os.kill(canary, signal.SIGSTOP)  # as if a real-time thread never let it run
+    wait_until(lambda: not realtime(session))
+    os.kill(canary, signal.SIGCONT)
+
+    def alarms() -> str:
+        session.do("explain", "--json", str(session.directory / "explained.json"))
+        return str(json.loads((session.directory / "explained.json").read_text())["alarms"])
+
+    wait_until(lambda: "had no time left for ordinary work" in alarms())
+    assert session.do("resume", "--knob", "thread_classes").returncode == 0
+    time.sleep(3.0)
+    assert not realtime(session)
+
+
 @needs_realtime
 def test_shadow_decides_and_touches_nothing(session: Session, eager: Path) -> None:
     session.start("--duration", "60", "--config", str(eager), "--shadow")
