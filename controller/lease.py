@@ -26,6 +26,11 @@ STARVATION_S = 600.0
 """How long nothing is rescheduled once a thread under the lease has starved a processor."""
 
 
+def lease_s(interval_s: float) -> float:
+    """How long a lease lasts that is renewed once in each interval, so that two may fail."""
+    return max(LEASE_S, 3.0 * interval_s)
+
+
 class Lease:
     """Permission to change threads, which ends with this process or when it is not renewed.
 

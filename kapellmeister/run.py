@@ -26,7 +26,7 @@ from controller.forecasting.supervised import Supervised, make_forecaster
 from controller.guard import Guard
 from controller.journal import Journal
 from controller.journal_reader import JournalReader
-from controller.lease import Lease
+from controller.lease import Lease, lease_s
 from controller.loop import Loop
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin import BuiltinPlant
@@ -109,7 +109,7 @@ def run(
         crashed = _restore_left_over(journal, directory, say)
         start = partial(_start_or_take_over, stack, directory.path, spec, stopping, say)
         pipeline = start() if ours else None
-        lease = stack.enter_context(Lease.start())
+        lease = stack.enter_context(Lease.start(lease_s(config.loop.interval_s)))
         permissions = _permissions(config.sidecar.realtime_without_throttling, say)
         if permissions.nice:
             stack.enter_context(_favoured())  # after the children, which would inherit it

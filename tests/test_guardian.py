@@ -8,6 +8,7 @@ import pytest
 
 from controller import guardian as watcher
 from controller.guardian import Guardian, decode, encode
+from controller.lease import lease_s
 from controller.restoration import Original, Restoration
 from controller.scheduling import Scheduling, ThreadId, identify
 
@@ -89,6 +90,13 @@ class Watched:
 
 ORDINARY = Original(Scheduling(os.SCHED_OTHER, 0, 0, frozenset({0, 3})), 77)
 RAISED = Scheduling(os.SCHED_FIFO, 60, 0, frozenset({0, 3}), True)
+
+
+@pytest.mark.parametrize(("interval_s", "lasts_s"), [(1.0, 10.0), (60.0, 180.0)])
+def test_a_lease_outlasts_the_interval_in_which_it_is_renewed(
+    interval_s: float, lasts_s: float
+) -> None:
+    assert lease_s(interval_s) == lasts_s
 
 
 def test_where_a_raised_thread_starves_a_processor_all_is_put_back_and_told(
