@@ -44,7 +44,31 @@ class LoopSection(Section):
         1.0, description="seconds from one tick to the next"
     )
     policy: str = Field("conductor", description="the policy that decides, by name")
-    shadow: bool = Field(False, description="decide and record without acting")
+    act: str = Field(
+        "auto",
+        description="knobs that are turned, by name; all, none, or auto: all of the built-in "
+        "pipeline, none of anything else. The others are decided on and recorded only",
+    )
+
+    def acting(self, *, ours: bool) -> frozenset[str] | None:
+        """The knobs that may be turned on a plant that is ours, or is not; None: all."""
+        act = ("all" if ours else "none") if self.act == "auto" else self.act
+        if act == "all":
+            return None
+        return frozenset() if act == "none" else frozenset(map(str.strip, act.split(",")))
+
+
+class SidecarSection(Section):
+    """What may be touched of programs that are not ours; nothing else ever is."""
+
+    processes: tuple[str, ...] = Field(
+        (),
+        description="programs, by name or process id, whose audio threads may be scheduled; "
+        "where none is named, the audio server and its clients",
+    )
+    background: tuple[str, ...] = Field(
+        (), description="programs, by name or process id, that may be made to yield"
+    )
 
 
 class ForecastSection(Section):
@@ -181,6 +205,7 @@ class Config(BaseSettings):
 
     objective: ObjectiveSection = ObjectiveSection()
     loop: LoopSection = LoopSection()
+    sidecar: SidecarSection = SidecarSection()
     forecast: ForecastSection = ForecastSection()
     thresholds: ThresholdsSection = ThresholdsSection()
     guard: GuardSection = GuardSection()

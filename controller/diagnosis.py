@@ -13,7 +13,7 @@ from policies.forecast import Forecast
 from policies.knobs import Knob, Settings
 from policies.latency import Calibration
 from policies.objective import Objective
-from policies.observation import Observation, Reading, fresh
+from policies.observation import Missing, Observation, Reading, fresh
 
 SOUND = ("wait", "transfer_in", "compute", "post", "block")
 """Components whose breach concerns the sound itself; the others are reported beside it."""
@@ -28,10 +28,18 @@ EXPLAINED = 0.5
 """Part of the worst delay that the time on a run queue must make up to be its cause."""
 CROWDED = 0.1
 """Share of time in which threads wait for a processor, from which that can be the cause."""
+INTERPRETER = 0.2
+"""Share of the time another thread of its interpreter runs, from which audio waits for that."""
+SLOW = 0.7
+"""Part of its speed below which a processor that is short of time is slowed down."""
 QUEUES_FROM = 0.5
 """Utilisation below which our own work cannot be what blocks wait for."""
 WORK = 0.8
 """Part of a batch's time that must be work of its own for the work to be what is too long."""
+
+
+NO_KNOB_HELPS = (Bottleneck.STEAL, Bottleneck.FREQUENCY)
+"""These say themselves what is left to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,8 @@ class _Signs:
     pressure: float | None
     inflation: float | None
     cpu_ms: float | None
+    interpreter: float | None
+    speed: float | None
 
     @classmethod
     def of(cls, seen: Observation) -> _Signs:
@@ -66,6 +76,8 @@ class _Signs:
             stolen_ms=None if stolen is None else stolen * seen.interval_s * 1000.0,
             pressure=fresh(seen.get("cpu.pressure_some_share")),
             inflation=fresh(seen.get("audio.service_inflation")),
+            interpreter=fresh(seen.get("audio.interpreter_share")),
+            speed=fresh(seen.get("cpu.frequency_share")),
             cpu_ms=fresh(seen.get("audio.cpu_ms_per_block")),
         )
 
@@ -90,6 +102,8 @@ class _Signs:
             ("threads waited for a processor", self.pressure, "of the time", CROWDED),
             ("service time, wall to processor", self.inflation, "times", None),
             ("work per block", self.cpu_ms, "ms", BUSY * deadline_ms),
+            ("another thread of its interpreter", self.interpreter, "of the time", INTERPRETER),
+            ("processor speed", self.speed, "of the highest", SLOW),
         )
         return tuple(
             Evidence(name, value, unit, limit)
@@ -161,7 +175,7 @@ class Diagnostician:
         cause = self._cause(signs, breaches, symptom)
         helpful = tuple(knob for knob in cause.knobs if knob in knobs)
         summary = cause.summary
-        if cause.knobs and not helpful:
+        if not helpful and cause.bottleneck not in NO_KNOB_HELPS:
             summary += "; this plant has no knob that helps"
         return Diagnosis(cause.bottleneck, summary, evidence, breaches, helpful, alarms)
 
@@ -189,6 +203,7 @@ class Diagnostician:
         return (
             _overload(signs, deadline_ms, breaches, symptom)
             or (_preemption(signs, deadline_ms, symptom) if kept_waiting else None)
+            or _interpreter(signs, symptom)
             or _queueing(signs, deadline_ms, symptom)
             or _steal(signs, symptom)
             or _unknown(signs, symptom)
@@ -201,6 +216,7 @@ def _latencies(seen: Observation) -> Iterator[tuple[str, Reading]]:
         stage = times.start_lateness if name == "wait" else times.service_time
         if name in SOUND:
             yield name, stage.p99_ms
+    yield "wait", seen.get("audio.run_delay_per_wake_ms")
     yield "block", seen.latency.p99_ms
     yield "analysis", seen.get("analysis.round_ms")
     yield "visualisation", seen.get("visualisation.picture_ms")
@@ -210,11 +226,20 @@ def _latencies(seen: Observation) -> Iterator[tuple[str, Reading]]:
 def _calm(seen: Observation) -> str:
     miss_rate, p99_ms = fresh(seen.miss_rate), fresh(seen.latency.p99_ms)
     if miss_rate is None:
-        return "nothing is known of this interval: no block was reported"
+        return _unmeasured(seen)
     if miss_rate > 0.0:
         return f"{miss_rate:.3%} missed, within the target"
     worst = "" if p99_ms is None else f"; 99 of 100 within {p99_ms:.2f} ms"
     return f"every block on time{worst}"
+
+
+def _unmeasured(seen: Observation) -> str:
+    """What is said where nobody counts blocks."""
+    delay_ms = fresh(seen.get("audio.run_delay_per_wake_ms"))
+    if delay_ms is not None:
+        return f"audio threads run {delay_ms:.2f} ms after they wake; nobody counts blocks here"
+    why = seen.load.reason if isinstance(seen.load, Missing) else "no block was reported"
+    return f"nothing is known of this interval: {why}"
 
 
 def _overload(
@@ -230,7 +255,12 @@ def _overload(
         why = f"a block takes {signs.cpu_ms:.2f} ms of work, and there are {deadline_ms:.2f} ms"
     else:
         return None
-    return _Cause(Bottleneck.OVERLOAD, f"{symptom}: {why}", ("nodes", "batch_size"))
+    if signs.speed is not None and signs.speed < SLOW:
+        why += f", while the processors run at {signs.speed:.0%} of their speed"
+        remedy = "set the frequency governor to performance, or see to the cooling"
+        return _Cause(Bottleneck.FREQUENCY, f"{symptom}: {why}; {remedy}")
+    knobs = ("nodes", "batch_size", "period_frames")
+    return _Cause(Bottleneck.OVERLOAD, f"{symptom}: {why}", knobs)
 
 
 def _kept_waiting(signs: _Signs, deadline_ms: float, noticeable_ms: float) -> bool:
@@ -259,7 +289,19 @@ def _preemption(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause:
         waited = f"audio could have run and waited {signs.waited_ms:.0f} ms"
     busy = "" if signs.busy is None else f" though it uses {signs.busy:.0%} of a processor"
     why = f"{late}{waited}{busy}: other threads run first"
-    return _Cause(Bottleneck.PREEMPTION, f"{symptom}: {why}", ("thread_classes",))
+    return _Cause(Bottleneck.PREEMPTION, f"{symptom}: {why}", ("thread_classes", "period_frames"))
+
+
+def _interpreter(signs: _Signs, symptom: str) -> _Cause | None:
+    """The lock of an interpreter: only one of its threads runs, whatever their priorities."""
+    if signs.interpreter is None or signs.interpreter < INTERPRETER:
+        return None
+    why = (
+        f"another thread of the same interpreter runs {signs.interpreter:.0%} of the time and "
+        "holds its lock, which no priority cures; a process of its own for audio would, and a "
+        "longer period helps"
+    )
+    return _Cause(Bottleneck.GIL, f"{symptom}: {why}", ("period_frames",))
 
 
 def _queueing(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause | None:
@@ -294,6 +336,6 @@ def _unknown(signs: _Signs, symptom: str) -> _Cause:
     else:
         why = (
             f"the audio threads are neither busy ({signs.busy:.0%}) nor kept from running "
-            f"({signs.waited_ms:.1f} ms), so none of the knobs would help"
+            f"({signs.waited_ms:.1f} ms)"
         )
-    return _Cause(Bottleneck.UNKNOWN, f"{symptom}; {why}")
+    return _Cause(Bottleneck.UNKNOWN, f"{symptom}; {why}", ("period_frames",))

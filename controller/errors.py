@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 
 class KapellmeisterError(Exception):
-    """Base of all errors that end a command with one clear line and exit status 2."""
+    """Base of all errors that end a command with one clear line and its exit status."""
+
+    status: ClassVar[int] = 2
+
+
+class Interruption(KapellmeisterError):  # noqa: N818 - nothing is wrong
+    """Somebody asked for an end (Ctrl-C); `kept` says what remains of the work."""
+
+    status = 130
+
+    def __init__(self, kept: str = "") -> None:
+        super().__init__(f"interrupted; {kept}" if kept else "interrupted")
 
 
 class SoundFileError(KapellmeisterError, ValueError):
@@ -76,10 +89,14 @@ class NotRunningError(KapellmeisterError, RuntimeError):
 
 
 class PlugInError(KapellmeisterError, LookupError):
-    """A policy, forecaster, workload or plant of that name does not exist or does not load."""
+    """A policy, forecaster, workload or plant of that name does not exist or does not load.
 
-    def __init__(self, kind: str, name: str, why: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"{kind} {name}: {why}; known: {', '.join(known)}")
+    `known` are the names to choose from, where another name would help.
+    """
+
+    def __init__(self, kind: str, name: str, why: str, known: tuple[str, ...] = ()) -> None:
+        names = f"; known: {', '.join(known)}" if known else ""
+        super().__init__(f"{kind} {name}: {why}{names}")
 
 
 class PortInUseError(KapellmeisterError, OSError):
@@ -119,6 +136,18 @@ class GuardianError(KapellmeisterError, RuntimeError):
         super().__init__(
             f"guardian: {why}; nothing is rescheduled without it: allow one more process, "
             "or run with --shadow"
+        )
+
+
+class StarvationError(GuardianError):
+    """A raised thread left a processor no time for ordinary work; nothing is raised for a while."""
+
+    def __init__(self, processor: int, minutes: float) -> None:
+        KapellmeisterError.__init__(
+            self,
+            f"guardian: processor {processor} had no time left for ordinary work, so that all "
+            f"threads were put back, and none is rescheduled for {minutes:.0f} minutes; find what "
+            "never pauses there, or give it another processor",
         )
 
 
@@ -170,6 +199,16 @@ class KnobError(KapellmeisterError, ValueError):
 
     def __init__(self, knob: str, known: tuple[str, ...]) -> None:
         super().__init__(f"--knobs {knob}: no such knob; this pipeline has {', '.join(known)}")
+
+
+class NothingToTurnError(KapellmeisterError, ValueError):
+    """A policy turns only knobs that the pipeline has not, or that --knobs leaves out."""
+
+    def __init__(self, policy: str, turns: Iterable[str], allowed: Iterable[str]) -> None:
+        super().__init__(
+            f"policy {policy}: nothing to turn: it turns {', '.join(turns)}, and here only "
+            f"{', '.join(allowed)} may be; give other --knobs or another --pipeline"
+        )
 
 
 class ScenarioError(KapellmeisterError, ValueError):

@@ -82,10 +82,13 @@ class Guard:
     an alarm; it never releases anything. A growth that has not arrived yet may be followed by
     a larger one of the same knob, and a shrink by a growth, which then take over its
     evaluation: who waits for one node to be judged before asking for the next comes too late.
+    Where only some knobs may be turned, those in `acting`, the others are blocked; with none or
+    all of them, nothing is.
     """
 
-    def __init__(self, limits: GuardSection) -> None:
+    def __init__(self, limits: GuardSection, acting: frozenset[str] | None = None) -> None:
         self.limits = limits
+        self._acting = acting
         self._memory = _Memory()
         self._shrinking_since_s: dict[str, float] = {}
         self._held_since_s: dict[str, float] = {}
@@ -172,7 +175,8 @@ class Guard:
         """Whether nothing is there that could block any knob, as at most ticks."""
         memory = self._memory
         return not (
-            situation.pending
+            self._acting
+            or situation.pending
             or situation.drift
             or memory.pauses
             or memory.rollbacks_at_s
@@ -183,7 +187,8 @@ class Guard:
     def _block(self, knob: Knob, situation: Situation) -> str | None:
         """Why the knob may be turned in no direction."""
         return (
-            self.paused(knob.id, Direction.GROW, situation.time_s)
+            self._not_acting(knob.id)
+            or self.paused(knob.id, Direction.GROW, situation.time_s)
             or self._shadow(knob.id, situation.time_s)
             or situation.drift.get(knob.id)
             or self._resting(knob.id, situation.time_s)
@@ -225,6 +230,11 @@ class Guard:
         if not knob.domain.allows(action.value):
             return True  # which is no objection yet: the domain has one of its own
         return _is_growth(knob, yielding.action.value, self._reachable(action, situation))
+
+    def _not_acting(self, knob: str) -> str | None:
+        if not self._acting or knob in self._acting:
+            return None
+        return f"in shadow; `--act {knob}` lets it be turned"
 
     def _shadow(self, knob: str, time_s: float) -> str | None:
         times = self._memory.rollbacks_at_s.get(knob)

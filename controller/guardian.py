@@ -2,7 +2,8 @@
 
 `python -m controller.guardian PID LEASE_S` holds the lease: the controller registers each
 thread before it changes it and renews now and then. When the controller ends by any route,
-or stops renewing, the guardian restores what was registered. One JSON array a line each way.
+or stops renewing, the guardian restores what was registered; so it does where a real-time
+thread among them leaves a processor no time for ordinary work. One JSON array a line each way.
 Only the standard library is imported from here, so that it stays small.
 """
 
@@ -17,17 +18,18 @@ import sys
 import time
 from typing import Any
 
+from controller.canary import LOOK_S, Canary
+from controller.errors import ThreadGoneError
 from controller.restoration import Original, Restoration, restore
-from controller.scheduling import Scheduling, ThreadId
-
-PARENT_CHECK_S = 0.5
+from controller.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, read
 
 
 class Guardian:
-    """Keeps the originals, and restores them once the lease has run out."""
+    """Keeps the originals, and restores them once the lease runs out or ordinary work starves."""
 
-    def __init__(self, lease_s: float) -> None:
+    def __init__(self, lease_s: float, canary: Canary | None = None) -> None:
         self._lease_s = lease_s
+        self._canary = canary
         self._originals: dict[ThreadId, Original] = {}
         self._ends_at_s: float | None = None
 
@@ -38,7 +40,22 @@ class Guardian:
         if message[0] != "hold":
             return b""
         self._originals = dict(map(decode, message[1:]))
+        if self._canary is not None:
+            self._canary.patrol(bool(self._originals))
         return b'["held"]\n'
+
+    def look(self, now_s: float) -> bytes:
+        """Restore where a thread that we raised starves a processor, and say so; else nothing."""
+        if self._canary is None or not self._originals:
+            return b""
+        processor = self._canary.starves(now_s)
+        if processor is None:
+            return b""
+        if not any(_may_hog(processor, *each) for each in self._originals.items()):
+            self._canary.move_on()
+            return b""
+        self.restore(f"processor {processor} had no time left for ordinary work")
+        return json.dumps(["starved", processor]).encode() + b"\n"
 
     def remaining_s(self, now_s: float) -> float | None:
         """Seconds until the lease runs out; None where nothing is held that could."""
@@ -75,6 +92,15 @@ def decode(registration: list[Any]) -> tuple[ThreadId, Original]:
     return ThreadId(tid, start_time), Original(scheduling, since)
 
 
+def _may_hog(processor: int, thread: ThreadId, original: Original) -> bool:
+    """Whether the thread is real-time there by our doing."""
+    try:
+        now = read(thread)
+    except ThreadGoneError:
+        return False
+    return now.policy in REALTIME and processor in now.cpus and now != original.scheduling
+
+
 def _report(why: str, restoration: Restoration) -> str:
     words = f"kapellmeister guardian: {why}; threads put back: {restoration.restored}"
     return "\n".join((words, *restoration.refused))
@@ -87,10 +113,11 @@ def _watch(guardian: Guardian, controller: int) -> None:
     """
     received = b""
     while os.getppid() == controller:
-        remaining_s = guardian.remaining_s(time.monotonic())
-        if remaining_s == 0.0:
-            os.write(1, guardian.expire())
-        elif select.select([0], [], [], min(PARENT_CHECK_S, remaining_s or PARENT_CHECK_S))[0]:
+        now_s = time.monotonic()
+        remaining_s = guardian.remaining_s(now_s)
+        if news := guardian.expire() if remaining_s == 0.0 else guardian.look(now_s):
+            os.write(1, news)
+        elif select.select([0], [], [], min(LOOK_S, remaining_s or LOOK_S))[0]:
             chunk = os.read(0, 65536)
             if not chunk:
                 return
@@ -99,16 +126,27 @@ def _watch(guardian: Guardian, controller: int) -> None:
                 os.write(1, guardian.hear(line, time.monotonic()))
 
 
+def _stand_above() -> None:
+    """Run before the threads that it may have to put back, where the kernel grants that."""
+    policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+    for priority in (PRIORITY_MAX, PRIORITY_MAX + 1):  # the second is beyond some limits
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, policy, os.sched_param(priority))
+
+
 def main() -> None:
     """Stand watch over the controller, restore, and end."""
     controller, lease_s = int(sys.argv[1]), float(sys.argv[2])
     for meant_for_the_terminal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(meant_for_the_terminal, signal.SIG_IGN)
-    guardian = Guardian(lease_s)
+    canary = Canary()
+    _stand_above()
+    guardian = Guardian(lease_s, canary)
     with contextlib.suppress(BrokenPipeError):
-        os.write(1, b'["ready"]\n')
+        os.write(1, json.dumps(["ready", canary.pid]).encode() + b"\n")
         _watch(guardian, controller)
     guardian.restore("the controller is gone")
+    canary.end()
 
 
 if __name__ == "__main__":

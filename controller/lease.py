@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from controller.errors import GuardianError, ThreadGoneError
+from controller.errors import GuardianError, StarvationError, ThreadGoneError
 from controller.guardian import encode
 from controller.restoration import Original, Restoration, find_original, restore
 from controller.scheduling import ThreadId, identify
@@ -22,21 +22,26 @@ from controller.scheduling import ThreadId, identify
 LEASE_S = 10.0
 START_PATIENCE_S = 10.0
 ANSWER_PATIENCE_S = 2.0
+STARVATION_S = 600.0
+"""How long nothing is rescheduled once a thread under the lease has starved a processor."""
 
 
 class Lease:
     """Permission to change threads, which ends with this process or when it is not renewed.
 
     `hold` each thread before changing it, `renew` more often than every `lease_s` seconds,
-    `release` at the end. A guardian that died is replaced. For one thread of one process.
+    `release` at the end. A guardian that died is replaced. Once the guardian saw a processor
+    starve, nothing more is held for a while: see `starved`. For one thread of one process.
     """
 
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self._lease_s = lease_s
         self._originals: dict[ThreadId, Original] = {}
         self._guardian: subprocess.Popen[bytes] | None = None
+        self._canary_pid: int | None = None
         self._received = b""
         self._expired = False
+        self._starved: tuple[float, int] | None = None
 
     @classmethod
     def start(cls, lease_s: float = LEASE_S) -> Self:
@@ -55,15 +60,37 @@ class Lease:
 
     @property
     def guardian_pid(self) -> int | None:
-        """The guardian's process, whose cost belongs to control; None where none runs."""
+        """The guardian's process; None where none runs."""
         return None if self._guardian is None else self._guardian.pid
+
+    @property
+    def watchers(self) -> tuple[int, ...]:
+        """The processes that stand watch, whose cost belongs to control."""
+        return tuple(pid for pid in (self.guardian_pid, self._canary_pid) if pid is not None)
+
+    @property
+    def starved(self) -> StarvationError | None:
+        """Why nothing is rescheduled for the time being; None where nothing starved of late."""
+        if self._starved is None:
+            return None
+        since_s, processor = self._starved
+        if time.monotonic() - since_s > STARVATION_S:
+            return None
+        return StarvationError(processor, STARVATION_S / 60)
+
+    def warn(self) -> str | None:
+        """What a user must know of, for as long as it stands: an alarm of the loop."""
+        return None if self.starved is None else str(self.starved)
 
     def hold(self, *threads: ThreadId) -> None:
         """Read how these are found, once, and hand it to the guardian; then change them.
 
         A thread that has ended is passed over. Raises GuardianError where no guardian
-        acknowledged: then nothing may be changed.
+        acknowledged: then nothing may be changed; StarvationError where what was changed before
+        did harm.
         """
+        if (starved := self.starved) is not None:
+            raise starved
         unknown = [thread for thread in threads if thread not in self._originals]
         if not unknown and self._guardian is not None:
             return
@@ -76,8 +103,8 @@ class Lease:
     def renew(self) -> bool:
         """Extend the lease; False where it had run out, so that all was put back meanwhile.
 
-        Likewise where the guardian died and no other can be had: nothing stays changed
-        without one, and the next `hold` says why.
+        Likewise where a processor starved, and where the guardian died and no other can be
+        had: nothing stays changed then, and the next `hold` says why.
         """
         if self._guardian is None:
             return True
@@ -102,7 +129,7 @@ class Lease:
         """Put everything back and let the guardian go; a second call does nothing."""
         restoration = restore(self._originals)
         self._originals = {}
-        guardian, self._guardian = self._guardian, None
+        guardian, self._guardian, self._canary_pid = self._guardian, None, None
         if guardian is not None:
             _dismiss(guardian)
         return restoration
@@ -131,7 +158,7 @@ class Lease:
             raise GuardianError("two guardians in a row did not acknowledge")
 
     def _end_guardian(self) -> None:
-        guardian, self._guardian = self._guardian, None
+        guardian, self._guardian, self._canary_pid = self._guardian, None, None
         if guardian is not None:
             guardian.kill()
             _dismiss(guardian)
@@ -181,11 +208,18 @@ class Lease:
             if not chunk:
                 return False
             *lines, self._received = (self._received + chunk).split(b"\n")
-            words = [json.loads(line)[0] for line in lines]
-            self._expired |= "expired" in words
-            if awaited in words:
+            if awaited in [self._hear(*json.loads(line)) for line in lines]:
                 return True
         return awaited is None
+
+    def _hear(self, word: str, number: int = 0) -> str:
+        """Take note of one message, and tell its first word."""
+        if word == "ready":
+            self._canary_pid = number
+        elif word == "starved":
+            self._starved = time.monotonic(), number
+        self._expired |= word in ("expired", "starved")
+        return word
 
 
 def _lives(thread: ThreadId) -> bool:

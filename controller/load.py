@@ -6,7 +6,7 @@ import csv
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,12 +21,18 @@ MAXIMUM_LINES = 5_000_000
 class LoadTrace:
     """Live streams over time, each value holding until the next; None is a gap.
 
-    `time_s` ascends from 0, in seconds.
+    `time_s` ascends from 0, in seconds. `source` is what the user called it, a path for one.
     """
 
     name: str
     time_s: tuple[float, ...]
     streams: tuple[float | None, ...]
+    source: str = field(default="", compare=False)
+
+    @property
+    def where(self) -> Path:
+        """What an error about it names."""
+        return Path(self.source or self.name)
 
     @property
     def duration_s(self) -> float:

@@ -78,7 +78,7 @@ class Loop:
     applied or verified. PlantError and JournalError end it; what a policy or a forecaster
     does wrong becomes an alarm. `horizon_s` is how far ahead the load is forecast at least: it
     is as far as the slowest knob needs; without a forecaster, it is not. `latency` is what
-    policies are told of the pipeline.
+    policies are told of the pipeline. `warn` is asked each turn for an alarm from elsewhere.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Loop:
         instruments: Sequence[Instrument] = (),
         horizon_s: float = 60.0,
         latency: LatencyModel | None = None,
+        warn: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._plant = plant
         self._policy = policy
@@ -114,6 +115,7 @@ class Loop:
         self._instruments = tuple(instruments)
         self._horizon_s = horizon_s
         self._latency = latency
+        self._warn = warn
         self._actuation = Actuation(guard.limits.verify_timeout_s)
         self._handler = CommandHandler(plant, guard, verifier, self._actuation)
         self._policy_state: State = None
@@ -190,6 +192,7 @@ class Loop:
         started_s = self._clock.now_s()
         self._number += 1
         observation = self._observe()
+        self._alarms += observation.events
         self._obey(observation.time_s)
         forecast = self._forecast(observation)
         settings = self._actuation.settings()
@@ -222,7 +225,7 @@ class Loop:
 
     def _observe(self) -> Observation:
         observation = self._plant.observe()
-        self._alarms += observation.events
+        self._alarm(self._warn())
         self._actuation.see(self._plant.knobs(), self._plant.in_force(), observation.time_s)
         if self._resumed:
             self._resumed = False

@@ -8,6 +8,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 from controller.errors import PlugInError
 from controller.time_box import TimeBox
+from policies.constants import Range
 from policies.learned import Learned
 
 SINGULAR = {
@@ -43,11 +45,16 @@ def find(kind: str, name: str) -> Any:
     """The class of that name; `path/to/file.py:Class` needs no packaging.
 
     A policy may be a trained agent: `sb3:FILE.zip`. What follows a name for its constructor
-    (`hpa:target=0.5`) is for `make`.
+    (`hpa:target=0.5`) is checked here, and given to it by `make`.
 
-    Raises PlugInError, which lists the known names, where there is none or it does not load.
+    Raises PlugInError where there is none, it does not load, or could not take its constants.
     """
-    name = _CONSTANTS.sub("", name)
+    found = _named(kind, _CONSTANTS.sub("", name))
+    _check_constants(kind, name, found, constants_in(kind, name))
+    return found
+
+
+def _named(kind: str, name: str) -> Any:
     if ".py:" in name:
         return _from_file(kind, name)
     if kind == "policies" and name.startswith(TRAINED):
@@ -71,13 +78,9 @@ def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> An
     `constants` are passed to its constructor, and so are those in the name.
     """
     found = find(kind, name)
+    _check_constants(kind, name, found, constants)
     try:
-        given = constants_in(name) | constants
-        _check_constants(found, name, given)
-    except ValueError as error:
-        raise PlugInError(SINGULAR[kind], name, str(error), names(kind)) from error
-    try:
-        made = found(**given)
+        made = found(**constants_in(kind, name) | constants)
     except (Exception, SystemExit) as error:
         why = f"cannot be made: {error!r}"
         raise PlugInError(SINGULAR[kind], name, why, names(kind)) from error
@@ -88,35 +91,57 @@ def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> An
     return made
 
 
-def constants_in(name: str) -> dict[str, float]:
-    """The constants that a name ends with: `hpa:target=0.5:stabilisation_s=600`."""
+def constants_in(kind: str, name: str) -> dict[str, float]:
+    """The constants that a name ends with: `hpa:target=0.5:stabilisation_s=600`.
+
+    Raises PlugInError for one that is no number.
+    """
     given = _CONSTANTS.search(name)
-    pairs = (each.partition("=") for each in given[1].split(":")) if given else ()
-    return {constant: _number(constant, value) for constant, _, value in pairs}
+    pairs = [each.partition("=") for each in given[1].split(":")] if given else []
+    for constant, _, value in pairs:
+        if not _is_finite(value):
+            why = f"{constant}={value} is no number; give a finite one"
+            raise PlugInError(SINGULAR[kind], name, why)
+        if name.count(f":{constant}=") > 1:
+            raise PlugInError(SINGULAR[kind], name, f"{constant} is given twice; give it once")
+    return {constant: float(value) for constant, _, value in pairs}
 
 
-def _number(constant: str, value: str) -> float:
+def _is_finite(value: str) -> bool:
     try:
-        return float(value)
+        return math.isfinite(float(value))
     except ValueError:
-        raise ValueError(f"{constant}={value} is no number") from None
+        return False
 
 
-def _check_constants(found: Any, name: str, given: Mapping[str, float]) -> None:
-    """ValueError for a constant that cannot be meant."""
-    try:
-        parameters = inspect.signature(found).parameters
-    except (TypeError, ValueError):  # it says nothing of what it takes
+def _check_constants(kind: str, name: str, found: Any, given: Mapping[str, float]) -> None:
+    """Raise PlugInError for a constant that the constructor has not, or that is out of range."""
+    parameters = _parameters(found)
+    if parameters is None:
         return
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     for constant, value in given.items():
         if constant not in parameters and not takes_any:
             own = ", ".join(parameters) or "none"
-            raise ValueError(f"has no constant {constant!r}; its own: {own}")
-        if not math.isfinite(value):
-            raise ValueError(f"{constant}={value} is no number; give a finite one")
-        if name.count(f":{constant}=") > 1:
-            raise ValueError(f"{constant} is given twice; give it once")
+            raise PlugInError(SINGULAR[kind], name, f"has no constant {constant!r}; its own: {own}")
+        for limits in _ranges(parameters.get(constant)):
+            if not limits.allows(value):
+                why = f"{constant} must be {limits}, and is {value:g}"
+                raise PlugInError(SINGULAR[kind], name, why)
+
+
+def _parameters(found: Any) -> Mapping[str, inspect.Parameter] | None:
+    """Those of a constructor, with their annotations where these have a meaning; None: unknown."""
+    for evaluated in (True, False):
+        with suppress(Exception):
+            return inspect.signature(found, eval_str=evaluated).parameters
+    return None
+
+
+def _ranges(parameter: inspect.Parameter | None) -> list[Range]:
+    """What the annotation of a constructor's argument says of it."""
+    said = getattr(None if parameter is None else parameter.annotation, "__metadata__", ())
+    return [each for each in said if isinstance(each, Range)]
 
 
 @cache  # what is installed does not change under a running process

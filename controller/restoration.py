@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
-from controller.scheduling import Scheduling, ThreadId, put_back, read, threads_of
+from controller.scheduling import REALTIME, Scheduling, ThreadId, put_back, read, threads_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def bequeathed(scheduling: Scheduling) -> Scheduling:
     """What the kernel gives a new thread whose creator is scheduled so (`man 7 sched`)."""
     if not scheduling.reset_on_fork:
         return scheduling
-    realtime = scheduling.policy in (os.SCHED_FIFO, os.SCHED_RR)
+    realtime = scheduling.policy in REALTIME
     return Scheduling(
         policy=os.SCHED_OTHER if realtime else scheduling.policy,
         priority=0,

@@ -34,6 +34,8 @@ _POLICIES = {
 }
 _CLASSES = {policy: scheduling for scheduling, policy in _POLICIES.items()}
 
+REALTIME = (os.SCHED_FIFO, os.SCHED_RR)
+"""The policies whose threads run before all ordinary ones, for as long as they like."""
 
 NICE = "grant CAP_SYS_NICE, or RLIMIT_NICE (`nice -11` in /etc/security/limits.d)"
 """The remedy where nice levels are refused."""
@@ -228,7 +230,7 @@ def _refusal(tid: int, wanted: Scheduling, error: OSError) -> SchedulingRefusedE
 def _remedy(tid: int, wanted: Scheduling, error: OSError) -> str:
     if error.errno == errno.EINVAL:
         return "name processors that exist and that its cpuset permits"
-    if wanted.policy in (os.SCHED_FIFO, os.SCHED_RR):
+    if wanted.policy in REALTIME:
         return realtime_obstacle(tid)
     return NICE
 

@@ -1,5 +1,18 @@
-"""Lets `python -m kapellmeister` stand for the command."""
+"""The command, by its name and by `python -m kapellmeister`."""
 
-from kapellmeister.cli import main
+from __future__ import annotations
 
-main()
+from typing import NoReturn
+
+from kapellmeister.interruption import at_once
+
+
+def main() -> NoReturn:
+    """Load the command line, which takes a moment in which Ctrl-C is heard already, and run it."""
+    with at_once():
+        from kapellmeister.cli import main as run_command
+    run_command()
+
+
+if __name__ == "__main__":
+    main()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -16,7 +17,8 @@ from rich.table import Table
 
 from controller.commands import Command, Pause, Restore, Resume
 from controller.config import Config, first_error, load_config
-from controller.errors import ConfigurationError, KapellmeisterError
+from controller.errors import ConfigurationError, Interruption, KapellmeisterError
+from kapellmeister.interruption import awaited, keeping
 from kapellmeister.report import RunReport
 
 app = typer.Typer(
@@ -31,8 +33,8 @@ bench = typer.Typer(help="Figures measured on this machine, peers beside.", no_a
 app.add_typer(bench, name="bench")
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-BAD_INPUT = 2
 LONGEST_S = 31 * 86_400.0
+COMPARED_DAYS, QUICK_DAYS = 14.0, 3.0
 
 
 class SimulationLevel(StrEnum):
@@ -73,14 +75,33 @@ JsonFile = Annotated[
 @app.command(epilog="Example: kapellmeister run --streams 64 --stress 4 --duration 20")
 def run(
     duration: Annotated[
-        float, typer.Option(help="Seconds to play.", min=0.1, max=LONGEST_S)
-    ] = 60.0,
+        float | None,
+        typer.Option(
+            help="Seconds; 60 unless said, and without end where we attach to what plays already.",
+            min=0.1,
+            max=LONGEST_S,
+        ),
+    ] = None,
     policy: Annotated[
         str | None, typer.Option(help="conductor, static, or path/to/file.py:Class.")
     ] = None,
-    plant: Annotated[str, typer.Option(help="What to control: builtin.")] = "builtin",
+    plant: Annotated[
+        str, typer.Option(help="What to control: builtin, jack, process or remote.")
+    ] = "builtin",
+    act: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Turn this knob, or without a name all of them; the default for builtin.",
+            metavar="[KNOB]",
+        ),
+    ] = None,
     shadow: Annotated[
-        bool | None, typer.Option("--shadow/--act", help="Decide and record without acting.")
+        bool,
+        typer.Option("--shadow", help="Decide and record without acting; the default elsewhere."),
+    ] = False,
+    process: Annotated[
+        list[str] | None,
+        typer.Option(help="A program, by name or process id, whose audio threads to schedule."),
     ] = None,
     streams: Annotated[
         int | None, typer.Option(help="A constant number of streams.", min=1, max=4096)
@@ -127,14 +148,15 @@ def run(
     json: JsonFile = None,
     live: Annotated[bool, typer.Option(help="Show the run live, in a terminal.")] = True,
 ) -> None:
-    """Start the built-in audio pipeline, keep it on time, and show that live."""
+    """Start an audio pipeline, or attach to one, keep it on time, and show that live."""
     from kapellmeister.run import RunOptions
     from kapellmeister.run import run as run_plant
 
     settings = _with_overrides(
         load_config(config),
         {
-            "loop": {"policy": policy, "shadow": shadow},
+            "loop": {"policy": policy, "act": _acting(act, shadow)},
+            "sidecar": {"processes": process},
             "pipeline": {
                 "peak_streams": peak_streams,
                 "workload": workload,
@@ -150,8 +172,10 @@ def run(
     options = RunOptions(
         duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir
     )
-    console = Console()
-    report = run_plant(options, settings, view_on=console if live and console.is_terminal else None)
+    console = Console(file=sys.stdout)
+    view_on = console if live and console.is_terminal else None
+    with _prints_aside():
+        report = run_plant(options, settings, view_on)
     with contextlib.suppress(OSError):  # the terminal may have been closed
         _print_summary(report, console)
     _write_json(json, report)
@@ -232,7 +256,9 @@ def config(
     from kapellmeister.configuration import check_config, explain_config, print_config
 
     if check is not None:
-        typer.echo(check_config(check))
+        with _prints_aside():
+            said = check_config(check)
+        typer.echo(said)
     elif explain is not None:
         typer.echo(explain_config(explain))
     else:
@@ -302,26 +328,27 @@ def simulate(
     from simulators.simulation import simulate as play
 
     _check_writable("--json", json)
-    simulation = simulation_of(
-        trace,
-        policy,
-        pipeline=pipeline,
-        scenario=scenario,
-        faults_per_day=faults_per_day,
-        seed=seed,
-        level=level.value,
-        interval_s=interval,
-        peak_streams=peak_streams,
-        last_days=days,
-        knobs=_names(knobs),
-        node_start_s=node_start,
-        target_miss_rate=target_miss_rate,
-        forecaster=forecaster,
-        telemetry_delay=telemetry_delay,
-        telemetry_loss=telemetry_loss,
-    )
-    with progress(f"{policy} on {simulation.trace.name}") as advance:
-        report = play(simulation, advance).report
+    with _prints_aside():
+        simulation = simulation_of(
+            trace,
+            policy,
+            pipeline=pipeline,
+            scenario=scenario,
+            faults_per_day=faults_per_day,
+            seed=seed,
+            level=level.value,
+            interval_s=interval,
+            peak_streams=peak_streams,
+            last_days=days,
+            knobs=_names(knobs),
+            node_start_s=node_start,
+            target_miss_rate=target_miss_rate,
+            forecaster=forecaster,
+            telemetry_delay=telemetry_delay,
+            telemetry_loss=telemetry_loss,
+        )
+        with progress(f"{policy} on {simulation.trace.name}") as advance:
+            report = play(simulation, advance).report
     print_report(report, Console())
     _write_json(json, report)
 
@@ -335,8 +362,12 @@ def compare(
         str, typer.Option(help="By name or path/to/file.py:Class, comma-separated.")
     ] = "conductor,hpa,target_tracking,static",
     seeds: Annotated[int, typer.Option(help="Loads of each trace.", min=1, max=1000)] = 1,
-    days: Annotated[float, typer.Option(help="Only the last days of each trace.", min=0.01)] = 14.0,
-    quick: Annotated[bool, typer.Option("--quick", help="Only the last 3 days.")] = False,
+    days: Annotated[
+        float | None, typer.Option(help="Only the last days of each trace; 14.", min=0.01)
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only the last 3 days, instead of --days.")
+    ] = False,
     part: Annotated[
         Part | None, typer.Option(help="Only that part of each trace: 60, 20, 20 %.")
     ] = None,
@@ -395,9 +426,12 @@ def compare(
     from simulators.comparison import compare as play
     from simulators.raw import write_manifest
 
+    console = Console(file=sys.stdout)
+    if quick and days is not None:
+        raise _contradiction("--quick", "--days")
     for option, path in (("--json", json), ("--report", report)):
         _check_writable(option, path)
-    with rows_folder(report, raw) as rows:
+    with rows_folder(report, raw) as rows, _prints_aside():
         comparison = comparison_of(
             traces,
             policies,
@@ -409,8 +443,9 @@ def compare(
             jobs=jobs,
             pipeline=pipeline,
             scenario=scenario,
+            say=_say,
             interval_s=interval,
-            last_days=3.0 if quick else days,
+            last_days=QUICK_DAYS if quick else days or COMPARED_DAYS,
             level=level.value,
             knobs=_names(knobs),
             peak_streams=peak_streams,
@@ -420,9 +455,10 @@ def compare(
         )
         if raw is not None:
             write_manifest(raw, comparison, describe_machine().model_dump())
-        with progress(f"{len(comparison.policies)} policies, {len(comparison.traces)} traces") as p:
-            figures = play(comparison, p)
-        print_report(figures, Console())
+        what = f"{len(comparison.policies)} policies, {len(comparison.traces)} traces"
+        with keeping(_finished_jobs(cache)), progress(what) as advance:
+            figures = play(comparison, advance)
+        print_report(figures, console)
         _write_json(json, figures)
         if report is not None and rows is not None:
             write_page(figures, rows, report)
@@ -465,9 +501,10 @@ def forecast(
         check_picture(picture)
     for option, path in (("--json", json), ("--picture", picture)):
         _check_writable(option, path)
-    test = backtest_of(trace, _names(models), horizon, origins, peers)
-    with progress(f"{len(test.names)} forecasters, {len(test.traces)} traces") as advance:
-        result = backtest(test, advance)
+    with _prints_aside():
+        test = backtest_of(trace, _names(models), horizon, origins, peers)
+        with progress(f"{len(test.names)} forecasters, {len(test.traces)} traces") as advance:
+            result = backtest(test, advance)
     print_report(result.report, Console())
     _write_json(json, result.report)
     if picture is not None:
@@ -500,7 +537,7 @@ def calibrate(
 
     for option, path in (("--json", json), ("--out", out)):
         _check_writable(option, path)
-    with progress("observing") as advance:
+    with _prints_aside(), progress("observing") as advance:
         calibration, report = measure(load_config(config), plant.value, workload, seconds, advance)
     _write_json(json, report)
     if out is not None:
@@ -553,7 +590,7 @@ def bench_policies(
     from kapellmeister.progress import progress
 
     _check_writable("--json", json)
-    with progress("measuring") as advance:
+    with _prints_aside(), progress("measuring") as advance:
         report = measure(policy, forecaster, hours, advance)
     _write_json(json, report)
     print_report(report, Console())
@@ -601,13 +638,17 @@ def bench_simulator(
 
 
 def main() -> NoReturn:
-    """Run a command; bad input ends in one line and exit status 2."""
+    """Run a command; bad input ends in one line and exit status 2, Ctrl-C in one and 130."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
+    sys.argv[1:] = with_all_named(sys.argv[1:])
     try:
-        if len(sys.argv) == 1:
-            sys.argv.append("--help")
-        status = app(standalone_mode=False)
+        with awaited():
+            status = app(standalone_mode=False)
     except KapellmeisterError as error:
-        _fail(str(error))
+        if isinstance(error, Interruption):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # another has nothing left to end
+        _fail(str(error), error.status)
     except UsageError as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "kapellmeister"
@@ -618,9 +659,24 @@ def main() -> NoReturn:
     except OSError as error:  # a full disk, a folder that is none: whatever was to be written
         place = f"{error.filename}: " if error.filename else ""
         _fail(f"{place}{error.strerror or error}; free some space, or name another place")
-    except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def with_all_named(arguments: list[str]) -> list[str]:
+    """Options may stand without a value where that means all: the parser wants to hear it."""
+    named = []
+    for argument, following in zip(arguments, [*arguments[1:], "-"], strict=True):
+        named.append(argument)
+        if argument == "--act" and following.startswith("-"):
+            named.append("all")
+    return named
+
+
+def _acting(act: list[str] | None, shadow: bool) -> str | None:
+    """The knobs to turn, as the configuration has them; None where nothing was said."""
+    if shadow and act:
+        raise ConfigurationError("command line", "--shadow", "contradicts --act", "give one")
+    return "none" if shadow else ",".join(act) if act else None
 
 
 def _usage(error: Exception) -> str:
@@ -629,9 +685,19 @@ def _usage(error: Exception) -> str:
     return words.rstrip(".")
 
 
-def _fail(message: str) -> NoReturn:
+def _prints_aside() -> contextlib.redirect_stdout[TextIO]:
+    """What plug-ins print meanwhile goes to stderr: stdout is for results."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+def _say(message: str) -> None:
+    """A line beside the results."""
     print(f"kapellmeister: {message}", file=sys.stderr)
-    sys.exit(BAD_INPUT)
+
+
+def _fail(message: str, status: int = KapellmeisterError.status) -> NoReturn:
+    _say(message)
+    sys.exit(status)
 
 
 def _command(command: Command, state_dir: Path | None) -> None:
@@ -657,12 +723,22 @@ def _with_overrides(config: Config, sections: dict[str, dict[str, object]]) -> C
     return config.model_copy(update=updates)
 
 
+def _finished_jobs(cache: Path | None) -> str:
+    """What is kept of a comparison that is interrupted."""
+    if cache is None:
+        return "nothing is kept without --resume DIR"
+    return f"finished jobs are kept: the same command with --resume {cache} goes on from there"
+
+
 def _check_combination(streams: int | None, trace: Path | None, peak: int | None) -> None:
     """A constant load leaves nothing for a trace to say."""
     if streams is not None and (trace is not None or peak is not None):
-        other = "--trace" if trace is not None else "--peak-streams"
-        why = f"it says nothing beside {other}"
-        raise ConfigurationError("command line", "--streams", why, "give one of the two")
+        raise _contradiction("--streams", "--trace" if trace is not None else "--peak-streams")
+
+
+def _contradiction(option: str, other: str) -> ConfigurationError:
+    why = f"it says nothing beside {other}"
+    return ConfigurationError("command line", option, why, "give one of the two")
 
 
 def _check_writable(option: str, path: Path | None) -> None:

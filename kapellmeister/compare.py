@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from controller.errors import ConfigurationError, TraceError
+from controller.errors import ConfigurationError, NothingToTurnError, TraceError
 from controller.load import LoadTrace
 from kapellmeister.progress import progress
 from kapellmeister.simulate import check_faults
@@ -40,9 +40,13 @@ def comparison_of(
     jobs: int | None,
     pipeline: str | None,
     scenario: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
     **common: Any,
 ) -> Comparison:
-    """What a user asked for; every file is read before anything is simulated."""
+    """What a user asked for; every file is read before anything is simulated.
+
+    `say` is told of each policy that has nothing to turn. Raises a KapellmeisterError.
+    """
     found = find_traces(traces)
     if part is not None:
         found = tuple(split(trace, part) for trace in found)
@@ -54,11 +58,25 @@ def comparison_of(
         base = replace(base, calibration=find_calibration(pipeline))
     if scenario is not None:
         base = replace(base, faults=read_scenario(scenario))
-    check_names(base)
+    _check_policies(base, names, say)
     loads = [_load(base, each) for each in found]  # too short a trace says so now
     if scenario is not None:
         check_faults(base, loads, scenario)
     return Comparison(names, found, base, tuple(range(1, seeds + 1)), sweep, cache, rows, jobs)
+
+
+def _check_policies(base: Simulation, names: Sequence[str], say: Callable[[str], None]) -> None:
+    """A policy with nothing to turn is worth a line, unless it is the same with all of them."""
+    idle = []
+    for name in names:
+        try:
+            check_names(replace(base, policy=name))
+        except NothingToTurnError as nothing:
+            idle.append(nothing)
+    if len(idle) == len(names):
+        raise idle[0]
+    for each in idle:
+        say(str(each))
 
 
 def _load(base: Simulation, trace: LoadTrace) -> Load:

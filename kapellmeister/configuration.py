@@ -10,7 +10,8 @@ from typing import Any
 
 from controller import plugins
 from controller.config import Config, load_config
-from controller.errors import ConfigurationError
+from controller.errors import ConfigurationError, PlugInError
+from controller.forecasting.supervised import NEEDS
 from controller.section import Section
 
 HEADER = """\
@@ -23,6 +24,8 @@ PLUG_INS = {
     "pipeline.workload": "workloads",
 }
 """Keys whose value is the name of something that must exist, and its kind."""
+MADE_WITH = {"policies": ("name", "decide"), "forecasters": NEEDS}
+"""Kinds that are made of their name alone, and what such a one must have."""
 
 BOUNDS = {
     "minimum": "at least {}",
@@ -43,18 +46,30 @@ def print_config(config: Config) -> str:
 def check_config(path: Path) -> str:
     """What a file changes, in one line a key, once all of it is found possible.
 
-    Raises ConfigurationError and PlugInError.
+    Raises ConfigurationError, also for a plug-in that could not be made in a run.
     """
     config = load_config(path)
     values = dict(_values(config))
-    for key, kind in PLUG_INS.items():
-        plugins.find(kind, values[key])
+    for key in PLUG_INS:
+        _check_plug_in(path, key, values[key])
     changed = [
         f"{key} = {to_toml(values[key])} (default {to_toml(default)})"
         for key, default in _values(Config.model_construct())
         if values[key] != default
     ]
     return "\n".join([f"{path}: valid; {len(changed)} changed from the defaults", *changed])
+
+
+def _check_plug_in(path: Path, key: str, name: str) -> None:
+    kind = PLUG_INS[key]
+    try:
+        if kind in MADE_WITH:
+            plugins.make(kind, name, MADE_WITH[kind])
+        else:
+            plugins.find(kind, name)
+    except PlugInError as error:
+        remedy = f"`kapellmeister config --explain {key}` says what it may be"
+        raise ConfigurationError(str(path), key, str(error), remedy) from error
 
 
 def explain_config(key: str) -> str:

@@ -60,6 +60,8 @@ def print_report(report: ForecastReport, console: Console) -> None:
     for name, figures in report.models.items():
         if figures.error is not None:
             console.print(f"{name} failed on {figures.error}", highlight=False, markup=False)
+    for line in _fewer_origins(report):
+        console.print(line, highlight=False, markup=False)
     console.print(_explained(report), style="dim", highlight=False)
 
 
@@ -88,6 +90,16 @@ def _row(figures: ModelFigures, report: ForecastReport, several: bool) -> list[s
         "-" if not figures.fits else _number(figures.fit_s),
         _number(figures.cpu_ms),
     ]
+
+
+def _fewer_origins(report: ForecastReport) -> list[str]:
+    """The traces that leave room for fewer origins than were asked for, all in one line."""
+    fewer = [
+        f"{name} leaves room for {figures.origins}"
+        for name, figures in report.traces.items()
+        if figures.origins < report.origins_asked
+    ]
+    return [f"{report.origins_asked} origins were asked for; {', '.join(fewer)}"] if fewer else []
 
 
 def _explained(report: ForecastReport) -> str:

@@ -30,7 +30,9 @@ BARS = " ▁▂▃▄▅▆▇█"
 class LiveView:
     """Draws each tick in place; a context manager that leaves the last picture behind."""
 
-    def __init__(self, console: Console, policy: str, objective: Objective, duration_s: float):
+    def __init__(
+        self, console: Console, policy: str, objective: Objective, duration_s: float | None
+    ):
         self._live = Live(console=console, auto_refresh=False)
         self._policy = policy
         self._objective = objective
@@ -81,7 +83,8 @@ class LiveView:
             self._decisions(tick.shadow),
         ]
         parts += [Text(f"! {alarm}", style="bold red") for alarm in self._alarms]
-        subtitle = f"{elapsed_s:.0f} of {self._duration_s:.0f} s   tick {tick.duration_ms:.1f} ms"
+        of = "" if self._duration_s is None else f" of {self._duration_s:.0f}"
+        subtitle = f"{elapsed_s:.0f}{of} s   tick {tick.duration_ms:.1f} ms"
         return Panel(Group(*parts), title=title, subtitle=subtitle, border_style="cyan")
 
     def _sound(self, observed: Observation) -> Table:

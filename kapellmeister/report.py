@@ -65,18 +65,23 @@ class StressFigures(Figures):
 
 
 class RunReport(Figures):
-    """What `kapellmeister run --json` writes."""
+    """What `kapellmeister run --json` writes.
+
+    `streams` and `latency_ms` are None where the plant tells nothing of them. `acting` names the
+    knobs that were turned: all, none, or some by name.
+    """
 
     plant: str
     policy: str
     shadow: bool
+    acting: str
     duration_s: float
     deadline_ms: float
     buffer_blocks: int
-    streams: StreamFigures
+    streams: StreamFigures | None
     blocks: BlockFigures
     miss_rate: float | None
-    latency_ms: LatencyFigures
+    latency_ms: LatencyFigures | None
     recovery_s: float | None
     stress: StressFigures | None
     decisions: int
@@ -91,23 +96,22 @@ class RunReport(Figures):
         """The summary as (what, figure), for people."""
         blocks, latency = self.blocks, self.latency_ms
         rows = [
-            (
-                "played",
-                f"{self.duration_s:.1f} s, {self.streams.mean:.1f} streams on average, "
-                f"{self.streams.peak} at most",
-            ),
+            ("played", f"{self.duration_s:.1f} s{_streams(self.streams)}"),
             (
                 "blocks",
                 f"{blocks.submitted:,} submitted = {blocks.on_time:,} on time + "
                 f"{blocks.late:,} late + {blocks.concealed:,} concealed + {blocks.lost:,} lost",
             ),
             ("missed", percent(self.miss_rate)),
-            (
-                "latency",
-                f"p50 {ms(latency.p50)}, p99 {ms(latency.p99)}, max {ms(latency.max)} "
-                f"(deadline {self.deadline_ms:.2f} ms)",
-            ),
         ]
+        if latency is not None:
+            rows.append(
+                (
+                    "latency",
+                    f"p50 {ms(latency.p50)}, p99 {ms(latency.p99)}, max {ms(latency.max)} "
+                    f"(deadline {self.deadline_ms:.2f} ms)",
+                )
+            )
         if self.stress is not None:
             recovery = _recovery(self.recovery_s, self.duration_s - self.stress.onset_s)
             missed = self.stress.miss_rate_after_2s
@@ -120,7 +124,7 @@ class RunReport(Figures):
                 )
             )
         rows += [
-            ("decisions", f"{self.decisions}, of which {self.rollbacks} rolled back"),
+            ("decisions", self._decisions()),
             (
                 "control",
                 f"{self.overhead.cpu_share:.2%} of one processor, tick p99 "
@@ -130,6 +134,17 @@ class RunReport(Figures):
             ("steal", percent(self.steal_share) + " of processor time taken by the hypervisor"),
         ]
         return rows + [("alarm", alarm) for alarm in self.alarms]
+
+    def _decisions(self) -> str:
+        if self.acting == "none":
+            return f"{self.decisions} in shadow, none of them applied; `--act` applies them"
+        return f"{self.decisions}, of which {self.rollbacks} rolled back"
+
+
+def _streams(streams: StreamFigures | None) -> str:
+    if streams is None:
+        return ""
+    return f", {streams.mean:.1f} streams on average, {streams.peak} at most"
 
 
 def _recovery(recovery_s: float | None, watched_s: float) -> str:

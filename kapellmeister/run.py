@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from controller import plugins, restoration, scheduling
 from controller.clock import WallClock
 from controller.config import Config
 from controller.diagnosis import Diagnostician
-from controller.errors import PlugInError
+from controller.errors import ConfigurationError
 from controller.forecasting.fit_process import FitProcess
 from controller.forecasting.supervised import Supervised, make_forecaster
 from controller.guard import Guard
@@ -35,10 +36,12 @@ from controller.plants.pipeline_process import (
     start_pipeline,
     stop_pipeline,
 )
+from controller.plants.plant import Plant, Surroundings
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
 from controller.time_box import TimeBox
 from controller.verification import Verifier
+from kapellmeister.observed import Observed
 from kapellmeister.report import RunReport, report_from
 from kapellmeister.tally import Tally
 from policies.latency import Calibration, LatencyModel, TabulatedLatency
@@ -47,6 +50,7 @@ from policies.policy import State
 from simulators.pipeline_file import read_calibration
 
 Instrument = Callable[[Tick], None]
+DEFAULT_DURATION_S = 60.0
 FAREWELL_S = 10.0
 CONTROLLER_NICE = -10
 """A controller that waits behind the load it is to relieve comes too late; audio is above it."""
@@ -58,9 +62,12 @@ PARTS_OF_ANALYSIS = 2
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a user may ask of one run beyond the configuration."""
+    """What a user may ask of one run beyond the configuration.
 
-    duration_s: float = 60.0
+    `duration_s` None: a minute of the built-in pipeline, and without end on any other plant.
+    """
+
+    duration_s: float | None = None
     plant: str = "builtin"
     streams: int | None = None
     trace: Path | None = None
@@ -82,13 +89,14 @@ def run(
     The run is drawn live on `view_on`; `say` gets one line about anything else a user should
     know. Raises a KapellmeisterError for everything that the user can mend.
     """
-    if options.plant not in plugins.names("plants"):
-        raise PlugInError("plant", options.plant, "no such name", plugins.names("plants"))
+    make_plant = plugins.find("plants", options.plant)
+    ours = make_plant is BuiltinPlant
     spec = pipeline_spec(options, config)
+    acting = config.loop.acting(ours=ours)
+    duration_s = spec.duration_s if ours else options.duration_s
     policy = plugins.make("policies", config.loop.policy, ("name", "decide"))
     forecaster = make_forecaster(config.forecast.model)
     calibration = None if options.calibration is None else read_calibration(options.calibration)
-    objective = config.plan()
     clock = WallClock()
     with ExitStack() as stack:
         stopping = stack.enter_context(_signals(clock))
@@ -98,50 +106,69 @@ def run(
         journal.prune(config.journal.keep_days)
         exposition = _exposition(stack, config)
         crashed = _restore_left_over(journal, directory, say)
-        pipeline = _start_or_take_over(stack, directory.path, spec, stopping, say)
+        start = partial(_start_or_take_over, stack, directory.path, spec, stopping, say)
+        pipeline = start() if ours else None
         lease = stack.enter_context(Lease.start())
         permissions = _permissions(say)
         if permissions.nice:
             stack.enter_context(_favoured())  # after the children, which would inherit it
-        plant = BuiltinPlant(
-            directory.path,
-            spec,
-            clock,
-            lease,
-            permissions,
-            config.loop.interval_s,
-            None if pipeline is None else partial(how_it_ended, pipeline),
-        )
+        observed = Observed()
+        if ours:
+            ended = None if pipeline is None else partial(how_it_ended, pipeline)
+            interval_s = config.loop.interval_s
+            builtin = BuiltinPlant(
+                directory.path, spec, clock, lease, permissions, interval_s, ended
+            )
+            plant: Plant = builtin
+            summary, objective = builtin.summary, config.plan()
+        else:
+            attached = make_plant(Surroundings(config, clock, lease, permissions))
+            plant, summary = attached, observed.summary
+            objective = replace(config.plan(), deadline_ms=attached.deadline_ms)
         stack.callback(plant.close)
+        _check_acting(acting, plant)
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
-        guardian = () if lease.guardian_pid is None else (lease.guardian_pid,)
-        tally = Tally(guardian, lambda: fits.cpu_s)
-        view = _view(stack, view_on, policy.name, objective, options.duration_s, tally)
+        helpers = (lambda: ()) if ours else attached.helpers
+        tally = Tally(lambda: (*lease.watchers, *helpers()), lambda: fits.cpu_s)
+        view = _view(stack, view_on, policy.name, objective, duration_s, tally)
         loop = Loop(
             plant=plant,
             policy=policy,
             objective=objective,
             forecaster=Supervised(forecaster, fits, config.loop.interval_s / 2, box),
             diagnostician=Diagnostician(config.thresholds, objective, calibration),
-            guard=Guard(config.guard),
+            guard=Guard(config.guard, acting),
             verifier=Verifier(config.guard, objective),
             recorder=journal,
             commands=journal,
             clock=clock,
             interval_s=config.loop.interval_s,
-            shadow=config.loop.shadow,
-            instruments=(tally, _keeper(journal, lease), *exposition, *view),
+            shadow=acting == frozenset(),
+            instruments=(tally, observed, _keeper(journal, lease), *exposition, *view),
             horizon_s=config.forecast.horizon_s,
             latency=_latency(calibration),
+            warn=lease.warn,
         )
         if crashed:
             _resume(loop, journal.last_memory(plant.name), say)
         journal.start_run(plant.name, policy.name, config.model_dump_json())
         gc.collect()
         gc.freeze()  # or a full collection, in the middle of some tick, would walk every module
-        loop.run(stopping)
-        report = _report(plant, tally, policy.name, config)
+        loop.run(stopping if ours else _ending(stopping, clock, options.duration_s))
+        report = report_from(
+            summary(),
+            plant=plant.name,
+            policy=policy.name,
+            shadow=acting == frozenset(),
+            acting="all" if acting is None else ", ".join(sorted(acting)) or "none",
+            deadline_ms=objective.deadline_ms,
+            buffer_blocks=config.objective.buffer_blocks,
+            decisions=tally.decisions,
+            rollbacks=tally.rollbacks,
+            steal_share=tally.steal_share,
+            overhead=tally.overhead(),
+        )
         journal.end_run(report.model_dump_json())
     return report
 
@@ -153,6 +180,14 @@ def _latency(calibration: Calibration | None) -> LatencyModel | None:
     return TabulatedLatency(calibration)
 
 
+def _check_acting(acting: frozenset[str] | None, plant: Plant) -> None:
+    """See that the plant has the knobs that are to be turned."""
+    known = ", ".join(sorted(plant.knobs()))
+    for knob in sorted(acting or ()):
+        if knob not in plant.knobs():
+            raise ConfigurationError("loop.act", knob, "no such knob", f"this plant has {known}")
+
+
 def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:
     """What the built-in pipeline is told."""
     chosen, share = config.pipeline, config.budget.analysis / PARTS_OF_ANALYSIS
@@ -161,7 +196,7 @@ def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:
         period_frames=chosen.period_frames,
         deadline_ms=chosen.period_ms,
         buffer_blocks=config.objective.buffer_blocks,
-        duration_s=options.duration_s,
+        duration_s=options.duration_s or DEFAULT_DURATION_S,
         workload=chosen.workload,
         taps=chosen.taps,
         streams=options.streams,
@@ -212,6 +247,14 @@ def _favoured() -> Iterator[None]:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
+def _ending(
+    stopping: Callable[[], bool], clock: WallClock, duration_s: float | None
+) -> Callable[[], bool]:
+    """Whether a run on a plant that does not end by itself is over."""
+    end_s = math.inf if duration_s is None else clock.now_s() + duration_s
+    return lambda: stopping() or clock.now_s() > end_s
+
+
 def _exposition(stack: ExitStack, config: Config) -> tuple[Instrument, ...]:
     if not config.metrics.port:
         return ()
@@ -227,7 +270,7 @@ def _view(
     console: Console | None,
     policy: str,
     objective: Objective,
-    duration_s: float,
+    duration_s: float | None,
     tally: Tally,
 ) -> tuple[Instrument, ...]:
     """The live view, whose cost is not that of control."""
@@ -301,21 +344,6 @@ def _resume(loop: Loop, memory: State, say: Callable[[str], None]) -> None:
         say(f"the last run's memory cannot be read ({error}); starting afresh")
         return
     say("the last run ended without notice; going on from its last tick")
-
-
-def _report(plant: BuiltinPlant, tally: Tally, policy: str, config: Config) -> RunReport:
-    return report_from(
-        plant.summary(),
-        plant=plant.name,
-        policy=policy,
-        shadow=config.loop.shadow,
-        deadline_ms=config.plan().deadline_ms,
-        buffer_blocks=config.objective.buffer_blocks,
-        decisions=tally.decisions,
-        rollbacks=tally.rollbacks,
-        steal_share=tally.steal_share,
-        overhead=tally.overhead(),
-    )
 
 
 def _absolute(path: Path | None) -> Path | None:

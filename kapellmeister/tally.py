@@ -14,16 +14,21 @@ from kapellmeister.report import OverheadFigures
 from policies.observation import fresh
 from policies.proposal import Verdict
 
+HELPERS_EVERY = 10
+
 
 class Tally:
     """An instrument of the loop; `helpers` are processes whose cost counts as control too.
 
-    `beside_s` tells the processor time of helpers that come and go.
+    Some come and go. `beside_s` tells the processor time of those that are over.
     """
 
-    def __init__(self, helpers: Iterable[int], beside_s: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self, helpers: Callable[[], Iterable[int]], beside_s: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._beside_s = beside_s
-        self._processes = [ProcessSensor(pid) for pid in (os.getpid(), *helpers)]
+        self._helpers = helpers
+        self._used_s: dict[int, float] = {}
         self._started_s = time.monotonic()
         self._cpu_s_at_start = self._cpu_s()
         self._tick_ms: list[float] = []
@@ -37,6 +42,8 @@ class Tally:
         """Take in a tick."""
         self._tick_ms.append(tick.duration_ms)
         self._overruns = tick.overruns
+        if len(self._tick_ms) % HELPERS_EVERY == 0:
+            self._cpu_s()  # or the cost of one that ends before the run would be lost
         self.decisions += len(tick.changes)
         self.rollbacks += sum(each.verdict is Verdict.ROLLED_BACK for each in tick.verifications)
         steal = fresh(tick.observation.get("cpu.steal_share"))
@@ -61,12 +68,15 @@ class Tally:
             cpu_share=used_s / wall_s,
             tick_ms_p50=p50,
             tick_ms_p99=p99,
-            rss_mib=fresh(self._processes[0].read()["process.peak_rss_mib"]),
+            rss_mib=fresh(ProcessSensor(os.getpid()).read()["process.peak_rss_mib"]),
             ticks=len(self._tick_ms),
             overruns=self._overruns,
         )
 
     def _cpu_s(self) -> float:
         """Processor time of control so far; a helper that has ended costs no more."""
-        readings = (fresh(each.read()["process.cpu_s"]) for each in self._processes)
-        return self._beside_s() + sum(used for used in readings if used is not None)
+        for pid in (os.getpid(), *self._helpers()):
+            used_s = fresh(ProcessSensor(pid).read()["process.cpu_s"])
+            if used_s is not None:
+                self._used_s[pid] = used_s
+        return self._beside_s() + sum(self._used_s.values())

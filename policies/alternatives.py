@@ -23,6 +23,10 @@ that saw the onset, or only a breach, would promise far too little.
 """
 WORTH_IT = 0.02
 """Another setting must save this part of the nodes, or noise at the edge would undo it."""
+BAD_INTERVALS = 3
+"""So many of the last ten must have been bad before the sound is interrupted to mend it."""
+PROMPTER = 0.2
+"""Part of the delay that is left once audio runs before ordinary threads."""
 UNEXPLAINED = 3.0
 """More than so many times the misses that the model expects have another cause than the load."""
 
@@ -39,18 +43,21 @@ class Alternative:
     why_not: str = ""
 
 
-def remedies(context: Context, outlook: Outlook | None) -> Iterator[Alternative]:
+def remedies(
+    context: Context, outlook: Outlook | None, bad_intervals: int
+) -> Iterator[Alternative]:
     """What helps against the diagnosed bottleneck, in its order.
 
     Whatever the plant lacks is left out. Where a model explains what is missed, batches and
-    nodes are not turned for what one interval shows.
+    nodes are not turned for what one interval shows; nor is ever the period, which waits for
+    so many `bad_intervals` of late.
     """
     modelled: tuple[str, ...] = ()
     if outlook is not None and outlook.latency is not None and _is_explained(context, outlook):
         modelled = ("batch_size", "nodes")
     for knob in context.diagnosis.helpful_knobs:
         if knob in context.knobs and knob in context.settings and knob not in modelled:
-            yield from _against_the_bottleneck(knob, context, outlook)
+            yield from _against_the_bottleneck(knob, context, outlook, bad_intervals)
 
 
 def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
@@ -123,7 +130,7 @@ def missed(context: Context) -> float:
 
 
 def _against_the_bottleneck(
-    knob: str, context: Context, outlook: Outlook | None
+    knob: str, context: Context, outlook: Outlook | None, bad_intervals: int
 ) -> Iterator[Alternative]:
     if knob == "thread_classes":
         yield from _thread_steps(context)
@@ -133,6 +140,8 @@ def _against_the_bottleneck(
         yield from _smaller_blocks(context)
     elif knob == "nodes":
         yield from _one_more_node(context, outlook)
+    elif knob == "period_frames":
+        yield from _longer_period(context, bad_intervals)
 
 
 def _thread_steps(context: Context) -> Iterator[Alternative]:
@@ -171,6 +180,28 @@ def _smaller_blocks(context: Context) -> Iterator[Alternative]:
     wasted = fresh(context.observation.get("gpu.fragmentation_share")) or 0.0
     gain = f"blocks of {value} bytes waste less than the {wasted:.0%} that is lost now"
     yield _relieving(context, "vram_block_bytes", value, f"block_{value}", gain)
+
+
+def _longer_period(context: Context, bad_intervals: int) -> Iterator[Alternative]:
+    """The last resort, since the change itself interrupts the sound."""
+    knob, now = context.knobs["period_frames"], context.settings["period_frames"]
+    if not isinstance(knob.domain, Choice) or not isinstance(now, int):
+        return
+    longer = [each for each in knob.domain.values if isinstance(each, int) and each > now]
+    if not longer:
+        yield Alternative("longer period", why_not=f"{now} frames are the most allowed")
+        return
+    step = f"period_{longer[0]}"
+    if bad_intervals < BAD_INTERVALS:
+        why_not = f"it interrupts the sound; {bad_intervals} of {BAD_INTERVALS} bad intervals yet"
+        yield Alternative(step, why_not=why_not)
+        return
+    gain = (
+        f"a period of {longer[0]} frames instead of {now} leaves more time for each block, and "
+        f"the change interrupts the sound for up to {knob.disruption_ms:.0f} ms"
+    )
+    reason = f"{context.diagnosis.summary}; {gain}"
+    yield Alternative(step, Action("period_frames", longer[0], reason, _fewer_xruns(context)))
 
 
 def _one_more_node(context: Context, outlook: Outlook | None) -> Iterator[Alternative]:
@@ -245,11 +276,30 @@ def _relieving(context: Context, knob: str, value: KnobValue, step: str, gain: s
 
 def _relief(context: Context) -> Effect:
     """The promise that what is missed now will not be, at whatever load."""
+    if fresh(context.observation.miss_rate) is None:
+        return _prompter(context)
     lost, target = missed(context), context.objective.target_miss_rate
     preempted = context.diagnosis.bottleneck is Bottleneck.PREEMPTION
     unchanged = max(lost, PREEMPTED_MISS_RATE if preempted else target)
     load = fresh(context.observation.load) or 0.0
     return Effect("miss_rate", "of the blocks", (Expectation(load, 0.0, unchanged),))
+
+
+def _prompter(context: Context) -> Effect:
+    """Where nobody counts blocks: the promise that audio runs sooner after it wakes."""
+    delay_ms = fresh(context.observation.get("audio.run_delay_per_wake_ms")) or 0.0
+    load = fresh(context.observation.load) or 0.0
+    expectation = Expectation(load, PROMPTER * delay_ms, delay_ms)
+    return Effect("audio.run_delay_per_wake_ms", "ms", (expectation,))
+
+
+def _fewer_xruns(context: Context) -> Effect:
+    """Half as many interruptions; a longer period makes each of them longer."""
+    xruns = fresh(context.observation.get("audio.xruns_per_s"))
+    if xruns is None:
+        return _relief(context)
+    load = fresh(context.observation.load) or 0.0
+    return Effect("audio.xruns_per_s", "a second", (Expectation(load, xruns / 2, xruns),))
 
 
 def _processors(context: Context) -> int:

@@ -14,6 +14,7 @@ from policies.alternatives import (
     retunings,
     share_per_stream,
 )
+from policies.constants import Switch
 from policies.diagnosis import Bottleneck
 from policies.headroom import Headroom
 from policies.knobs import Bounds
@@ -31,6 +32,7 @@ WEIGH_EVERY_S = 60.0
 WITHOUT_SUCCESS = (Verdict.FELL_SHORT, Verdict.ROLLED_BACK, Verdict.REFUSED)
 HELD_LEADS = 0.5
 """A node leaves once no decision within so many lead windows has wanted it."""
+LATELY_INTERVALS = 10
 SMOOTHING = 0.2
 """Weight of one more measurement of what a stream takes."""
 
@@ -43,7 +45,8 @@ class _Memory:
     undone or refused. A step's key joins the bottleneck and what was done: another bottleneck
     is other evidence. `share_per_stream` is the work of a stream as it was measured, and
     `streams_factor` how a node compares with the model of the pipeline. `wanted` are the node
-    counts of the last half lead window, as [time, nodes], the highest first.
+    counts of the last half lead window, as [time, nodes], the highest first. `bad_at_s` are the
+    decisions of late at which blocks were missed.
     """
 
     step_of: Mapping[str, str] = field(default_factory=dict)
@@ -52,6 +55,7 @@ class _Memory:
     streams_factor: float = 1.0
     wanted: tuple[tuple[float, int], ...] = ()
     weighed_at_s: float | None = None
+    bad_at_s: tuple[float, ...] = ()
 
 
 class Conductor:
@@ -70,9 +74,7 @@ class Conductor:
     turns: ClassVar[frozenset[str] | None] = None
     """The knobs that it may turn; None: all."""
 
-    def __init__(self, predictive: float = 1.0) -> None:
-        if predictive not in (0.0, 1.0):
-            raise ValueError(f"predictive is {predictive:g}; 1 looks at the forecast, 0 does not")
+    def __init__(self, predictive: Switch = 1.0) -> None:
         self._predictive = bool(predictive)
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
@@ -93,7 +95,7 @@ class Conductor:
             predictive=self._predictive,
         )
         choice = _Choice(context, memory)
-        choice.take(remedies(context, outlook))
+        choice.take(remedies(context, outlook, len(memory.bad_at_s)))
         if outlook is not None:
             memory = _foresee(choice, context, outlook, memory)
         memory = replace(memory, step_of={**memory.step_of, **choice.step_of})
@@ -241,7 +243,20 @@ def _learn(memory: _Memory, context: Context) -> _Memory:
         spent=spent,
         share_per_stream=share,
         streams_factor=corrected(memory.streams_factor, context),
+        bad_at_s=_bad_at_s(memory.bad_at_s, context),
     )
+
+
+def _bad_at_s(before: tuple[float, ...], context: Context) -> tuple[float, ...]:
+    """When more than the target was missed, within the last ten intervals.
+
+    What was missed before a change was judged says nothing of what is missed since.
+    """
+    since_s = context.time_s - LATELY_INTERVALS * context.observation.interval_s
+    counted = () if context.verified else before
+    kept = tuple(at_s for at_s in counted if since_s < at_s < context.time_s)
+    missed = fresh(context.observation.miss_rate) or 0.0
+    return (*kept, context.time_s) if missed > context.objective.target_miss_rate else kept
 
 
 def _key(context: Context, step: str) -> str:
@@ -263,11 +278,17 @@ def _recall(state: State) -> _Memory:
         factor if isinstance(factor, float) and factor > 0.0 else 1.0,
         tuple(_pairs(wanted)),
         weighed if isinstance(weighed, int | float) else None,
+        tuple(_numbers(state.get("bad_at_s"))),
     )
 
 
 def _items(state: State) -> list[tuple[str, State]]:
     return list(state.items()) if isinstance(state, dict) else []
+
+
+def _numbers(state: State) -> list[float]:
+    numbers = state if isinstance(state, list) else []
+    return [float(each) for each in numbers if isinstance(each, int | float)]
 
 
 def _pairs(state: State) -> list[tuple[float, int]]:
@@ -282,4 +303,5 @@ def _plain(memory: _Memory, headroom: Headroom, price: MissPrice) -> State:
     plain = {name: getattr(memory, name) for name in _Memory.__dataclass_fields__}
     wanted = [list(each) for each in memory.wanted]
     learned = {"headroom": headroom.plain(), "price": price.plain()}
-    return cast(State, plain | {"wanted": wanted} | learned)
+    lately = {"wanted": wanted, "bad_at_s": list(memory.bad_at_s)}
+    return cast(State, plain | lately | learned)

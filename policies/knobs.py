@@ -116,6 +116,7 @@ class AnyThreadClasses:
     refuses a raised nice level, `demotion` where a lowered one and the idle class could not be
     undone. `priority_max` stays below the plant's own driver;
     `cpus` are the processors that exist. `reserve_share` of them is never given out.
+    `classes` are those that this plant has threads of.
     """
 
     realtime: bool = True
@@ -124,6 +125,7 @@ class AnyThreadClasses:
     cpus: frozenset[int] = frozenset()
     reserve_share: float = 0.15
     demotion: bool = True
+    classes: frozenset[str] = frozenset({"audio", "analysis", "visualisation", "background"})
 
     def allows(self, value: KnobValue) -> bool:
         """Whether every class asks only for what is permitted here."""

@@ -40,15 +40,22 @@ def steps(
 def _ladder(
     domain: AnyThreadClasses, now: ThreadClasses, priority: Priority, processors: int
 ) -> Iterator[Step]:
-    if domain.realtime:
+    if domain.realtime and not _is_realtime(domain, now.audio):
         yield _realtime(domain, now)
     lowest = SchedulingClass.IDLE if domain.demotion else SchedulingClass.BATCH
-    yield _background_yields(now, lowest)
+    if "background" in domain.classes:
+        yield _background_yields(now, lowest)
     if domain.nice and not domain.realtime:
         yield _nice(now)
-    yield _companions_yield(now, priority, lowest)
-    if processors < len(domain.cpus):
+    if domain.classes & {"analysis", "visualisation"}:
+        yield _companions_yield(now, priority, lowest)
+    if processors < len(domain.cpus) and domain.classes != {"audio"}:
         yield _own_processors(domain, now, processors)
+
+
+def _is_realtime(domain: AnyThreadClasses, audio: ThreadClass) -> bool:
+    wanted = min(REALTIME_PRIORITY, domain.priority_max)
+    return audio.scheduling is SchedulingClass.REALTIME and audio.priority >= wanted
 
 
 def _realtime(domain: AnyThreadClasses, now: ThreadClasses) -> Step:

@@ -275,6 +275,7 @@ def _report(
     return ForecastReport(
         models=figures(tuple(series)),
         origins=max(len(each) for each in origins.values()),
+        origins_asked=test.origins,
         horizons=test.horizons,
         reference=reference,
         traces=traces,

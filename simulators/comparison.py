@@ -11,9 +11,11 @@ import multiprocessing
 import os
 import platform
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -143,7 +145,7 @@ class Comparison:
         """The setting it ships with, and those that its class names for a sweep."""
         made = plugins.find("policies", policy)
         swept: Mapping[str, Sequence[float]] = getattr(made, "SWEEP", {}) if self.sweep else {}
-        if not swept or plugins.constants_in(policy):
+        if not swept or plugins.constants_in("policies", policy):
             return ({},)
         arguments = inspect.signature(made).parameters
         if not isinstance(swept, Mapping) or not set(swept) <= set(arguments):
@@ -261,7 +263,10 @@ def _play(comparison: Comparison, results: _Results, progress: Callable[[float],
         pool = ProcessPoolExecutor(
             comparison.jobs, context, initializer=_end_with, initargs=(os.getpid(),)
         )
-        running = {pool.submit(job.play, job.simulation, job.key, job.rows): job for job in todo}
+        with _deaf_to_ctrl_c():
+            running = {
+                pool.submit(job.play, job.simulation, job.key, job.rows): job for job in todo
+            }
         try:
             for future in as_completed(running):
                 results.add(running[future].key, future.result())
@@ -282,10 +287,12 @@ def _without_the_breaker(
     for number, job in enumerate(todo):
         with ProcessPoolExecutor(1, context, _end_with, (os.getpid(),)) as pool:
             try:
-                figures = pool.submit(job.play, job.simulation, job.key, job.rows).result()
+                with _deaf_to_ctrl_c():
+                    played = pool.submit(job.play, job.simulation, job.key, job.rows)
+                figures = played.result()
             except BrokenProcessPool:
                 if job.play is play_oracle:
-                    raise OracleFailure(job.simulation.trace.name) from None
+                    raise OracleFailure(str(job.simulation.trace.where)) from None
                 error = "the policy ended the process that it ran in"
                 results.add(job.key, _failed(job.simulation, error))
                 return todo[number + 1 :]
@@ -300,9 +307,19 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.kill()
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started in here never hear it, not even while they load: we end them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _end_with(parent: int) -> None:
-    """In a worker: end when the parent does, by no other signal, also where it has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a worker: end when the parent does, also where it has ended, and print beside results."""
+    sys.stdout = sys.stderr
     die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

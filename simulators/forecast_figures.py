@@ -67,10 +67,14 @@ class TraceFigures(_Figures):
 
 
 class ForecastReport(_Figures):
-    """All forecasters on all traces; `models` holds the traces together."""
+    """All forecasters on all traces; `models` holds the traces together.
+
+    `origins` are the most of any trace, at most the `origins_asked` for.
+    """
 
     models: dict[str, ModelFigures]
     origins: int
+    origins_asked: int
     horizons: tuple[int, ...]
     reference: str
     traces: dict[str, TraceFigures]

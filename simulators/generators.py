@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -91,6 +92,10 @@ def find_trace(text: str) -> LoadTrace:
     Of a journal it is the latest run, or the one whose number follows (`journal.sqlite3:7`).
     Raises TraceError where there is none of these.
     """
+    return replace(_trace(text), source=text)
+
+
+def _trace(text: str) -> LoadTrace:
     name, _, length = text.partition(":")
     if name in GENERATORS and not Path(text).exists():
         return generate(name, _days(text, length) if length else DEFAULT_DAYS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +91,7 @@ def realise(
     values = np.array([np.nan if each is None else each for each in trace.streams])
     values = values[: 1 + np.flatnonzero(~np.isnan(values))[-1]]  # nothing is known after that
     times_s = np.array(trace.time_s[: values.size])
-    first_s, warm_up_s, end_s = _span(trace.name, times_s, step_s, last_days)
+    first_s, warm_up_s, end_s = _span(trace, times_s, step_s, last_days)
     steps = int((end_s - first_s) / step_s + 1e-9)
     _check_size(trace, steps, step_s)
     at_s: Floats = first_s + step_s * np.arange(steps, dtype=np.float64)
@@ -114,23 +113,25 @@ def _check_size(trace: LoadTrace, steps: int, step_s: float) -> None:
     if steps > MOST_STEPS:
         why = f"{steps:,} ticks of {step_s:g} s are more than can be played"
         remedy = "are its times in milliseconds? give seconds, fewer --days or a longer --interval"
-        raise TraceError(Path(trace.name), None, why, remedy)
+        raise TraceError(trace.where, None, why, remedy)
     if trace.peak > MOST_STREAMS:
         why = f"{trace.peak:g} streams are more than can be played"
-        raise TraceError(Path(trace.name), None, why, "scale it with --peak-streams")
+        raise TraceError(trace.where, None, why, "scale it with --peak-streams")
 
 
 def _span(
-    name: str, times_s: Floats, step_s: float, last_days: float | None
+    trace: LoadTrace, times_s: Floats, step_s: float, last_days: float | None
 ) -> tuple[float, float, float]:
     """Begin of the path, length of the warm-up and end, seconds on the trace's own time."""
     usual_s = float(np.median(np.diff(times_s))) if times_s.size > 1 else 0.0
     end_s = float(times_s[-1]) + usual_s  # the last sample holds as long as any
     wanted_s = end_s if last_days is None else last_days * DAY_S
     if min(end_s, wanted_s) < 4 * step_s:
-        why = f"{min(end_s, wanted_s):g} s of load are too short for ticks of {step_s:g} s"
+        gap = " before the gap at its end" if times_s.size < len(trace.time_s) else ""
+        load = f"{min(end_s, wanted_s):g} s of load{gap}"
+        why = f"{load} are too short for ticks of {step_s:g} s"
         remedy = "give a longer trace, more --days or a shorter --interval"
-        raise TraceError(Path(name), None, why, remedy)
+        raise TraceError(trace.where, None, why, remedy)
     scored_s = end_s if last_days is None else min(end_s, last_days * DAY_S)
     warm_up_s = min(WARM_UP_DAYS * DAY_S, WARM_UP_SHARE * end_s)
     if end_s - scored_s < warm_up_s:

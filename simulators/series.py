@@ -29,6 +29,7 @@ class Series:
     step_s: float
     values: Floats
     known: NDArray[np.bool_]
+    where: Path
 
     @classmethod
     def of(cls, trace: LoadTrace) -> Series:
@@ -39,17 +40,17 @@ class Series:
         """
         times_s = np.array(trace.time_s)
         if times_s.size < 2:
-            raise TraceError(Path(trace.name), None, "one reading only", "give a longer trace")
+            raise TraceError(trace.where, None, "one reading only", "give a longer trace")
         step_s = float(np.median(np.diff(times_s)))
         steps = round(trace.duration_s / step_s) + 1
         if steps > MOST_STEPS:
             why = f"{steps:,} steps of {step_s:g} s, most of them empty"
-            raise TraceError(Path(trace.name), None, why, "sort out the times")
+            raise TraceError(trace.where, None, why, "sort out the times")
         values = np.zeros(steps)
         known = np.zeros(steps, np.bool_)
         for at, value in zip(np.rint(times_s / step_s).astype(int), trace.streams, strict=True):
             values[at], known[at] = (0.0, False) if value is None else (value, True)
-        return cls(trace.name, step_s, values, known)
+        return cls(trace.name, step_s, values, known, trace.where)
 
     def reading(self, step: int) -> Reading:
         """As a sensor would have given it."""
@@ -67,9 +68,11 @@ class Series:
         after = seen[np.minimum(points + horizon, seen.size - 1)] - seen[points]
         able = points[self.known[points - 1] & (after >= KNOWN_SHARE * horizon)]
         if not able.size:
-            why = f"too few of its {self.values.size} readings to forecast {horizon} steps"
+            why = f"its {self.values.size} readings are too few to forecast {horizon} steps"
+            if last >= first:
+                why = f"gaps in its second half leave no reading to forecast {horizon} steps from"
             remedy = "give a longer trace or a shorter --horizon"
-            raise TraceError(Path(self.name), None, why, remedy)
+            raise TraceError(self.where, None, why, remedy)
         spread = np.linspace(0, able.size - 1, min(count, able.size))
         return tuple(able[np.rint(spread).astype(int)].tolist())
 

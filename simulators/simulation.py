@@ -21,7 +21,7 @@ from controller import plugins
 from controller.commands import Command
 from controller.config import GuardSection, ThresholdsSection
 from controller.diagnosis import Diagnostician
-from controller.errors import KnobError, PolicyFailure
+from controller.errors import KnobError, NothingToTurnError, PolicyFailure
 from controller.forecasting.supervised import Supervised, make_forecaster
 from controller.guard import Guard
 from controller.load import LoadTrace
@@ -318,12 +318,21 @@ def make_plant(simulation: Simulation, load: Load) -> SimulatedPlant:
 
 
 def check_names(simulation: Simulation) -> None:
-    """Raise PlugInError for an unknown forecaster, KnobError for a knob that is not there."""
+    """Find out before anything is played whether all that is named is there.
+
+    Raises PlugInError for a policy or forecaster, KnobError for a knob, and NothingToTurnError
+    for a policy that turns other knobs than it may here.
+    """
+    policy = plugins.find("policies", simulation.policy)
     plugins.find("forecasters", simulation.forecaster)
     has = available_knobs(simulation.calibration)
-    for knob in simulation.knobs or ():
+    allowed = has if simulation.knobs is None else simulation.knobs
+    for knob in allowed:
         if knob not in has:
             raise KnobError(knob, has)
+    turns = frozenset(getattr(policy, "turns", None) or ())
+    if turns and turns.isdisjoint(allowed):
+        raise NothingToTurnError(simulation.policy, sorted(turns), allowed)
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 from controller.errors import TraceError
@@ -33,11 +32,12 @@ def split(trace: LoadTrace, part: Split) -> LoadTrace:
         if begin <= time_s < end or (last and time_s >= begin)
     ]
     if not any(value is not None for _, value in kept):
-        why = f"its {part} part holds no load"
-        raise TraceError(Path(trace.name), None, why, "give a longer trace, or no --part")
+        why = f"its {part} part {'is all a gap' if kept else 'holds no reading'}"
+        raise TraceError(trace.where, None, why, "give a longer trace, or no --part")
     times, streams = zip(*kept, strict=True)
     shifted = tuple(time_s - times[0] for time_s in times)
-    return replace(trace, name=f"{trace.name}/{part}", time_s=shifted, streams=streams)
+    name, source = f"{trace.name}/{part}", f"{trace.where}, {part} part"
+    return replace(trace, name=name, time_s=shifted, streams=streams, source=source)
 
 
 def split_by_trace(traces: Iterable[LoadTrace], part: Split) -> tuple[LoadTrace, ...]:

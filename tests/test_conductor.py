@@ -433,7 +433,7 @@ def test_what_the_model_explains_is_left_to_it_and_what_it_does_not_is_met_at_on
     """20 streams, of which 5 % are missed: too few nodes where there is one, not where two."""
     seen = modelled(nodes=nodes)
     outlook = look_out(seen, Headroom(), MissPrice(), 0.05, 1.0, predictive=True)
-    found = {each.action.knob for each in remedies(seen, outlook) if each.action is not None}
+    found = {each.action.knob for each in remedies(seen, outlook, 0) if each.action is not None}
     assert found == steps
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.config import Config, load_config
-from controller.errors import ConfigurationError, PlugInError
+from controller.errors import ConfigurationError
 from kapellmeister.configuration import check_config, explain_config, print_config, to_toml
 
 REFERENCE = Path(__file__).parents[1] / "config.toml"
@@ -42,9 +42,9 @@ def test_the_reference_file_loads_to_the_defaults() -> None:
 
 
 def test_what_is_printed_is_what_is_in_force(file: Path) -> None:
-    file.write_text("[loop]\ninterval_s = 0.25\nshadow = true\n", encoding="utf-8")
+    file.write_text("[loop]\ninterval_s = 0.25\nact = 'none'\n", encoding="utf-8")
     printed = tomllib.loads(print_config(load_config(file)))
-    assert printed["loop"] == {"interval_s": 0.25, "policy": "conductor", "shadow": True}
+    assert printed["loop"] == {"interval_s": 0.25, "policy": "conductor", "act": "none"}
     assert printed["objective"]["priority"] == "audio"
 
 
@@ -127,10 +127,34 @@ def test_a_checked_file_says_what_it_changes(file: Path) -> None:
     )
 
 
-def test_a_checked_file_must_name_a_policy_that_exists(file: Path) -> None:
-    file.write_text("[loop]\npolicy = 'sorcerer'\n", encoding="utf-8")
-    with pytest.raises(PlugInError, match="policy sorcerer: no such name; known: "):
+@pytest.mark.parametrize(
+    ("table", "key", "name", "why"),
+    [
+        ("loop", "policy", "sorcerer", "policy sorcerer: no such name; known: "),
+        ("loop", "policy", "hpa:target=0", "policy hpa:target=0: target must be at least 0.01"),
+        ("loop", "policy", "{file}:Broken", "has no name and no decide"),
+        ("forecast", "model", "sorcerer", "forecaster sorcerer: no such name; known: "),
+        ("forecast", "model", "{file}:Broken", "has no name and no update and no predict"),
+        ("forecast", "model", "{file}:None_", "does not load: AttributeError"),
+        ("forecast", "model", "{file}:Raising", "cannot be made: ValueError('never')"),
+        ("pipeline", "workload", "noise", "workload noise: no such name; known: "),
+    ],
+)
+def test_a_checked_file_names_only_plug_ins_that_can_be_made(
+    file: Path, table: str, key: str, name: str, why: str
+) -> None:
+    plug_in = file.with_name("mine.py")
+    plug_in.write_text(
+        "class Broken: pass\nclass Raising:\n    def __init__(self): raise ValueError('never')\n",
+        encoding="utf-8",
+    )
+    text = f"[{table}]\n{key} = '{name.format(file=plug_in)}'\n"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
         check_config(file)
+    assert str(caught.value).startswith(f"{file}: {table}.{key}: ")
+    assert why in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_key_is_explained_with_its_default_limits_and_override() -> None:

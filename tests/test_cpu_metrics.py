@@ -37,7 +37,8 @@ def test_the_first_reading_of_a_share_is_missing(kernel: FakeKernel) -> None:
     kernel.write("stat", "cpu  10 0 10 80 0 0 0 0 0 0\n")
     kernel.pressure(0)
     readings = MachineSensor(kernel.proc, kernel.now_s).read()
-    assert set(readings.values()) == {Missing("first reading")}
+    shares = ("utilisation", "steal_share", "pressure_some_share")
+    assert {readings[f"cpu.{name}"] for name in shares} == {Missing("first reading")}
 
 
 def test_utilisation_leaves_out_idle_waiting_and_stolen_time(kernel: FakeKernel) -> None:

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 
+import pytest
+
+from controller import guardian as watcher
 from controller.guardian import Guardian, decode, encode
-from controller.restoration import Original
-from controller.scheduling import Scheduling, ThreadId
+from controller.restoration import Original, Restoration
+from controller.scheduling import Scheduling, ThreadId, identify
 
 THREAD = ThreadId(4194304, 123)  # beyond the largest id: no such thread
 ORIGINAL = Original(Scheduling(os.SCHED_FIFO, 80, -11, frozenset({0, 3}), True), 77)
@@ -43,3 +47,84 @@ def test_a_lease_that_ran_out_begins_anew_with_the_next_renewal() -> None:
     assert guardian.remaining_s(200.0) is None
     guardian.hear(b'["renew"]', 200.0)
     assert guardian.remaining_s(201.0) == 9.0
+
+
+class FakeCanary:
+    """Sits on one processor, and starves there from a given time on."""
+
+    def __init__(self, processor: int, from_s: float) -> None:
+        self.processor, self.from_s = processor, from_s
+        self.patrols = False
+        self.moved_on = 0
+
+    def patrol(self, needed: bool) -> None:
+        self.patrols = needed
+
+    def starves(self, now_s: float) -> int | None:
+        return self.processor if now_s >= self.from_s else None
+
+    def move_on(self) -> None:
+        self.moved_on += 1
+
+
+class Watched:
+    """A guardian that holds a thread which is now scheduled as a test says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, now: Scheduling) -> None:
+        self.thread = identify(threading.get_native_id())
+        self.canary = FakeCanary(3, from_s=104.0)
+        self.guardian = Guardian(10.0, self.canary)  # type: ignore[arg-type] # a fake
+        self.restored = 0
+        monkeypatch.setattr(watcher, "read", lambda _: now)
+        monkeypatch.setattr(watcher, "restore", self._restore)
+
+    def hold(self, original: Original) -> None:
+        held = json.dumps(["hold", encode(self.thread, original)])
+        self.guardian.hear(held.encode(), 100.0)
+
+    def _restore(self, originals: object) -> Restoration:
+        self.restored += 1
+        return Restoration()
+
+
+ORDINARY = Original(Scheduling(os.SCHED_OTHER, 0, 0, frozenset({0, 3})), 77)
+RAISED = Scheduling(os.SCHED_FIFO, 60, 0, frozenset({0, 3}), True)
+
+
+def test_where_a_raised_thread_starves_a_processor_all_is_put_back_and_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch, RAISED)
+    watched.hold(ORDINARY)
+    assert watched.guardian.look(103.5) == b""
+    assert watched.restored == 0
+    assert watched.guardian.look(104.0) == b'["starved", 3]\n'
+    assert watched.restored == 1
+
+
+@pytest.mark.parametrize(
+    ("original", "now"),
+    [
+        (ORDINARY, ORDINARY.scheduling),
+        (ORDINARY, Scheduling(os.SCHED_FIFO, 60, 0, frozenset({0}), True)),
+        (Original(RAISED, 77), RAISED),
+    ],
+    ids=["not real-time", "not permitted there", "found so"],
+)
+def test_what_starves_a_processor_without_our_doing_is_passed_by(
+    monkeypatch: pytest.MonkeyPatch, original: Original, now: Scheduling
+) -> None:
+    watched = Watched(monkeypatch, now)
+    watched.hold(original)
+    assert watched.guardian.look(104.0) == b""
+    assert (watched.restored, watched.canary.moved_on) == (0, 1)
+
+
+def test_the_canary_goes_about_only_while_threads_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch, RAISED)
+    watched.hold(ORDINARY)
+    assert watched.canary.patrols
+    watched.guardian.hear(b'["hold"]', 101.0)
+    assert not watched.canary.patrols
+    assert watched.guardian.look(104.0) == b""
+    assert watched.canary.moved_on == 0

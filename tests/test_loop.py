@@ -190,6 +190,12 @@ def test_a_policy_that_answers_nonsense_raises_an_alarm_and_turns_nothing(answer
     assert rig.loop.memory()["policy"] == {"broken": None}
 
 
+def test_a_warning_from_elsewhere_is_an_alarm_for_as_long_as_it_stands():
+    warnings = iter((None, "processor 1 starves", None))
+    rig = Rig(Scripted(), warn=lambda: next(warnings))
+    assert [tick.alarms for tick in rig.ticks(3)] == [(), ("processor 1 starves",), ()]
+
+
 class BrokenForecaster:
     name = "broken"
 

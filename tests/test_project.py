@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from controller import plugins
-from kapellmeister.cli import app
+from kapellmeister.cli import app, with_all_named
 from policies.checks import check_all
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.knobs import Bounds, Knob, Settings
@@ -60,7 +60,7 @@ def test_an_option_named_beside_a_command_exists(command: str, description: str)
 @pytest.mark.parametrize("line", SHOWN)
 def test_a_command_line_that_is_shown_is_understood(line: str) -> None:
     _, name, *arguments = shlex.split(line)
-    COMMANDS[f"kapellmeister {name}"].make_context(name, arguments)
+    COMMANDS[f"kapellmeister {name}"].make_context(name, with_all_named(arguments))
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from controller import scheduling
-from controller.errors import SchedulingRefusedError
+from controller.errors import SchedulingRefusedError, StarvationError
 from controller.plants.thread_classes import ThreadClassActuator
 from controller.restoration import Original
 from controller.scheduling import Scheduling, ThreadId
@@ -35,10 +35,16 @@ class FakeLease:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.held: dict[ThreadId, Original] = {}
+        self.starved: StarvationError | None = None
 
     def hold(self, *threads: ThreadId) -> None:
+        if self.starved is not None:
+            raise self.starved
         for thread in threads:
             self.held.setdefault(thread, Original(self.kernel.now[thread], 0))
+
+    def renew(self) -> bool:
+        return self.starved is None
 
     def originals(self) -> dict[ThreadId, Original]:
         return self.held
@@ -84,3 +90,21 @@ def test_what_another_hand_does_is_reported_and_not_overwritten(kernel: Kernel) 
     turned.reconcile(THREADS)
     assert turned.in_force(THREADS) == ThreadClasses()
     assert kernel.now[AUDIO] == FOUND
+
+
+def test_what_starved_a_processor_comes_back_only_when_it_is_asked_for_anew(kernel: Kernel) -> None:
+    lease = FakeLease(kernel)
+    turned = ThreadClassActuator(lease, ThreadClasses())
+    turned.apply(REALTIME, THREADS)
+    lease.restore()  # as the guardian does
+    lease.starved = StarvationError(1, 10.0)
+    turned.renew()
+    assert turned.reconcile(THREADS) is None
+    assert "processor 1 had no time" in (turned.apply(REALTIME, THREADS) or "")
+    assert kernel.now[AUDIO] == FOUND
+    lease.starved = None
+    turned.renew()
+    turned.reconcile(THREADS)
+    assert kernel.now[AUDIO] == FOUND
+    assert turned.apply(REALTIME, THREADS) is None
+    assert turned.in_force(THREADS) == REALTIME

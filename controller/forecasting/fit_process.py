@@ -152,6 +152,7 @@ def main(connection: Connection) -> None:
     die_with_parent(signal.SIGKILL)
     name_process("kapell-fits")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the parent decides
+    sys.stdout = sys.stderr  # what a plug-in prints is no result
     os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send_bytes(b"")

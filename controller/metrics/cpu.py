@@ -15,6 +15,7 @@ from pathlib import Path
 from policies.observation import Missing, Reading, Value, reading
 
 PROC = Path("/proc")
+FREQUENCIES = Path("/sys/devices/system/cpu")
 FIRST = Missing("first reading")
 Monotonic = Callable[[], float]
 
@@ -30,20 +31,28 @@ class MachineSensor:
         self._stat = root / "stat"
         self._pressure_file = root / "pressure" / "cpu"
         self._now_s = now_s
+        self._frequencies = [
+            (each / "scaling_cur_freq", each / "cpuinfo_max_freq")
+            for each in sorted(FREQUENCIES.glob("cpu[0-9]*/cpufreq"))
+        ]
         self._times: _ProcessorTimes | None = None
         self._stalled: tuple[float, float] | None = None
 
     def read(self) -> dict[str, Reading]:
-        """`cpu.utilisation`, `cpu.steal_share` and `cpu.pressure_some_share`, each 0 to 1.
+        """Shares of 0 to 1, named in `cpu.utilisation` and so on.
+
+        `utilisation`, `steal_share`, `pressure_some_share` and `frequency_share`.
 
         Utilisation is of all processor time and leaves out idle and stolen time. Pressure is
-        the share of wall time in which some thread that could run waited for a processor.
+        the share of wall time in which some thread that could run waited for a processor, and
+        frequency that of the highest, the mean of all processors.
         """
         utilisation, steal_share = self._machine()
         return {
             "cpu.utilisation": utilisation,
             "cpu.steal_share": steal_share,
             "cpu.pressure_some_share": self._pressure(),
+            "cpu.frequency_share": self._frequency(),
         }
 
     def _machine(self) -> tuple[Reading, Reading]:
@@ -68,6 +77,15 @@ class MachineSensor:
         if before is None:
             return FIRST
         return _share(stalled_s - before[0], self._stalled[1] - before[1])
+
+    def _frequency(self) -> Reading:
+        try:
+            shares = [_number(now) / _number(most) for now, most in self._frequencies]
+        except UNREADABLE as error:
+            return _unreadable(FREQUENCIES, error)
+        if not shares:
+            return Missing(f"{FREQUENCIES}: this machine tells no frequencies")
+        return reading(sum(shares) / len(shares), minimum=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +173,10 @@ class ProcessSensor:
             return {name: Value(int(fields[key].split()[0]) / 1024) for name, key in keys.items()}
         except UNREADABLE as error:
             return dict.fromkeys(keys, _unreadable(self._status, error))
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text("ascii"))
 
 
 def _lines(path: Path) -> list[str]:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from controller.errors import KapellmeisterError
 from controller.executors.worker import die_with_parent, name_process
@@ -22,22 +23,23 @@ def main() -> None:
     """Run a pipeline whose sockets and pictures lie in the directory named."""
     name_process("km-pipeline")
     die_with_parent(signal.SIGKILL)
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a workload prints goes to the log
     spec = PipelineSpec.model_validate_json(sys.stdin.read())
     try:
         pipeline = Pipeline(spec, Path(sys.argv[1]))
     except (KapellmeisterError, OSError) as error:
-        _say({"error": str(error)})
+        _say(answers, {"error": str(error)})
         sys.exit(2)
     with pipeline:
         pipeline.start()
         die_with_parent(0)  # from here on, sound outlives the controller
-        _say({"ready": os.getpid()})
+        _say(answers, {"ready": os.getpid()})
         pipeline.run()
 
 
-def _say(line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _say(answers: TextIO, line: dict[str, object]) -> None:
+    print(json.dumps(line), file=answers, flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), answers.fileno())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from controller.errors import PipelineStartError
+from controller.errors import Interruption, PipelineStartError
 from controller.pipeline.server import hold_lock, holder
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.connection import Connection
@@ -36,7 +36,7 @@ def start_pipeline(
 ) -> subprocess.Popen[str]:
     """Start the pipeline in a session of its own, and wait until it plays or is `cancelled`.
 
-    Raises PipelineStartError with the pipeline's own words where it cannot.
+    Raises PipelineStartError with the pipeline's own words where it cannot, and Interruption.
     """
     with (directory / LOG_NAME).open("w", encoding="utf-8") as log:
         process = subprocess.Popen(
@@ -56,7 +56,7 @@ def start_pipeline(
         if not _speaks(stdout, cancelled, say):
             process.kill()
             process.wait()
-            raise PipelineStartError("stopped before any sound was played")
+            raise Interruption("no sound was played")
         line = stdout.readline()
     answer = json.loads(line) if line else {"error": f"it ended at its start; see {LOG_NAME}"}
     if "error" in answer:

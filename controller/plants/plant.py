@@ -15,16 +15,6 @@ from policies.observation import Observation
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a plant that others started is given when it is attached to."""
-
-    config: Config
-    clock: Clock
-    lease: Lease
-    permissions: scheduling.Permissions
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """A plant would not turn a knob, and why.
 
@@ -76,4 +66,31 @@ class Plant(Protocol):
 
     def close(self) -> None:
         """Restore every knob and let go of the plant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a plant that others started is given when it is attached to."""
+
+    config: Config
+    clock: Clock
+    lease: Lease
+    permissions: scheduling.Permissions
+
+
+class AttachedPlant(Plant, Protocol):
+    """A plant that others started; its entry point is called with `Surroundings` alone.
+
+    It survives that what it watches dies, restarts or freezes: those are events and missing
+    readings. PlantError is raised where there is nothing to attach to at the start.
+    """
+
+    @property
+    def deadline_ms(self) -> float:
+        """By when a block has to be finished: one period, as it was found."""
+        ...
+
+    def helpers(self) -> tuple[int, ...]:
+        """Processes that watch it for us, whose cost is that of control."""
         ...

@@ -129,6 +129,10 @@ class RemotePlant:
             return None
         return self._turn(knob, self._found[knob])
 
+    def helpers(self) -> tuple[int, ...]:
+        """None: it is watched by threads of this process."""
+        return ()
+
     def finished(self) -> bool:
         """Never: a service goes on."""
         return False

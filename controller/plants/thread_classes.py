@@ -61,9 +61,14 @@ class ThreadClassActuator:
         return next((refusal for refusal in refusals if refusal is not None), None)
 
     def renew(self) -> None:
-        """Keep the lease; had it run out, all was put back meanwhile, and is scheduled anew."""
+        """Keep the lease; had it run out, all was put back meanwhile, and is scheduled anew.
+
+        Not so where that would starve a processor again: only another `apply` brings it back.
+        """
         if not self._lease.renew():
             self._scheduled.clear()
+            if self._lease.starved is not None:
+                self._wanted = None
 
     def in_force(self, threads: ClassThreads) -> ThreadClasses | None:
         """How the threads of each class are scheduled; None where none could be read.

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from policies.baselines.node_law import number, remembered
+from policies.constants import Share
 from policies.knobs import Choice
 from policies.observation import fresh
 from policies.policy import Context, State
@@ -67,9 +68,10 @@ class Cork:
     is the latency p50 of an interval at the batch size then in force.
     """
 
-    reserve: float = RESERVE
+    reserve: Share = RESERVE
 
     name: ClassVar[str] = "cork"
+    turns: ClassVar[frozenset[str]] = frozenset({"batch_size"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from policies.baselines.node_law import NodeReading, number, propose, remembered
+from policies.constants import Count, Streams
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
@@ -50,10 +51,11 @@ def nominated(
 class Dask:
     """Occupancy is what the load keeps busy: `streams_per_node` streams are one target's worth."""
 
-    streams_per_node: float = 85.0
-    wait: float = 3.0
+    streams_per_node: Streams = 85.0
+    wait: Count = 3.0
 
     name: ClassVar[str] = "dask"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

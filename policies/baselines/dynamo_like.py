@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import ClassVar, cast
 
 from policies.baselines.node_law import NodeReading, Pairs, number, propose, remembered
+from policies.constants import Fraction, Streams
 from policies.observation import fresh
 from policies.policy import Context, State
 from policies.proposal import Proposal
@@ -88,10 +89,11 @@ def floor_for(streams: float, streams_per_node: float, idle_ms: float, deadline_
 class DynamoLike:
     """Floor: the forecast load over the capacity of a node; above it, one node at a time."""
 
-    streams_per_node: float = 85.0
-    slack: float = SLACK
+    streams_per_node: Streams = 85.0
+    slack: Fraction = SLACK
 
     name: ClassVar[str] = "dynamo_like"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 43_200.0

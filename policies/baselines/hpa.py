@@ -17,6 +17,7 @@ from policies.baselines.node_law import (
     remembered,
     window,
 )
+from policies.constants import Seconds, Share
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
@@ -52,10 +53,11 @@ def most_allowed(current: int, added_lately: int) -> int:
 class Hpa:
     """On the mean utilisation of the ready nodes; shrinks to the highest of the last 300 s."""
 
-    target: float = 0.6
-    stabilisation_s: float = 300.0
+    target: Share = 0.6
+    stabilisation_s: Seconds = 300.0
 
     name: ClassVar[str] = "hpa"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

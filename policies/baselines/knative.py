@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
+from policies.constants import Share, Streams
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
@@ -30,10 +31,11 @@ def desired(mean: float, per_node: float, ready: int) -> int:
 class Knative:
     """Concurrency is the load; a node is to have `target_share` of `streams_per_node`."""
 
-    target_share: float = 0.7
-    streams_per_node: float = 100.0
+    target_share: Share = 0.7
+    streams_per_node: Streams = 100.0
 
     name: ClassVar[str] = "knative"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
+from policies.constants import Seconds, Share, Streams
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
@@ -59,11 +60,12 @@ class RayTarget:
 class RayServe:
     """On the mean load of 30 s; a node is to have `target_share` of `streams_per_node`."""
 
-    target_share: float = 0.7
-    streams_per_node: float = 100.0
-    look_back_s: float = 30.0
+    target_share: Share = 0.7
+    streams_per_node: Streams = 100.0
+    look_back_s: Seconds = 30.0
 
     name: ClassVar[str] = "ray_serve"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

@@ -18,6 +18,7 @@ from policies.baselines.node_law import (
     remembered,
     window,
 )
+from policies.constants import Fraction, Seconds, Streams
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
@@ -35,12 +36,13 @@ class RollingQuantile:
     every week, so that an old regime is forgotten.
     """
 
-    quantile: float = 0.999
-    hold_s: float = 300.0
-    lead_s: float = 150.0
-    streams_per_node: float = 85.0
+    quantile: Fraction = 0.999
+    hold_s: Seconds = 300.0
+    lead_s: Seconds = 150.0
+    streams_per_node: Streams = 85.0
 
     name: ClassVar[str] = "rolling_quantile"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 259_200.0
     uses_diagnosis: ClassVar[bool] = False

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from policies.baselines.node_law import number, remembered
+from policies.constants import Microseconds
 from policies.knobs import Choice
 from policies.observation import fresh
 from policies.policy import Context, State
@@ -43,9 +44,10 @@ class MemoryLimit:
 class Senpai:
     """Stall is the wait for memory; the block size is the largest that the limit allows."""
 
-    target_us: float = TARGET_US
+    target_us: Microseconds = TARGET_US
 
     name: ClassVar[str] = "senpai"
+    turns: ClassVar[frozenset[str]] = frozenset({"vram_block_bytes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

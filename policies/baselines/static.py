@@ -10,6 +10,7 @@ class Static:
     """Leaves every knob as it was found."""
 
     name = "static"
+    turns: frozenset[str] = frozenset()
     uses_forecast = False
     uses_diagnosis = False
     looks_back_s = 0.0

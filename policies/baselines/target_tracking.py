@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from policies.baselines.node_law import NodeReading, frontier, kept, propose, remembered
+from policies.constants import Seconds, Share
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
@@ -16,10 +17,11 @@ from policies.proposal import Proposal
 class TargetTracking:
     """n = ceil(ready * utilisation / target), the highest of the last `window_s`."""
 
-    target: float = 0.6
-    window_s: float = 600.0
+    target: Share = 0.6
+    window_s: Seconds = 600.0
 
     name: ClassVar[str] = "target_tracking"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

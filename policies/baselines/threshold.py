@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from policies.baselines.node_law import NodeReading, number, propose, remembered
+from policies.constants import Fraction, Seconds, Share
 from policies.policy import Context, State
 from policies.proposal import Proposal
 
@@ -16,12 +17,13 @@ from policies.proposal import Proposal
 class Threshold:
     """Grows by a share when busier than `high`, shrinks by one when idler than `low` for long."""
 
-    high: float = 0.8
-    low: float = 0.5
-    step: float = 0.25
-    shrink_after_s: float = 300.0
+    high: Share = 0.8
+    low: Fraction = 0.5
+    step: Fraction = 0.25
+    shrink_after_s: Seconds = 300.0
 
     name: ClassVar[str] = "threshold"
+    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
     uses_forecast: ClassVar[bool] = False
     uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 7200.0

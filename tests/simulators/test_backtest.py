@@ -6,10 +6,11 @@ import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from controller.errors import ConfigurationError, PlugInError, TraceError
 from controller.load import LoadTrace
-from kapellmeister.forecast import backtest_of, forecast
+from kapellmeister.forecast import backtest_of, forecast, print_report
 from simulators.backtest import BackTest, backtest
 from simulators.series import Series
 
@@ -48,6 +49,16 @@ def test_origins_are_spread_over_the_second_half_and_leave_room_for_the_horizon(
     assert Series.of(SAW).origins(5, 20) == (40, 45, 50, 55, 60)
 
 
+def test_fewer_origins_than_were_asked_for_are_said(capsys):
+    report = backtest(BackTest((SAW,), ("last_value",), horizon=20, origins=30)).report
+    assert (report.origins, report.origins_asked) == (21, 30)
+    print_report(report, Console())
+    assert "30 origins were asked for; t leaves room for 21\n" in capsys.readouterr().out
+    report = backtest(BackTest((SAW,), ("last_value",), horizon=20, origins=21)).report
+    print_report(report, Console())
+    assert "asked for" not in capsys.readouterr().out
+
+
 def test_no_origin_follows_a_gap_or_precedes_one_that_is_longer_than_half_the_horizon():
     loads = [5] * 30 + [None] * 10 + [5] * 20
     origins = Series.of(trace(*loads)).origins(100, 10)
@@ -61,7 +72,7 @@ def test_readings_off_the_grid_are_brought_to_it_and_what_is_between_is_a_gap():
 
 
 @pytest.mark.parametrize(
-    ("loads", "says"), [([5], "one reading only"), ([5] * 20, "too few of its 20 readings")]
+    ("loads", "says"), [([5], "one reading only"), ([5] * 20, "its 20 readings are too few")]
 )
 def test_a_trace_that_is_too_short_says_so(loads, says):
     with pytest.raises(TraceError, match=says):

@@ -1,0 +1,132 @@
+"""A process of ordinary priority that must get to run on one processor after the other.
+
+Real-time threads that never pause starve all ordinary work, though the kernel keeps about
+5 % of the time for it, in one piece a second: throttling (`kernel.sched_rt_runtime_us`), or
+the fair server since Linux 6.12. So that to run now and then is no sign of health, and the
+canary asks for more once it was kept waiting. It is no thread of the guardian: pre-empted
+with the interpreter's lock in hand, it would stop its watcher too. Only the standard library
+is imported from here, so that the guardian stays small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+ROUND_S = 1.0
+"""Time for one visit to every processor, where they are few."""
+REST_S = (0.05, 0.5)
+"""The rest between two visits, at least and at most: what bounds the canary's own cost."""
+LATE_S = 0.2
+"""Ordinary load keeps an ordinary process that has slept waiting for far less than this."""
+SHARE_S = 0.15
+"""Processor time that a suspect processor is asked for: three times what the kernel keeps free
+of real-time work in a second."""
+STARVED_S = 2.0
+"""A visit that takes longer than this has found a processor that starves ordinary work."""
+LOOK_S = 0.5
+"""How often the canary is looked at, and the most that one look counts: a machine that was
+suspended as a whole has starved nobody."""
+
+VISITS, PLACE, NEEDED = range(3)
+"""What stands where on the board that the guardian and the canary share."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """How long the canary has been on one visit, by the time in which it was looked at."""
+
+    visits: int = -1
+    waited_s: float = 0.0
+    looked_at_s: float = 0.0
+
+    def look(self, visits: int, now_s: float) -> bool:
+        """Whether the visit under way has lasted too long."""
+        if visits != self.visits:
+            self.visits, self.waited_s = visits, 0.0
+        else:
+            self.waited_s += min(LOOK_S, now_s - self.looked_at_s)
+        self.looked_at_s = now_s
+        return self.waited_s >= STARVED_S
+
+
+class Canary:
+    """Patrols the processors of the process that starts it, for as long as that one lives."""
+
+    def __init__(self) -> None:
+        self._board = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
+        self._watch = Watch()
+        guardian, (up, shared) = os.getpid(), os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            os.closerange(0, shared + 1)  # or pipes would not end with the guardian
+            _live(self._board, guardian)
+        os.close(shared)
+        os.read(up, 1)  # ends once the canary has closed all of it
+        os.close(up)
+
+    def patrol(self, needed: bool) -> None:
+        """Go about, or rest where nothing is held that could starve anybody."""
+        self._board[NEEDED] = needed
+
+    def starves(self, now_s: float) -> int | None:
+        """The processor that does not let ordinary work run; None where all do."""
+        return self._board[PLACE] if self._watch.look(self._board[VISITS], now_s) else None
+
+    def move_on(self) -> None:
+        """Let it run elsewhere: what hogs this processor is none of ours."""
+        with contextlib.suppress(OSError):  # it has ended, and no visit will be over any more
+            os.sched_setaffinity(self.pid, os.sched_getaffinity(0))
+
+    def end(self) -> None:
+        """End it, without waiting: where it starves, it ends later."""
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def _live(board: memoryview, guardian: int) -> None:
+    """All of the canary's life; the caller's stack is never returned to."""
+    try:
+        _become_ordinary()
+        _patrol(board, guardian)
+    finally:
+        os._exit(0)
+
+
+def _become_ordinary() -> None:
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+
+
+def _patrol(board: memoryview, guardian: int) -> None:
+    least_s, most_s = REST_S
+    while os.getppid() == guardian:
+        processors = os.sched_getaffinity(guardian) if board[NEEDED] else ()
+        rest_s = min(most_s, max(least_s, ROUND_S / max(1, len(processors))))
+        if not processors:
+            time.sleep(rest_s)
+        for processor in processors:
+            board[PLACE] = processor
+            _visit(processor)
+            board[VISITS] += 1
+            time.sleep(rest_s)
+
+
+def _visit(processor: int) -> None:
+    """Run there; where that comes late, until it got more time than throttling would leave."""
+    set_out_s = time.monotonic()
+    try:
+        os.sched_setaffinity(0, {processor})
+    except OSError:
+        return  # it went offline, or out of our cpuset
+    if time.monotonic() - set_out_s < LATE_S:
+        return
+    enough_s = time.thread_time() + SHARE_S
+    while time.thread_time() < enough_s:
+        pass

@@ -1,0 +1,175 @@
+"""A client of a JACK server that plays nothing, in a process of its own: what the server tells.
+
+`python -m controller.plants.jack_monitor` prints one JSON object a line, several a second, and
+takes orders (`period 512`) on its input. libjack may hang or abort with its server; here it
+takes nobody with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+NAME = "kapellmeister"
+LINE_EVERY_S = 0.1
+POLL_S = 0.0005
+LONGEST_GAP_S = 1.0
+
+
+class Monitor:
+    """Counts what the server calls back for, and changes its period."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._xruns = self._graph = 0
+        self._gap_ms = 0.0
+        self.ended: str | None = None
+        client.set_xrun_callback(self._note_xrun)
+        client.set_client_registration_callback(self._note_graph)
+        client.set_shutdown_callback(self._note_end)
+        client.activate()
+
+    def line(self) -> dict[str, object]:
+        """The state of the server now; `frames` counts those of cycles that have begun."""
+        client = self._client
+        return {
+            "time_ns": time.monotonic_ns(),
+            "frames": client.last_frame_time,
+            "period_frames": client.blocksize,
+            "sample_rate_hz": client.samplerate,
+            "realtime": bool(client.realtime),
+            "dsp_load": client.cpu_load() / 100.0,
+            "xruns": self._xruns,
+            "graph": self._graph,
+            "gap_ms": self._gap_ms,
+        }
+
+    def set_period(self, frames: int) -> None:
+        """Change the period, and add the time in which nothing was played to `gap_ms`.
+
+        Frames go on to be counted meanwhile or not, as the driver likes; what is measured is
+        the time between two cycles, so it is looked for all along, and a period of it is not
+        a gap.
+        """
+        watch = _CycleWatch(self._client)
+        try:
+            self._client.blocksize = frames
+        finally:
+            longest_s = watch.stop()
+        period_s = frames / self._client.samplerate
+        self._gap_ms += 1000.0 * max(0.0, longest_s - period_s)
+
+    def _note_xrun(self, _delayed_us: float) -> None:
+        self._xruns += 1
+
+    def _note_graph(self, _name: str, _registered: bool) -> None:
+        self._graph += 1
+
+    def _note_end(self, _status: object, reason: str) -> None:
+        self.ended = reason or "the server has ended"
+
+
+class _CycleWatch:
+    """Looks for cycles all the time: the longest time between two of them is the gap."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._longest_s = 0.0
+        self._settled = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> float:
+        """The longest time without a new cycle until one has begun after the change, seconds."""
+        self._settled.set()
+        self._thread.join()
+        return self._longest_s
+
+    def _look(self) -> None:
+        last, last_s = self._client.last_frame_time, time.monotonic()
+        give_up_s = None
+        while True:
+            time.sleep(POLL_S)
+            now_s, frames = time.monotonic(), self._client.last_frame_time
+            if frames != last:
+                self._longest_s = max(self._longest_s, now_s - last_s)
+                last, last_s = frames, now_s
+                if give_up_s is not None:
+                    return
+            elif self._settled.is_set():
+                give_up_s = give_up_s or now_s + LONGEST_GAP_S
+                if now_s > give_up_s:
+                    self._longest_s = max(self._longest_s, now_s - last_s)
+                    return
+
+
+def main() -> None:
+    """Report until the server or the controller ends; why it could not is the last line."""
+    output = _own_output()
+    with contextlib.suppress(BrokenPipeError):
+        for line in _lines():
+            output.write(json.dumps(line) + "\n")
+            output.flush()
+    os._exit(0)  # a client whose server is gone may never come back from closing
+
+
+def _own_output() -> Any:
+    """Our end of the pipe; what libjack prints goes nowhere."""
+    output = os.fdopen(os.dup(1), "w")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    return output
+
+
+def _lines() -> Iterator[dict[str, object]]:
+    try:
+        import jack
+    except ImportError:
+        yield {"error": ["the package JACK-Client is missing", "pip install 'kapellmeister[jack]'"]}
+        return
+    except OSError:
+        yield {"error": ["libjack is not installed", "install JACK (the package jackd2, often)"]}
+        return
+    try:
+        monitor = Monitor(jack.Client(NAME, no_start_server=True))
+    except jack.JackError:
+        remedy = "start one, or name it in JACK_DEFAULT_SERVER"
+        yield {"error": ["no server answers", remedy]}
+        return
+    parent = os.getppid()
+    while os.getppid() == parent:
+        if monitor.ended is not None:
+            yield {"error": [monitor.ended, "start it again"]}
+            return
+        yield monitor.line()
+        refused = _obey(monitor, jack.JackError)
+        if refused is not None:
+            yield {"refused": refused}
+
+
+def _obey(monitor: Monitor, refusal: type[Exception]) -> str | None:
+    """Carry out the orders that came until the next line is due; what was refused, and why."""
+    until_s = time.monotonic() + LINE_EVERY_S
+    while (left_s := until_s - time.monotonic()) > 0.0:
+        if not select.select([sys.stdin], [], [], left_s)[0]:
+            continue
+        order = sys.stdin.readline().split()
+        if not order:
+            raise BrokenPipeError
+        try:
+            monitor.set_period(int(order[1]))
+        except refusal as error:
+            return f"the server refused a period of {order[1]} frames: {error}"
+    return None
+
+
+if __name__ == "__main__":
+    main()

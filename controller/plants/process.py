@@ -1,0 +1,95 @@
+"""Programs that tell nothing of their sound as a plant: their threads, as the kernel sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from controller.errors import PlantError
+from controller.metrics.cpu import MachineSensor
+from controller.plants.plant import Refusal, Surroundings
+from controller.plants.processes import named
+from controller.plants.thread_knob import KNOB, ThreadKnob
+from policies.knobs import Knob, KnobValue, Settings
+from policies.observation import Missing, Observation
+
+
+class ProcessPlant:
+    """Knows of a late thread only that it waited: nobody counts blocks, nor streams.
+
+    Audio threads are those that wake about once a period of `[pipeline]`, and those that their
+    program made real-time. Raises PlantError where no program is named or none of them runs;
+    later that is an event.
+    """
+
+    name = "process"
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._clock = surroundings.clock
+        self._wanted = surroundings.config.sidecar.processes
+        self._period_ms = surroundings.config.pipeline.period_ms
+        self._threads = ThreadKnob(surroundings)
+        self._machine = MachineSensor()
+        self._players = named(self._wanted)
+        if not self._players:
+            wanted = ", ".join(self._wanted)
+            why = f"no process {wanted} runs" if wanted else "no process is named"
+            raise PlantError(self.name, why, "name some by --process, by name or process id")
+        self._last_at_s = self._clock.now_s()
+
+    @property
+    def deadline_ms(self) -> float:
+        """One period of the configuration, since no program says its own."""
+        return self._period_ms
+
+    def helpers(self) -> tuple[int, ...]:
+        """None: the kernel tells all there is."""
+        return ()
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """Scheduling alone."""
+        return {KNOB: self._threads.knob()}
+
+    def observe(self) -> Observation:
+        """The interval since the last call."""
+        now_s = self._clock.now_s()
+        interval_s, self._last_at_s = now_s - self._last_at_s, now_s
+        before, self._players = self._players, named(self._wanted)
+        readings = self._machine.read()
+        readings |= self._threads.look(self._players, 1000.0 / self._period_ms)
+        events = []
+        if before and not self._players:
+            events = ["process: none of the programs runs any more"]
+        elif self._players and not before:
+            events = ["process: a program runs again"]
+        return Observation(
+            now_s,
+            interval_s,
+            Missing("programs tell no load"),
+            readings=MappingProxyType(readings),
+            events=tuple(events),
+        )
+
+    def in_force(self) -> Settings:
+        """How the audio threads are scheduled."""
+        classes = self._threads.in_force()
+        return Settings() if classes is None else Settings.of({KNOB: classes})
+
+    def apply(self, knob: str, value: KnobValue) -> Refusal | None:
+        """Schedule them."""
+        return self._threads.apply(value) if knob == KNOB else Refusal(knob, "no such knob")
+
+    def restore(self, knob: str) -> Refusal | None:
+        """Put them back as they were found."""
+        if knob != KNOB:
+            return Refusal(knob, "no such knob")
+        self._threads.restore()
+        return None
+
+    def finished(self) -> bool:
+        """Never: a program may be started again."""
+        return False
+
+    def close(self) -> None:
+        """Put the threads back."""
+        self._threads.restore()

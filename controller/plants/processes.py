@@ -1,0 +1,54 @@
+"""Processes by name or id, and those that play with a JACK server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from controller.metrics.cpu import PROC
+
+
+def named(wanted: Iterable[str], root: Path = PROC) -> tuple[int, ...]:
+    """Processes that now live and have one of these ids or program names, without this one.
+
+    A name is that of the kernel (`comm`, cut off at 15 characters) or of the executable.
+    """
+    wanted = set(wanted)
+    if not wanted:
+        return ()
+    return tuple(pid for pid in _running(root) if wanted & _names(pid, root))
+
+
+def playing_with(server: str, root: Path = PROC) -> tuple[int, ...]:
+    """The JACK server of this name and its clients, as far as they may be looked into.
+
+    Each maps the semaphore of the server's driver, with the user's number in its name or
+    without (promiscuous mode).
+    """
+    semaphore = re.compile(rb"/jack_sem\.(\d+_)?" + re.escape(server.encode()) + rb"_system\b")
+    return tuple(
+        pid for pid in _running(root) if semaphore.search(read_bytes(root / str(pid) / "maps"))
+    )
+
+
+def read_bytes(path: Path) -> bytes:
+    """A kernel file of a process; empty where it is gone or not ours to read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _running(root: Path) -> Iterator[int]:
+    own = os.getpid()
+    return (int(each) for each in os.listdir(root) if each.isdigit() and int(each) != own)  # noqa: PTH208 - names alone
+
+
+def _names(pid: int, root: Path) -> set[str]:
+    names = {str(pid), read_bytes(root / str(pid) / "comm").decode(errors="replace").strip()}
+    with contextlib.suppress(OSError):
+        names.add((root / str(pid) / "exe").readlink().name)
+    return names

@@ -1,0 +1,140 @@
+"""`kapellmeister run --plant jack` on a real server with a real client that hogs disturb."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.errors import KapellmeisterError
+from controller.plants.processes import playing_with
+from controller.scheduling import read, threads_of
+from kapellmeister.jack_client import load_jack
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+
+NAME = f"kapellmeister_sidecar_{os.getpid()}"
+CLIENT = """
+import kapellmeister.jack_bench as jack_bench
+from controller.config import Config
+
+jack_bench.XRUNS = 10**9
+with jack_bench.jack_bench(Config(), "hrtf", 32) as bench:
+    while True:
+        bench.measure(16, 32, 1.0)
+        print("measured", flush=True)
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[None]:
+    """A jackd without a sound card and without real-time, a client, and four hogs."""
+    if shutil.which("jackd") is None:
+        pytest.skip("jackd is not installed")
+    try:
+        load_jack()
+    except KapellmeisterError as error:
+        pytest.skip(str(error))
+    environment = {**os.environ, "JACK_NO_AUDIO_RESERVATION": "1", "JACK_DEFAULT_SERVER": NAME}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    jackd = ("jackd", "-n", NAME, "-r", "-d", "dummy", "-r", "48000", "-p", "256")
+    started = [subprocess.Popen(jackd, **quiet)]
+    time.sleep(1.0)
+    if started[0].poll() is not None:
+        pytest.skip(f"jackd ended with status {started[0].returncode}")
+    client = subprocess.Popen(
+        (sys.executable, "-c", CLIENT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        text=True,
+    )
+    started.append(client)
+    assert client.stdout is not None
+    client.stdout.readline()
+    started += [subprocess.Popen((sys.executable, "-c", "while True: pass")) for _ in range(4)]
+    try:
+        yield
+    finally:
+        for each in reversed(started):
+            each.terminate() if each is client else each.kill()
+            each.wait(10)
+        client.stdout.close()
+
+
+def command(directory: Path, *options: str) -> subprocess.Popen[str]:
+    run = ("run", "--plant", "jack", *options, "--state-dir", str(directory))
+    return subprocess.Popen(
+        (sys.executable, "-m", "kapellmeister", *run),
+        env={**os.environ, "JACK_DEFAULT_SERVER": NAME},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def scheduled() -> dict[int, object]:
+    return {thread.tid: read(thread) for pid in playing_with(NAME) for thread in threads_of(pid)}
+
+
+def raised(found: dict[int, object]) -> set[int]:
+    now = scheduled()
+    return {tid for tid, how in found.items() if tid in now and now[tid] != how}
+
+
+def awaits(condition, patience_s: float) -> bool:
+    until_s = time.monotonic() + patience_s
+    while time.monotonic() < until_s:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_in_shadow_nothing_is_touched(server: None, tmp_path: Path) -> None:
+    found, out = scheduled(), tmp_path / "run.json"
+    running = command(tmp_path / "state", "--duration", "5", "--json", str(out))
+    while running.poll() is None:
+        assert not raised(found)
+        time.sleep(0.2)
+    assert running.communicate()[0] is not None
+    report = json.loads(out.read_text())
+    assert report["plant"] == "jack"
+    assert report["shadow"]
+    assert report["blocks"]["submitted"] > 4 * 187
+    assert report["streams"] is None
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_audio_threads_are_raised_and_put_back_however_it_ends(
+    server: None, tmp_path: Path, end: signal.Signals
+) -> None:
+    found = scheduled()
+    running = command(tmp_path / "state", "--act", "thread_classes")
+    try:
+        assert awaits(lambda: raised(found), 30.0), "nothing was done against four hogs"
+        realtime = {scheduled()[tid].policy for tid in raised(found)}
+        assert realtime == {os.SCHED_FIFO}
+    finally:
+        running.send_signal(end)
+        running.communicate(timeout=10)
+    assert awaits(lambda: not raised(found), 2.0), "not put back within 2 s"
+
+
+def test_without_a_server_one_line_says_so(tmp_path: Path) -> None:
+    if shutil.which("jackd") is None:
+        pytest.skip("jackd is not installed")
+    running = command(tmp_path / "state", "--duration", "1")
+    said = running.communicate(timeout=30)[0]
+    assert running.returncode == 2
+    assert said.splitlines() == [
+        "kapellmeister: plant jack: no server answers; start one, or name it in JACK_DEFAULT_SERVER"
+    ]

@@ -1,0 +1,154 @@
+"""Which threads of a program that is not ours are taken to play, and what is made of it."""
+
+import os
+
+import pytest
+from fakes import FakePlant, Rig, action
+
+from controller import scheduling
+from controller.config import Config, GuardSection, LoopSection
+from controller.errors import PlantError
+from controller.guard import Guard
+from controller.metrics.threads import Activity
+from controller.plants import watched_threads
+from controller.plants.jack import JackPlant, _counts, _periods, _Server
+from controller.plants.process import ProcessPlant
+from controller.plants.processes import named
+from controller.plants.watched_threads import WatchedThreads
+from controller.scheduling import Scheduling, ThreadId
+from policies.knobs import AnyThreadClasses, ThreadClasses
+from policies.objective import Priority
+from policies.observation import BlockCounts, Value
+from policies.threads import steps
+
+CYCLES_PER_S = 187.5
+PLAYER, WORKER, SLEEPER = ThreadId(1, 1), ThreadId(2, 1), ThreadId(3, 1)
+NORMAL = Scheduling(os.SCHED_OTHER, 0, 0, frozenset({0}))
+REALTIME = Scheduling(os.SCHED_FIFO, 80, 0, frozenset({0}))
+
+
+class Sensor:
+    def __init__(self, **activities: Activity) -> None:
+        self.activities = activities
+
+    def read(self, processes):
+        return {globals()[name.upper()]: each for name, each in self.activities.items()}
+
+
+def activity(utilisation=0.05, waited=0.0, wakes=190.0, preempted=1.0) -> Activity:
+    return Activity(os.getpid(), utilisation, waited, wakes, preempted)
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, how: Scheduling = NORMAL, **activities: Activity):
+    monkeypatch.setattr(scheduling, "read", lambda thread: how)
+    threads = WatchedThreads(sensor=Sensor(**activities))
+    threads.look([1], [], CYCLES_PER_S)
+    return threads
+
+
+def test_a_thread_that_wakes_once_a_cycle_for_a_part_of_it_plays(monkeypatch):
+    threads = watched(monkeypatch, player=activity(), sleeper=activity(wakes=2.0))
+    assert threads.classes()["audio"] == [PLAYER]
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [
+        activity(utilisation=0.95, wakes=200.0),
+        activity(utilisation=0.4, wakes=80.0),
+        activity(utilisation=0.4, wakes=190.0, preempted=150.0),
+    ],
+)
+def test_a_thread_that_computes_is_never_taken_for_one_that_plays(monkeypatch, busy):
+    assert watched(monkeypatch, worker=busy).classes()["audio"] == []
+
+
+def test_what_a_program_made_real_time_itself_is_watched_and_left_alone(monkeypatch):
+    threads = watched(monkeypatch, how=REALTIME, player=activity(waited=0.01))
+    assert threads.classes()["audio"] == []
+    assert threads.realtime_priority() == 80
+    assert threads.readings()["audio.run_delay_share"] == Value(0.01)
+
+
+def test_a_busy_neighbour_counts_where_both_share_an_interpreter(monkeypatch):
+    activities = {"player": activity(), "worker": activity(utilisation=0.9, wakes=200.0)}
+    monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/lib/libpython3.so")
+    shared = watched(monkeypatch, **activities).readings()
+    assert shared["audio.interpreter_share"] == Value(0.9)
+    monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/lib/libjack.so")
+    assert watched(monkeypatch, **activities).readings()["audio.interpreter_share"] == Value(0.0)
+
+
+def test_a_thread_that_ended_is_forgotten(monkeypatch):
+    threads = watched(monkeypatch, player=activity())
+    threads.sensor = Sensor()
+    threads.look([1], [], CYCLES_PER_S)
+    assert threads.classes()["audio"] == []
+
+
+def server(seconds: float, xruns: int = 0, gap_ms: float = 0.0) -> _Server:
+    return _Server(int(1e9 * seconds), 0, 256, 48_000, False, 0.1, xruns, 0, gap_ms)
+
+
+def test_xruns_and_the_gap_of_a_change_are_missed_cycles():
+    assert _counts(server(1.0), server(2.0, xruns=2, gap_ms=16.0)) == (BlockCounts(183, lost=5), 2)
+
+
+def test_a_server_that_was_started_again_counts_from_the_beginning():
+    assert _counts(server(1.0, xruns=9), server(2.0, xruns=1)) == (BlockCounts(187, lost=1), 1)
+
+
+def test_the_period_only_grows_and_by_doubles():
+    assert _periods(1024) == (1024, 2048, 4096)
+    assert _periods(8192) == (8192,)
+
+
+def test_this_process_is_never_among_those_named():
+    assert os.getpid() not in named([str(os.getpid()), "python", "pytest"])
+    assert named([]) == ()
+
+
+def test_a_plant_of_processes_says_what_is_missing():
+    surroundings = type("S", (), {"config": Config(), "clock": None, "lease": None})
+    surroundings.permissions = None
+    with pytest.raises(PlantError, match="no process is named; name some by --process"):
+        ProcessPlant(surroundings)
+
+
+def test_jack_is_a_plant_that_others_started():
+    assert JackPlant.name == "jack"
+
+
+def test_only_the_knobs_that_were_named_are_turned():
+    rig = Rig(None)
+    guard = Guard(GuardSection(), frozenset({"batch_size"}))
+    plant = FakePlant(rig.clock)
+    seen = plant.observe()
+    rig.loop._guard = guard
+    rig.loop._actuation.see(plant.knobs(), plant.in_force(), seen.time_s)
+    situation = rig.loop._situation(seen, None, plant.in_force())
+    assert guard.unavailable(situation) == {
+        "thread_classes": "in shadow; `--act thread_classes` lets it be turned",
+        "nodes": "in shadow; `--act nodes` lets it be turned",
+    }
+    assert action("nodes", 2).knob in guard.unavailable(situation)
+
+
+@pytest.mark.parametrize(
+    ("act", "ours", "acting"),
+    [
+        ("auto", True, None),
+        ("auto", False, frozenset()),
+        ("all", False, None),
+        ("none", True, frozenset()),
+        ("nodes, batch_size", False, frozenset({"nodes", "batch_size"})),
+    ],
+)
+def test_what_is_not_ours_is_watched_until_somebody_lets_it_be_turned(act, ours, acting):
+    assert LoopSection(act=act).acting(ours=ours) == acting
+
+
+def test_a_class_without_threads_is_not_turned():
+    domain = AnyThreadClasses(cpus=frozenset({0, 1}), classes=frozenset({"audio"}))
+    names = [each.name for each in steps(domain, ThreadClasses(), Priority.AUDIO)]
+    assert names == ["realtime"]
