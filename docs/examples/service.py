@@ -1,6 +1,6 @@
 """A service that any controller may steer: it renders blocks in time, under a load that steps.
 
-    python docs/examples/service.py --port 9100 --streams 8 50 --step-s 30
+    python docs/examples/service.py --port 9100 --streams 8 40 8 --step-s 60
 
 `GET /metrics` shows it to Prometheus, `PUT /knobs/nodes` and `/knobs/batch_size` turn it, as
 docs/remote/openapi.yaml describes; docs/examples/service.toml is its mapping.
@@ -102,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=9100)
-    parser.add_argument("--streams", type=int, nargs="+", default=[8, 50, 8])
+    parser.add_argument("--streams", type=int, nargs="+", default=[8, 40, 8])
     parser.add_argument("--step-s", type=float, default=60.0)
     given = parser.parse_args()
     threading.Thread(target=play, args=(given.streams, given.step_s), daemon=True).start()
