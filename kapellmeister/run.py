@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -36,7 +37,7 @@ from controller.plants.pipeline_process import (
     start_pipeline,
     stop_pipeline,
 )
-from controller.plants.plant import Plant, Surroundings
+from controller.plants.plant import AttachedPlant, Plant, Surroundings
 from controller.service_manager import ServiceManager
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
@@ -113,25 +114,17 @@ def run(
         permissions = _permissions(config.sidecar.realtime_without_throttling, say)
         if permissions.nice:
             stack.enter_context(_favoured())  # after the children, which would inherit it
-        observed = Observed()
+        surroundings = Surroundings(config, clock, lease, permissions)
         if ours:
-            ended = None if pipeline is None else partial(how_it_ended, pipeline)
-            interval_s = config.loop.interval_s
-            builtin = BuiltinPlant(
-                directory.path, spec, clock, lease, permissions, interval_s, ended
-            )
-            plant: Plant = builtin
-            summary, objective = builtin.summary, config.plan()
+            controlled = _builtin(surroundings, directory.path, spec, pipeline)
         else:
-            attached = make_plant(Surroundings(config, clock, lease, permissions))
-            plant, summary = attached, observed.summary
-            objective = replace(config.plan(), deadline_ms=attached.deadline_ms)
+            controlled = _attached(make_plant(surroundings), config)
+        plant, objective = controlled.plant, controlled.objective
         stack.callback(plant.close)
         _check_acting(acting, plant)
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
-        helpers = (lambda: ()) if ours else attached.helpers
-        tally = Tally(lambda: (*lease.watchers, *helpers()), lambda: fits.cpu_s)
+        tally = Tally(lambda: (*lease.watchers, *controlled.helpers()), lambda: fits.cpu_s)
         view = _view(stack, view_on, policy.name, objective, duration_s, tally)
         service = stack.enter_context(ServiceManager())
         loop = Loop(
@@ -147,7 +140,14 @@ def run(
             clock=clock,
             interval_s=config.loop.interval_s,
             shadow=acting == frozenset(),
-            instruments=(tally, observed, service, _keeper(journal, lease), *exposition, *view),
+            instruments=(
+                tally,
+                *controlled.instruments,
+                service,
+                _keeper(journal, lease),
+                *exposition,
+                *view,
+            ),
             horizon_s=config.forecast.horizon_s,
             latency=_latency(calibration),
             warn=lease.warn,
@@ -159,7 +159,7 @@ def run(
         gc.freeze()  # or a full collection, in the middle of some tick, would walk every module
         loop.run(stopping if ours else _ending(stopping, clock, options.duration_s))
         report = report_from(
-            summary(),
+            controlled.summary(),
             plant=plant.name,
             policy=policy.name,
             shadow=acting == frozenset(),
@@ -173,6 +173,39 @@ def run(
         )
         journal.end_run(report.model_dump_json())
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Controlled:
+    """A plant, what is to be achieved there, and who tells the figures of the run."""
+
+    plant: Plant
+    objective: Objective
+    summary: Callable[[], dict[str, Any]]
+    helpers: Callable[[], tuple[int, ...]] = tuple
+    instruments: tuple[Instrument, ...] = ()
+
+
+def _builtin(
+    given: Surroundings,
+    directory: Path,
+    spec: PipelineSpec,
+    pipeline: subprocess.Popen[str] | None,
+) -> _Controlled:
+    """The pipeline of our own, which keeps its figures itself."""
+    ended = None if pipeline is None else partial(how_it_ended, pipeline)
+    interval_s = given.config.loop.interval_s
+    plant = BuiltinPlant(
+        directory, spec, given.clock, given.lease, given.permissions, interval_s, ended
+    )
+    return _Controlled(plant, given.config.plan(), plant.summary)
+
+
+def _attached(plant: AttachedPlant, config: Config) -> _Controlled:
+    """A plant that others started, of which we know what we observed."""
+    objective = replace(config.plan(), deadline_ms=plant.deadline_ms)
+    observed = Observed()
+    return _Controlled(plant, objective, observed.summary, plant.helpers, (observed,))
 
 
 def _latency(calibration: Calibration | None) -> LatencyModel | None:

@@ -69,6 +69,7 @@ def test_whoever_ignores_it_is_left_in_peace() -> None:
     try:
         with awaited():
             press_ctrl_c()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
 

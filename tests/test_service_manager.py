@@ -62,7 +62,8 @@ def test_where_nobody_listens_nothing_happens(
     for address in ("", str(tmp_path / "gone")):
         monkeypatch.setenv("NOTIFY_SOCKET", address)
         with ServiceManager() as service:
-            Rig(Scripted(), instruments=(service,)).ticks(1)
+            ticks = Rig(Scripted(), instruments=(service,)).ticks(1)
+        assert [tick.number for tick in ticks] == [1]
 
 
 def test_a_service_manager_that_does_not_read_never_holds_up_a_tick(

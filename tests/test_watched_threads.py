@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from fakes import FakePlant, Rig, action
+from fakes import FakePlant, Rig
 
 from controller import scheduling
 from controller.config import Config, GuardSection, LoopSection
@@ -11,9 +11,9 @@ from controller.errors import PlantError
 from controller.guard import Guard
 from controller.metrics.threads import Activity
 from controller.plants import watched_threads
-from controller.plants.jack import JackPlant, _counts, _periods, _Server
+from controller.plants.jack import _counts, _periods, _Server
 from controller.plants.process import ProcessPlant
-from controller.plants.processes import named
+from controller.plants.processes import Search, named
 from controller.plants.watched_threads import WatchedThreads
 from controller.scheduling import Scheduling, ThreadId
 from policies.knobs import AnyThreadClasses, ThreadClasses
@@ -115,10 +115,6 @@ def test_a_plant_of_processes_says_what_is_missing():
         ProcessPlant(surroundings)
 
 
-def test_jack_is_a_plant_that_others_started():
-    assert JackPlant.name == "jack"
-
-
 def test_only_the_knobs_that_were_named_are_turned():
     rig = Rig(None)
     guard = Guard(GuardSection(), frozenset({"batch_size"}))
@@ -131,7 +127,6 @@ def test_only_the_knobs_that_were_named_are_turned():
         "thread_classes": "in shadow; `--act thread_classes` lets it be turned",
         "nodes": "in shadow; `--act nodes` lets it be turned",
     }
-    assert action("nodes", 2).knob in guard.unavailable(situation)
 
 
 @pytest.mark.parametrize(
@@ -152,3 +147,15 @@ def test_a_class_without_threads_is_not_turned():
     domain = AnyThreadClasses(cpus=frozenset({0, 1}), classes=frozenset({"audio"}))
     names = [each.name for each in steps(domain, ThreadClasses(), Priority.AUDIO)]
     assert names == ["realtime"]
+
+
+def test_processes_are_looked_for_now_and_then_or_when_something_changed(monkeypatch):
+    now_s, looked = [100.0], []
+    monkeypatch.setattr("controller.plants.processes.time.monotonic", lambda: now_s[0])
+    search = Search(lambda: (looked.append(now_s[0]) or 7,))
+    assert [search.processes(), search.processes()] == [(7,), (7,)]
+    now_s[0] = 105.0
+    search.processes()
+    search.renew()
+    search.processes()
+    assert looked == [100.0, 105.0, 105.0]

@@ -13,15 +13,13 @@ from controller.errors import PlantError
 from controller.metrics.cpu import MachineSensor
 from controller.plants.monitor_link import MonitorLink
 from controller.plants.plant import Refusal, Surroundings
-from controller.plants.processes import named, playing_with
+from controller.plants.processes import Search, named, playing_with
 from controller.plants.thread_knob import ThreadKnob
 from policies.knobs import Choice, Knob, KnobValue, Settings
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
 
 MONITOR = "controller.plants.jack_monitor"
 START_PATIENCE_S = 5.0
-SEARCH_EVERY_S = 10.0
-"""How often clients are looked for that never told the server of themselves."""
 SILENT_NS = 1.5e9
 """A server in which no cycle has begun for so long stands still."""
 LONGEST_PERIOD = 4096
@@ -73,10 +71,9 @@ class JackPlant:
         self._found = self._server = _server(lines[-1])
         self._cycled_ns = self._server.time_ns
         self._present = True
-        self._members: tuple[int, ...] = ()
-        self._searched_s, self._searched_graph = 0.0, -1
+        self._members = Search(self._find_members)
+        self._searched_graph = self._server.graph
         self._last_at_s = self._clock.now_s()
-        self._refused: str | None = None
 
     @property
     def deadline_ms(self) -> float:
@@ -179,7 +176,7 @@ class JackPlant:
             events.append(f"jack: the server is gone or stands still: {why}")
         if self._present and not was_present:
             events.append("jack: the server plays again")
-            self._searched_graph = -1
+            self._members.renew()
         return tuple(events)
 
     def _is_recent(self) -> bool:
@@ -188,15 +185,15 @@ class JackPlant:
 
     def _watched(self) -> tuple[int, ...]:
         """Processes whose threads may play, looked for after each change of the graph."""
-        now_s = time.monotonic()
-        changed = self._server.graph != self._searched_graph
-        if changed or now_s - self._searched_s > SEARCH_EVERY_S:
-            self._searched_s, self._searched_graph = now_s, self._server.graph
-            members = playing_with(self._server_name)
-            allowed = set(named(self._players)) if self._players else set(members)
-            own = set(self.helpers())
-            self._members = tuple(pid for pid in members if pid in allowed and pid not in own)
-        return self._members
+        if self._server.graph != self._searched_graph:
+            self._searched_graph = self._server.graph
+            self._members.renew()
+        return self._members.processes()
+
+    def _find_members(self) -> tuple[int, ...]:
+        members = playing_with(self._server_name)
+        allowed = named(self._players) if self._players else members
+        return tuple(pid for pid in members if pid in allowed and pid not in self.helpers())
 
     def _cycles_per_s(self) -> float:
         return self._server.sample_rate_hz / self._server.period_frames

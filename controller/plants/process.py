@@ -8,7 +8,7 @@ from types import MappingProxyType
 from controller.errors import PlantError
 from controller.metrics.cpu import MachineSensor
 from controller.plants.plant import Refusal, Surroundings
-from controller.plants.processes import named
+from controller.plants.processes import Search, named
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Missing, Observation
@@ -17,9 +17,8 @@ from policies.observation import Missing, Observation
 class ProcessPlant:
     """Knows of a late thread only that it waited: nobody counts blocks, nor streams.
 
-    Audio threads are those that wake about once a period of `[pipeline]`, and those that their
-    program made real-time. Raises PlantError where no program is named or none of them runs;
-    later that is an event.
+    Audio threads are those that wake about once a period of `[pipeline]`. Raises PlantError
+    where no program is named or none of them runs; later that is an event.
     """
 
     name = "process"
@@ -30,7 +29,8 @@ class ProcessPlant:
         self._period_ms = surroundings.config.pipeline.period_ms
         self._threads = ThreadKnob(surroundings)
         self._machine = MachineSensor()
-        self._players = named(self._wanted)
+        self._search = Search(lambda: named(self._wanted))
+        self._players = self._search.processes()
         if not self._players:
             wanted = ", ".join(self._wanted)
             why = f"no process {wanted} runs" if wanted else "no process is named"
@@ -54,7 +54,7 @@ class ProcessPlant:
         """The interval since the last call."""
         now_s = self._clock.now_s()
         interval_s, self._last_at_s = now_s - self._last_at_s, now_s
-        before, self._players = self._players, named(self._wanted)
+        before, self._players = self._players, self._search.processes()
         readings = self._machine.read()
         readings |= self._threads.look(self._players, 1000.0 / self._period_ms)
         events = []

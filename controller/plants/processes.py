@@ -5,10 +5,33 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from controller.metrics.cpu import PROC
+
+SEARCH_EVERY_S = 5.0
+
+
+class Search:
+    """Looks for processes now and then: to go through all of a machine takes milliseconds."""
+
+    def __init__(self, find: Callable[[], tuple[int, ...]]) -> None:
+        self._find = find
+        self._found: tuple[int, ...] = ()
+        self._due_s = 0.0
+
+    def renew(self) -> None:
+        """Look anew at the next call."""
+        self._due_s = 0.0
+
+    def processes(self) -> tuple[int, ...]:
+        """Those that were found last."""
+        now_s = time.monotonic()
+        if now_s >= self._due_s:
+            self._found, self._due_s = self._find(), now_s + SEARCH_EVERY_S
+        return self._found
 
 
 def named(wanted: Iterable[str], root: Path = PROC) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from controller.config import SidecarSection
 from controller.plants.plant import Refusal, Surroundings
-from controller.plants.processes import named
+from controller.plants.processes import Search, named
 from controller.plants.thread_classes import ThreadClassActuator
 from controller.plants.watched_threads import WatchedThreads
 from policies.knobs import (
@@ -31,15 +31,16 @@ class ThreadKnob:
     """
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self._may: SidecarSection = surroundings.config.sidecar
+        may: SidecarSection = surroundings.config.sidecar
+        self._background = Search(lambda: named(may.background))
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()
         self._actuator = ThreadClassActuator(surroundings.lease, ThreadClasses())
 
-    def look(self, players: Iterable[int], cycles_per_s: float | None) -> dict[str, Reading]:
+    def look(self, players: Iterable[int], cycles_per_s: float) -> dict[str, Reading]:
         """Watch the threads of the players, and bring new ones in line; what was read."""
         self._actuator.renew()
-        self._threads.look(players, named(self._may.background), cycles_per_s)
+        self._threads.look(players, self._background.processes(), cycles_per_s)
         self._actuator.reconcile(self._threads.classes())
         return self._threads.readings()
 

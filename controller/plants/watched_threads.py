@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from controller import scheduling
 from controller.errors import ThreadGoneError
 from controller.metrics.threads import Activity, ThreadActivitySensor
 from controller.plants.processes import read_bytes
-from controller.scheduling import Scheduling, ThreadId
+from controller.scheduling import REALTIME, Scheduling, ThreadId
 from policies.observation import Missing, Reading, Value
 
 SLOWEST, FASTEST = 0.5, 2.5
@@ -42,29 +42,26 @@ class WatchedThreads:
     _activity: Mapping[ThreadId, Activity] = field(default_factory=dict)
     _interpreters: dict[int, bool] = field(default_factory=dict)
 
-    def look(
-        self, players: Iterable[int], background: Iterable[int], cycles_per_s: float | None
-    ) -> None:
-        """Watch these processes; where nobody knows the rate of cycles, real-time threads play."""
+    def look(self, players: Iterable[int], background: Iterable[int], cycles_per_s: float) -> None:
+        """Watch these processes, in which so many blocks a second are played."""
         self._activity = self.sensor.read(players)
         self.found = {thread: how for thread, how in self.found.items() if thread in self._activity}
         for thread, activity in self._activity.items():
-            if thread in self.found:
-                continue
-            if cycles_per_s is None or _plays(activity, cycles_per_s):
-                self._take(thread, any_class=cycles_per_s is not None)
+            if thread not in self.found and _plays(activity, cycles_per_s):
+                with contextlib.suppress(ThreadGoneError):
+                    self.found[thread] = scheduling.read(thread)
         self.background = tuple(
             thread for pid in background for thread in scheduling.threads_of(pid)
         )
 
     def classes(self) -> dict[str, list[ThreadId]]:
         """The threads that may be scheduled, by class of work."""
-        own = [thread for thread, how in self.found.items() if not is_realtime(how)]
+        own = [thread for thread, how in self.found.items() if how.policy not in REALTIME]
         return {"audio": own, "background": list(self.background)}
 
     def realtime_priority(self) -> int | None:
         """The lowest priority that a program gave an audio thread itself; None where none did."""
-        given = [how.priority for how in self.found.values() if is_realtime(how)]
+        given = [how.priority for how in self.found.values() if how.policy in REALTIME]
         return min(given, default=None)
 
     def readings(self) -> dict[str, Reading]:
@@ -86,14 +83,6 @@ class WatchedThreads:
             "audio.run_delay_per_wake_ms": Value(max(delays_ms)),
             "audio.interpreter_share": Value(self._interpreter_share(playing)),
         }
-
-    def _take(self, thread: ThreadId, *, any_class: bool) -> None:
-        try:
-            how = scheduling.read(thread)
-        except ThreadGoneError:
-            return
-        if any_class or is_realtime(how):
-            self.found[thread] = how
 
     def _interpreter_share(self, playing: Iterable[Activity]) -> float:
         hosts = {each.process for each in playing if self._is_interpreter(each.process)}
@@ -120,8 +109,3 @@ def _plays(activity: Activity, cycles_per_s: float) -> bool:
     rests = activity.utilisation <= BUSIEST
     briefly = activity.utilisation / wakes <= BUSIEST / cycles_per_s
     return rests and briefly and activity.preemptions_per_s <= PREEMPTED * wakes
-
-
-def is_realtime(how: Scheduling) -> bool:
-    """Whether the kernel runs it before every ordinary thread."""
-    return how.policy in (os.SCHED_FIFO, os.SCHED_RR)
