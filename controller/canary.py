@@ -3,9 +3,10 @@
 Real-time threads that never pause starve all ordinary work, though the kernel keeps about
 5 % of the time for it, in one piece a second: throttling (`kernel.sched_rt_runtime_us`), or
 the fair server since Linux 6.12. So that to run now and then is no sign of health, and the
-canary asks for more once it was kept waiting. It is no thread of the guardian: pre-empted
-with the interpreter's lock in hand, it would stop its watcher too. Only the standard library
-is imported from here, so that the guardian stays small.
+canary asks for more once it was kept waiting, or once what may starve it is known to run nearly
+all the time: whoever wakes often enough is served promptly even then. It is no thread of the
+guardian: pre-empted with the interpreter's lock in hand, it would stop its watcher too. Only the
+standard library is imported from here, so that the guardian stays small.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ LOOK_S = 0.5
 """How often the canary is looked at, and the most that one look counts: a machine that was
 suspended as a whole has starved nobody."""
 
-VISITS, PLACE, NEEDED = range(3)
+VISITS, PLACE, NEEDED, SUSPECT = range(4)
 """What stands where on the board that the guardian and the canary share."""
 
 
@@ -72,6 +73,10 @@ class Canary:
     def patrol(self, needed: bool) -> None:
         """Go about, or rest where nothing is held that could starve anybody."""
         self._board[NEEDED] = needed
+
+    def suspect(self, suspected: bool) -> None:
+        """Have it ask for more on each visit, or only where it was kept waiting."""
+        self._board[SUSPECT] = suspected
 
     def starves(self, now_s: float) -> int | None:
         """The processor that does not let ordinary work run; None where all do."""
@@ -113,19 +118,19 @@ def _patrol(board: memoryview, guardian: int) -> None:
             time.sleep(rest_s)
         for processor in processors:
             board[PLACE] = processor
-            _visit(processor)
+            _visit(processor, suspected=bool(board[SUSPECT]))
             board[VISITS] += 1
             time.sleep(rest_s)
 
 
-def _visit(processor: int) -> None:
-    """Run there; where that comes late, until it got more time than throttling would leave."""
+def _visit(processor: int, *, suspected: bool) -> None:
+    """Run there; where there is a suspicion, until it got more than throttling would leave."""
     set_out_s = time.monotonic()
     try:
         os.sched_setaffinity(0, {processor})
     except OSError:
         return  # it went offline, or out of our cpuset
-    if time.monotonic() - set_out_s < LATE_S:
+    if not suspected and time.monotonic() - set_out_s < LATE_S:
         return
     enough_s = time.thread_time() + SHARE_S
     while time.thread_time() < enough_s:

@@ -23,6 +23,10 @@ from controller.errors import ThreadGoneError
 from controller.restoration import Original, Restoration, restore
 from controller.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, read
 
+SUSPECT_SHARE = 0.93
+"""Share of a processor that the threads held run together, from which they may starve others:
+one that never pauses is left with about 95 %."""
+
 
 class Guardian:
     """Keeps the originals, and restores them once the lease runs out or ordinary work starves."""
@@ -32,6 +36,8 @@ class Guardian:
         self._canary = canary
         self._originals: dict[ThreadId, Original] = {}
         self._ends_at_s: float | None = None
+        self._ran_s: dict[ThreadId, float] = {}
+        self._looked_at_s = 0.0
 
     def hear(self, line: bytes, now_s: float) -> bytes:
         """Take note of one message; any message renews. The answer, empty where none is due."""
@@ -48,6 +54,7 @@ class Guardian:
         """Restore where a thread that we raised starves a processor, and say so; else nothing."""
         if self._canary is None or not self._originals:
             return b""
+        self._canary.suspect(self._busy_share(now_s) >= SUSPECT_SHARE)
         processor = self._canary.starves(now_s)
         if processor is None:
             return b""
@@ -56,6 +63,13 @@ class Guardian:
             return b""
         self.restore(f"processor {processor} had no time left for ordinary work")
         return json.dumps(["starved", processor]).encode() + b"\n"
+
+    def _busy_share(self, now_s: float) -> float:
+        """How much of a processor all threads held ran since the last look."""
+        before, self._ran_s = self._ran_s, {each: _ran_s(each.tid) for each in self._originals}
+        elapsed_s, self._looked_at_s = now_s - self._looked_at_s, now_s
+        ran_s = sum(now - before.get(each, now) for each, now in self._ran_s.items())
+        return ran_s / elapsed_s if elapsed_s > 0.0 else 0.0
 
     def remaining_s(self, now_s: float) -> float | None:
         """Seconds until the lease runs out; None where nothing is held that could."""
@@ -90,6 +104,15 @@ def decode(registration: list[Any]) -> tuple[ThreadId, Original]:
     tid, start_time, since, policy, priority, nice, cpus, reset_on_fork = registration
     scheduling = Scheduling(policy, priority, nice, frozenset(cpus), reset_on_fork)
     return ThreadId(tid, start_time), Original(scheduling, since)
+
+
+def _ran_s(tid: int) -> float:
+    """Processor time of a thread since it began; 0 where it has ended or nobody accounts."""
+    try:
+        with open(f"/proc/{tid}/schedstat", encoding="ascii") as file:  # noqa: PTH123 - as small as it can be
+            return int(file.read().split()[0]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _may_hog(processor: int, thread: ThreadId, original: Original) -> bool:

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from controller import guardian as guardian_module
 from controller import guardian as watcher
 from controller.guardian import Guardian, decode, encode
 from controller.lease import lease_s
@@ -57,6 +58,10 @@ class FakeCanary:
         self.processor, self.from_s = processor, from_s
         self.patrols = False
         self.moved_on = 0
+        self.suspicions: list[bool] = []
+
+    def suspect(self, suspected: bool) -> None:
+        self.suspicions.append(suspected)
 
     def patrol(self, needed: bool) -> None:
         self.patrols = needed
@@ -108,6 +113,18 @@ def test_where_a_raised_thread_starves_a_processor_all_is_put_back_and_told(
     assert watched.restored == 0
     assert watched.guardian.look(104.0) == b'["starved", 3]\n'
     assert watched.restored == 1
+
+
+def test_what_runs_nearly_all_the_time_makes_the_canary_ask_for_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch, RAISED)
+    watched.hold(ORDINARY)
+    ran_s = iter((10.0, 10.4, 10.9))
+    monkeypatch.setattr(guardian_module, "_ran_s", lambda tid: next(ran_s))
+    for now_s in (100.0, 100.5, 101.0):
+        watched.guardian.look(now_s)
+    assert watched.canary.suspicions == [False, False, True]
 
 
 @pytest.mark.parametrize(
