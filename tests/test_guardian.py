@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from controller import guardian as guardian_module
 from controller import guardian as watcher
 from controller.guardian import Guardian, decode, encode
 from controller.lease import lease_s
@@ -121,7 +120,7 @@ def test_what_runs_nearly_all_the_time_makes_the_canary_ask_for_more(
     watched = Watched(monkeypatch, RAISED)
     watched.hold(ORDINARY)
     ran_s = iter((10.0, 10.4, 10.9))
-    monkeypatch.setattr(guardian_module, "_ran_s", lambda tid: next(ran_s))
+    monkeypatch.setattr(watcher, "_ran_s", lambda tid: next(ran_s))
     for now_s in (100.0, 100.5, 101.0):
         watched.guardian.look(now_s)
     assert watched.canary.suspicions == [False, False, True]
