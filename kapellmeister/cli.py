@@ -218,10 +218,19 @@ def restore(
 def explain(
     run: Annotated[int | None, typer.Option(help="Number of the run; the latest.")] = None,
     last: Annotated[int | None, typer.Option(help="Only so many decisions.", min=1)] = None,
+    shadow_report: Annotated[
+        str | None,
+        typer.Option(
+            help="What shadows of so long (12h, 7d) would have done, and spared.", metavar="TIME"
+        ),
+    ] = None,
     state_dir: StateDir = None,
     json: JsonFile = None,
 ) -> None:
     """Print what was decided when, why, and what came of it."""
+    if shadow_report is not None:
+        _explain_shadow(shadow_report, run, last, state_dir, json)
+        return
     from controller.state_directory import StateDirectory
     from kapellmeister.explain import explain as explain_journal
     from kapellmeister.explain import print_explanation
@@ -229,6 +238,24 @@ def explain(
     explanation = explain_journal(StateDirectory(state_dir).journal_path, run, last)
     _write_json(json, explanation)
     print_explanation(explanation, Console())
+
+
+def _explain_shadow(
+    duration: str, run: int | None, last: int | None, state_dir: Path | None, json: Path | None
+) -> None:
+    from controller.state_directory import StateDirectory
+    from kapellmeister.duration import seconds
+    from kapellmeister.progress import progress
+    from kapellmeister.shadow_report import print_shadow_report, shadow_report
+
+    if run is not None or last is not None:
+        why = "covers all runs of that time"
+        raise ConfigurationError("command line", "--shadow-report", why, "leave out --run, --last")
+    last_s = seconds("--shadow-report", duration)
+    with progress("reading the journal") as advance:
+        report = shadow_report(StateDirectory(state_dir).journal_path, last_s, advance)
+    _write_json(json, report)
+    print_shadow_report(report, Console())
 
 
 @app.command(epilog="Example: kapellmeister doctor")

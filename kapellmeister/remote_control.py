@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from controller.commands import UNKNOWN_KNOB, Command
 from controller.database import Database
 from controller.errors import ConfigurationError, NotRunningError
 from controller.state_directory import StateDirectory
+from kapellmeister.duration import seconds
 
-UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 PATIENCE_S = 10.0
 LONGEST_PAUSE_S = 365 * 86_400.0
 
@@ -43,11 +42,7 @@ def until_s(duration: str | None) -> float | None:
     """When a pause of `90s`, `15m`, `2h` or `1d` ends, seconds since the epoch."""
     if duration is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", duration.strip())
-    if match is None:
-        why = f"{duration!r} is not a duration"
-        raise ConfigurationError("command line", "--for", why, "give 90s, 15m, 2h or 1d")
-    paused_s = float(match[1]) * UNITS_S[match[2]]
+    paused_s = seconds("--for", duration)
     if paused_s > LONGEST_PAUSE_S:
         why = f"{duration} is longer than a year"
         raise ConfigurationError(

@@ -1,0 +1,18 @@
+"""Durations as they are typed: `90s`, `15m`, `2h` or `7d`."""
+
+from __future__ import annotations
+
+import re
+
+from controller.errors import ConfigurationError
+
+UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def seconds(option: str, duration: str) -> float:
+    """So many seconds. Raises ConfigurationError where the option is given something else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", duration.strip())
+    if match is None:
+        why = f"{duration!r} is not a duration"
+        raise ConfigurationError("command line", option, why, "give 90s, 15m, 2h or 1d")
+    return float(match[1]) * UNITS_S[match[2]]
