@@ -640,6 +640,25 @@ def bench_forecast(
     print_report(report, Console())
 
 
+@bench.command("sidecar", epilog="Example: kapellmeister bench sidecar --pairs 5")
+def bench_sidecar(
+    pairs: Annotated[int, typer.Option(help="Interleaved pairs, without and with.", min=1)] = 5,
+    seconds: Annotated[float, typer.Option(help="Length of a window.", min=1.0)] = 12.0,
+    hogs: Annotated[int, typer.Option(help="Processes that disturb the sound.", min=0)] = 4,
+    json: JsonFile = None,
+) -> None:
+    """Xruns of a JACK server that others play on, with the sidecar and without."""
+    from kapellmeister.bench.sidecar import bench_sidecar as measure
+    from kapellmeister.bench.sidecar import print_report
+    from kapellmeister.progress import progress
+
+    _check_writable("--json", json)
+    with progress("measuring") as advance:
+        report = measure(pairs, seconds, hogs, advance)
+    _write_json(json, report)
+    print_report(report, Console())
+
+
 @bench.command("simulator", epilog="Example: kapellmeister bench simulator --json out.json")
 def bench_simulator(
     rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=1)] = 5,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -108,14 +108,16 @@ def shadow_report(
     with JournalReader(journal) as reader:
         runs = reader.runs()
         shadows: dict[tuple[str, str, float], list[tuple[Run, Shadow]]] = {}
-        for number, run in enumerate(runs):
+        for run in runs:
             if run.ended_at_s is None or run.ended_at_s >= since_s:
                 target = float(run.config["objective"]["target_miss_rate"])
-                shadow = _watched(journal, reader, run, since_s, target)
+                shadow = Shadow(target)
+                for glance in _glances(journal, reader, run, since_s):
+                    shadow.see(glance)
+                    advance((glance.time_s - since_s) / last_s)
                 if shadow.watched_s:
                     key = run.plant, run.policy, target
                     shadows.setdefault(key, []).append((run, shadow))
-            advance((number + 1) / len(runs))
         plants = tuple(
             _plant(*key, watched, _verifications(journal, reader, runs, key[0]))
             for key, watched in shadows.items()
@@ -123,17 +125,13 @@ def shadow_report(
     return ShadowReport(since_s=since_s, until_s=until_s, plants=plants)
 
 
-def _watched(
-    journal: Path, reader: JournalReader, run: Run, since_s: float, target_miss_rate: float
-) -> Shadow:
-    shadow = Shadow(target_miss_rate)
+def _glances(journal: Path, reader: JournalReader, run: Run, since_s: float) -> Iterator[Glance]:
     for record in reader.records(run.number, since_s):
         try:
             if record["shadow"]:
-                shadow.see(Glance.of(record))
+                yield Glance.of(record)
         except (KeyError, TypeError, ValueError) as error:
             raise _unreadable(journal, run, error) from error
-    return shadow
 
 
 def _verifications(

@@ -1,0 +1,50 @@
+"""A JACK client that others might have written: it filters what it plays with 2048 taps.
+
+`python -m kapellmeister.bench.jack_player` says when it plays; with `--busy` another thread of
+its interpreter computes all the time, which its callback then has to wait for.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kapellmeister.jack_client import load_jack
+
+TAPS = 2048
+
+
+def main(*, busy: bool) -> None:
+    """Play until the input ends."""
+    client = load_jack().Client("player")
+    heard = client.inports.register("heard")
+    played = client.outports.register("played")
+    impulse_response = np.random.default_rng(1).standard_normal(TAPS).astype(np.float32)
+    past: NDArray[np.float32] = np.zeros(TAPS - 1, np.float32)
+
+    def process(frames: int) -> None:
+        nonlocal past
+        signal: NDArray[np.float32] = np.concatenate((past, heard.get_array()))
+        played.get_array()[:] = np.convolve(signal, impulse_response, "valid")[:frames]
+        past = signal[1 - TAPS :]
+
+    set_process_callback: Any = client.set_process_callback
+    set_process_callback(process)
+    client.activate()
+    if busy:
+        threading.Thread(target=_compute, daemon=True).start()
+    print("playing", flush=True)
+    sys.stdin.read()
+
+
+def _compute() -> None:
+    while True:
+        pass
+
+
+if __name__ == "__main__":
+    main(busy="--busy" in sys.argv)

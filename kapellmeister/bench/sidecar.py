@@ -1,0 +1,190 @@
+"""What it brings to attach to a JACK server that others play on, and act."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from controller.errors import JournalError, PlantError
+from controller.journal_reader import JournalReader
+from controller.state_directory import StateDirectory
+from controller.tick import Tick
+from kapellmeister.bench.jack_rig import PATIENCE_S, JackRig, jack_rig
+from kapellmeister.bench.loop import Spread
+from kapellmeister.bench.machine import Machine, describe_machine
+from kapellmeister.bench.windows import Attached, Figures, Window
+from kapellmeister.explain import describe_turn
+from kapellmeister.report import RunReport, percent
+from policies.observation import fresh
+
+ONSET_S = 2.0
+"""What is allowed for the first action, and left out of the window that follows."""
+TURN_S = 0.05
+RAISED = 4.0
+"""A period is raised step by step: so many windows are given to that."""
+
+
+class SidecarReport(Figures):
+    """Interleaved windows without and with the sidecar, while hogs disturb a client.
+
+    `ratio` is the rate of xruns with it, all windows together, against that without; None
+    where there was none without. `held_up` is a client that waits for another thread of its
+    own interpreter, which no priority cures.
+    """
+
+    machine: Machine
+    hogs: int
+    without: list[Window]
+    attached: list[Attached]
+    xruns_per_s_without: Spread
+    xruns_per_s_with: Spread
+    ratio: float | None
+    held_up_without: Window
+    held_up: Attached
+
+
+def bench_sidecar(
+    pairs: int, seconds: float, hogs: int, advance: Callable[[float], None]
+) -> SidecarReport:
+    """Measure so many pairs of windows of so many seconds; `advance` is told the part done.
+
+    Raises PlantError where JACK is not installed or does not start.
+    """
+    without: list[Window] = []
+    attached: list[Attached] = []
+    with jack_rig(hogs) as rig:
+        for number in range(pairs):
+            without.append(rig.window(seconds))
+            attached.append(_attached(rig, ONSET_S, seconds))
+            advance((number + 1) / (pairs + 2))
+    with jack_rig(hogs, "--busy") as rig:
+        held_up_without = rig.window(seconds)
+        held_up = _attached(rig, RAISED * seconds, seconds)
+    advance(1.0)
+    acting = [each.window for each in attached]
+    return SidecarReport(
+        machine=describe_machine(),
+        hogs=hogs,
+        without=without,
+        attached=attached,
+        xruns_per_s_without=Spread.of([each.xruns_per_s for each in without]),
+        xruns_per_s_with=Spread.of([each.xruns_per_s for each in acting]),
+        ratio=_rate(acting) / _rate(without) if _rate(without) else None,
+        held_up_without=held_up_without,
+        held_up=held_up,
+    )
+
+
+def _rate(windows: Sequence[Window]) -> float:
+    return sum(each.xruns for each in windows) / sum(each.seconds for each in windows)
+
+
+def _attached(rig: JackRig, onset_s: float, seconds: float) -> Attached:
+    """Attach a sidecar that may turn every knob, and let it go after the window."""
+    with tempfile.TemporaryDirectory() as folder:
+        figures = Path(folder) / "figures.json"
+        run = ("run", "--plant", "jack", "--act", "--no-live", "--json", str(figures))
+        process = subprocess.Popen(
+            (sys.executable, "-m", "kapellmeister", *run, "--state-dir", folder),
+            env=rig.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            _await_first_tick(process, StateDirectory(Path(folder)).journal_path)
+            onset, window = rig.window(onset_s), rig.window(seconds)
+            period_frames = int(rig.line()["period_frames"])
+        finally:
+            process.send_signal(signal.SIGTERM)
+            said = process.communicate(timeout=PATIENCE_S)[1]
+        if process.returncode != 0:
+            raise PlantError("jack", said.strip(), "run `kapellmeister doctor`")
+        report = RunReport.model_validate_json(figures.read_text(encoding="utf-8"))
+        with JournalReader(StateDirectory(Path(folder)).journal_path) as reader:
+            ticks = list(reader.ticks(reader.run().number))
+    return Attached(
+        onset=onset,
+        window=window,
+        first_action_s=_first_action_s(ticks),
+        turns=tuple(
+            f"{change.action.knob}: {describe_turn(change.previous, change.action.value)}"
+            for tick in ticks
+            for change in tick.changes
+        ),
+        bottlenecks=dict(Counter(tick.diagnosis.bottleneck.value for tick in ticks)),
+        period_frames=period_frames,
+        cpu_share=report.overhead.cpu_share,
+    )
+
+
+def _await_first_tick(process: subprocess.Popen[str], journal: Path) -> None:
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s and process.poll() is None:
+        with suppress(JournalError), JournalReader(journal) as reader:  # not yet begun
+            if any(reader.extent(run.number) for run in reader.runs()):
+                return
+        time.sleep(TURN_S)
+    raise PlantError("jack", "the sidecar did not come to a tick", "run `kapellmeister doctor`")
+
+
+def _first_action_s(ticks: Sequence[Tick]) -> float | None:
+    """From the beginning of the first interval with a miss to the first change."""
+    bad = next((each for each in ticks if fresh(each.observation.miss_rate)), None)
+    acted = next((each for each in ticks if each.changes), None)
+    if bad is None or acted is None:
+        return None
+    return acted.time_s - (bad.time_s - bad.observation.interval_s)
+
+
+def print_report(report: SidecarReport, console: Console) -> None:
+    """Figures beside the goals."""
+    table = Table("figure", "measured", "goal", box=None)
+    table.add_row("xruns a second, without", _spread(report.xruns_per_s_without), "")
+    table.add_row("xruns a second, with", _spread(report.xruns_per_s_with), "median <= 0.5")
+    ratio = "none without" if report.ratio is None else f"{report.ratio:.3f}"
+    table.add_row("with / without", ratio, "<= 0.1")
+    first = [each.first_action_s for each in report.attached]
+    table.add_row("first action, s", ", ".join(map(_seconds, first)), "<= 2")
+    onset = [each.onset.xruns_per_s for each in report.attached]
+    table.add_row("xruns a second before and just after", _spread(Spread.of(onset)), "")
+    turns = Counter(turn for each in report.attached for turn in each.turns)
+    table.add_row(
+        "turned", "\n".join(f"{turn}, {n} times" for turn, n in turns.items()), "no period"
+    )
+    shares = [each.cpu_share for each in report.attached]
+    table.add_row("processor share of control", percent(max(shares)), "<= 2 %")
+    console.print(table)
+    console.print()
+    console.print(_held_up(report))
+    console.print(f"\n{report.machine}, {report.hogs} hogs")
+
+
+def _held_up(report: SidecarReport) -> Table:
+    table = Table("a client held up by its own interpreter", "measured", "goal", box=None)
+    found = report.held_up
+    table.add_row("xruns a second, without", f"{report.held_up_without.xruns_per_s:.2f}", "")
+    table.add_row("xruns a second, in the end", f"{found.window.xruns_per_s:.2f}", "it holds")
+    diagnosed = ", ".join(f"{name} {count}" for name, count in found.bottlenecks.items())
+    table.add_row("diagnosed, in ticks", diagnosed, "gil")
+    table.add_row("turned", "\n".join(found.turns), "the period alone")
+    table.add_row("period in the end", f"{found.period_frames} frames", "raised")
+    return table
+
+
+def _spread(spread: Spread) -> str:
+    return f"{spread.median:.2f} ({spread.lowest:.2f} to {spread.highest:.2f})"
+
+
+def _seconds(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
