@@ -29,7 +29,7 @@ EXPLAINED = 0.5
 CROWDED = 0.1
 """Share of time in which threads wait for a processor, from which that can be the cause."""
 INTERPRETER = 0.2
-"""Share of the time another thread of its interpreter runs, from which audio waits for that."""
+"""Share of the time another thread of its interpreter could run, from which audio waits for it."""
 SLOW = 0.7
 """Part of its speed below which a processor that is short of time is slowed down."""
 QUEUES_FROM = 0.5
@@ -297,7 +297,7 @@ def _interpreter(signs: _Signs, symptom: str) -> _Cause | None:
     if signs.interpreter is None or signs.interpreter < INTERPRETER:
         return None
     why = (
-        f"another thread of the same interpreter runs {signs.interpreter:.0%} of the time and "
+        f"another thread of the same interpreter runs or could {signs.interpreter:.0%} of the time and "
         "holds its lock, which no priority cures; a process of its own for audio would, and a "
         "longer period helps"
     )

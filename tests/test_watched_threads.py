@@ -75,6 +75,8 @@ def test_a_busy_neighbour_counts_where_both_share_an_interpreter(monkeypatch):
     monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/lib/libpython3.so")
     shared = watched(monkeypatch, **activities).readings()
     assert shared["audio.interpreter_share"] == Value(0.9)
+    kept_waiting = {"player": activity(), "worker": activity(0.1, waited=0.5, wakes=20.0)}
+    assert watched(monkeypatch, **kept_waiting).readings()["audio.interpreter_share"] == Value(0.6)
     monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/lib/libjack.so")
     assert watched(monkeypatch, **activities).readings()["audio.interpreter_share"] == Value(0.0)
 

@@ -73,6 +73,7 @@ class JackPlant:
         self._present = True
         self._members = Search(self._find_members)
         self._searched_graph = self._server.graph
+        self._threads.look(self._watched(), self._cycles_per_s())  # the first interval tells then
         self._last_at_s = self._clock.now_s()
 
     @property

@@ -69,7 +69,8 @@ class WatchedThreads:
 
         `audio.utilisation`, `audio.run_delay_share` and `audio.run_delay_per_wake_ms` are the
         highest of any audio thread; `audio.interpreter_share` is how much the busiest other
-        thread of a process with an interpreter ran, of one that an audio thread belongs to.
+        thread of a process with an interpreter ran or waited to run, of one that an audio thread
+        belongs to: while it waits, it may hold the lock as well.
         """
         playing = [self._activity[thread] for thread in self.found if thread in self._activity]
         if not playing:
@@ -87,7 +88,7 @@ class WatchedThreads:
     def _interpreter_share(self, playing: Iterable[Activity]) -> float:
         hosts = {each.process for each in playing if self._is_interpreter(each.process)}
         beside = [
-            activity.utilisation
+            activity.utilisation + activity.run_delay_share
             for thread, activity in self._activity.items()
             if activity.process in hosts and thread not in self.found
         ]

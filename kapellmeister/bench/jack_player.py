@@ -26,10 +26,13 @@ def main(*, busy: bool) -> None:
     impulse_response = np.random.default_rng(1).standard_normal(TAPS).astype(np.float32)
     past: NDArray[np.float32] = np.zeros(TAPS - 1, np.float32)
 
-    def process(frames: int) -> None:
+    def process(_frames: int) -> None:
         nonlocal past
-        signal: NDArray[np.float32] = np.concatenate((past, heard.get_array()))
-        played.get_array()[:] = np.convolve(signal, impulse_response, "valid")[:frames]
+        block, space = heard.get_array(), played.get_array()
+        signal: NDArray[np.float32] = np.concatenate((past, block))
+        filtered = np.convolve(signal, impulse_response, "valid")
+        common = min(filtered.size, space.size)  # they differ in the cycle of a new period
+        space[:common] = filtered[:common]
         past = signal[1 - TAPS :]
 
     set_process_callback: Any = client.set_process_callback
