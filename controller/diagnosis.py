@@ -297,9 +297,9 @@ def _interpreter(signs: _Signs, symptom: str) -> _Cause | None:
     if signs.interpreter is None or signs.interpreter < INTERPRETER:
         return None
     why = (
-        f"another thread of the same interpreter runs or could {signs.interpreter:.0%} of the time and "
-        "holds its lock, which no priority cures; a process of its own for audio would, and a "
-        "longer period helps"
+        f"another thread of the same interpreter runs or could {signs.interpreter:.0%} of the "
+        "time and holds its lock, which no priority cures; a process of its own for audio would, "
+        "and a longer period helps"
     )
     return _Cause(Bottleneck.GIL, f"{symptom}: {why}", ("period_frames",))
 

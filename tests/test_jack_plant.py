@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import KapellmeisterError
+from controller.journal_reader import JournalReader
 from controller.plants.processes import playing_with
 from controller.scheduling import read, threads_of
 from kapellmeister.jack_client import load_jack
@@ -55,27 +56,39 @@ class Eager:
 """Acts though nothing is missed: how much hogs disturb is the kernel's luck."""
 
 
+ENVIRONMENT = {**os.environ, "JACK_NO_AUDIO_RESERVATION": "1", "JACK_DEFAULT_SERVER": NAME}
+
+
+def start_server() -> subprocess.Popen[bytes]:
+    """A jackd without a sound card and without real-time."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": ENVIRONMENT}
+    command = ("jackd", "-n", NAME, "-r", "-d", "dummy", "-r", "48000", "-p", "256")
+    jackd = subprocess.Popen(command, **quiet)
+    time.sleep(1.0)
+    if jackd.poll() is not None:
+        pytest.fail(f"jackd ended with status {jackd.returncode}")
+    return jackd
+
+
 @pytest.fixture
-def server() -> Iterator[None]:
-    """A jackd without a sound card and without real-time, a client, and four hogs."""
+def jack() -> None:
     if shutil.which("jackd") is None:
         pytest.skip("jackd is not installed")
     try:
         load_jack()
     except KapellmeisterError as error:
         pytest.skip(str(error))
-    environment = {**os.environ, "JACK_NO_AUDIO_RESERVATION": "1", "JACK_DEFAULT_SERVER": NAME}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
-    jackd = ("jackd", "-n", NAME, "-r", "-d", "dummy", "-r", "48000", "-p", "256")
-    started = [subprocess.Popen(jackd, **quiet)]
-    time.sleep(1.0)
-    if started[0].poll() is not None:
-        pytest.fail(f"jackd ended with status {started[0].returncode}")
+
+
+@pytest.fixture
+def server(jack: None) -> Iterator[None]:
+    """A server, a client, and four hogs."""
+    started = [start_server()]
     client = subprocess.Popen(
         (sys.executable, "-c", CLIENT),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=environment,
+        env=ENVIRONMENT,
         text=True,
     )
     started.append(client)
@@ -95,7 +108,7 @@ def command(directory: Path, *options: str) -> subprocess.Popen[str]:
     run = ("run", "--plant", "jack", *options, "--state-dir", str(directory))
     return subprocess.Popen(
         (sys.executable, "-m", "kapellmeister", *run),
-        env={**os.environ, "JACK_DEFAULT_SERVER": NAME},
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -152,9 +165,39 @@ def test_audio_threads_are_raised_and_put_back_however_it_ends(
     assert awaits(lambda: not raised(found), 2.0), "not put back within 2 s"
 
 
-def test_without_a_server_one_line_says_so(tmp_path: Path) -> None:
-    if shutil.which("jackd") is None:
-        pytest.skip("jackd is not installed")
+def alarms(state: Path) -> list[str]:
+    with JournalReader(state / "journal.sqlite3") as reader:
+        return [text for tick in reader.ticks(reader.run().number) for text in tick.alarms]
+
+
+def test_a_server_that_freezes_or_is_started_again_is_survived(jack: None, tmp_path: Path) -> None:
+    state, jackd = tmp_path / "state", start_server()
+    running = command(state, "--act")
+
+    def told(what: str, times: int) -> bool:
+        return sum(what in text for text in alarms(state)) >= times
+
+    try:
+        assert awaits((state / "journal.sqlite3").exists, 20.0)
+        time.sleep(3.0)
+        jackd.send_signal(signal.SIGSTOP)
+        assert awaits(lambda: told("stands still", 1), 10.0), "a frozen server was not noticed"
+        jackd.send_signal(signal.SIGCONT)
+        assert awaits(lambda: told("plays again", 1), 20.0), "it was not noticed to go on"
+        jackd.kill()
+        jackd.wait()
+        assert awaits(lambda: told("is gone", 2), 10.0), "the death of the server was not noticed"
+        jackd = start_server()
+        assert awaits(lambda: told("plays again", 2), 20.0), "the new server was not found"
+    finally:
+        running.send_signal(signal.SIGTERM)
+        said = running.communicate(timeout=20)[0]
+        jackd.kill()
+        jackd.wait()
+    assert running.returncode == 0, said
+
+
+def test_without_a_server_one_line_says_so(jack: None, tmp_path: Path) -> None:
     running = command(tmp_path / "state", "--duration", "1")
     said = running.communicate(timeout=30)[0]
     assert running.returncode == 2

@@ -35,6 +35,7 @@ class ProcessPlant:
             wanted = ", ".join(self._wanted)
             why = f"no process {wanted} runs" if wanted else "no process is named"
             raise PlantError(self.name, why, "name some by --process, by name or process id")
+        self._threads.look(self._players, 1000.0 / self._period_ms)  # the first interval tells then
         self._last_at_s = self._clock.now_s()
 
     @property

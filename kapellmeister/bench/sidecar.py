@@ -22,6 +22,7 @@ from controller.tick import Tick
 from kapellmeister.bench.jack_rig import PATIENCE_S, JackRig, jack_rig
 from kapellmeister.bench.loop import Spread
 from kapellmeister.bench.machine import Machine, describe_machine
+from kapellmeister.bench.watching import Watching, watch_many
 from kapellmeister.bench.windows import Attached, Figures, Window
 from kapellmeister.explain import describe_turn
 from kapellmeister.report import RunReport, percent
@@ -30,6 +31,7 @@ from policies.observation import fresh
 ONSET_S = 2.0
 """What is allowed for the first action, and left out of the window that follows."""
 TURN_S = 0.05
+WATCHING_S = 30.0
 RAISED = 4.0
 """A period is raised step by step: so many windows are given to that."""
 
@@ -51,6 +53,7 @@ class SidecarReport(Figures):
     ratio: float | None
     held_up_without: Window
     held_up: Attached
+    watching: Watching
 
 
 def bench_sidecar(
@@ -66,10 +69,11 @@ def bench_sidecar(
         for number in range(pairs):
             without.append(rig.window(seconds))
             attached.append(_attached(rig, ONSET_S, seconds))
-            advance((number + 1) / (pairs + 2))
+            advance((number + 1) / (pairs + 4))
     with jack_rig(hogs, "--busy") as rig:
         held_up_without = rig.window(seconds)
         held_up = _attached(rig, RAISED * seconds, seconds)
+    watching = watch_many(WATCHING_S)
     advance(1.0)
     acting = [each.window for each in attached]
     return SidecarReport(
@@ -82,6 +86,7 @@ def bench_sidecar(
         ratio=_rate(acting) / _rate(without) if _rate(without) else None,
         held_up_without=held_up_without,
         held_up=held_up,
+        watching=watching,
     )
 
 
@@ -164,6 +169,8 @@ def print_report(report: SidecarReport, console: Console) -> None:
     )
     shares = [each.cpu_share for each in report.attached]
     table.add_row("processor share of control", percent(max(shares)), "<= 2 %")
+    watching = f"{percent(report.watching.cpu_share)} of a processor"
+    table.add_row(f"watching {report.watching.threads} threads", watching, "<= 2 %")
     console.print(table)
     console.print()
     console.print(_held_up(report))
