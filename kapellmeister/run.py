@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -50,6 +50,9 @@ from policies.latency import Calibration, LatencyModel, TabulatedLatency
 from policies.objective import Objective
 from policies.policy import State
 from simulators.pipeline_file import read_calibration
+
+if TYPE_CHECKING:
+    from controller.metrics.exposition import Exposition
 
 Instrument = Callable[[Tick], None]
 DEFAULT_DURATION_S = 60.0
@@ -145,7 +148,7 @@ def run(
                 *controlled.instruments,
                 service,
                 _keeper(journal, lease),
-                *exposition,
+                *(partial(each.show, objective) for each in exposition),
                 *view,
             ),
             horizon_s=config.forecast.horizon_s,
@@ -290,7 +293,8 @@ def _ending(
     return lambda: stopping() or clock.now_s() > end_s
 
 
-def _exposition(stack: ExitStack, config: Config) -> tuple[Instrument, ...]:
+def _exposition(stack: ExitStack, config: Config) -> tuple[Exposition, ...]:
+    """Nothing is shown before the first tick, but a port in use is told before anything starts."""
     if not config.metrics.port:
         return ()
     from controller.metrics.exposition import Exposition
