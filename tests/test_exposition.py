@@ -175,6 +175,7 @@ def test_a_forecast_is_a_summary_of_the_peak() -> None:
     forecast = ForecastSummary("ensemble", True, 60.0, 10.0, 12.0, 15.0)
     samples = show(replace(TICK, forecast=forecast))
     assert samples["forecast_peak_load", (("quantile", "0.99"),)] == 15.0
+    assert samples["forecast_calibrated", ()] == 1.0
     assert not any(name.startswith("forecast") for name, _ in show(TICK))
 
 

@@ -61,6 +61,14 @@ def test_metrics_that_fail_or_lie_hold_every_knob_and_are_believed_again(fault, 
         assert direction_changes(nodes_of([*calm, *blind, *seen])) <= 1
 
 
+def test_the_age_of_the_metrics_is_told_and_grows_while_nobody_answers():
+    with bench(Scripted()) as made:
+        assert made.tick().observation.readings["metrics.age_s"].value <= 1.0
+        made.service.metrics = "down"
+        ages_s = [tick.observation.readings["metrics.age_s"].value for tick in made.ticks(3)]
+        assert ages_s == [ages_s[0], ages_s[0] + 1.0, ages_s[0] + 2.0]
+
+
 def test_an_answer_without_end_is_cut_short():
     with bench(Scripted()) as made:
         made.service.metrics = "endless"

@@ -140,6 +140,14 @@ def _control(tick: Tick) -> Iterator[Metric]:
         for quantile, peak in peaks.items():
             forecast.add_sample(forecast.name, {"quantile": quantile}, peak)
     yield forecast
+    calibrated = GaugeMetricFamily(
+        f"{PREFIX}_forecast_calibrated",
+        "1 where the forecast's quantiles have been held against what came.",
+        labels=[],
+    )
+    if tick.forecast is not None:
+        calibrated.add_metric([], float(tick.forecast.calibrated))
+    yield calibrated
     bottleneck = GaugeMetricFamily(
         f"{PREFIX}_bottleneck", "1 for what holds the blocks up.", labels=["cause"]
     )
