@@ -32,7 +32,10 @@ class ThreadKnob:
 
     def __init__(self, surroundings: Surroundings) -> None:
         may: SidecarSection = surroundings.config.sidecar
-        self._background = Search(lambda: named(may.background))
+        lease = surroundings.lease
+        self._background = Search(  # a group may hold those that stand watch over the threads
+            lambda: tuple(pid for pid in named(may.background) if pid not in lease.watchers)
+        )
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()
         self._actuator = ThreadClassActuator(surroundings.lease, ThreadClasses())
