@@ -38,12 +38,14 @@ from controller.plants.pipeline_process import (
     stop_pipeline,
 )
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
+from controller.plants.thread_knob import KNOB as THREADS
 from controller.service_manager import ServiceManager
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
 from controller.time_box import TimeBox
 from controller.verification import Verifier
 from kapellmeister.observed import Observed
+from kapellmeister.other_managers import ManagerWatch
 from kapellmeister.report import RunReport, report_from
 from kapellmeister.tally import Tally
 from policies.latency import Calibration, LatencyModel, TabulatedLatency
@@ -125,6 +127,7 @@ def run(
         plant, objective = controlled.plant, controlled.objective
         stack.callback(plant.close)
         _check_acting(acting, plant)
+        managers = None if ours or not _schedules(acting, plant) else ManagerWatch(say)
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
         tally = Tally(lambda: (*lease.watchers, *controlled.helpers()), lambda: fits.cpu_s)
@@ -153,7 +156,7 @@ def run(
             ),
             horizon_s=config.forecast.horizon_s,
             latency=_latency(calibration),
-            warn=lease.warn,
+            warn=partial(_warning, lease, managers),
         )
         if crashed:
             _resume(loop, journal.last_memory(plant.name), say)
@@ -224,6 +227,17 @@ def _check_acting(acting: frozenset[str] | None, plant: Plant) -> None:
     for knob in sorted(acting or ()):
         if knob not in plant.knobs():
             raise ConfigurationError("loop.act", knob, "no such knob", f"this plant has {known}")
+
+
+def _schedules(acting: frozenset[str] | None, plant: Plant) -> bool:
+    """Whether threads are rescheduled, which other managers may undo."""
+    return THREADS in plant.knobs() and (acting is None or THREADS in acting)
+
+
+def _warning(lease: Lease, managers: ManagerWatch | None) -> str | None:
+    """What stands in the way of scheduling threads: an alarm of the loop."""
+    told = (lease.warn(), None if managers is None else managers.warn())
+    return "; ".join(each for each in told if each is not None) or None
 
 
 def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:
