@@ -34,6 +34,7 @@ class Actuation:
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._tracks: dict[str, _Track] = {}
+        self._knobs: Mapping[str, Knob] = {}
         self._ours: frozenset[str] = frozenset()
         self._delays_s: dict[str, float] = {}
         self._states: Mapping[str, KnobState] = {}
@@ -59,6 +60,7 @@ class Actuation:
 
     def see(self, knobs: Mapping[str, Knob], in_force: Settings, time_s: float) -> None:
         """Take what the plant now has in force; knobs it no longer has are forgotten."""
+        self._knobs = knobs
         if self._tracks.keys() != knobs.keys():
             self._tracks = {knob: self._tracks.get(knob, _Track()) for knob in knobs}
             self._ours = frozenset(knob for knob, each in knobs.items() if each.owner == OURS)
@@ -130,11 +132,12 @@ class Actuation:
         return given_up
 
     def drift(self, time_s: float) -> dict[str, str]:
-        """The knobs that another hand moved, each with what happened and the remedy."""
+        """The knobs that another hand moved, each with what happened and the remedy.
+
+        So did our own guardian, where it put back what did harm; then that is said.
+        """
         return {
-            knob: f"another hand set it to {track.state.observed} where "
-            f"{track.state.requested} was asked for; `kapellmeister resume --knob {knob}` "
-            "accepts that"
+            knob: _moved(self._knobs[knob], track.state)
             for knob, track in self._deviating.items()
             if self._has_drifted(knob, track, time_s)
         }
@@ -188,3 +191,12 @@ class Actuation:
             track.arrived = waited_s >= self._delays_s[knob.id]
         if track.arrived:
             self._note()
+
+
+def _moved(knob: Knob, state: KnobState) -> str:
+    why = f": {knob.undone}" if knob.undone else ""
+    who = "our own guardian" if knob.undone else "another hand"
+    return (
+        f"{who} set it to {state.observed} where {state.requested} was asked for{why}; "
+        f"`kapellmeister resume --knob {knob.id}` accepts that"
+    )

@@ -59,7 +59,7 @@ class ThreadKnob:
             demotion=granted.demotion,
             classes=frozenset(classes),
         )
-        return Knob(KNOB, domain, "cpu", settle_s=2.0)
+        return Knob(KNOB, domain, "cpu", settle_s=2.0, undone=self._actuator.undone)
 
     def in_force(self) -> ThreadClasses | None:
         """How they are scheduled; None where none is known yet."""
