@@ -133,6 +133,18 @@ def test_a_control_endpoint_that_does_not_act_is_asked_seldom_and_used_again(
         assert direction_changes(nodes_of([*calm, *overloaded, *served])) <= 1
 
 
+def test_a_service_that_gives_less_than_it_is_asked_for_has_shown_its_limit():
+    with bench(Scripted(action("batch_size", 64))) as made:
+        made.service.control = "clamps"
+        ticks = made.ticks(200)
+        assert made.service.knobs["batch_size"] == 16
+        assert len(made.service.asked) == 1
+        assert "batch_size: 64 was asked for" in alarms(ticks)
+        assert "16 is as far as it went" in alarms(ticks)
+        assert not any("another hand" in hold.reason for tick in ticks for hold in tick.holds)
+        assert ticks[-1].states["batch_size"].observed == 16
+
+
 def test_a_service_that_acts_late_is_waited_for_and_asked_for_nothing_twice_over():
     with bench(Conductor()) as made:
         made.service.streams = CALM
