@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from controller.plain import JsonValue, from_plain, to_plain
-from policies.knobs import OURS, Direction, Knob, KnobState, KnobValue, Settings
+from policies.knobs import OURS, Bounds, Choice, Direction, Knob, KnobState, KnobValue, Settings
 
 LEARNING_RATE = 0.3
 OVERDUE_FACTOR = 3.0
+LIMIT_S = 3600.0
+"""So long the limit that a plant has shown is believed, before more is asked for again."""
 
 
 @dataclass(slots=True)
@@ -22,18 +25,29 @@ class _Track:
     arrived: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How far a request went that was to go further that way, and until when that is believed."""
+
+    value: int
+    direction: Direction
+    until_s: float
+
+
 class Actuation:
     """Follows every request until it is in force, and notices another hand's.
 
     A knob has drifted when the value in force is neither the one requested nor, before the
     request first came into force, the one it replaces; while a request is under way
     (less than three learned delays and `patience_s`) values in between are no drift. Nor is
-    what the owner of a knob makes of it, where that is another scaler.
+    what the owner of a knob makes of it, where that is another scaler; nor a request that the
+    plant met halfway: that is its limit.
     """
 
     def __init__(self, patience_s: float) -> None:
         self._patience_s = patience_s
         self._tracks: dict[str, _Track] = {}
+        self._knobs: Mapping[str, Knob] = {}
         self._ours: frozenset[str] = frozenset()
         self._delays_s: dict[str, float] = {}
         self._states: Mapping[str, KnobState] = {}
@@ -42,6 +56,7 @@ class Actuation:
         self._wanted: tuple[Mapping[str, KnobValue], Settings] | None = None
         self._under_way: Mapping[str, _Track] = {}
         self._deviating: Mapping[str, _Track] = {}
+        self._limits: dict[str, _Limit] = {}
 
     @property
     def states(self) -> Mapping[str, KnobState]:
@@ -59,6 +74,7 @@ class Actuation:
 
     def see(self, knobs: Mapping[str, Knob], in_force: Settings, time_s: float) -> None:
         """Take what the plant now has in force; knobs it no longer has are forgotten."""
+        self._knobs = knobs
         if self._tracks.keys() != knobs.keys():
             self._tracks = {knob: self._tracks.get(knob, _Track()) for knob in knobs}
             self._ours = frozenset(knob for knob, each in knobs.items() if each.owner == OURS)
@@ -71,6 +87,27 @@ class Actuation:
             self._note()
         for knob, track in self._under_way.items():
             self._await_arrival(knobs[knob], track, time_s)
+
+    def within_limits(self, knobs: Mapping[str, Knob], time_s: float) -> Mapping[str, Knob]:
+        """The knobs as far as they can be turned: less far than they say where that was seen."""
+        if not self._limits:
+            return knobs
+        self._limits = {
+            knob: limit
+            for knob, limit in self._limits.items()
+            if knob in knobs and not self._surpassed(knobs[knob], limit)
+        }
+        narrowed = {
+            knob: _narrowed(knobs[knob], limit)
+            for knob, limit in self._limits.items()
+            if time_s < limit.until_s
+        }
+        return {**knobs, **narrowed}
+
+    def forget_limit(self, knob: str) -> None:
+        """Ask for more again; where nothing comes of it, it is the limit still."""
+        if knob in self._limits:
+            self._limits[knob] = replace(self._limits[knob], until_s=-math.inf)
 
     def plan(self, wanted: Mapping[str, KnobValue]) -> None:
         """Note what the policy wants; it wants every other knob as it is."""
@@ -115,26 +152,32 @@ class Actuation:
         """Take back requests that are overdue, each with what happened.
 
         What is in force counts as found: should the value asked for come after all, it is no
-        other hand's. A knob that drifted stays as it is.
+        other hand's. Where it went part of the way, that is the limit from now on. A knob that
+        drifted stays as it is.
         """
         drifted, given_up = self.drift(time_s), {}
         for knob, track in [*self._under_way.items()]:
             if knob not in drifted and self.is_overdue(knob, time_s):
-                state = track.state
+                state, limit = track.state, self._limit_shown(knob, track, time_s)
                 waited_s = time_s - (state.requested_at_s or time_s)
-                given_up[knob] = (
-                    f"{state.requested} was asked for {waited_s:.0f} s ago and did not come into "
-                    f"force; it is {state.observed}"
+                given_up[knob] = f"{state.requested} was asked for {waited_s:.0f} s ago and " + (
+                    f"did not come into force; it is {state.observed}"
+                    if limit is None
+                    else f"{limit.value} is as far as it went: that counts as the limit for "
+                    f"{LIMIT_S / 60:.0f} minutes, or until `kapellmeister resume --knob {knob}`"
                 )
+                if limit is not None:
+                    self._limits[knob] = limit
                 self.adopt(knob)
         return given_up
 
     def drift(self, time_s: float) -> dict[str, str]:
-        """The knobs that another hand moved, each with what happened and the remedy."""
+        """The knobs that another hand moved, each with what happened and the remedy.
+
+        So did our own guardian, where it put back what did harm; then that is said.
+        """
         return {
-            knob: f"another hand set it to {track.state.observed} where "
-            f"{track.state.requested} was asked for; `kapellmeister resume --knob {knob}` "
-            "accepts that"
+            knob: _moved(self._knobs[knob], track.state)
             for knob, track in self._deviating.items()
             if self._has_drifted(knob, track, time_s)
         }
@@ -172,7 +215,27 @@ class Actuation:
     def _has_drifted(self, knob: str, track: _Track, time_s: float) -> bool:
         if track.arrived:
             return True
-        return track.state.observed != track.replaced and self.is_overdue(knob, time_s)
+        if track.state.observed == track.replaced or not self.is_overdue(knob, time_s):
+            return False
+        return self._limit_shown(knob, track, time_s) is None
+
+    def _limit_shown(self, knob: str, track: _Track, time_s: float) -> _Limit | None:
+        """The number at which a request ended that was to go on, or ended before."""
+        before, seen, asked = track.replaced, track.state.observed, track.state.requested
+        if not (isinstance(before, int) and isinstance(seen, int) and isinstance(asked, int)):
+            return None
+        direction = self._knobs[knob].direction
+        way = direction(seen, asked)
+        known = self._limits.get(knob)
+        again = known is not None and (known.value, known.direction) == (seen, way)
+        if direction(before, seen) is way or (again and seen == before):
+            return _Limit(seen, way, time_s + LIMIT_S)
+        return None
+
+    def _surpassed(self, knob: Knob, limit: _Limit) -> bool:
+        """Whether the plant has more in force by now than it had shown as its limit."""
+        observed = self._tracks[knob.id].state.observed
+        return observed is not None and knob.direction(limit.value, observed) is limit.direction
 
     def _await_arrival(self, knob: Knob, track: _Track, time_s: float) -> None:
         """A shrink teaches nothing: what is given back is gone at once, what is asked for not."""
@@ -188,3 +251,23 @@ class Actuation:
             track.arrived = waited_s >= self._delays_s[knob.id]
         if track.arrived:
             self._note()
+
+
+def _narrowed(knob: Knob, limit: _Limit) -> Knob:
+    domain = knob.domain
+    if isinstance(domain, Bounds):
+        end = "high" if limit.direction is Direction.GROW else "low"
+        return replace(knob, domain=replace(domain, **{end: limit.value}))
+    if isinstance(domain, Choice):
+        left = (v for v in domain.values if knob.direction(limit.value, v) is not limit.direction)
+        return replace(knob, domain=Choice(tuple(left)))
+    return knob
+
+
+def _moved(knob: Knob, state: KnobState) -> str:
+    why = f": {knob.undone}" if knob.undone else ""
+    who = "our own guardian" if knob.undone else "another hand"
+    return (
+        f"{who} set it to {state.observed} where {state.requested} was asked for{why}; "
+        f"`kapellmeister resume --knob {knob.id}` accepts that"
+    )

@@ -68,6 +68,7 @@ class CommandHandler:
         ended: list[Verification] = []
         words = []
         for knob in knobs:
+            self._actuation.forget_limit(knob)
             if knob in self._actuation.drift(time_s):
                 ended += self._verifier.abandon(knob, "the value another hand set was accepted")
                 self._actuation.adopt(knob)

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,6 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from controller import control_group
 from controller.errors import ConfigurationError
 from controller.remote_section import RemoteSection
 from controller.section import Milliseconds, Seconds, Section, Share
@@ -58,16 +59,21 @@ class LoopSection(Section):
         return frozenset() if act == "none" else frozenset(map(str.strip, act.split(",")))
 
 
+Program = Annotated[str, AfterValidator(control_group.checked)]
+
+
 class SidecarSection(Section):
     """What may be touched of programs that are not ours; nothing else ever is."""
 
-    processes: tuple[str, ...] = Field(
+    processes: tuple[Program, ...] = Field(
         (),
-        description="programs, by name or process id, whose audio threads may be scheduled; "
-        "where none is named, the audio server and its clients",
+        description="programs, by name, process id or control group "
+        "(cgroup:/system.slice/pipewire.service, with all groups below it), whose audio threads "
+        "may be scheduled; where none is named, the audio server and its clients",
     )
-    background: tuple[str, ...] = Field(
-        (), description="programs, by name or process id, that may be made to yield"
+    background: tuple[Program, ...] = Field(
+        (),
+        description="programs, by name, process id or control group, that may be made to yield",
     )
     realtime_without_throttling: bool = Field(
         False,

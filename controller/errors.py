@@ -102,8 +102,8 @@ class PlugInError(KapellmeisterError, LookupError):
 class PortInUseError(KapellmeisterError, OSError):
     """A port that was asked for cannot be bound."""
 
-    def __init__(self, address: str, port: int, why: str) -> None:
-        super().__init__(f"metrics.port {address}:{port}: {why}; choose another --metrics-port")
+    def __init__(self, key: str, address: str, port: int, why: str, option: str) -> None:
+        super().__init__(f"{key} {address}:{port}: {why}; choose another {option}")
 
 
 class PlantError(KapellmeisterError, RuntimeError):

@@ -251,12 +251,13 @@ class Loop:
     def _diagnose(
         self, observation: Observation, forecast: Forecast | None, settings: Settings
     ) -> Diagnosis:
-        return self._diagnostician.diagnose(observation, forecast, settings, self._plant.knobs())
+        knobs = self._actuation.within_limits(self._plant.knobs(), observation.time_s)
+        return self._diagnostician.diagnose(observation, forecast, settings, knobs)
 
     def _situation(
         self, observation: Observation, forecast: Forecast | None, settings: Settings
     ) -> Situation:
-        knobs = self._plant.knobs()
+        knobs = self._actuation.within_limits(self._plant.knobs(), observation.time_s)
         evaluated = self._verifier.pending()
         return Situation(
             time_s=observation.time_s,

@@ -101,7 +101,9 @@ def run(
     ] = False,
     process: Annotated[
         list[str] | None,
-        typer.Option(help="A program, by name or process id, whose audio threads to schedule."),
+        typer.Option(
+            help="A program, by name, process id or cgroup:PATH, whose audio to schedule."
+        ),
     ] = None,
     streams: Annotated[
         int | None, typer.Option(help="A constant number of streams.", min=1, max=4096)

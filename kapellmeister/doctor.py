@@ -21,21 +21,12 @@ from controller.metrics.cpu import MachineSensor, ProcessSensor, ThreadSensor
 from controller.state_directory import StateDirectory
 from kapellmeister import kernel
 from kapellmeister.bench.machine import Machine, describe_machine
+from kapellmeister.other_managers import running_managers
 from policies.observation import Missing, Reading, Value
 
 WATCHED_S = 1.0
 OUR_NAMES = ("controller", "policies", "simulators", "kapellmeister")
 SOUND_LIBRARIES = ("soundfile", "soxr", "sofar", "numba")
-OTHER_MANAGERS = {
-    "rtkit-daemon": "makes threads real-time on request, and ordinary where a processor starves",
-    "ananicy": "sets nice level and policy of programs by name, again every few seconds",
-    "ananicy-cpp": "sets nice level and policy of programs by name, again every few seconds",
-    "tuned": "its scheduler plug-in sets policy, priority and affinity of threads by name",
-    "gamemoded": "sets the nice level of games, and may make them softly real-time",
-    "system76-scheduler": "sets nice level and policy of programs, by name and by what has focus",
-    "irqbalance": "moves no thread, but interrupts, also onto processors that audio has to itself",
-}
-"""Programs that may reschedule the same threads, and what they do to them."""
 
 REALTIME_PERIOD = Path("/proc/sys/kernel/sched_rt_period_us")
 GROUP_PERIOD = "cpu.rt_period_us"
@@ -277,7 +268,7 @@ def _absent(name: str) -> Finding:
 
 
 def _other_managers(root: Path = kernel.ROOT) -> Finding:
-    rivals = [f"{each} {OTHER_MANAGERS[each]}" for each in kernel.running(OTHER_MANAGERS, root)]
+    rivals = [f"{name} {does}" for name, does in running_managers(root).items()]
     scheduler = kernel.replaced_scheduler(root)
     if scheduler is not None:
         rivals.append(f"sched_ext runs {scheduler}, to which nice levels may mean something else")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from controller.errors import MissingExtraError, PlantError
 from controller.executors.worker import Worker
+from controller.plants.jack_monitor import NO_SERVER, NOT_INSTALLED
 
 NAME = "kapellmeister"
 FRAMES_WRAP = 1 << 32
@@ -37,8 +38,7 @@ def load_jack() -> Any:
     except ImportError as error:
         raise MissingExtraError("JACK-Client", "jack") from error
     except OSError as error:
-        why, remedy = "libjack is not installed", "install JACK (the package jackd2, often)"
-        raise PlantError("jack", why, remedy) from error
+        raise PlantError("jack", *NOT_INSTALLED) from error
     return jack
 
 
@@ -214,8 +214,7 @@ def _with_client(link: Connection, use: Callable[[Any], None]) -> None:
     try:
         client = jack.Client(NAME, no_start_server=True)
     except jack.JackError:
-        why, remedy = "no server answers", "start one, or name it in JACK_DEFAULT_SERVER"
-        link.send((why, remedy))
+        link.send(NO_SERVER)
         return
     try:
         use(client)

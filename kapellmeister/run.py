@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -38,18 +38,23 @@ from controller.plants.pipeline_process import (
     stop_pipeline,
 )
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
+from controller.plants.thread_knob import KNOB as THREADS
 from controller.service_manager import ServiceManager
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
 from controller.time_box import TimeBox
 from controller.verification import Verifier
 from kapellmeister.observed import Observed
+from kapellmeister.other_managers import ManagerWatch
 from kapellmeister.report import RunReport, report_from
 from kapellmeister.tally import Tally
 from policies.latency import Calibration, LatencyModel, TabulatedLatency
 from policies.objective import Objective
 from policies.policy import State
 from simulators.pipeline_file import read_calibration
+
+if TYPE_CHECKING:
+    from controller.metrics.exposition import Exposition
 
 Instrument = Callable[[Tick], None]
 DEFAULT_DURATION_S = 60.0
@@ -122,6 +127,7 @@ def run(
         plant, objective = controlled.plant, controlled.objective
         stack.callback(plant.close)
         _check_acting(acting, plant)
+        managers = None if ours or not _schedules(acting, plant) else ManagerWatch(say)
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
         tally = Tally(lambda: (*lease.watchers, *controlled.helpers()), lambda: fits.cpu_s)
@@ -145,12 +151,12 @@ def run(
                 *controlled.instruments,
                 service,
                 _keeper(journal, lease),
-                *exposition,
+                *(partial(each.show, objective) for each in exposition),
                 *view,
             ),
             horizon_s=config.forecast.horizon_s,
             latency=_latency(calibration),
-            warn=lease.warn,
+            warn=partial(_warning, lease, managers),
         )
         if crashed:
             _resume(loop, journal.last_memory(plant.name), say)
@@ -223,6 +229,17 @@ def _check_acting(acting: frozenset[str] | None, plant: Plant) -> None:
             raise ConfigurationError("loop.act", knob, "no such knob", f"this plant has {known}")
 
 
+def _schedules(acting: frozenset[str] | None, plant: Plant) -> bool:
+    """Whether threads are rescheduled, which other managers may undo."""
+    return THREADS in plant.knobs() and (acting is None or THREADS in acting)
+
+
+def _warning(lease: Lease, managers: ManagerWatch | None) -> str | None:
+    """What stands in the way of scheduling threads: an alarm of the loop."""
+    told = (lease.warn(), None if managers is None else managers.warn())
+    return "; ".join(each for each in told if each is not None) or None
+
+
 def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:
     """What the built-in pipeline is told."""
     chosen, share = config.pipeline, config.budget.analysis / PARTS_OF_ANALYSIS
@@ -290,7 +307,8 @@ def _ending(
     return lambda: stopping() or clock.now_s() > end_s
 
 
-def _exposition(stack: ExitStack, config: Config) -> tuple[Instrument, ...]:
+def _exposition(stack: ExitStack, config: Config) -> tuple[Exposition, ...]:
+    """Nothing is shown before the first tick, but a port in use is told before anything starts."""
     if not config.metrics.port:
         return ()
     from controller.metrics.exposition import Exposition

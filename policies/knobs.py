@@ -166,7 +166,8 @@ class Knob:
     once. `delay_s` is how long a change takes to be in force (learned as it goes, this is
     the start); `settle_s` how long after that its effect can be judged. `disruption_ms` is
     the sound a change interrupts, 0 where it drops nothing. `owner` names the scaler that
-    turns it where that is another, which is only told what is desired.
+    turns it where that is another, which is only told what is desired. `undone` is why the plant
+    itself took back what had been set, empty where it did not.
     """
 
     id: str
@@ -176,6 +177,7 @@ class Knob:
     settle_s: float = 2.0
     disruption_ms: float = 0.0
     owner: str = OURS
+    undone: str = ""
 
     def direction(self, before: KnobValue, after: KnobValue) -> Direction:
         """Which way the change goes."""

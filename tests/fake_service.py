@@ -113,6 +113,8 @@ class FakeService:
             return 422, {"error": "too many"}
         if self.acts_late_by_s:
             self.late.append((self.now_s + self.acts_late_by_s, knob, value))
+        elif self.control == "clamps":
+            self.knobs[knob] = min(value, 2 if knob == "nodes" else 16)
         elif self.control != "ignores":
             self.knobs[knob] = value
         return 200, {"value": value, "disruption_ms": 2.5}

@@ -13,9 +13,10 @@ from controller.errors import PortInUseError
 from controller.metrics.exposition import Exposition
 from controller.metrics.families import Totals, families
 from controller.plants.plant import Refusal
-from controller.tick import Tick
+from controller.tick import ForecastSummary, Tick
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.knobs import KnobState, SchedulingClass, Settings, ThreadClass, ThreadClasses
+from policies.objective import Objective
 from policies.observation import (
     BlockCounts,
     Invalid,
@@ -26,7 +27,16 @@ from policies.observation import (
     Stale,
     Value,
 )
-from policies.proposal import Action, Change, Effect, Expectation, Proposal, Verdict, Verification
+from policies.proposal import (
+    Action,
+    Change,
+    Effect,
+    Expectation,
+    Hold,
+    Proposal,
+    Verdict,
+    Verification,
+)
 
 TIMES = Quantiles(Value(1.0), Value(2.0), Missing("too few"), Value(4.0))
 NODES = Change("7-nodes", Action("nodes", 2, "", Effect("miss_rate", "", ())), 1, 0.0, 2.0)
@@ -52,6 +62,8 @@ TICK = Tick(
     overruns=0,
 )
 
+OBJECTIVE = Objective(deadline_ms=5.0, target_miss_rate=0.002)
+
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -69,7 +81,7 @@ def show(*ticks: Tick) -> Samples:
     totals = Totals()
     for tick in ticks:
         totals = totals.plus(tick)
-    shown = SimpleNamespace(collect=lambda: families(ticks[-1], totals))
+    shown = SimpleNamespace(collect=lambda: families(ticks[-1], totals, OBJECTIVE))
     return parse(generate_latest(shown).decode())
 
 
@@ -86,8 +98,8 @@ def seen(**what) -> Tick:
 def test_what_is_served_is_the_last_tick_and_nothing_before_the_first() -> None:
     with Exposition(0) as exposition:
         assert scrape(exposition) == {}
-        exposition(seen(load=Value(3.0), blocks=BlockCounts(on_time=1)))
-        exposition(seen(load=Value(5.0), blocks=BlockCounts(on_time=2)))
+        exposition.show(OBJECTIVE, seen(load=Value(3.0), blocks=BlockCounts(on_time=1)))
+        exposition.show(OBJECTIVE, seen(load=Value(5.0), blocks=BlockCounts(on_time=2)))
         samples = scrape(exposition)
     assert samples["load", (("unit", "streams"),)] == 5.0
     assert samples["blocks_total", (("outcome", "on_time"),)] == 3
@@ -98,11 +110,15 @@ def test_a_tick_without_readings_gives_no_sample_where_a_zero_would_lie() -> Non
     assert {name for name, _ in show(tick)} == {
         "alarms_total",
         "bottleneck",
+        "deadline_seconds",
         "decisions_total",
         "held_actions",
+        "knob_held_seconds",
+        "knob_unavailable",
         "refusals_total",
         "rollbacks_total",
         "shadow",
+        "target_miss_ratio",
         "tick_overruns_total",
         "tick_seconds_count",
         "tick_seconds_sum",
@@ -142,6 +158,40 @@ def test_readings_are_named_by_component_in_base_units() -> None:
     assert samples["plant_cpu_steal_ratio", ()] == 0.02
     assert samples["plant_analysis_round_seconds", ()] == 0.008
     assert samples["load", (("unit", "streams"),)] == 48.0
+
+
+def test_a_unit_in_the_middle_of_a_name_is_a_base_unit_too() -> None:
+    samples = show(seen(readings={"audio.cpu_ms_per_block": Value(0.5)}))
+    assert samples["plant_audio_cpu_seconds_per_block", ()] == 0.0005
+
+
+def test_the_objective_is_told_beside_what_is_held_against_it() -> None:
+    samples = show(TICK)
+    assert samples["target_miss_ratio", ()] == 0.002
+    assert samples["deadline_seconds", ()] == 0.005
+
+
+def test_a_forecast_is_a_summary_of_the_peak() -> None:
+    forecast = ForecastSummary("ensemble", True, 60.0, 10.0, 12.0, 15.0)
+    samples = show(replace(TICK, forecast=forecast))
+    assert samples["forecast_peak_load", (("quantile", "0.99"),)] == 15.0
+    assert samples["forecast_calibrated", ()] == 1.0
+    assert not any(name.startswith("forecast") for name, _ in show(TICK))
+
+
+def test_what_keeps_a_knob_is_told_and_zero_where_nothing_does() -> None:
+    states = {"nodes": KnobState(), "batch_size": KnobState()}
+    held = replace(
+        TICK,
+        states=states,
+        holds=(Hold("nodes", "at rest", since_s=970.0),),
+        unavailable={"nodes": "paused"},
+    )
+    samples = show(held)
+    assert samples["knob_held_seconds", (("knob", "nodes"),)] == 30.0
+    assert samples["knob_held_seconds", (("knob", "batch_size"),)] == 0.0
+    assert samples["knob_unavailable", (("knob", "nodes"),)] == 1.0
+    assert samples["knob_unavailable", (("knob", "batch_size"),)] == 0.0
 
 
 def test_a_knob_that_is_a_number_shows_each_of_its_known_states() -> None:

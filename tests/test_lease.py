@@ -18,6 +18,10 @@ from controller.lease import Lease
 from controller.scheduling import Scheduling, ThreadId
 
 pytestmark = pytest.mark.live
+changes_what_it_found = pytest.mark.skipif(
+    not scheduling.demotion_can_be_undone(),
+    reason="without CAP_SYS_NICE a thread that was made to yield could not be put back",
+)
 
 # A controller in miniature: it pushes a process to the background, forks a child that keeps
 # its pipes open, and lives on without or with renewals.
@@ -88,6 +92,7 @@ def until_restored(thread: ThreadId, found: Scheduling, patience_s: float) -> bo
     return False
 
 
+@changes_what_it_found
 def test_after_kill_9_of_the_controller_under_stress_all_is_put_back(start: Start) -> None:
     target = start(SPINNER)
     found = scheduling.read(only_thread(target))
@@ -98,6 +103,7 @@ def test_after_kill_9_of_the_controller_under_stress_all_is_put_back(start: Star
     assert until_restored(only_thread(target), found, 2.0)
 
 
+@changes_what_it_found
 def test_a_controller_that_stopped_loses_its_lease(start: Start) -> None:
     target = start(SPINNER)
     found = scheduling.read(only_thread(target))
@@ -106,6 +112,7 @@ def test_a_controller_that_stopped_loses_its_lease(start: Start) -> None:
     assert until_restored(only_thread(target), found, 3.0)
 
 
+@changes_what_it_found
 def test_a_controller_that_renews_keeps_its_lease(start: Start) -> None:
     target = start(SPINNER)
     found = scheduling.read(only_thread(target))
@@ -123,6 +130,7 @@ def test_a_lease_that_ran_out_is_reported_once(start: Start) -> None:
         assert lease.renew()
 
 
+@changes_what_it_found
 def test_a_guardian_that_died_is_replaced_and_told_everything(start: Start) -> None:
     target = start(SPINNER)
     thread = only_thread(target)
@@ -148,6 +156,7 @@ def kill_guardian(lease: Lease) -> None:
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
+@changes_what_it_found
 def test_without_any_guardian_nothing_stays_changed_and_nothing_more_is_held(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +177,7 @@ def test_without_any_guardian_nothing_stays_changed_and_nothing_more_is_held(
         assert lease.guardian_pid is not None
 
 
+@changes_what_it_found
 def test_restoring_needs_no_guardian(start: Start) -> None:
     thread = only_thread(start(SPINNER))
     found = scheduling.read(thread)
@@ -193,6 +203,7 @@ def test_a_guardian_that_no_longer_listens_never_blocks_its_controller(start: St
         assert lease.guardian_pid != stopped
 
 
+@changes_what_it_found
 def test_release_puts_back_and_leaves_no_process(start: Start) -> None:
     target = start(SPINNER)
     thread = only_thread(target)

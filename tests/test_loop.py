@@ -14,7 +14,7 @@ from controller.commands import Pause, Restore, Resume
 from controller.config import GuardSection
 from controller.errors import PlantError, ReentryError
 from policies.forecast import Forecast
-from policies.knobs import Bounds, KnobState
+from policies.knobs import Bounds, Choice, KnobState
 from policies.observation import Missing, Value
 from policies.proposal import Expectation, Proposal, Verdict
 
@@ -356,6 +356,17 @@ def test_a_value_that_another_hand_set_is_held_and_never_overwritten_until_resum
     assert rig.plant.values["nodes"] == 4
 
 
+def test_what_our_own_guardian_put_back_is_no_other_hands():
+    rig = Rig(Scripted(action("nodes", 2)))
+    rig.ticks(5)
+    rig.plant.values["nodes"] = 1
+    rig.plant.knobs_here["nodes"] = replace(KNOBS["nodes"], undone="processor 3 starved")
+    assert rig.tick().holds[0].reason == (
+        "our own guardian set it to 1 where 2 was asked for: processor 3 starved; "
+        "`kapellmeister resume --knob nodes` accepts that"
+    )
+
+
 def test_another_hand_during_an_evaluation_leaves_it_undecided_and_rolls_nothing_back():
     rig = Rig(Scripted(action("nodes", 2)))
     rig.plant.miss_share = lambda values, load: 0.9
@@ -416,6 +427,53 @@ def test_what_the_plant_reports_becomes_an_alarm():
     observe = rig.plant.observe
     rig.plant.observe = lambda: replace(observe(), events=("the server is gone",))
     assert rig.tick().alarms == ("the server is gone",)
+
+
+def clamped(rig: Rig, most: int) -> None:
+    """Let the plant go to `most` streams a batch, whatever it is asked for."""
+    apply = rig.plant.apply
+    rig.plant.apply = lambda knob, value: apply(knob, min(value, most))
+    rig.plant.values["batch_size"] = 16
+
+
+def test_a_plant_that_stays_between_has_shown_its_limit_and_is_asked_for_no_more():
+    rig = Rig(Scripted(action("batch_size", 64)))
+    clamped(rig, 32)
+    ticks = rig.ticks(300)
+    assert [alarm for tick in ticks for alarm in tick.alarms if "held" not in alarm] == [
+        "batch_size: 64 was asked for 16 s ago and 32 is as far as it went: that counts as the "
+        "limit for 60 minutes, or until `kapellmeister resume --knob batch_size`"
+    ]
+    assert rig.plant.applied == [("batch_size", 32)]
+    assert rig.policy.contexts[-1].knobs["batch_size"].domain == Choice((8, 16, 32))
+    assert not any("another hand" in hold.reason for tick in ticks for hold in tick.holds)
+
+
+def test_a_limit_holds_for_an_hour_or_until_resumed_or_surpassed():
+    rig = Rig(Scripted(action("batch_size", 64)))
+    clamped(rig, 32)
+    rig.ticks(100)
+    rig.commands.waiting = [(1, Resume("batch_size"))]
+    assert len(rig.tick().changes) == 1
+    rig.ticks(3600)
+    assert len(rig.plant.applied) == 2
+    rig.ticks(20)
+    assert len(rig.plant.applied) == 3
+    rig.ticks(100)
+    rig.policy.wants = ()
+    rig.plant.values["batch_size"] = 64
+    rig.ticks(2)
+    assert rig.policy.contexts[-1].knobs == KNOBS
+
+
+def test_a_limit_below_leaves_what_is_above_it():
+    rig = Rig(Scripted(action("nodes", 1)))
+    rig.plant.knobs_here["nodes"] = replace(KNOBS["nodes"], domain=Bounds(1, 4, step=3))
+    apply = rig.plant.apply
+    rig.plant.apply = lambda knob, value: apply(knob, max(value, 2))
+    rig.plant.values["nodes"] = 4
+    rig.ticks(60)
+    assert rig.policy.contexts[-1].knobs["nodes"].domain == Bounds(2, 4, step=3)
 
 
 def test_values_on_the_way_to_the_requested_one_are_no_drift():

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from fake_service import MAPPING, FakeService, bench, served, surroundings
-from fakes import FakeClock, Scripted, action
+from fakes import OBJECTIVE, FakeClock, Scripted, action
 from prometheus_client import generate_latest
 from pydantic import ValidationError
 
@@ -295,7 +295,7 @@ def test_what_another_scaler_owns_is_published_and_never_written():
         tick = made.tick()
         assert tick.observation.readings["desired.nodes"] == Value(2.0)
         assert tick.settings["nodes"] == 1
-        page = SimpleNamespace(collect=lambda: families(tick, Totals()))
+        page = SimpleNamespace(collect=lambda: families(tick, Totals(), OBJECTIVE))
         assert "\nkapellmeister_desired_nodes 2.0\n" in generate_latest(page).decode()
         made.service.knobs["nodes"] = 4
         later = made.ticks(80)

@@ -61,6 +61,14 @@ def test_metrics_that_fail_or_lie_hold_every_knob_and_are_believed_again(fault, 
         assert direction_changes(nodes_of([*calm, *blind, *seen])) <= 1
 
 
+def test_the_age_of_the_metrics_is_told_and_grows_while_nobody_answers():
+    with bench(Scripted()) as made:
+        assert made.tick().observation.readings["metrics.age_s"].value <= 1.0
+        made.service.metrics = "down"
+        ages_s = [tick.observation.readings["metrics.age_s"].value for tick in made.ticks(3)]
+        assert ages_s == [ages_s[0], ages_s[0] + 1.0, ages_s[0] + 2.0]
+
+
 def test_an_answer_without_end_is_cut_short():
     with bench(Scripted()) as made:
         made.service.metrics = "endless"
@@ -123,6 +131,18 @@ def test_a_control_endpoint_that_does_not_act_is_asked_seldom_and_used_again(
         served = made.ticks(120)
         assert settled(service, served[-1])
         assert direction_changes(nodes_of([*calm, *overloaded, *served])) <= 1
+
+
+def test_a_service_that_gives_less_than_it_is_asked_for_has_shown_its_limit():
+    with bench(Scripted(action("batch_size", 64))) as made:
+        made.service.control = "clamps"
+        ticks = made.ticks(200)
+        assert made.service.knobs["batch_size"] == 16
+        assert len(made.service.asked) == 1
+        assert "batch_size: 64 was asked for" in alarms(ticks)
+        assert "16 is as far as it went" in alarms(ticks)
+        assert not any("another hand" in hold.reason for tick in ticks for hold in tick.holds)
+        assert ticks[-1].states["batch_size"].observed == 16
 
 
 def test_a_service_that_acts_late_is_waited_for_and_asked_for_nothing_twice_over():

@@ -101,6 +101,7 @@ def test_what_starved_a_processor_comes_back_only_when_it_is_asked_for_anew(kern
     turned.renew()
     assert turned.reconcile(THREADS) is None
     assert "processor 1 had no time" in (turned.apply(REALTIME, THREADS) or "")
+    assert "processor 1 had no time" in turned.undone
     assert kernel.now[AUDIO] == FOUND
     lease.starved = None
     turned.renew()
@@ -108,3 +109,4 @@ def test_what_starved_a_processor_comes_back_only_when_it_is_asked_for_anew(kern
     assert kernel.now[AUDIO] == FOUND
     assert turned.apply(REALTIME, THREADS) is None
     assert turned.in_force(THREADS) == REALTIME
+    assert turned.undone == ""

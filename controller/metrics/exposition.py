@@ -13,36 +13,37 @@ from prometheus_client.registry import Collector
 from controller.errors import PortInUseError
 from controller.metrics.families import Totals, families
 from controller.tick import Tick
+from policies.objective import Objective
 
 ADDRESS = "127.0.0.1"
 
 
 class Exposition(Collector):
-    """An instrument of the loop; a context manager that serves `/metrics` until it is closed.
+    """Takes the ticks of the loop; a context manager that serves `/metrics` until it is closed.
 
     A tick is only kept: the text is made in the server's own thread, when somebody asks.
     Port 0 takes any free one, which `port` then tells. Raises PortInUseError.
     """
 
     def __init__(self, port: int) -> None:
-        self._shown: tuple[Tick, Totals] | None = None
+        self._shown: tuple[Tick, Totals, Objective] | None = None
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self)
         try:
             self._server, self._thread = start_http_server(port, ADDRESS, registry)
         except OSError as error:
             why = error.strerror or "cannot be bound"
-            raise PortInUseError(ADDRESS, port, why) from error
+            raise PortInUseError("metrics.port", ADDRESS, port, why, "--metrics-port") from error
 
     @property
     def port(self) -> int:
         """The port that is served."""
         return self._server.server_port
 
-    def __call__(self, tick: Tick) -> None:
-        """Show this tick from now on."""
+    def show(self, objective: Objective, tick: Tick) -> None:
+        """Show this tick from now on, and the objective that it is held against."""
         totals = Totals() if self._shown is None else self._shown[1]
-        self._shown = tick, totals.plus(tick)
+        self._shown = tick, totals.plus(tick), objective
 
     def collect(self) -> Iterable[Metric]:
         """The families of the last tick; nothing before the first."""

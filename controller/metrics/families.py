@@ -21,6 +21,7 @@ from prometheus_client.metrics_core import Metric
 from controller.tick import Tick
 from policies.diagnosis import Bottleneck
 from policies.knobs import KnobState, KnobValue, ThreadClass, ThreadClasses
+from policies.objective import Objective
 from policies.observation import BlockCounts, Quantiles, Reading, fresh
 from policies.proposal import Verdict
 
@@ -67,21 +68,42 @@ def _counted(before: Mapping[str, int], tick: Tick, knobs: list[str]) -> Mapping
     return {knob: before.get(knob, 0) + knobs.count(knob) for knob in sorted(known)}
 
 
-def families(tick: Tick, totals: Totals) -> Iterator[Metric]:
+def families(tick: Tick, totals: Totals, objective: Objective) -> Iterator[Metric]:
     """Every family that has at least one sample now."""
-    found = (*_plant(tick), *_control(tick), *_counters(totals), *_knobs(tick.states))
+    found = (
+        *_objective(objective),
+        *_plant(tick),
+        *_control(tick),
+        *_counters(totals),
+        *_knobs(tick.states),
+        *_restraints(tick),
+    )
     return (family for family in found if family.samples)
+
+
+def _objective(objective: Objective) -> Iterator[Metric]:
+    """What alerts are held against, so that no rule repeats the configuration."""
+    yield GaugeMetricFamily(
+        f"{PREFIX}_target_miss_ratio",
+        "Share of blocks that may miss their deadline.",
+        objective.target_miss_rate,
+    )
+    yield GaugeMetricFamily(
+        f"{PREFIX}_deadline_seconds",
+        "From capture of a block to its deadline.",
+        objective.deadline_ms / 1000,
+    )
 
 
 def _plant(tick: Tick) -> Iterator[Metric]:
     seen = tick.observation
     yield _gauge("miss_ratio", "Blocks of the last interval that were not on time.", seen.miss_rate)
-    latency = GaugeMetricFamily(
+    latency = Metric(
         f"{PREFIX}_latency_seconds",
         "From capture to finish of a block, over the last interval.",
-        labels=["quantile"],
+        "summary",
     )
-    _add_quantiles(latency, [], seen.latency)
+    _add_quantiles(latency, {}, seen.latency)
     yield latency
     load = GaugeMetricFamily(f"{PREFIX}_load", "The load now.", labels=["unit"])
     _add(load, [seen.load_unit], seen.load)
@@ -97,31 +119,35 @@ def _plant(tick: Tick) -> Iterator[Metric]:
 
 
 def _stages(tick: Tick) -> Iterator[Metric]:
-    labels = ["stage", "quantile"]
-    lateness = GaugeMetricFamily(
-        f"{PREFIX}_stage_start_lateness_seconds", "How late a stage started.", labels=labels
-    )
-    service = GaugeMetricFamily(
-        f"{PREFIX}_stage_service_seconds", "How long a stage took.", labels=labels
-    )
+    name = f"{PREFIX}_stage"
+    lateness = Metric(f"{name}_start_lateness_seconds", "How late a stage started.", "summary")
+    service = Metric(f"{name}_service_seconds", "How long a stage took.", "summary")
     for stage, times in tick.observation.stages.items():
-        _add_quantiles(lateness, [stage], times.start_lateness)
-        _add_quantiles(service, [stage], times.service_time)
+        _add_quantiles(lateness, {"stage": stage}, times.start_lateness)
+        _add_quantiles(service, {"stage": stage}, times.service_time)
     yield from (lateness, service)
 
 
 def _control(tick: Tick) -> Iterator[Metric]:
-    forecast = GaugeMetricFamily(
+    forecast = Metric(
         f"{PREFIX}_forecast_peak_load",
         "Forecast of the highest load over the horizon.",
-        labels=["quantile"],
+        "summary",
     )
     if tick.forecast is not None:
         known = tick.forecast
-        forecast.add_metric(["0.5"], known.peak_p50)
-        forecast.add_metric(["0.9"], known.peak_p90)
-        forecast.add_metric(["0.99"], known.peak_p99)
+        peaks = {"0.5": known.peak_p50, "0.9": known.peak_p90, "0.99": known.peak_p99}
+        for quantile, peak in peaks.items():
+            forecast.add_sample(forecast.name, {"quantile": quantile}, peak)
     yield forecast
+    calibrated = GaugeMetricFamily(
+        f"{PREFIX}_forecast_calibrated",
+        "1 where the forecast's quantiles have been held against what came.",
+        labels=[],
+    )
+    if tick.forecast is not None:
+        calibrated.add_metric([], float(tick.forecast.calibrated))
+    yield calibrated
     bottleneck = GaugeMetricFamily(
         f"{PREFIX}_bottleneck", "1 for what holds the blocks up.", labels=["cause"]
     )
@@ -174,6 +200,25 @@ def _knobs(states: Mapping[str, KnobState]) -> Iterator[Metric]:
     yield from (number, text, threads)
 
 
+def _restraints(tick: Tick) -> Iterator[Metric]:
+    """What keeps each knob from being turned; 0 for one that nothing keeps."""
+    held = GaugeMetricFamily(
+        f"{PREFIX}_knob_held_seconds",
+        "How long the guard has held back what is wanted of a knob.",
+        labels=["knob"],
+    )
+    unavailable = GaugeMetricFamily(
+        f"{PREFIX}_knob_unavailable",
+        "1 for a knob that must not be turned: paused, in shadow, moved by another hand, at rest.",
+        labels=["knob"],
+    )
+    since_s = {hold.knob: hold.since_s for hold in tick.holds}
+    for knob in tick.states:
+        held.add_metric([knob], tick.time_s - since_s.get(knob, tick.time_s))
+        unavailable.add_metric([knob], float(knob in tick.unavailable))
+    yield from (held, unavailable)
+
+
 def _states(states: Mapping[str, KnobState]) -> Iterator[tuple[str, str, KnobValue]]:
     for knob, its in states.items():
         for state in ("planned", "requested", "observed"):
@@ -206,10 +251,13 @@ def _gauge(name: str, help_text: str, reading: Reading, factor: float = 1.0) -> 
     return family
 
 
-def _add_quantiles(family: GaugeMetricFamily, labels: list[str], found: Quantiles) -> None:
+def _add_quantiles(family: Metric, labels: dict[str, str], found: Quantiles) -> None:
+    """Those of a summary without a count and a sum, which an interval's quantiles have not."""
     readings = (found.p50_ms, found.p95_ms, found.p99_ms, found.max_ms)
     for quantile, reading in zip(QUANTILES, readings, strict=True):
-        _add(family, [*labels, quantile], reading, 1e-3)
+        value = fresh(reading)
+        if value is not None:
+            family.add_sample(family.name, {**labels, "quantile": quantile}, value * 1e-3)
 
 
 def _add(
@@ -223,6 +271,8 @@ def _add(
 def _in_base_units(name: str) -> tuple[str, float]:
     """`analysis.round_ms` is `analysis_round_seconds`, and its values are multiplied by 0.001."""
     plain = re.sub(r"[^a-zA-Z0-9_]", "_", name)
+    if "_ms_per_" in plain:
+        return plain.replace("_ms_per_", "_seconds_per_"), 1e-3
     for ending, (translated, factor) in BASE_UNITS.items():
         if plain.endswith(ending):
             return plain.removesuffix(ending) + translated, factor

@@ -94,7 +94,9 @@ class BuiltinPlant:
             demotion=self._permissions.demotion,
         )
         return {
-            "thread_classes": Knob("thread_classes", classes, "cpu", settle_s=2.0),
+            "thread_classes": Knob(
+                "thread_classes", classes, "cpu", settle_s=2.0, undone=self._actuator.undone
+            ),
             "batch_size": Knob("batch_size", Choice(BATCH_SIZES), "cpu", 0.4, 2.0),
             "nodes": Knob("nodes", Bounds(1, self._spec.nodes_max), "cpu", 0.5, 2.0),
         }

@@ -21,6 +21,9 @@ NAME = "kapellmeister"
 LINE_EVERY_S = 0.1
 POLL_S = 0.0005
 LONGEST_GAP_S = 1.0
+NOT_INSTALLED = "libjack is not installed", "install JACK (the package jackd2, often)"
+NO_SERVER = "no server answers", "start one, or name it in JACK_DEFAULT_SERVER"
+"""What is wrong, and the remedy."""
 
 
 class Monitor:
@@ -136,13 +139,12 @@ def _lines() -> Iterator[dict[str, object]]:
         yield {"error": ["the package JACK-Client is missing", "pip install 'kapellmeister[jack]'"]}
         return
     except OSError:
-        yield {"error": ["libjack is not installed", "install JACK (the package jackd2, often)"]}
+        yield {"error": NOT_INSTALLED}
         return
     try:
         monitor = Monitor(jack.Client(NAME, no_start_server=True))
     except jack.JackError:
-        remedy = "start one, or name it in JACK_DEFAULT_SERVER"
-        yield {"error": ["no server answers", remedy]}
+        yield {"error": NO_SERVER}
         return
     parent = os.getppid()
     while os.getppid() == parent:

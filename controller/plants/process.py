@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from controller.control_group import is_group
 from controller.errors import PlantError
 from controller.metrics.cpu import MachineSensor
 from controller.plants.plant import Refusal, Surroundings
@@ -18,7 +19,8 @@ class ProcessPlant:
     """Knows of a late thread only that it waited: nobody counts blocks, nor streams.
 
     Audio threads are those that wake about once a period of `[pipeline]`. Raises PlantError
-    where no program is named or none of them runs; later that is an event.
+    where no program is named or none of them runs; later that is an event, and so it is with a
+    control group, which fills and empties.
     """
 
     name = "process"
@@ -31,10 +33,12 @@ class ProcessPlant:
         self._machine = MachineSensor()
         self._search = Search(lambda: named(self._wanted))
         self._players = self._search.processes()
-        if not self._players:
+        if not self._players and not any(map(is_group, self._wanted)):
             wanted = ", ".join(self._wanted)
             why = f"no process {wanted} runs" if wanted else "no process is named"
-            raise PlantError(self.name, why, "name some by --process, by name or process id")
+            raise PlantError(
+                self.name, why, "name some by --process, by name, process id or control group"
+            )
         self._threads.look(self._players, 1000.0 / self._period_ms)  # the first interval tells then
         self._last_at_s = self._clock.now_s()
 
@@ -62,7 +66,7 @@ class ProcessPlant:
         if before and not self._players:
             events = ["process: none of the programs runs any more"]
         elif self._players and not before:
-            events = ["process: a program runs again"]
+            events = ["process: a program runs"]
         return Observation(
             now_s,
             interval_s,

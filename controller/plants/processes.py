@@ -1,4 +1,4 @@
-"""Processes by name or id, and those that play with a JACK server."""
+"""Processes by name, id or control group, and those that play with a JACK server."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from controller.control_group import is_group, is_within
 from controller.metrics.cpu import PROC
 
 SEARCH_EVERY_S = 5.0
@@ -34,15 +35,21 @@ class Search:
         return self._found
 
 
-def named(wanted: Iterable[str], root: Path = PROC) -> tuple[int, ...]:
-    """Processes that now live and have one of these ids or program names, without this one.
+def named(wanted: Collection[str], root: Path = PROC) -> tuple[int, ...]:
+    """Processes that now live and have one of these ids, names or groups, without this one.
 
     A name is that of the kernel (`comm`, cut off at 15 characters) or of the executable.
     """
-    wanted = set(wanted)
-    if not wanted:
+    groups = {each for each in wanted if is_group(each)}
+    names = set(wanted) - groups
+    if not names and not groups:
         return ()
-    return tuple(pid for pid in _running(root) if wanted & _names(pid, root))
+    return tuple(
+        pid
+        for pid in _running(root)
+        if (names and names & _names(pid, root))
+        or (groups and is_within(groups, _listing(pid, root)))
+    )
 
 
 def playing_with(server: str, root: Path = PROC) -> tuple[int, ...]:
@@ -68,6 +75,10 @@ def read_bytes(path: Path) -> bytes:
 def _running(root: Path) -> Iterator[int]:
     own = os.getpid()
     return (int(each) for each in os.listdir(root) if each.isdigit() and int(each) != own)  # noqa: PTH208 - names alone
+
+
+def _listing(pid: int, root: Path) -> str:
+    return read_bytes(root / str(pid) / "cgroup").decode(errors="replace")
 
 
 def _names(pid: int, root: Path) -> set[str]:

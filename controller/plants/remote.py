@@ -105,7 +105,7 @@ class RemotePlant:
             load_unit=self._section.load_unit,
             blocks=blocks,
             latency=seen.latency,
-            readings=MappingProxyType({**seen.readings, **why_not, **self._desired()}),
+            readings=MappingProxyType({**seen.readings, **why_not, **self._told(newest)}),
             events=tuple(events),
         )
 
@@ -205,9 +205,13 @@ class RemotePlant:
             load=_aged(self._figures.load, age_s),
             load_unit=self._section.load_unit,
             latency=Quantiles(*(missing,) * 4),
-            readings=MappingProxyType({**readings, "blocks": missing, **self._desired()}),
+            readings=MappingProxyType({**readings, "blocks": missing, **self._told(self._last)}),
             events=tuple(events),
         )
+
+    def _told(self, scrape: Scrape) -> dict[str, Reading]:
+        """What is told beside the service's own: how old its metrics are, and what is desired."""
+        return {"metrics.age_s": Value(self._age_s(scrape)), **self._desired()}
 
     def _desired(self) -> dict[str, Reading]:
         """What other scalers are told; it stands until something else is desired."""

@@ -27,6 +27,12 @@ class ThreadClassActuator:
         self._found = found
         self._wanted: ThreadClasses | None = None
         self._scheduled: set[scheduling.ThreadId] = set()
+        self._undone = ""
+
+    @property
+    def undone(self) -> str:
+        """Why the guardian put back what was last applied; empty where it did not."""
+        return self._undone
 
     def apply(self, wanted: ThreadClasses, threads: ClassThreads) -> str | None:
         """Schedule every thread as its class asks; where that is refused, the reason.
@@ -36,7 +42,9 @@ class ThreadClassActuator:
         before, self._wanted = self._wanted, wanted
         self._scheduled.clear()
         refusal = self.reconcile(threads)
-        if refusal is not None:
+        if refusal is None:
+            self._undone = ""
+        else:
             self._wanted = before
             self._scheduled.clear()
             self._lease.restore()
@@ -68,7 +76,7 @@ class ThreadClassActuator:
         if not self._lease.renew():
             self._scheduled.clear()
             if self._lease.starved is not None:
-                self._wanted = None
+                self._wanted, self._undone = None, str(self._lease.starved)
 
     def in_force(self, threads: ClassThreads) -> ThreadClasses | None:
         """How the threads of each class are scheduled; None where none could be read.

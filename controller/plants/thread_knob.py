@@ -32,7 +32,10 @@ class ThreadKnob:
 
     def __init__(self, surroundings: Surroundings) -> None:
         may: SidecarSection = surroundings.config.sidecar
-        self._background = Search(lambda: named(may.background))
+        lease = surroundings.lease
+        self._background = Search(  # a group may hold those that stand watch over the threads
+            lambda: tuple(pid for pid in named(may.background) if pid not in lease.watchers)
+        )
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()
         self._actuator = ThreadClassActuator(surroundings.lease, ThreadClasses())
@@ -56,7 +59,7 @@ class ThreadKnob:
             demotion=granted.demotion,
             classes=frozenset(classes),
         )
-        return Knob(KNOB, domain, "cpu", settle_s=2.0)
+        return Knob(KNOB, domain, "cpu", settle_s=2.0, undone=self._actuator.undone)
 
     def in_force(self) -> ThreadClasses | None:
         """How they are scheduled; None where none is known yet."""

@@ -1,0 +1,35 @@
+"""Programs by the control group that they are in, as /proc/PID/cgroup tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+PREFIX = "cgroup:"
+
+
+def is_group(program: str) -> bool:
+    """Whether a program of the configuration is meant by its control group."""
+    return program.startswith(PREFIX)
+
+
+def checked(program: str) -> str:
+    """The same text. Raises ValueError in one line for a group that cannot be one.
+
+    The root group is none: every process of the machine would be in it.
+    """
+    if is_group(program):
+        path = program.removeprefix(PREFIX)
+        if not path.startswith("/") or not path.strip("/") or path.endswith("/"):
+            raise ValueError(f"not a control group below the root, such as {PREFIX}/system.slice/x")
+    return program
+
+
+def is_within(groups: Iterable[str], listing: str) -> bool:
+    """Whether a process is in one of these groups or below it.
+
+    `listing` is its /proc/PID/cgroup: `number:controllers:path` for each hierarchy of version 1,
+    and `0::path` for version 2.
+    """
+    paths = [line.split(":", 2)[-1] + "/" for line in listing.splitlines()]
+    wanted = [group.removeprefix(PREFIX) + "/" for group in groups]
+    return any(path.startswith(group) for path in paths for group in wanted)
