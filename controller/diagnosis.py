@@ -30,6 +30,8 @@ CROWDED = 0.1
 """Share of time in which threads wait for a processor, from which that can be the cause."""
 INTERPRETER = 0.2
 """Share of the time another thread of its interpreter could run, from which audio waits for it."""
+CAPACITY = ("nodes", "batch_size", "period_frames")
+"""Knobs that make room for more work."""
 SLOW = 0.7
 """Part of its speed below which a processor that is short of time is slowed down."""
 QUEUES_FROM = 0.5
@@ -259,8 +261,7 @@ def _overload(
         why += f", while the processors run at {signs.speed:.0%} of their speed"
         remedy = "set the frequency governor to performance, or see to the cooling"
         return _Cause(Bottleneck.FREQUENCY, f"{symptom}: {why}; {remedy}")
-    knobs = ("nodes", "batch_size", "period_frames")
-    return _Cause(Bottleneck.OVERLOAD, f"{symptom}: {why}", knobs)
+    return _Cause(Bottleneck.OVERLOAD, f"{symptom}: {why}", CAPACITY)
 
 
 def _kept_waiting(signs: _Signs, deadline_ms: float, noticeable_ms: float) -> bool:
@@ -330,7 +331,14 @@ def _steal(signs: _Signs, symptom: str) -> _Cause | None:
 
 
 def _unknown(signs: _Signs, symptom: str) -> _Cause:
-    """Late for no reason that is measured: an interpreter's lock, a device, a slow clock."""
+    """Late for no reason that is measured: an interpreter's lock, a device, a slow clock.
+
+    Where nothing is measured at all, too much work is likely, and what eases that can be tried:
+    each change is judged by what then is missed.
+    """
+    if signs.busy is None and signs.waited_ms is None and signs.cpu_ms is None:
+        why = "nothing is known of its threads or its work; more capacity is worth a try"
+        return _Cause(Bottleneck.UNKNOWN, f"{symptom}; {why}", CAPACITY)
     if signs.busy is None or signs.waited_ms is None:
         why = "too little is known of the audio threads to say why"
     else:

@@ -177,6 +177,13 @@ def test_the_first_interval_in_which_threads_are_not_yet_accounted_for_blames_no
     assert (diagnosis.bottleneck, diagnosis.helpful_knobs) == (Bottleneck.UNKNOWN, ())
 
 
+def test_a_service_that_tells_of_misses_alone_may_be_given_more_capacity():
+    nothing = {name.replace(".", "__"): None for name in CALM}
+    diagnosis = diagnose(missed=100, **nothing)
+    assert diagnosis.bottleneck is Bottleneck.UNKNOWN
+    assert diagnosis.helpful_knobs == ("nodes", "batch_size")
+
+
 def test_without_utilisation_the_work_of_a_block_tells_whether_it_can_queue():
     figures = {"missed": 100, "audio__queue_share": 0.05, "audio__utilisation": None}
     assert diagnose(**figures, audio__cpu_ms_per_block=3.0).bottleneck is Bottleneck.QUEUEING
