@@ -161,8 +161,11 @@ def test_readings_are_named_by_component_in_base_units() -> None:
 
 
 def test_a_unit_in_the_middle_of_a_name_is_a_base_unit_too() -> None:
-    samples = show(seen(readings={"audio.cpu_ms_per_block": Value(0.5)}))
+    samples = show(
+        seen(readings={"audio.cpu_ms_per_block": Value(0.5), "audio.xruns_per_s": Value(2.0)})
+    )
     assert samples["plant_audio_cpu_seconds_per_block", ()] == 0.0005
+    assert samples["plant_audio_xruns_per_second", ()] == 2.0
 
 
 def test_the_objective_is_told_beside_what_is_held_against_it() -> None:

@@ -25,13 +25,13 @@ os.setgid(65534)
 os.setuid(65534)
 (thread,) = scheduling.threads_of(os.getpid())
 found = scheduling.read(thread)
-for policy, nice in ((os.SCHED_IDLE, 0), (os.SCHED_OTHER, 5)):
+for policy, nice in ((os.SCHED_IDLE, found.nice), (os.SCHED_OTHER, found.nice + 5)):
     try:
         scheduling.write(thread, scheduling.Scheduling(policy, 0, nice, found.cpus))
         print("changed")
     except SchedulingRefusedError as error:
         print(str(error).partition("refused: ")[2].partition(";")[0])
-scheduling.write(thread, scheduling.Scheduling(os.SCHED_BATCH, 0, 0, found.cpus))
+scheduling.write(thread, scheduling.Scheduling(os.SCHED_BATCH, 0, found.nice, found.cpus))
 scheduling.put_back(thread, found)
 print(scheduling.read(thread) == found, scheduling.permitted().demotion)
 """

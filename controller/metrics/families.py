@@ -29,7 +29,12 @@ PREFIX = "kapellmeister"
 DESIRED = "desired."
 """Readings of that kind are for another scaler to go by: desired.nodes."""
 QUANTILES = ("0.5", "0.95", "0.99", "1")
-BASE_UNITS = {"_ms": ("_seconds", 1e-3), "_s": ("_seconds", 1.0), "_share": ("_ratio", 1.0)}
+BASE_UNITS = {
+    "_ms": ("_seconds", 1e-3),
+    "_per_s": ("_per_second", 1.0),
+    "_s": ("_seconds", 1.0),
+    "_share": ("_ratio", 1.0),
+}
 """How the units in our names translate: the ending, and what a value is multiplied by."""
 
 
