@@ -30,7 +30,8 @@ class Dashboard:
 
     The page has a process of its own, for its work would hold the interpreter lock, and dies
     with this one at the latest. A tick that the process has no room for is dropped, and shows
-    on the page as a gap. `begin` comes before the first tick. Port 0 takes any free one. Raises MissingExtraError, PortInUseError.
+    on the page as a gap. `begin` comes before the first tick; the port is taken at once, and 0
+    takes any free one. Raises MissingExtraError, PortInUseError.
     """
 
     def __init__(self, port: int, say: Callable[[str], None] = print) -> None:

@@ -162,7 +162,10 @@ async def serve(listener: socket.socket, feed: socket.socket) -> None:
     """Serve what the feed says until it ends; its first message is what runs."""
     loop = asyncio.get_running_loop()
     feed.setblocking(False)
-    broadcast = Broadcast(History(json.loads(await loop.sock_recv(feed, LARGEST_MESSAGE))))
+    run = await loop.sock_recv(feed, LARGEST_MESSAGE)
+    if not run:  # it ended before it began
+        return
+    broadcast = Broadcast(History(json.loads(run)))
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(broadcast),
