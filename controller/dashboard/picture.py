@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from controller.plain import JsonValue
 from controller.tick import Tick
-from policies.knobs import KnobState, KnobValue, ThreadClasses
+from policies.knobs import KnobState, KnobValue, ThreadClass, ThreadClasses
 from policies.observation import Invalid, Missing, Reading, StageTimes, Stale, Value, fresh
 from policies.proposal import Change, Verification
 
@@ -126,12 +126,16 @@ def _knob(knob: str, state: KnobState) -> Iterator[Plain]:
     if not any(isinstance(value, ThreadClasses) for value in states.values()):
         yield {"knob": knob, "part": None, **{name: _word(each) for name, each in states.items()}}
         return
-    for part, _ in ThreadClasses().items():  # noqa: PERF102 - not a mapping
-        words = {
-            name: _word(getattr(each, part)) if isinstance(each, ThreadClasses) else _word(each)
-            for name, each in states.items()
-        }
-        yield {"knob": knob, "part": part, **words}
+    parts = {name: _parts(each) for name, each in states.items()}
+    for part in dict.fromkeys(part for known in parts.values() for part in known):
+        yield {"knob": knob, "part": part, **{name: parts[name].get(part) for name in states}}
+
+
+def _parts(value: KnobValue | None) -> dict[str, str]:
+    """How each class of work is scheduled."""
+    if not isinstance(value, ThreadClasses):
+        return {}
+    return {part: _word(each) or "" for part, each in value.items()}
 
 
 def _decision(tick: Tick, change: Change) -> Plain:
@@ -168,13 +172,15 @@ def _turn(before: KnobValue, after: KnobValue) -> str:
     """From one value to the other; of classes of work, only those that differ."""
     if isinstance(before, ThreadClasses) and isinstance(after, ThreadClasses):
         pairs = zip(before.items(), after.items(), strict=True)
-        changed = [f"{name}: {old} → {new}" for (name, old), (_, new) in pairs if old != new]
+        changed = [
+            f"{name} {_word(old)} → {_word(new)}" for (name, old), (_, new) in pairs if old != new
+        ]
         return "; ".join(changed)
     return f"{before} → {after}"
 
 
-def _word(value: object) -> str | None:
-    return None if value is None else str(value)
+def _word(value: KnobValue | ThreadClass | None) -> str | None:
+    return None if value is None else str(value).replace("<=", "≤")
 
 
 def _reading(reading: Reading) -> JsonValue:

@@ -6,12 +6,14 @@ import { figure, known, ms, percent, time } from "./format.js";
 const COLUMNS = ["time_s", "miss_rate", "p50_ms", "p99_ms", "load", "peak_p50", "peak_p99"];
 const HEIGHT = 168;
 const KEPT_S = 900;
+const SHORTEST_S = 60;
 const columns = Object.fromEntries(COLUMNS.map((name) => [name, []]));
 const plots = [];
 let run = null;
 let marks = [];
 let windowS = 300;
 let lastNumber = null;
+let absent = {};
 
 // A canvas does not know the page's variables: each is asked for once a theme.
 const colours = new Map();
@@ -46,9 +48,11 @@ const firstShown = () => {
   return at < 0 ? 0 : at;
 };
 
+// No wider than the run has lasted, beyond its first minute.
 function extent() {
   const last = columns.time_s.at(-1) ?? Date.now() / 1000;
-  return [last - windowS, last];
+  const first = Math.min(columns.time_s[0] ?? last, last - SHORTEST_S);
+  return [Math.max(first, last - windowS), last];
 }
 
 // Powers of ten and what lies between, as a latency axis needs them.
@@ -82,7 +86,8 @@ const PLOTS = [
     range: () => {
       const shown = columns.p50_ms.slice(firstShown()).filter((value) => value > 0);
       const low = shown.length ? Math.min(...shown) : run.deadline_ms / 20;
-      return [Math.min(low * 0.6, run.deadline_ms / 10), Math.max(run.deadline_ms * 2, highest(["p99_ms"], firstShown()) * 1.5)];
+      const top = highest(["p99_ms"], firstShown());
+      return [Math.min(low * 0.6, run.deadline_ms / 10), Math.max(run.deadline_ms * 2, top * 1.5)];
     },
     axis: (value) => `${figure(value)} ms`,
   },
@@ -124,6 +129,7 @@ function lonely(plot, at) {
 function drawLimit(plot, limit) {
   if (!limit || !run) return;
   const { value, label } = limit();
+  if (!known(value)) return;
   const y = Math.round(plot.valToPos(value, "y", true)) + 0.5;
   const { left, top, width, height } = plot.bbox;
   if (y < top || y > top + height) return;
@@ -210,6 +216,15 @@ function options(plan, width) {
   };
 }
 
+// Why a plot is empty stands in its place.
+function showAbsence({ id, series }) {
+  const from = firstShown();
+  const told = series.some(({ name }) => columns[name].some((value, at) => at >= from && known(value)));
+  const why = series.map(({ name }) => absent[name]).find(Boolean);
+  if (told || !why) byId(id).removeAttribute("data-empty");
+  else byId(id).dataset.empty = why;
+}
+
 const dataOf = (plan) => [columns.time_s, ...plan.series.map(({ name }) => columns[name])];
 
 function showLegend(plan, at) {
@@ -281,9 +296,11 @@ export function showWindow(seconds) {
   drawCharts();
 }
 
-export function drawCharts() {
+export function drawCharts(missing = absent) {
+  absent = missing;
   for (const [plan, plot] of plots) {
     plot.setData(dataOf(plan));
+    showAbsence(plan);
     showLegend(plan, plot.cursor.idx);
   }
 }

@@ -15,7 +15,10 @@ export function figure(value, digits = 3) {
 
 export const percent = (share) => (known(share) ? `${figure(share * 100)} %` : DASH);
 
-export const ms = (value) => (known(value) ? `${figure(value)} ms` : DASH);
+export function ms(value) {
+  if (!known(value)) return DASH;
+  return value !== 0 && Math.abs(value) < 0.1 ? `${figure(value * 1000)} µs` : `${figure(value)} ms`;
+}
 
 export const time = (epochS) => clock.format(epochS * 1000);
 
@@ -26,10 +29,14 @@ export function span(seconds) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-// A quantity of a prediction by its own unit: shares read better in percent.
+export const label = (name) => name.replaceAll("_", " ").replaceAll(".", " ");
+
+// A quantity by the unit that its name ends on: shares read better in percent.
 export function quantity(name, value) {
-  if (name === "miss_rate" || name.endsWith("_share")) return percent(value);
-  return name.endsWith("_ms") ? ms(value) : figure(value);
+  if (/(miss_rate|_share|utilisation)$/.test(name)) return percent(value);
+  if (/_ms($|_per_)/.test(name)) return ms(value);
+  return figure(value);
 }
 
-export const label = (name) => name.replaceAll("_", " ").replaceAll(".", " ");
+// A quantity's name without the unit, which stands with its value.
+export const unitless = (name) => label(name.replace(/_(ms|share)(?=$|_per_)/, ""));

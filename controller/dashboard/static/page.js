@@ -51,10 +51,10 @@ function heard() {
 function show() {
   const { run, points, decisions, alarms, last } = story;
   panels.showRun(run, last);
-  panels.showDecisions(decisions);
-  panels.showAlarms(alarms);
+  panels.showDecisions(decisions, KEPT.decisions);
+  panels.showAlarms(alarms, KEPT.alarms);
   showMarks(decisions, panels.toneOf);
-  drawCharts();
+  drawCharts(last?.absent);
   showLink();
   if (!last) return;
   panels.showTiles(run, points, decisions, last);

@@ -1,6 +1,6 @@
 // Everything on the page that is words and tables.
 import { byId, draw, element, nothing, table } from "./dom.js";
-import { DASH, figure, known, label, ms, percent, quantity, span, time } from "./format.js";
+import { DASH, figure, known, label, ms, percent, quantity, span, time, unitless } from "./format.js";
 
 const GOOD = "good";
 const WARN = "warn";
@@ -18,31 +18,55 @@ function tile(id, text, under, tone = "quiet") {
 
 export function showTiles(run, points, decisions, last) {
   const { point, absent } = last;
-  showMissed(run, points, point, absent);
-  showLatency(run, point, absent);
-  showLoad(last);
+  showSound(run, points, point, absent);
   const calm = last.diagnosis.bottleneck === "none";
   tile("bottleneck", calm ? "None" : label(last.diagnosis.bottleneck), last.diagnosis.summary, calm ? GOOD : WARN);
-  showCount(decisions, last);
-  const late = last.tick_ms > 1000 * last.interval_s;
+  showController(decisions, last);
+  showLatency(run, point, absent);
+  showLoad(last);
+  const late = last.tick_ms > 1000 * run.interval_s;
   const skipped = last.overruns ? `${last.overruns} overran` : "none overran";
-  tile("control", ms(last.tick_ms), `tick ${last.number}, every ${figure(run.interval_s)} s, ${skipped}`, late ? BAD : GOOD);
+  tile("tick", ms(last.tick_ms), `number ${last.number}, every ${figure(run.interval_s)} s, ${skipped}`, late ? BAD : GOOD);
 }
 
-function showMissed(run, points, point, absent) {
+function showSound(run, points, point, absent) {
   const told = points.filter(({ blocks }) => known(blocks));
   const sum = (name) => told.reduce((total, each) => total + each[name], 0);
   const all = sum("blocks");
   const over = all ? `${percent(sum("missed") / all)} of ${all.toLocaleString("en-GB")} since ${time(told[0].time_s)}` : "";
-  const tone = !known(point.miss_rate) ? WARN : point.miss_rate > run.target_miss_rate ? BAD : GOOD;
-  const why = known(point.miss_rate) ? `target ${percent(run.target_miss_rate)}` : absent.miss_rate;
-  tile("missed", percent(point.miss_rate), [why, over].filter(Boolean).join(" · "), tone);
+  const target = `target ${percent(run.target_miss_rate)}`;
+  const [text, why, tone] = !known(point.miss_rate)
+    ? ["Not known", absent.miss_rate, WARN]
+    : point.miss_rate > run.target_miss_rate
+      ? [`${percent(point.miss_rate)} missed`, target, BAD]
+      : ["On time", `${percent(point.miss_rate)} missed, ${target}`, GOOD];
+  tile("sound", text, [why, over].filter(Boolean).join(" · "), tone);
+}
+
+// What it does now, and what it did last.
+function showController(decisions, last) {
+  const newest = decisions.at(-1);
+  const past = newest ? `last: ${label(newest.knob)} at ${time(newest.time_s)}, ${word(newest)}` : "no decision yet";
+  const [text, why] = doing(newest, last);
+  const troubled = (newest && toneOf(newest) === BAD) || last.holds.some(({ alarm }) => alarm);
+  tile("controller", text, [why, past].filter(Boolean).join(" · "), troubled ? WARN : "quiet");
+}
+
+function doing(newest, { decisions, holds, knobs, shadow, unavailable }) {
+  const named = (list) => list.map(({ knob }) => label(knob)).join(", ");
+  const barred = knobs.length > 0 && knobs.every(({ knob }) => knob in unavailable);
+  if (decisions.length) return [`${shadow ? "Would turn" : "Turns"} ${named(decisions)}`];
+  if (newest && toneOf(newest) === "pending" && !newest.verdict) return ["Awaits effect"];
+  if (holds.length) return [`Holds ${named(holds)}`, holds[0].reason];
+  if (barred) return ["May turn nothing", Object.values(unavailable)[0]];
+  return ["Leaves all as it is"];
 }
 
 function showLatency(run, point, absent) {
-  const tone = !known(point.p99_ms) ? WARN : point.p99_ms > run.deadline_ms ? BAD : GOOD;
-  const under = known(point.p99_ms) ? `p50 ${ms(point.p50_ms)} · deadline ${ms(run.deadline_ms)}` : absent.p99_ms;
-  tile("latency", ms(point.p99_ms), under, tone);
+  const tone = !known(point.p99_ms) ? "quiet" : point.p99_ms > run.deadline_ms ? BAD : GOOD;
+  const deadline = `deadline ${ms(run.deadline_ms)}`;
+  const under = [known(point.p99_ms) ? `p50 ${ms(point.p50_ms)}` : absent.p99_ms, deadline];
+  tile("latency", ms(point.p99_ms), under.join(" · "), tone);
 }
 
 function showLoad({ point, absent, forecast, load_unit: unit }) {
@@ -50,28 +74,18 @@ function showLoad({ point, absent, forecast, load_unit: unit }) {
   const peak = `peak within ${span(forecast?.horizon_s ?? 0)}: ${figure(point.peak_p50)} to ${figure(point.peak_p99)}`;
   const sure = forecast && !forecast.calibrated ? ", not calibrated yet" : "";
   const ahead = forecast ? peak + sure : "no forecast";
-  tile("load", text, [absent.load, ahead].filter(Boolean).join(" · "), known(point.load) ? "quiet" : WARN);
-}
-
-function showCount(decisions, last) {
-  const count = (wanted) => decisions.filter(({ verdict }) => verdict?.verdict === wanted).length;
-  const undone = count("rolled back");
-  const parts = last.shadow
-    ? ["none applied, in shadow"]
-    : [`${count("confirmed")} confirmed`, `${undone} rolled back`];
-  const held = last.holds.length ? `${last.holds.length} held back` : "none held back";
-  tile("decisions", `${decisions.length}`, [...parts, held].join(" · "), undone ? WARN : "quiet");
+  tile("load", text, [absent.load, ahead].filter(Boolean).join(" · "));
 }
 
 export function showRun(run, last) {
-  const shadow = Boolean(last?.shadow);
-  const facts = [["policy", run.policy], ["plant", run.plant], ["lasts", span(run.duration_s)]];
+  const lasts = known(run.duration_s) ? span(run.duration_s) : "until stopped";
+  const facts = [["policy", run.policy], ["plant", run.plant], ["lasts", lasts]];
   if (last?.forecast) facts.push(["forecaster", last.forecast.model]);
   draw("run", facts, () => facts.map(([name, value]) => element("span", {}, `${name} `, element("b", {}, value))));
   const mode = byId("mode");
   mode.hidden = !last;
-  mode.dataset.tone = shadow ? "shadow" : GOOD;
-  mode.textContent = shadow ? "In shadow: nothing is applied" : "Acting";
+  mode.dataset.tone = last?.shadow ? "shadow" : GOOD;
+  mode.textContent = last?.shadow ? "In shadow: nothing is applied" : "Acting";
 }
 
 export function showKnobs(last) {
@@ -79,7 +93,7 @@ export function showKnobs(last) {
     last.knobs.length ? knobTable(last.knobs) : nothing("The plant has told of no knob yet."),
     ...Object.entries(last.unavailable).map(([knob, why]) =>
       element("p", { class: "note warn" }, element("b", {}, label(knob)), ` ${why}`)),
-    last.reason ? element("p", { class: "note" }, last.reason) : null,
+    last.reason ? element("p", { class: "note" }, element("b", {}, "Now: "), last.reason) : null,
   ].filter(Boolean));
 }
 
@@ -137,15 +151,10 @@ export function showStages(last) {
 export function showReadings(last) {
   draw("readings", last.readings, (readings) => {
     const items = Object.entries(readings).map(([name, value]) => element("div", {},
-      element("dt", {}, label(name.replace(/_(ms|share|s)$/, ""))), element("dd", { class: known(value) ? null : "quiet" }, reading(name, value))));
+      element("dt", {}, unitless(name)),
+      element("dd", { class: known(value) ? null : "quiet" }, known(value) ? quantity(name, value) : String(value))));
     return items.length ? element("dl", { class: "readings" }, ...items) : nothing("The plant tells of nothing else.");
   });
-}
-
-function reading(name, value) {
-  if (!known(value)) return String(value);
-  if (name.endsWith("_share") || name.endsWith("utilisation")) return percent(value);
-  return name.endsWith("_ms") ? ms(value) : figure(value);
 }
 
 export function toneOf({ shadow, verdict }) {
@@ -156,8 +165,11 @@ export function toneOf({ shadow, verdict }) {
 
 const word = ({ shadow, verdict }) => (shadow ? "in shadow" : verdict?.verdict ?? "awaiting its effect");
 
-export function showDecisions(decisions) {
-  byId("decisions-count").textContent = decisions.length || "";
+// Of more than are kept, how many came in all is not known here.
+const count = (list, most) => (list.length < most ? list.length || "" : `the last ${most}`);
+
+export function showDecisions(decisions, most) {
+  byId("decisions-count").textContent = count(decisions, most);
   const newest = decisions.toReversed();
   draw("decisions", newest, () => (newest.length
     ? element("ol", { class: "decisions", reversed: "" }, ...newest.map(decisionItem))
@@ -165,22 +177,26 @@ export function showDecisions(decisions) {
 }
 
 function decisionItem(decision) {
-  const { verdict, quantity: name, changed, unchanged } = decision;
-  const predicted = verdict ?? { changed, unchanged };
-  const figures = [`${label(name)}: ${quantity(name, predicted.changed)} predicted, ${quantity(name, predicted.unchanged)} without`];
-  if (known(verdict?.measured)) figures.push(`${quantity(name, verdict.measured)} came`);
   return element("li", { "data-tone": toneOf(decision) },
     element("div", { class: "line" },
       element("time", { datetime: new Date(decision.time_s * 1000).toISOString() }, time(decision.time_s)),
       element("b", {}, label(decision.knob)),
-      element("span", { class: "turn" }, decision.turn),
       element("span", { class: "badge" }, word(decision))),
+    element("p", { class: "turn" }, decision.turn),
     element("p", {}, decision.reason),
-    element("p", { class: "quiet" }, figures.join("; "), verdict?.reason ? `. ${verdict.reason}` : ""));
+    element("p", { class: "quiet" }, outcome(decision)));
 }
 
-export function showAlarms(alarms) {
-  byId("alarms-count").textContent = alarms.length || "";
+// What was predicted and what came; or why nobody can say what came.
+function outcome({ verdict, quantity: name, changed, unchanged }) {
+  if (verdict && !known(verdict.measured)) return verdict.reason;
+  const predicted = verdict ?? { changed, unchanged };
+  const came = verdict ? `${quantity(name, verdict.measured)} came; ` : "";
+  return `${label(name)}: ${came}${quantity(name, predicted.changed)} predicted, ${quantity(name, predicted.unchanged)} without`;
+}
+
+export function showAlarms(alarms, most) {
+  byId("alarms-count").textContent = count(alarms, most);
   const newest = alarms.toReversed();
   draw("alarms", newest, () => (newest.length
     ? element("ul", { class: "alarms" }, ...newest.map(({ time_s: at, text }) =>
