@@ -33,12 +33,12 @@ class Browser:
         self._home = tempfile.TemporaryDirectory(prefix="browser", ignore_cleanup_errors=True)
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
+        flags = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+        own = (f"--user-data-dir={self._home.name}", "--remote-debugging-pipe", "about:blank")
+        on_3_and_4 = 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"'  # where the protocol speaks
+        pipes = (str(theirs_in), str(theirs_out))
         self._process = subprocess.Popen(
-            # the protocol speaks on 3 and 4
-            ["bash", "-c", 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"', "bash"]
-            + [str(theirs_in), str(theirs_out), path, "--headless=new", "--no-sandbox"]
-            + ["--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe"]
-            + [f"--user-data-dir={self._home.name}", "about:blank"],
+            ["bash", "-c", on_3_and_4, "bash", *pipes, path, *flags, *own],
             pass_fds=(theirs_in, theirs_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

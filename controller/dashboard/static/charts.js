@@ -3,7 +3,7 @@
 import { byId, element } from "./dom.js";
 import { figure, known, ms, percent, time } from "./format.js";
 
-const COLUMNS = ["time_s", "miss_rate", "p50_ms", "p99_ms", "load", "peak_p50", "peak_p99"];
+const COLUMNS = ["time_s", "miss_rate", "p50_ms", "p99_ms", "load", "peak_p50", "peak_p90"];
 const HEIGHT = 168;
 const KEPT_S = 900;
 const SHORTEST_S = 60;
@@ -96,10 +96,10 @@ const PLOTS = [
     series: [
       { name: "load", label: "load", colour: "third", width: 2, form: figure },
       { name: "peak_p50", label: "peak p50", colour: "band", width: 1, dash: [2, 3], form: figure },
-      { name: "peak_p99", label: "p99", colour: "band", width: 1, form: figure },
+      { name: "peak_p90", label: "p90", colour: "band", width: 1, form: figure },
     ],
     band: [3, 2],
-    range: () => [0, Math.max(1, highest(["load", "peak_p50", "peak_p99"], firstShown()) * 1.1)],
+    range: () => [0, Math.max(1, highest(["load", "peak_p50", "peak_p90"], firstShown()) * 1.1)],
     axis: figure,
   },
 ];
@@ -188,7 +188,7 @@ function options(plan, width) {
   return {
     width,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 26, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: "kapellmeister" }, drag: { x: false, y: false }, points: { size: 6 } },
     scales: {

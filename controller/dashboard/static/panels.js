@@ -33,7 +33,7 @@ function showSound(run, points, point, absent) {
   const told = points.filter(({ blocks }) => known(blocks));
   const sum = (name) => told.reduce((total, each) => total + each[name], 0);
   const all = sum("blocks");
-  const over = all ? `${percent(sum("missed") / all)} of ${all.toLocaleString("en-GB")} since ${time(told[0].time_s)}` : "";
+  const over = all ? `${percent(sum("missed") / all)} since ${time(told[0].time_s)}` : "";
   const target = `target ${percent(run.target_miss_rate)}`;
   const [text, why, tone] = !known(point.miss_rate)
     ? ["Not known", absent.miss_rate, WARN]
@@ -71,7 +71,7 @@ function showLatency(run, point, absent) {
 
 function showLoad({ point, absent, forecast, load_unit: unit }) {
   const text = known(point.load) ? `${figure(point.load)} ${unit}` : DASH;
-  const peak = `peak within ${span(forecast?.horizon_s ?? 0)}: ${figure(point.peak_p50)} to ${figure(point.peak_p99)}`;
+  const peak = `peak within ${span(forecast?.horizon_s ?? 0)}: p50 ${figure(point.peak_p50)}, p99 ${figure(point.peak_p99)}`;
   const sure = forecast && !forecast.calibrated ? ", not calibrated yet" : "";
   const ahead = forecast ? peak + sure : "no forecast";
   tile("load", text, [absent.load, ahead].filter(Boolean).join(" · "));
