@@ -5,6 +5,7 @@ import { DASH, figure, known, label, ms, percent, quantity, span, time, unitless
 const GOOD = "good";
 const WARN = "warn";
 const BAD = "bad";
+const LATELY_S = 10;
 const MARKS = { [GOOD]: "✓", [WARN]: "▲", [BAD]: "✕", quiet: "" };
 
 function tile(id, text, under, tone = "quiet") {
@@ -47,15 +48,23 @@ function showSound(run, points, point, absent) {
 function showController(decisions, last) {
   const newest = decisions.at(-1);
   const past = newest ? `last: ${label(newest.knob)} at ${time(newest.time_s)}, ${word(newest)}` : "no decision yet";
-  const [text, why] = doing(newest, last);
+  const [text, why] = last.shadow ? wouldDo(newest, last) : doing(newest, last);
   const troubled = (newest && toneOf(newest) === BAD) || last.holds.some(({ alarm }) => alarm);
   tile("controller", text, [why, past].filter(Boolean).join(" · "), troubled ? WARN : "quiet");
 }
 
-function doing(newest, { decisions, holds, knobs, shadow, unavailable }) {
-  const named = (list) => list.map(({ knob }) => label(knob)).join(", ");
+const named = (list) => list.map(({ knob }) => label(knob)).join(", ");
+
+// A knob rests after each decision, also in shadow: what was decided of late is meant still.
+function wouldDo(newest, { point, decisions }) {
+  if (decisions.length) return [`Would turn ${named(decisions)}`];
+  const lately = newest && point.time_s - newest.time_s < LATELY_S;
+  return [lately ? `Would turn ${label(newest.knob)}` : "Would leave all as it is"];
+}
+
+function doing(newest, { decisions, holds, knobs, unavailable }) {
   const barred = knobs.length > 0 && knobs.every(({ knob }) => knob in unavailable);
-  if (decisions.length) return [`${shadow ? "Would turn" : "Turns"} ${named(decisions)}`];
+  if (decisions.length) return [`Turns ${named(decisions)}`];
   if (newest && toneOf(newest) === "pending" && !newest.verdict) return ["Awaits effect"];
   if (holds.length) return [`Holds ${named(holds)}`, holds[0].reason];
   if (barred) return ["May turn nothing", Object.values(unavailable)[0]];
@@ -170,17 +179,31 @@ const count = (list, most) => (list.length < most ? list.length || "" : `the las
 
 export function showDecisions(decisions, most) {
   byId("decisions-count").textContent = count(decisions, most);
-  const newest = decisions.toReversed();
+  const newest = folded(decisions).toReversed();
   draw("decisions", newest, () => (newest.length
     ? element("ol", { class: "decisions", reversed: "" }, ...newest.map(decisionItem))
     : nothing("No decision yet.")));
 }
 
+// In shadow the same is decided again and again, since nothing comes of it: then only the newest.
+function folded(decisions) {
+  const found = [];
+  for (const each of decisions) {
+    const before = found.at(-1);
+    const again = each.shadow && before?.shadow && each.knob === before.knob && each.turn === before.turn;
+    if (again) found.pop();
+    found.push(again ? { ...each, times: before.times + 1, since_s: before.since_s } : { ...each, times: 1, since_s: each.time_s });
+  }
+  return found;
+}
+
 function decisionItem(decision) {
+  const { times, since_s: since } = decision;
   return element("li", { "data-tone": toneOf(decision) },
     element("div", { class: "line" },
       element("time", { datetime: new Date(decision.time_s * 1000).toISOString() }, time(decision.time_s)),
       element("b", {}, label(decision.knob)),
+      times > 1 ? element("span", { class: "quiet" }, `${times} times since ${time(since)}`) : null,
       element("span", { class: "badge" }, word(decision))),
     element("p", { class: "turn" }, decision.turn),
     element("p", {}, decision.reason),
