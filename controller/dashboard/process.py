@@ -93,7 +93,7 @@ class Dashboard:
         packed = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
         try:
             self._feed.send(packed)
-        except (BrokenPipeError, ConnectionError):
+        except ConnectionError:
             self._gone = True
             with contextlib.suppress(OSError):  # the terminal may have been closed
                 self._say("the live page's process ended; control goes on without the page")

@@ -52,6 +52,11 @@ class Broadcast:
         self._queues: set[asyncio.Queue[str | None]] = set()
         self._ended = False
 
+    @property
+    def pages(self) -> int:
+        """How many listen."""
+        return len(self._queues)
+
     def tick(self, text: str) -> None:
         """Tell every page of one more tick, given as JSON."""
         self._history.add(json.loads(text))
@@ -68,10 +73,11 @@ class Broadcast:
         """What one page is told: all that was so far, and then each tick."""
         queue: asyncio.Queue[str | None] = asyncio.Queue(BEHIND)
         self._queues.add(queue)
+        ended = self._ended  # later on, the end comes by the queue, behind the last tick
         try:
             whole = json.dumps(self._history.whole(), separators=(",", ":"))
             yield f"retry: 1000\nevent: history\ndata: {whole}\n\n"
-            if self._ended:
+            if ended:
                 yield "event: end\ndata: {}\n\n"
                 return
             while (event := await queue.get()) is not None:
