@@ -69,8 +69,9 @@ class Browser:
         return message["result"]
 
     def open(self, url: str) -> None:
-        """Go to a page."""
+        """Go to a page, and wait until it is loaded."""
         self.send("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete'")
 
     def look(self, width: int, height: int = 1000, *, dark: bool = False) -> None:
         """See the page at this size, in these colours."""

@@ -16,8 +16,8 @@ from policies.observation import (
     Missing,
     Observation,
     Quantiles,
-    Stale,
     StageTimes,
+    Stale,
     Value,
 )
 from policies.proposal import (

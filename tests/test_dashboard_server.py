@@ -40,7 +40,9 @@ def test_nothing_but_reading_is_allowed(method: str, path: str) -> None:
     assert ask(method, path).status_code == 405
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8377", "127.0.0.1.evil.example", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8377", "127.0.0.1.evil.example", ""]
+)
 def test_who_asks_by_a_foreign_name_is_refused(host: str) -> None:
     answer = ask("GET", "/events", host)
     assert (answer.status_code, answer.text) == (421, "this page is for this machine alone\n")
