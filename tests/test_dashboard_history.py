@@ -18,6 +18,10 @@ def decided(*identifiers: str) -> list[dict[str, Any]]:
     return [{"id": each, "verdict": None} for each in identifiers]
 
 
+def alarm(time_s: float, kind: str) -> dict[str, Any]:
+    return {"time_s": time_s, "text": f"{kind}!", "kind": kind}
+
+
 def test_before_the_first_tick_there_is_only_what_runs() -> None:
     nothing: list[object] = []
     empty = {"points": nothing, "decisions": nothing, "alarms": nothing, "last": None}
@@ -44,7 +48,8 @@ def test_a_verdict_is_written_beside_its_decision_and_beside_no_other() -> None:
 def test_a_run_of_days_is_kept_for_fifteen_minutes_and_no_longer() -> None:
     history = History(RUN)
     for number in range(2000):
-        history.add(tick(number, decisions=decided(f"{number}-nodes"), alarms=[{"text": "!"}]))
+        alarms = [alarm(number, f"kind {number}")]
+        history.add(tick(number, decisions=decided(f"{number}-nodes"), alarms=alarms))
     whole = history.whole()
     assert [each["number"] for each in whole["points"]] == list(range(1100, 2000))
     assert whole["decisions"][-1]["id"] == "1999-nodes"
@@ -58,3 +63,13 @@ def test_quick_ticks_are_bounded_by_number_and_slow_ones_are_kept_at_all() -> No
     slow.add(tick(1))
     assert len(quick.whole()["points"]) == POINTS
     assert len(slow.whole()["points"]) == 1
+
+
+def test_an_alarm_that_lasts_is_kept_once_and_ousts_no_other() -> None:
+    history = History(RUN)
+    history.add(tick(1, alarms=[alarm(1.0, "full"), alarm(1.0, "held")]))
+    for number in range(2, 500):
+        history.add(tick(number, alarms=[alarm(float(number), "held")]))
+    full, held = history.whole()["alarms"]
+    assert (full["text"], full["times"], full["since_s"]) == ("full!", 1, 1.0)
+    assert (held["times"], held["since_s"], held["time_s"]) == (499, 1.0, 499.0)

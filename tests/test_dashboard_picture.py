@@ -151,10 +151,10 @@ def test_a_verdict_tells_what_was_measured_or_null() -> None:
 def test_holds_alarms_and_barred_knobs_are_told_in_their_own_words() -> None:
     hold = Hold("nodes", "at rest", since_s=990.0, alarm=True)
     barred = {"batch_size": "paused"}
-    tick = replace(SILENT, holds=(hold,), alarms=("the disk is full",), unavailable=barred)
+    tick = replace(SILENT, holds=(hold,), alarms=("held for 61.5 s",), unavailable=barred)
     told = picture(tick)
     assert told["holds"] == [
         {"knob": "nodes", "reason": "at rest", "since_s": 990.0, "alarm": True}
     ]
-    assert told["alarms"] == [{"time_s": 1000.0, "text": "the disk is full"}]
+    assert told["alarms"] == [{"time_s": 1000.0, "text": "held for 61.5 s", "kind": "held for # s"}]
     assert told["unavailable"] == {"batch_size": "paused"}

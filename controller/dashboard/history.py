@@ -24,7 +24,7 @@ class History:
         self._run = run
         self._points: deque[Mapping[str, Any]] = deque(maxlen=min(kept, POINTS))
         self._decisions: deque[dict[str, Any]] = deque(maxlen=DECISIONS)
-        self._alarms: deque[Mapping[str, Any]] = deque(maxlen=ALARMS)
+        self._alarms: dict[str, Mapping[str, Any]] = {}
         self._last: Mapping[str, Any] | None = None
 
     def add(self, picture: Mapping[str, Any]) -> None:
@@ -32,7 +32,8 @@ class History:
         self._last = picture
         self._points.append(picture["point"] | {"number": picture["number"]})
         self._decisions.extend(map(dict, picture["decisions"]))
-        self._alarms.extend(picture["alarms"])
+        for alarm in picture["alarms"]:
+            self._note(alarm)
         verdicts = {each["id"]: each for each in picture["verdicts"]}
         if verdicts:
             for decision in self._decisions:
@@ -44,6 +45,15 @@ class History:
             "run": self._run,
             "points": list(self._points),
             "decisions": list(self._decisions),
-            "alarms": list(self._alarms),
+            "alarms": list(self._alarms.values()),
             "last": self._last,
         }
+
+    def _note(self, alarm: Mapping[str, Any]) -> None:
+        """Keep one of each kind, the newest, with how often it came; else one would oust all."""
+        kind = alarm["kind"]
+        before = self._alarms.pop(kind, {"times": 0, "since_s": alarm["time_s"]})
+        counted = {"times": before["times"] + 1, "since_s": before["since_s"]}
+        self._alarms[kind] = {**alarm, **counted}
+        if len(self._alarms) > ALARMS:
+            del self._alarms[next(iter(self._alarms))]

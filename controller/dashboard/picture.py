@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from controller.plain import JsonValue
@@ -12,6 +13,8 @@ from policies.observation import Invalid, Missing, Reading, StageTimes, Stale, V
 from policies.proposal import Change, Verification
 
 Plain = dict[str, JsonValue]
+NUMBER = re.compile(r"\d+(\.\d+)?")
+"""An alarm that differs in a number only, how long it lasts, is the same one."""
 
 
 def picture(tick: Tick) -> Plain:
@@ -36,7 +39,10 @@ def picture(tick: Tick) -> Plain:
             {"knob": hold.knob, "reason": hold.reason, "since_s": hold.since_s, "alarm": hold.alarm}
             for hold in tick.holds
         ],
-        "alarms": [{"time_s": tick.time_s, "text": text} for text in tick.alarms],
+        "alarms": [
+            {"time_s": tick.time_s, "text": text, "kind": NUMBER.sub("#", text)}
+            for text in tick.alarms
+        ],
         "tick_ms": _number(tick.duration_ms),
         "overruns": tick.overruns,
     }

@@ -28,7 +28,7 @@ function add(picture) {
   story.last = picture;
   story.points.push(point);
   story.decisions.push(...picture.decisions);
-  story.alarms.push(...picture.alarms);
+  picture.alarms.forEach(note);
   for (const verdict of picture.verdicts) {
     for (const decision of story.decisions) if (decision.id === verdict.id) decision.verdict = verdict;
   }
@@ -36,6 +36,13 @@ function add(picture) {
   addPoint(point);
   if (picture.alarms.length) byId("news").textContent = `Alarm: ${picture.alarms.at(-1).text}`;
   heard();
+}
+
+// One of each kind, as in the history.
+function note(alarm) {
+  const at = story.alarms.findIndex(({ kind }) => kind === alarm.kind);
+  const { times, since_s: since } = at < 0 ? { times: 0, since_s: alarm.time_s } : story.alarms.splice(at, 1)[0];
+  story.alarms.push({ ...alarm, times: times + 1, since_s: since });
 }
 
 function heard() {

@@ -66,7 +66,7 @@ function doing(newest, { decisions, holds, knobs, unavailable }) {
   const barred = knobs.length > 0 && knobs.every(({ knob }) => knob in unavailable);
   if (decisions.length) return [`Turns ${named(decisions)}`];
   if (newest && toneOf(newest) === "pending" && !newest.verdict) return ["Awaits effect"];
-  if (holds.length) return [`Holds ${named(holds)}`, holds[0].reason];
+  if (holds.length) return [`Holds back ${named(holds)}`, holds[0].reason];
   if (barred) return ["May turn nothing", Object.values(unavailable)[0]];
   return ["Leaves all as it is"];
 }
@@ -123,7 +123,7 @@ export function showHolds(last) {
     ? table(["knob", "for", "why"], shown.map(({ knob, for_s: heldS, reason, alarm }) => [
       element("span", { class: alarm ? "name bad" : "name" }, alarm ? `${MARKS[WARN]} ${label(knob)}` : label(knob)),
       element("span", { class: "quiet" }, span(heldS)),
-      reason,
+      element("span", { class: "why" }, reason),
     ]), { name: "Held back" })
     : nothing("The guard holds nothing back.")));
 }
@@ -192,18 +192,20 @@ function folded(decisions) {
     const before = found.at(-1);
     const again = each.shadow && before?.shadow && each.knob === before.knob && each.turn === before.turn;
     if (again) found.pop();
-    found.push(again ? { ...each, times: before.times + 1, since_s: before.since_s } : { ...each, times: 1, since_s: each.time_s });
+    found.push({ ...each, times: again ? before.times + 1 : 1, since_s: again ? before.since_s : each.time_s });
   }
   return found;
 }
 
+const often = ({ times, since_s: since }) =>
+  (times > 1 ? element("span", { class: "quiet" }, `${times} times since ${time(since)}`) : null);
+
 function decisionItem(decision) {
-  const { times, since_s: since } = decision;
   return element("li", { "data-tone": toneOf(decision) },
     element("div", { class: "line" },
       element("time", { datetime: new Date(decision.time_s * 1000).toISOString() }, time(decision.time_s)),
       element("b", {}, label(decision.knob)),
-      times > 1 ? element("span", { class: "quiet" }, `${times} times since ${time(since)}`) : null,
+      often(decision),
       element("span", { class: "badge" }, word(decision))),
     element("p", { class: "turn" }, decision.turn),
     element("p", {}, decision.reason),
@@ -222,7 +224,7 @@ export function showAlarms(alarms, most) {
   byId("alarms-count").textContent = count(alarms, most);
   const newest = alarms.toReversed();
   draw("alarms", newest, () => (newest.length
-    ? element("ul", { class: "alarms" }, ...newest.map(({ time_s: at, text }) =>
-      element("li", {}, element("time", {}, time(at)), " ", text)))
+    ? element("ul", { class: "alarms" }, ...newest.map((alarm) =>
+      element("li", {}, element("time", {}, time(alarm.time_s)), " ", alarm.text, " ", often(alarm))))
     : nothing("None.")));
 }
