@@ -200,7 +200,7 @@ async def serve(listener: socket.socket, feed: socket.socket) -> None:
 def main(listener: int, feed: int) -> None:
     """Serve on one inherited socket what comes from the other, below all other work."""
     die_with_parent(signal.SIGKILL)
-    name_process("kapell-page")
+    name_process("km-page")
     os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
     logging.disable()
     with socket.socket(fileno=listener) as listening, socket.socket(fileno=feed) as feeding:
