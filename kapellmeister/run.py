@@ -51,7 +51,7 @@ from kapellmeister.report import RunReport, report_from
 from kapellmeister.tally import Tally
 from policies.latency import Calibration, LatencyModel, TabulatedLatency
 from policies.objective import Objective
-from policies.policy import State
+from policies.policy import Policy, State
 from simulators.pipeline_file import read_calibration
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def run(
         _check_acting(acting, plant)
         managers = None if ours or not _schedules(acting, plant) else ManagerWatch(say)
         for shown_to in page:
-            shown_to.begin(_facts(plant.name, policy.name, config, objective, duration_s))
+            shown_to.begin(_facts(plant, policy, config, objective, acting, duration_s))
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
         tally = Tally(lambda: (*lease.watchers, *controlled.helpers()), lambda: fits.cpu_s)
@@ -336,12 +336,18 @@ def _page(stack: ExitStack, config: Config, say: Callable[[str], None]) -> tuple
 
 
 def _facts(
-    plant: str, policy: str, config: Config, objective: Objective, duration_s: float | None
+    plant: Plant,
+    policy: Policy,
+    config: Config,
+    objective: Objective,
+    acting: frozenset[str] | None,
+    duration_s: float | None,
 ) -> dict[str, JsonValue]:
-    """What the live page is told of a run once; without an end, `duration_s` is null."""
+    """What the live page is told of a run once: null for `acting` on all knobs, and for no end."""
     return {
-        "plant": plant,
-        "policy": policy,
+        "plant": plant.name,
+        "policy": policy.name,
+        "acting": None if acting is None else list[JsonValue](sorted(acting)),
         "deadline_ms": objective.deadline_ms,
         "target_miss_rate": objective.target_miss_rate,
         "interval_s": config.loop.interval_s,

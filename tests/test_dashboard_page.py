@@ -22,6 +22,7 @@ pytestmark = pytest.mark.live
 RUN = {
     "plant": "fake",
     "policy": "scripted",
+    "acting": None,
     "deadline_ms": 5.0,
     "target_miss_rate": 0.001,
     "interval_s": 1.0,
@@ -162,6 +163,15 @@ def test_in_shadow_what_is_decided_again_is_shown_once(
     assert "In shadow: nothing is applied" in text
     assert "Would turn nodes" in text
     assert browser.ask("document.querySelectorAll('#decisions li').length") == 1
+
+
+def test_where_only_some_knobs_are_turned_they_are_named(browser: Browser) -> None:
+    with Dashboard(0) as dashboard:
+        dashboard.begin(RUN | {"acting": ["thread_classes"]})
+        show(dashboard, Rig(Scripted()).ticks(1), browser)
+        assert (
+            browser.ask("document.getElementById('mode').innerText") == "Acting on thread classes"
+        )
 
 
 def test_old_figures_do_not_pass_for_new_ones(browser: Browser) -> None:

@@ -153,8 +153,6 @@ def test_holds_alarms_and_barred_knobs_are_told_in_their_own_words() -> None:
     barred = {"batch_size": "paused"}
     tick = replace(SILENT, holds=(hold,), alarms=("held for 61.5 s",), unavailable=barred)
     told = picture(tick)
-    assert told["holds"] == [
-        {"knob": "nodes", "reason": "at rest", "since_s": 990.0, "alarm": True}
-    ]
+    assert told["holds"] == [{"knob": "nodes", "reason": "at rest", "for_s": 10.0, "alarm": True}]
     assert told["alarms"] == [{"time_s": 1000.0, "text": "held for 61.5 s", "kind": "held for # s"}]
     assert told["unavailable"] == {"batch_size": "paused"}

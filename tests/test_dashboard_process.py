@@ -25,6 +25,7 @@ from policies.observation import Missing
 RUN = {
     "plant": "fake",
     "policy": "scripted",
+    "acting": None,
     "deadline_ms": 5.0,
     "target_miss_rate": 0.001,
     "interval_s": 1.0,

@@ -36,7 +36,12 @@ def picture(tick: Tick) -> Plain:
         "decisions": [_decision(tick, change) for change in tick.changes],
         "verdicts": [_verdict(each) for each in tick.verifications],
         "holds": [
-            {"knob": hold.knob, "reason": hold.reason, "since_s": hold.since_s, "alarm": hold.alarm}
+            {
+                "knob": hold.knob,
+                "reason": hold.reason,
+                "for_s": _number(tick.time_s - hold.since_s),
+                "alarm": hold.alarm,
+            }
             for hold in tick.holds
         ],
         "alarms": [

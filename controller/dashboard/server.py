@@ -34,6 +34,7 @@ STALLED_S = 10.0
 LARGEST_MESSAGE = 1 << 20
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 HEADERS = {
+    "cache-control": "no-cache",
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -150,11 +151,10 @@ def make_app(broadcast: Broadcast) -> ASGIApp:
     """The page, its files and its events."""
 
     async def page(_: Request) -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+        return FileResponse(STATIC / "index.html")
 
     async def events(_: Request) -> EventStream:
-        headers = {"cache-control": "no-store"}
-        return EventStream(broadcast.events(), headers=headers, media_type="text/event-stream")
+        return EventStream(broadcast.events(), media_type="text/event-stream")
 
     routes = [
         Route("/", page),

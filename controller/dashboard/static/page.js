@@ -1,7 +1,7 @@
 // Listens to the run, keeps what was said of it, and draws. It has no way to act on it.
 import { addPoint, drawCharts, recolour, resetCharts, showMarks, showWindow, startCharts } from "./charts.js";
 import { byId } from "./dom.js";
-import { percent, span } from "./format.js";
+import { known, percent, span } from "./format.js";
 import * as panels from "./panels.js";
 
 const KEPT = { points: 3600, decisions: 200, alarms: 100 };
@@ -66,7 +66,8 @@ function show() {
   if (!last) return;
   panels.showTiles(run, points, decisions, last);
   for (const part of ["Knobs", "Holds", "Diagnosis", "Stages", "Readings"]) panels[`show${part}`](last);
-  document.title = `${percent(last.point.miss_rate)} missed – Kapellmeister`;
+  const missed = last.point.miss_rate;
+  document.title = `${known(missed) ? `${percent(missed)} missed` : "Sound not known"} – Kapellmeister`;
 }
 
 // Old figures must not pass for new ones.

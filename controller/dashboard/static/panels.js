@@ -94,7 +94,8 @@ export function showRun(run, last) {
   const mode = byId("mode");
   mode.hidden = !last;
   mode.dataset.tone = last?.shadow ? "shadow" : GOOD;
-  mode.textContent = last?.shadow ? "In shadow: nothing is applied" : "Acting";
+  const acting = run.acting ? `Acting on ${run.acting.map(label).join(", ")}` : "Acting";
+  mode.textContent = last?.shadow ? "In shadow: nothing is applied" : acting;
 }
 
 export function showKnobs(last) {
@@ -118,9 +119,8 @@ function knobTable(knobs) {
 }
 
 export function showHolds(last) {
-  const shown = last.holds.map((hold) => ({ ...hold, for_s: Math.floor(last.point.time_s - hold.since_s) }));
-  draw("holds", shown, () => (shown.length
-    ? table(["knob", "for", "why"], shown.map(({ knob, for_s: heldS, reason, alarm }) => [
+  draw("holds", last.holds, (holds) => (holds.length
+    ? table(["knob", "for", "why"], holds.map(({ knob, for_s: heldS, reason, alarm }) => [
       element("span", { class: alarm ? "name bad" : "name" }, alarm ? `${MARKS[WARN]} ${label(knob)}` : label(knob)),
       element("span", { class: "quiet" }, span(heldS)),
       element("span", { class: "why" }, reason),
