@@ -59,7 +59,7 @@ const named = (list) => list.map(({ knob }) => label(knob)).join(", ");
 function wouldDo(newest, { point, decisions }) {
   if (decisions.length) return [`Would turn ${named(decisions)}`];
   const lately = newest && point.time_s - newest.time_s < LATELY_S;
-  return [lately ? `Would turn ${label(newest.knob)}` : "Would leave all as it is"];
+  return [lately ? `Would turn ${label(newest.knob)}` : "Would change nothing"];
 }
 
 function doing(newest, { decisions, holds, knobs, unavailable }) {
@@ -68,7 +68,7 @@ function doing(newest, { decisions, holds, knobs, unavailable }) {
   if (newest && toneOf(newest) === "pending" && !newest.verdict) return ["Awaits effect"];
   if (holds.length) return [`Holds back ${named(holds)}`, holds[0].reason];
   if (barred) return ["May turn nothing", Object.values(unavailable)[0]];
-  return ["Leaves all as it is"];
+  return ["Changes nothing"];
 }
 
 function showLatency(run, point, absent) {
