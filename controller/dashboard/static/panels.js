@@ -187,14 +187,14 @@ export function showDecisions(decisions, most) {
 
 // In shadow the same is decided again and again, since nothing comes of it: then only the newest.
 function folded(decisions) {
-  const found = [];
+  const found = new Map();
   for (const each of decisions) {
-    const before = found.at(-1);
-    const again = each.shadow && before?.shadow && each.knob === before.knob && each.turn === before.turn;
-    if (again) found.pop();
-    found.push({ ...each, times: again ? before.times + 1 : 1, since_s: again ? before.since_s : each.time_s });
+    const key = each.shadow ? `${each.knob} ${each.turn}` : each.id;
+    const before = found.get(key);
+    found.delete(key);
+    found.set(key, { ...each, times: 1 + (before?.times ?? 0), since_s: before?.since_s ?? each.time_s });
   }
-  return found;
+  return [...found.values()];
 }
 
 const often = ({ times, since_s: since }) =>
