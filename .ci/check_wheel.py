@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -12,6 +13,12 @@ for name in ("controller", "policies", "simulators", "kapellmeister"):
     assert (package / "py.typed").is_file(), f"{name} lacks py.typed"
     owners = packages_distributions()[name]
     assert set(owners) == {"kapellmeister"}, f"{name} is claimed by {owners}"
+
+static = Path(importlib.import_module("controller.dashboard").__file__ or "").parent / "static"
+page = (static / "index.html").read_text(encoding="utf-8")
+for name in re.findall(r'(?:href|src)="static/([^"]+)"', page):
+    assert (static / name).is_file(), f"the live page lacks {name}"
+assert (static / "uPlot.LICENSE").is_file(), "uPlot comes without its licence"
 
 report = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 blocks = report["blocks"]

@@ -204,6 +204,15 @@ class MetricsSection(Section):
     )
 
 
+class DashboardSection(Section):
+    """The live page for a browser on this machine."""
+
+    serve: bool = Field(False, description="serve the page while a run lasts")
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        8377, description="its port on 127.0.0.1; 0 takes any free one"
+    )
+
+
 class Config(BaseSettings):
     """All settings: defaults, then a file, then the environment (KAPELLMEISTER_LOOP__POLICY)."""
 
@@ -225,6 +234,7 @@ class Config(BaseSettings):
     remote: RemoteSection = RemoteSection()
     journal: JournalSection = JournalSection()
     metrics: MetricsSection = MetricsSection()
+    dashboard: DashboardSection = DashboardSection()
 
     @classmethod
     def settings_customise_sources(

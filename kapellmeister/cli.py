@@ -145,6 +145,12 @@ def run(
     metrics_port: Annotated[
         int | None, typer.Option(help="Serve Prometheus metrics on 127.0.0.1.", min=0, max=65535)
     ] = None,
+    dashboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--dashboard/--no-dashboard", help="Show the run in a browser on this machine as well."
+        ),
+    ] = None,
     state_dir: StateDir = None,
     config: ConfigFile = None,
     json: JsonFile = None,
@@ -167,6 +173,7 @@ def run(
                 "nodes": nodes,
             },
             "metrics": {"port": metrics_port},
+            "dashboard": {"serve": dashboard},
         },
     )
     _check_combination(streams, trace, peak_streams)

@@ -30,6 +30,7 @@ from controller.journal_reader import JournalReader
 from controller.lease import Lease, lease_s
 from controller.loop import Loop
 from controller.pipeline.spec import PipelineSpec
+from controller.plain import JsonValue
 from controller.plants.builtin import BuiltinPlant
 from controller.plants.pipeline_process import (
     how_it_ended,
@@ -50,10 +51,11 @@ from kapellmeister.report import RunReport, report_from
 from kapellmeister.tally import Tally
 from policies.latency import Calibration, LatencyModel, TabulatedLatency
 from policies.objective import Objective
-from policies.policy import State
+from policies.policy import Policy, State
 from simulators.pipeline_file import read_calibration
 
 if TYPE_CHECKING:
+    from controller.dashboard.process import Dashboard
     from controller.metrics.exposition import Exposition
 
 Instrument = Callable[[Tick], None]
@@ -112,6 +114,7 @@ def run(
         journal = stack.enter_context(Journal.open(directory.journal_path))
         journal.prune(config.journal.keep_days)
         exposition = _exposition(stack, config)
+        page = _page(stack, config, say)
         crashed = _restore_left_over(journal, directory, say)
         start = partial(_start_or_take_over, stack, directory.path, spec, stopping, say)
         pipeline = start() if ours else None
@@ -128,6 +131,8 @@ def run(
         stack.callback(plant.close)
         _check_acting(acting, plant)
         managers = None if ours or not _schedules(acting, plant) else ManagerWatch(say)
+        for shown_to in page:
+            shown_to.begin(_facts(plant, policy, config, objective, acting, duration_s))
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
         tally = Tally(lambda: (*lease.watchers, *controlled.helpers()), lambda: fits.cpu_s)
@@ -152,6 +157,7 @@ def run(
                 service,
                 _keeper(journal, lease),
                 *(partial(each.show, objective) for each in exposition),
+                *page,
                 *view,
             ),
             horizon_s=config.forecast.horizon_s,
@@ -316,6 +322,37 @@ def _exposition(stack: ExitStack, config: Config) -> tuple[Exposition, ...]:
     exposition = Exposition(config.metrics.port)
     stack.callback(exposition.close)
     return (exposition,)
+
+
+def _page(stack: ExitStack, config: Config, say: Callable[[str], None]) -> tuple[Dashboard, ...]:
+    """The live page, in a process of its own, whose port is taken before anything sounds."""
+    if not config.dashboard.serve:
+        return ()
+    from controller.dashboard.process import Dashboard
+
+    dashboard = stack.enter_context(Dashboard(config.dashboard.port, say))
+    say(f"the live page is at {dashboard.url}")
+    return (dashboard,)
+
+
+def _facts(
+    plant: Plant,
+    policy: Policy,
+    config: Config,
+    objective: Objective,
+    acting: frozenset[str] | None,
+    duration_s: float | None,
+) -> dict[str, JsonValue]:
+    """What the live page is told of a run once: null for `acting` on all knobs, and for no end."""
+    return {
+        "plant": plant.name,
+        "policy": policy.name,
+        "acting": None if acting is None else list[JsonValue](sorted(acting)),
+        "deadline_ms": objective.deadline_ms,
+        "target_miss_rate": objective.target_miss_rate,
+        "interval_s": config.loop.interval_s,
+        "duration_s": duration_s,
+    }
 
 
 def _view(

@@ -27,8 +27,8 @@ from pydantic import BaseModel, ConfigDict
 
 from controller import plugins
 from controller.errors import KapellmeisterError, OracleFailure, PlugInError
-from controller.executors.worker import die_with_parent
 from controller.load import LoadTrace
+from controller.prctl import die_with_parent
 from simulators.raw import is_written, keep_rows, rows_path, trace_hash, write_rows
 from simulators.simulation import Simulation, oracles, run
 from simulators.splits import family

@@ -4,13 +4,16 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 pytestmark = pytest.mark.live
@@ -276,3 +279,37 @@ def test_a_pipeline_that_dies_is_told_in_one_line(session: Session) -> None:
     assert run.returncode == 2
     assert output.count("\n") == 1
     assert "ended unexpectedly (by SIGKILL)" in output
+
+
+def test_the_live_page_is_told_shows_the_run_and_ends_with_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAPELLMEISTER_DASHBOARD__PORT", "0")
+    running = session.start("--dashboard", "--duration", "5")
+    assert running.stdout is not None
+    told = running.stdout.readline()
+    assert told.startswith("the live page is at http://127.0.0.1:")
+    with httpx.stream("GET", f"{told.split()[-1]}events", timeout=60) as answer:
+        lines = list(answer.iter_lines())
+    ticks = [json.loads(line.removeprefix("data: ")) for line in after(lines, "event: tick")]
+    assert [tick["number"] for tick in ticks] == list(range(1, len(ticks) + 1))
+    assert ticks[-1]["point"]["load"] == 4.0
+    assert list(after(lines, "event: end")) == ["data: {}"]
+    assert running.wait(20) == 0
+
+
+def after(lines: list[str], named: str) -> Iterator[str]:
+    return (line for before, line in pairwise(lines) if before == named)
+
+
+def test_a_port_that_is_in_use_ends_a_run_in_one_line_before_anything_plays(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        monkeypatch.setenv("KAPELLMEISTER_DASHBOARD__PORT", str(other.getsockname()[1]))
+        ended = session.do("run", "--dashboard")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    assert "dashboard.port 127.0.0.1:" in ended.stderr

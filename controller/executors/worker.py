@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from controller.executors.ring import Ring
 from controller.executors.stream_table import Assignment, StreamTable
 from controller.executors.timetable import Timetable
+from controller.prctl import die_with_parent, name_process
 from controller.workloads.workload import Workload
 
 _PR_SET_TIMERSLACK = 29
-_PR_SET_PDEATHSIG = 1
 
 
 class InputBlocks(Protocol):
@@ -150,16 +150,6 @@ def prepare_process(*, name: str) -> None:
         signal.signal(ignored, signal.SIG_IGN if ignored == signal.SIGINT else signal.SIG_DFL)
     sys.setswitchinterval(0.0005)
     gc.disable()
-
-
-def die_with_parent(signal_number: int) -> None:
-    """Receive this signal when the parent ends; 0 for none."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
-
-
-def name_process(name: str) -> None:
-    """Show a telling name in ps and top, 15 characters at most."""
-    ctypes.CDLL(None).prctl(15, name.encode()[:15], 0, 0, 0)
 
 
 def _sleep_until(instant_ns: int) -> None:

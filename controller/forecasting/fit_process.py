@@ -14,10 +14,10 @@ from multiprocessing.connection import Connection
 from typing import Self
 
 from controller import plugins
-from controller.executors.worker import die_with_parent, name_process
 from controller.forecasting.fitting import Outcome
 from controller.forecasting.forecaster import FitTask
 from controller.metrics.cpu import ProcessSensor
+from controller.prctl import die_with_parent, name_process
 from policies.observation import fresh
 
 BUDGET_S = 20.0

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TextIO
 
 from controller.errors import KapellmeisterError
-from controller.executors.worker import die_with_parent, name_process
 from controller.pipeline.pipeline import Pipeline
 from controller.pipeline.spec import PipelineSpec
+from controller.prctl import die_with_parent, name_process
 
 
 def main() -> None:
