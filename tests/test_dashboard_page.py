@@ -140,6 +140,7 @@ def test_of_a_plant_that_says_nothing_it_is_told_why(
     show(dashboard, ticks, browser)
     text = browser.ask(TEXT)
     assert "Not known" in text
+    assert "None seen" in text
     assert "no forecast" in text
     empty = "[...document.querySelectorAll('[data-empty]')].map(({ dataset }) => dataset.empty)"
     assert browser.ask(empty) == [

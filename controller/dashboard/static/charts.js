@@ -95,7 +95,7 @@ const PLOTS = [
     id: "chart-load",
     series: [
       { name: "load", label: "load", colour: "third", width: 2, form: figure },
-      { name: "peak_p50", label: "peak p50", colour: "band", width: 1, dash: [2, 3], form: figure },
+      { name: "peak_p50", label: "forecast p50", colour: "band", width: 1, dash: [2, 3], form: figure },
       { name: "peak_p90", label: "p90", colour: "band", width: 1, form: figure },
     ],
     band: [3, 2],

@@ -20,8 +20,7 @@ function tile(id, text, under, tone = "quiet") {
 export function showTiles(run, points, decisions, last) {
   const { point, absent } = last;
   showSound(run, points, point, absent);
-  const calm = last.diagnosis.bottleneck === "none";
-  tile("bottleneck", calm ? "None" : label(last.diagnosis.bottleneck), last.diagnosis.summary, calm ? GOOD : WARN);
+  showBottleneck(last);
   showController(decisions, last);
   showLatency(run, point, absent);
   showLoad(last);
@@ -42,6 +41,13 @@ function showSound(run, points, point, absent) {
       ? [`${percent(point.miss_rate)} missed`, target, BAD]
       : ["On time", `${percent(point.miss_rate)} missed, ${target}`, GOOD];
   tile("sound", text, [why, over].filter(Boolean).join(" · "), tone);
+}
+
+// That none is found where nothing is known is no good news.
+function showBottleneck({ point, diagnosis: { bottleneck, summary } }) {
+  const none = known(point.miss_rate) ? ["None", GOOD] : ["None seen", "quiet"];
+  const [text, tone] = bottleneck === "none" ? none : [label(bottleneck), WARN];
+  tile("bottleneck", text, summary, tone);
 }
 
 // What it does now, and what it did last.
