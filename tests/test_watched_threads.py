@@ -11,7 +11,8 @@ from controller.errors import PlantError
 from controller.guard import Guard
 from controller.metrics.threads import Activity
 from controller.plants import watched_threads
-from controller.plants.jack import _counts, _periods, _Server
+from controller.plants.audio_server import _periods
+from controller.plants.jack import JackState, _counts
 from controller.plants.process import ProcessPlant
 from controller.plants.processes import Search, named
 from controller.plants.watched_threads import WatchedThreads
@@ -86,8 +87,8 @@ def test_a_thread_that_ended_is_forgotten(monkeypatch):
     assert threads.classes()["audio"] == []
 
 
-def server(seconds: float, xruns: int = 0, gap_ms: float = 0.0) -> _Server:
-    return _Server(int(1e9 * seconds), 0, 256, 48_000, False, 0.1, xruns, 0, gap_ms)
+def server(seconds: float, xruns: int = 0, gap_ms: float = 0.0) -> JackState:
+    return JackState(int(1e9 * seconds), 256, 48_000, 0, False, 0.1, xruns, 0, gap_ms)
 
 
 def test_xruns_and_the_gap_of_a_change_are_missed_cycles():
