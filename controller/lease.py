@@ -116,6 +116,11 @@ class Lease:
         if self._settings.setdefault(name, undo) is undo or self._guardian is None:
             self._register()
 
+    def put_setting_back(self, name: str) -> None:
+        """Run its command; where that fails, `release` and the guardian try again."""
+        if name in self._settings and not undo([self._settings[name]]).refused:
+            self.forget_setting(name)
+
     def forget_setting(self, name: str) -> None:
         """The setting is as it was found again, or nothing is left that has it."""
         if self._settings.pop(name, None) is not None and self._guardian is not None:
@@ -152,11 +157,10 @@ class Lease:
 
     def release(self) -> Restoration:
         """Put everything back and let the guardian go; a second call does nothing."""
-        restoration = self._put_back()
+        restoration = restore(self._originals)
         self._originals = {}
-        if self._settings:
-            self._settings = {}
-            self._hand_over()  # else the guardian would do it once more
+        for name in tuple(self._settings):
+            self.put_setting_back(name)
         guardian, self._guardian, self._canary_pid = self._guardian, None, None
         if guardian is not None:
             _dismiss(guardian)
@@ -167,15 +171,10 @@ class Lease:
         try:
             self._replace()
         except GuardianError:
-            self._put_back()
+            restore(self._originals)
+            undo(self._settings.values())
             return False
         return True
-
-    def _put_back(self) -> Restoration:
-        """Threads and settings, by this process."""
-        threads, settings = restore(self._originals), undo(self._settings.values())
-        refused = threads.refused + settings.refused
-        return Restoration(threads.restored + settings.restored, refused)
 
     def _register(self) -> None:
         if self._guardian is None:

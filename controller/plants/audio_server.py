@@ -23,7 +23,6 @@ SILENT_NS = 1.5e9
 LONGEST_PERIOD = 4096
 PERIOD_DISRUPTION_MS = 27.0
 """What a change of the period interrupted the sound of JACK for at worst, with two processors."""
-RESTORATION_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class AudioServerPlant(ABC, Generic[State]):
             raise PlantError(self.name, *self._link.error)
         self._found = self._server = self._state(lines[-1])
         self._cycled_ns = self._server.time_ns
-        self._present, self._period_changed = True, False
+        self._present = True
         self._last_at_s = self._clock.now_s()
 
     @abstractmethod
@@ -102,15 +101,16 @@ class AudioServerPlant(ABC, Generic[State]):
         """What the monitor is told for a period of so many frames."""
         return f"period {frames}"
 
-    def _is_as_found(self) -> bool:
-        """Whether the period is as it was found."""
-        return self._server.period_frames == self._found.period_frames
-
     def _take(self, before: State) -> None:
         """Take note of a new line, `self._server`."""
 
     def _come_back(self) -> None:
         """Take note that the server plays again."""
+
+    @property
+    def _setting(self) -> str:
+        """What the period is called where it is held to be put back."""
+        return f"the period of {self.name}"
 
     @property
     def deadline_ms(self) -> float:
@@ -165,12 +165,11 @@ class AudioServerPlant(ABC, Generic[State]):
         if not self._present or not isinstance(value, int):
             return Refusal(knob, "no server answers")
         try:
-            self._lease.hold_setting(f"the period of {self.name}", self._undo())
+            self._lease.hold_setting(self._setting, self._undo())
         except GuardianError as error:
             return Refusal(knob, str(error))
         if not self._link.tell(self._order(value)):
             return Refusal(knob, "the monitor of the server takes no orders now")
-        self._period_changed = True
         return None
 
     def restore(self, knob: str) -> Refusal | None:
@@ -185,28 +184,10 @@ class AudioServerPlant(ABC, Generic[State]):
         return False
 
     def close(self) -> None:
-        """Put the threads and the period back, and leave the server.
-
-        A period that the monitor cannot put back in time is left to the lease.
-        """
+        """Put the threads and the period back, and leave the server."""
         self._threads.restore()
-        if self._present and self._period_changed:
-            self.restore(PERIOD)
-            self._await_period()
         self._link.close()
-
-    def _await_period(self) -> None:
-        until_s = time.monotonic() + RESTORATION_PATIENCE_S
-        while not self._is_as_found() and time.monotonic() < until_s:
-            time.sleep(0.02)
-            self._hear()
-        if self._is_as_found():
-            self._forget_period()
-
-    def _forget_period(self) -> None:
-        """Nothing is left to be put back."""
-        self._lease.forget_setting(f"the period of {self.name}")
-        self._period_changed = False
+        self._lease.put_setting_back(self._setting)
 
     def _hear(self) -> tuple[str, ...]:
         """Take what the monitor said; what became of the server meanwhile."""

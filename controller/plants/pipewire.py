@@ -95,7 +95,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         self._latency_ms += now.latency_ms
         if now.cookie != before.cookie:  # another server: of what we did nothing is left
             self._found = now
-            self._forget_period()
+            self._lease.forget_setting(self._setting)
             self._search.renew()
 
     def _interval(self, seen: Observation, before: PipeWireState) -> Observation:
@@ -137,9 +137,6 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         """Force a quantum, and for that which was found whatever was forced then, or nothing."""
         is_found = frames == self._found.period_frames
         return f"period {self._found.forced_frames if is_found else frames}"
-
-    def _is_as_found(self) -> bool:
-        return self._server.forced_frames == self._found.forced_frames
 
 
 def _quantiles(times_ms: list[float], why_none: Missing) -> Quantiles:

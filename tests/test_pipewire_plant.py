@@ -1,0 +1,195 @@
+"""`kapellmeister run --plant pipewire` on a real server with a client that plays."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from pipewire_server import QUANTUM, Server, awaits, serving
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+
+EAGER = """
+from policies.objective import Priority
+from policies.proposal import Action, Effect, Expectation, Proposal
+from policies.threads import steps
+
+EFFECT = Effect("miss_rate", "of the blocks", (Expectation(0.0, 0.0, 1.0),))
+
+
+class Eager:
+    name = "eager"
+
+    def decide(self, context, state):
+        now = context.settings.get("thread_classes")
+        if now is None:
+            return Proposal(), state
+        ladder = steps(context.knobs["thread_classes"].domain, now, Priority.AUDIO)
+        actions = [Action("thread_classes", each.classes, each.gain, EFFECT) for each in ladder]
+        return Proposal(tuple(actions[:1])), state
+
+
+class Longer:
+    name = "longer"
+
+    def decide(self, context, state):
+        if context.settings.get("period_frames") != 64:
+            return Proposal(), state
+        return Proposal((Action("period_frames", 128, "for a test", EFFECT),)), state
+"""
+"""Act though nothing is missed: how much hogs disturb is the kernel's luck."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as started:
+        yield started
+
+
+class Run:
+    """The command on that server."""
+
+    def __init__(self, server: Server, directory: Path, *options: str) -> None:
+        self.report, self._state = directory / "run.json", directory / "state"
+        (directory / "test_policies.py").write_text(EAGER)
+        command = ("run", "--plant", "pipewire", "--state-dir", str(self._state), *options)
+        self.process = subprocess.Popen(
+            (sys.executable, "-m", "kapellmeister", *command, "--json", str(self.report)),
+            env=server.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def awaits_ticks(self, count: int) -> None:
+        """Wait until the loop has taken so many turns."""
+        journal = self._state / "journal.sqlite3"
+        awaits(lambda: _ticks(journal) >= count, 20.0, f"fewer than {count} ticks")
+
+    def end(self, how: signal.Signals | None = None) -> str:
+        if how is not None:
+            self.process.send_signal(how)
+        return self.process.communicate(timeout=30)[0]
+
+    def events(self) -> list[str]:
+        return json.loads(self.report.read_text())["alarms"]
+
+
+def _ticks(journal: Path) -> int:
+    if not journal.exists():
+        return 0
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as database:
+        try:
+            return int(database.execute("SELECT count(*) FROM ticks").fetchone()[0])
+        except sqlite3.OperationalError:  # it is being made
+            return 0
+
+
+def by(directory: Path, policy: str) -> tuple[str, str]:
+    return "--policy", f"{directory}/test_policies.py:{policy}"
+
+
+def test_in_shadow_nothing_is_touched(server: Server, tmp_path: Path) -> None:
+    found = server.scheduled()
+    run = Run(server, tmp_path, "--duration", "5")
+    while run.process.poll() is None:
+        now = server.scheduled()
+        assert {tid: now[tid] for tid in found if tid in now} == found
+        assert server.forced() == QUANTUM
+    run.end()
+    report = json.loads(run.report.read_text())
+    assert report["shadow"]
+    assert report["deadline_ms"] == pytest.approx(1000 * QUANTUM / 48_000)
+    assert report["blocks"]["submitted"] > 2 * 48_000 / QUANTUM
+    assert report["alarms"] == []
+
+
+ENDS = [None, signal.SIGTERM, signal.SIGKILL]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_data_threads_are_raised_and_put_back_however_it_ends(
+    server: Server, tmp_path: Path, end: signal.Signals | None
+) -> None:
+    found = server.scheduled()
+
+    def raised() -> set[int]:
+        now = server.scheduled()
+        return {tid for tid, how in found.items() if tid in now and now[tid] != how}
+
+    duration = () if end else ("--duration", "12")
+    run = Run(server, tmp_path, "--act", "thread_classes", *by(tmp_path, "Eager"), *duration)
+    try:
+        awaits(lambda: len(raised()) >= 2, 20.0, "the data threads were not raised")
+        now = server.scheduled()
+        assert {now[tid].policy for tid in raised() if tid in now} <= {os.SCHED_FIFO}
+    finally:
+        run.end(end)
+    awaits(lambda: not raised(), 2.0, "not put back")
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it_ends(
+    server: Server, tmp_path: Path, end: signal.Signals | None
+) -> None:
+    duration = () if end else ("--duration", "8")
+    run = Run(server, tmp_path, "--act", "period_frames", *by(tmp_path, "Longer"), *duration)
+    try:
+        awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
+    finally:
+        run.end(end)
+    awaits(lambda: server.forced() == QUANTUM, 2.0, "not put back")
+
+
+def test_a_server_that_is_killed_and_started_again_is_survived(
+    server: Server, tmp_path: Path
+) -> None:
+    run = Run(server, tmp_path, "--duration", "25")
+    try:
+        run.awaits_ticks(2)
+        server.kill()
+        server.start()
+    finally:
+        run.end()
+    gone, back = run.events()
+    assert gone == "pipewire: the server is gone or stands still: the server has ended"
+    assert back == "pipewire: the server plays again"
+    assert json.loads(run.report.read_text())["blocks"]["submitted"] > 0
+
+
+def test_a_server_that_stands_still_for_a_while_is_survived(server: Server, tmp_path: Path) -> None:
+    run = Run(server, tmp_path, "--duration", "14")
+    try:
+        run.awaits_ticks(2)
+        server.freeze()
+        awaits(lambda: server.forced() == -1, 5.0, "the server is not frozen")
+    finally:
+        server.freeze(signal.SIGCONT)
+        run.end()
+    assert "pipewire: the server plays again" in run.events()
+
+
+def test_without_a_server_one_line_says_so(tmp_path: Path) -> None:
+    if shutil.which("pw-dump") is None:
+        pytest.skip("pw-dump is not installed")
+    done = subprocess.run(
+        (sys.executable, "-m", "kapellmeister", "run", "--plant", "pipewire"),
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "kapellmeister: plant pipewire: no server answers; "
+        "start one, or name its folder in XDG_RUNTIME_DIR"
+    ]
