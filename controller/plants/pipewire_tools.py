@@ -40,6 +40,11 @@ def counting_tool(of_version: tuple[int, ...]) -> str:
     return "pw-top" if of_version >= TOP_TELLS_FROM else "pw-profiler"
 
 
+def answers() -> bool:
+    """Whether a server answers where the environment says that one is."""
+    return run(("pw-metadata", "-n", "settings", "0")) is None
+
+
 def forcing(quantum: int) -> tuple[str, ...]:
     """The command that makes every driver of the server play that quantum; 0 lets them choose.
 
