@@ -287,11 +287,11 @@ def _pipewire(programs: tuple[str, ...] = ("pipewire",)) -> Finding:
         return Finding(name=name, status=Status.ABSENT, found=why, remedy=pipewire_tools.REMEDY)
     version = pipewire_tools.version()
     words = [".".join(map(str, version)), f"{pipewire_tools.counting_tool(version)} counts cycles"]
-    if pipewire_tools.answers():
-        words.append(f"a server answers ({_scheduled(named(programs))})")
-    else:
-        words.append("no server answers this user")
-    return _note(name, f"{', '.join(words)}; {found.found}")
+    if not pipewire_tools.answers():
+        words.append("no server answers: start one, or name its folder in XDG_RUNTIME_DIR")
+        return _note(name, ", ".join(words))
+    words.append(f"a server answers ({_scheduled(named(programs))})")
+    return _note(name, f"{', '.join(words)}; `kapellmeister run --plant pipewire` attaches to it")
 
 
 def _scheduled(processes: Iterable[int]) -> str:
