@@ -123,8 +123,9 @@ class Lease:
 
     def forget_setting(self, name: str) -> None:
         """The setting is as it was found again, or nothing is left that has it."""
-        if self._settings.pop(name, None) is not None and self._guardian is not None:
-            self._register()
+        held = self._settings.pop(name, None) is not None
+        if held and self._guardian is not None and not self._hand_over():
+            self._end_guardian()  # the next hold starts another
 
     def renew(self) -> bool:
         """Extend the lease; False where it had run out, so that all was put back meanwhile.
