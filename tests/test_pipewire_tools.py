@@ -189,13 +189,20 @@ class TestCounting:
         meter.feed(HEADER.encode(), 48_000)
         line = meter.line()
         assert (line["cycles"], line["missed"]) == (4 * 750, 2 + 3)
-        assert (meter.quantum, line["busy_share"]) == (64, 0.90)
+        assert (meter.quantum, line["busy_share"]) == (64, 0.90)  # of the driver and followers
 
     def test_top_begins_with_the_errors_that_it_finds_when_it_is_started_again(self) -> None:
         meter = TopMeter()
         for errors in (5, 0):
             meter.begin()
             meter.feed((HEADER + TABLE.format(errors, 0, 0) + HEADER).encode(), 48_000)
+        assert meter.line()["missed"] == 0
+
+    def test_errors_from_before_a_node_was_seen_at_work_are_not_counted(self) -> None:
+        meter = TopMeter()
+        unknown = "C   36      0      0    ---     ---   ---   ---     0  alsa_output.usb\n"
+        meter.feed((HEADER + unknown + HEADER).encode(), 48_000)
+        meter.feed((TABLE.format(241, 284, 3) + HEADER).encode(), 48_000)
         assert meter.line()["missed"] == 0
 
     @pytest.mark.parametrize(

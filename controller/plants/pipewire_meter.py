@@ -73,7 +73,9 @@ class TopMeter:
     """Counts the errors of all drivers and followers, and reckons the cycles from the time.
 
     A cycle that several nodes missed is one: of a driver and its followers the one counts that
-    missed most. One cycle a second is shown, of which there are no quantiles.
+    missed most. Errors are counted from the first table on that shows the node at work: they may
+    be those since the server started. One cycle a second is shown, of which there are no
+    quantiles.
     """
 
     def __init__(self) -> None:
@@ -96,7 +98,7 @@ class TopMeter:
             elapsed_s, self._at_s = now_s - self._at_s, now_s
             for group in _groups(table):
                 self._count(group, elapsed_s, rate_hz)
-            self._errors = {row.id: row.errors for row in table}
+            self._errors = {row.id: row.errors for row in table if row.runs}
 
     def line(self) -> Line:
         """Counts alone."""
@@ -110,7 +112,8 @@ class TopMeter:
         new = max(row.errors - self._errors.get(row.id, row.errors) for row in group)
         self.cycles += cycles
         self._missed += min(max(0, new), round(cycles))
-        self.quantum, self._busy_share = driver.quantum, driver.busy_share
+        self.quantum = driver.quantum
+        self._busy_share = sum(row.busy_share or 0.0 for row in group)
 
 
 def meter_for(version: tuple[int, ...]) -> Meter:

@@ -17,8 +17,8 @@ FOLLOWS = re.compile(r"(?:^|\s)[+=] ")
 class Row:
     """A node: whether it runs and drives, its quantum and rate, and what it has counted.
 
-    `busy_share` is the part of a period it was busy in the last cycle, of a driver until all
-    its followers were done; None where nothing was measured.
+    `busy_share` is the part of a period that it was busy in the last cycle; None where nothing
+    was measured.
     """
 
     id: int
