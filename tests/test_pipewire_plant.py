@@ -6,15 +6,18 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pipewire_server import QUANTUM, Server, awaits, serving
+
+from controller.errors import JournalError
+from controller.journal_reader import JournalReader
+from controller.scheduling import ThreadId, read, threads_of
+from controller.tick import Tick
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -72,26 +75,34 @@ class Run:
 
     def awaits_ticks(self, count: int) -> None:
         """Wait until the loop has taken so many turns."""
-        journal = self._state / "journal.sqlite3"
-        awaits(lambda: _ticks(journal) >= count, 20.0, f"fewer than {count} ticks")
+        awaits(lambda: len(self._ticks()) >= count, 20.0, f"fewer than {count} ticks")
+
+    def awaits_event(self, event: str) -> None:
+        """Wait until the plant has told of that."""
+        awaits(lambda: event in self.events(), 20.0, f"no event {event!r}")
 
     def end(self, how: signal.Signals | None = None) -> str:
         if how is not None:
             self.process.send_signal(how)
         return self.process.communicate(timeout=30)[0]
 
-    def events(self) -> list[str]:
-        return json.loads(self.report.read_text())["alarms"]
+    def events(self) -> set[str]:
+        """What the plant told so far, as the journal has it."""
+        return {event for tick in self._ticks() for event in tick.observation.events}
 
-
-def _ticks(journal: Path) -> int:
-    if not journal.exists():
-        return 0
-    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as database:
+    def _ticks(self) -> list[Tick]:
+        path = self._state / "journal.sqlite3"
+        if not path.exists():
+            return []
         try:
-            return int(database.execute("SELECT count(*) FROM ticks").fetchone()[0])
-        except sqlite3.OperationalError:  # it is being made
-            return 0
+            with JournalReader(path) as reader:
+                return [tick for run in reader.runs() for tick in reader.ticks(run.number)]
+        except JournalError:  # it is being made
+            return []
+
+
+def realtime(pid: int) -> list[ThreadId]:
+    return [each for each in threads_of(pid) if read(each).policy == os.SCHED_FIFO]
 
 
 def by(directory: Path, policy: str) -> tuple[str, str]:
@@ -137,6 +148,18 @@ def test_data_threads_are_raised_and_put_back_however_it_ends(
     awaits(lambda: not raised(), 2.0, "not put back")
 
 
+def test_a_client_that_comes_later_is_raised_too(server: Server, tmp_path: Path) -> None:
+    server.hog(4)
+    run = Run(server, tmp_path, "--act", "thread_classes", *by(tmp_path, "Eager"))
+    try:
+        run.awaits_ticks(4)
+        client = server.play()
+        awaits(lambda: len(realtime(client)) == 2, 15.0, "its threads were not raised")
+    finally:
+        run.end(signal.SIGTERM)
+    assert realtime(client) == []
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it_ends(
     server: Server, tmp_path: Path, end: signal.Signals | None
@@ -153,29 +176,30 @@ def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it
 def test_a_server_that_is_killed_and_started_again_is_survived(
     server: Server, tmp_path: Path
 ) -> None:
-    run = Run(server, tmp_path, "--duration", "25")
+    run = Run(server, tmp_path, "--act", "period_frames", *by(tmp_path, "Longer"))
     try:
-        run.awaits_ticks(2)
+        awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
         server.kill()
         server.start()
+        assert server.forced() == QUANTUM
+        run.awaits_event("pipewire: the server plays again")
     finally:
-        run.end()
-    gone, back = run.events()
-    assert gone == "pipewire: the server is gone or stands still: the server has ended"
-    assert back == "pipewire: the server plays again"
-    assert json.loads(run.report.read_text())["blocks"]["submitted"] > 0
+        run.end(signal.SIGTERM)
+    assert "pipewire: the server is gone or stands still: the server has ended" in run.events()
+    assert server.forced() == QUANTUM
 
 
 def test_a_server_that_stands_still_for_a_while_is_survived(server: Server, tmp_path: Path) -> None:
-    run = Run(server, tmp_path, "--duration", "14")
+    run = Run(server, tmp_path)
     try:
-        run.awaits_ticks(2)
+        run.awaits_ticks(3)
         server.freeze()
-        awaits(lambda: server.forced() == -1, 5.0, "the server is not frozen")
+        run.awaits_event("pipewire: the server is gone or stands still: no cycle has begun")
+        server.freeze(signal.SIGCONT)
+        run.awaits_event("pipewire: the server plays again")
     finally:
         server.freeze(signal.SIGCONT)
-        run.end()
-    assert "pipewire: the server plays again" in run.events()
+        run.end(signal.SIGTERM)
 
 
 def test_without_a_server_one_line_says_so(tmp_path: Path) -> None:

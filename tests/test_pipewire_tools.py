@@ -148,7 +148,7 @@ class TestTablesOfTop:
         wider = "S   ID  NEW  QUANT   RATE    WAIT    BUSY   W/Q   B/Q  ERR  FORMAT  NAME\n"
         line = "R   36  what   64  48000  12.3us   1.2ms  0.01  0.90    4  S16LE 2 48000 sink\n"
         (rows,) = Tables().feed(wider + line + wider)
-        assert rows == [Row(36, True, True, 64, 48_000, 0.90, 4)]
+        assert rows == [Row(36, True, True, 64, 48_000, ("12.3us", "1.2ms"), 0.90, 4)]
 
     @pytest.mark.parametrize(
         "line", ["", "R   36", "[W] pw.conf: can't load\n", "R x y z 1 2 3 4 5"]
@@ -197,6 +197,14 @@ class TestCounting:
             meter.begin()
             meter.feed((HEADER + TABLE.format(errors, 0, 0) + HEADER).encode(), 48_000)
         assert meter.line()["missed"] == 0
+
+    def test_top_that_shows_the_same_cycle_again_shows_none(self) -> None:
+        meter = TopMeter()
+        for _ in range(3):
+            meter.feed((HEADER + TABLE.format(5, 5, 5)).encode(), 48_000)
+        counted = meter.cycles
+        meter.feed(HEADER.encode(), 48_000)
+        assert meter.cycles == counted
 
     def test_errors_from_before_a_node_was_seen_at_work_are_not_counted(self) -> None:
         meter = TopMeter()

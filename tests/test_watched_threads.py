@@ -52,6 +52,11 @@ def test_a_thread_that_wakes_once_a_cycle_for_a_part_of_it_plays(monkeypatch):
     assert threads.classes()["audio"] == [PLAYER]
 
 
+def test_a_thread_that_wants_little_plays_though_what_wakes_it_runs_first(monkeypatch):
+    woken = activity(utilisation=0.006, waited=0.06, preempted=380.0)
+    assert watched(monkeypatch, player=woken).classes()["audio"] == [PLAYER]
+
+
 @pytest.mark.parametrize(
     "busy",
     [

@@ -75,20 +75,20 @@ class TopMeter:
     A cycle that several nodes missed is one: of a driver and its followers the one counts that
     missed most. Errors are counted from the first table on that shows the node at work: they may
     be those since the server started. One cycle a second is shown, of which there are no
-    quantiles.
+    quantiles; pw-top goes on to show the last one where the server stands still.
     """
 
     def __init__(self) -> None:
         self.quantum, self.cycles = 0, 0.0
         self._missed = 0
         self._tables = Tables()
-        self._errors: dict[int, int] = {}
+        self._seen: dict[int, Row] = {}
         self._busy_share: float | None = None
         self._at_s = time.monotonic()
 
     def begin(self) -> tuple[str, ...]:
         """The command line of pw-top, which would keep lines back from a pipe."""
-        self._tables, self._errors, self._at_s = Tables(), {}, time.monotonic()
+        self._tables, self._seen, self._at_s = Tables(), {}, time.monotonic()
         return ("stdbuf", "-oL", "pw-top", "-b")
 
     def feed(self, chunk: bytes, rate_hz: int) -> None:
@@ -98,7 +98,7 @@ class TopMeter:
             elapsed_s, self._at_s = now_s - self._at_s, now_s
             for group in _groups(table):
                 self._count(group, elapsed_s, rate_hz)
-            self._errors = {row.id: row.errors for row in table if row.runs}
+            self._seen = {row.id: row for row in table if row.runs}
 
     def line(self) -> Line:
         """Counts alone."""
@@ -106,10 +106,11 @@ class TopMeter:
 
     def _count(self, group: list[Row], elapsed_s: float, rate_hz: int) -> None:
         driver = group[0]
-        if not driver.runs or not driver.quantum:
+        stands_still = all(self._seen.get(row.id) == row for row in group)
+        if not driver.runs or not driver.quantum or stands_still:
             return
         cycles = elapsed_s * (driver.rate_hz or rate_hz) / driver.quantum
-        new = max(row.errors - self._errors.get(row.id, row.errors) for row in group)
+        new = max(row.errors - self._seen.get(row.id, row).errors for row in group)
         self.cycles += cycles
         self._missed += min(max(0, new), round(cycles))
         self.quantum = driver.quantum

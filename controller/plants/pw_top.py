@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 RUNNING = "RtT"
 """States in which a node takes part in cycles; lower and upper t: with a transport as well."""
-COLUMNS = ("S", "ID", "QUANT", "RATE", "B/Q", "ERR")
+COLUMNS = ("S", "ID", "QUANT", "RATE", "WAIT", "BUSY", "B/Q", "ERR")
 """What is read of a row, by the titles of the table; before the format, which may be empty."""
 FOLLOWS = re.compile(r"(?:^|\s)[+=] ")
 
@@ -17,8 +17,9 @@ FOLLOWS = re.compile(r"(?:^|\s)[+=] ")
 class Row:
     """A node: whether it runs and drives, its quantum and rate, and what it has counted.
 
-    `busy_share` is the part of a period that it was busy in the last cycle; None where nothing
-    was measured.
+    `times` are how long it waited and was busy in the last cycle, as printed: they hardly ever
+    stay the same. `busy_share` is the part of a period that it was busy; None where nothing was
+    measured.
     """
 
     id: int
@@ -26,6 +27,7 @@ class Row:
     drives: bool
     quantum: int
     rate_hz: int
+    times: tuple[str, str]
     busy_share: float | None
     errors: int
 
@@ -59,7 +61,7 @@ def _row(line: str, places: Mapping[str, int]) -> Row | None:
     fields = line.split()
     if any(places.get(title, len(fields)) >= len(fields) for title in COLUMNS):
         return None
-    state, node, quantum, rate, busy, errors = (fields[places[title]] for title in COLUMNS)
+    state, node, quantum, rate, wait, busy, share, errors = (fields[places[t]] for t in COLUMNS)
     counts = (node, quantum, rate, errors)
     if not all(each.isdigit() for each in counts):
         return None
@@ -70,7 +72,8 @@ def _row(line: str, places: Mapping[str, int]) -> Row | None:
         drives=FOLLOWS.search(described) is None,
         quantum=int(quantum),
         rate_hz=int(rate),
-        busy_share=_number(busy),
+        times=(wait, busy),
+        busy_share=_number(share),
         errors=int(errors),
     )
 
