@@ -65,12 +65,16 @@ class Server:
         self.says("pw-cli", "create-node", "adapter", NULL_SINK)
         self.force(QUANTUM)
         awaits(lambda: "null-sink" in (self.says("pw-dump") or ""), 10.0, "no sink came up")
-        play = (
-            f"while true; do pw-play --target null-sink {self._directory}/tone.wav; sleep 1; done"
-        )
-        client = self._start("sh", "-c", play)
+        self._of_server = [self.server, manager]
+        self.play()
+
+    def play(self) -> int:
+        """Start a client that plays for a minute, and wait for sound; its process."""
+        tone = str(self._directory / "tone.wav")
+        client = self._start("pw-play", "--target", "null-sink", tone)
         awaits(lambda: self._runs("pw-play"), 20.0, "nothing plays")
-        self._of_server = [self.server, manager, client]
+        self._of_server.append(client)
+        return client.pid
 
     def kill(self) -> None:
         """Kill the server and what came with it."""
