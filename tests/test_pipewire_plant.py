@@ -154,7 +154,7 @@ def test_a_client_that_comes_later_is_raised_too(server: Server, tmp_path: Path)
     try:
         run.awaits_ticks(4)
         client = server.play()
-        awaits(lambda: len(realtime(client)) == 2, 15.0, "its threads were not raised")
+        awaits(lambda: bool(realtime(client)), 15.0, "none of its threads was raised")
     finally:
         run.end(signal.SIGTERM)
     assert realtime(client) == []
