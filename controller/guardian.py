@@ -45,13 +45,14 @@ class Guardian:
         """Take note of one message; any message renews. The answer, empty where none is due."""
         self._ends_at_s = now_s + self._lease_s
         word, *held = json.loads(line)
+        if word == "renew":
+            return b""
         if word == "settings":
             self._settings = [tuple(each) for each in held]
-        if word != "hold":
-            return b"" if word == "renew" else b'["held"]\n'
-        self._originals = dict(map(decode, held))
-        if self._canary is not None:
-            self._canary.patrol(bool(self._originals))
+        else:
+            self._originals = dict(map(decode, held))
+            if self._canary is not None:
+                self._canary.patrol(bool(self._originals))
         return b'["held"]\n'
 
     def look(self, now_s: float) -> bytes:

@@ -338,7 +338,7 @@ def _restore_left_over(
     if restored:
         say(f"put back the scheduling of {restored} threads that an earlier run had left changed")
     if settings.restored:
-        say(f"put back {settings.restored} settings that an earlier run had left changed")
+        say(f"settings of a server put back that an earlier run left changed: {settings.restored}")
     for refused in settings.refused:
         say(f"an earlier run left a setting changed that could not be put back: {refused}")
     with JournalReader(directory.journal_path) as reader:

@@ -145,7 +145,7 @@ def test_a_tool_that_counts_from_the_start_again_shows_no_negative_cycles(
 
 
 def test_where_nothing_plays_nothing_stands_still(attached: Attached) -> None:
-    for second in (1.0, 2.0, 3.0, 4.0):
+    for second in (3.0, 6.0, 9.0, 12.0):
         attached.says(second, playing=False)
         seen = attached.plant.observe()
         assert seen.events == ()
@@ -156,7 +156,7 @@ def test_where_nothing_plays_nothing_stands_still(attached: Attached) -> None:
 def test_a_server_that_stands_still_is_an_event_and_so_is_its_recovery(attached: Attached) -> None:
     attached.says(1.0, cycles=750)
     attached.plant.observe()
-    attached.says(3.0, cycles=750)
+    attached.says(6.0, cycles=750)
     seen = attached.plant.observe()
     gone = "pipewire: the server is gone or stands still: no cycle has begun"
     assert seen.events == (gone,)
@@ -164,9 +164,9 @@ def test_a_server_that_stands_still_is_an_event_and_so_is_its_recovery(attached:
     assert seen.blocks is None
     assert "period_frames" not in attached.plant.in_force()
     assert attached.plant.apply("period_frames", 128) == Refusal(
-        "period_frames", "no server answers"
+        "period_frames", "no server answers", passing=True
     )
-    attached.says(4.0, cycles=800)
+    attached.says(7.0, cycles=800)
     assert attached.plant.observe().events == ("pipewire: the server plays again",)
 
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -101,6 +101,18 @@ class Run:
             return []
 
 
+def children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def kill_all(processes: Iterable[int]) -> None:
+    """The first of them first: stopped, it cannot see the others end."""
+    first, *others = processes
+    os.kill(first, signal.SIGSTOP)
+    for each in (*others, first):
+        os.kill(each, signal.SIGKILL)
+
+
 def realtime(pid: int) -> list[ThreadId]:
     return [each for each in threads_of(pid) if read(each).policy == os.SCHED_FIFO]
 
@@ -171,6 +183,20 @@ def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it
     finally:
         run.end(end)
     awaits(lambda: server.forced() == QUANTUM, 2.0, "not put back")
+
+
+def test_what_a_run_left_whose_guardian_was_killed_too_is_put_back_by_the_next(
+    server: Server, tmp_path: Path
+) -> None:
+    run = Run(server, tmp_path, "--act", "period_frames", *by(tmp_path, "Longer"))
+    awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
+    run.awaits_ticks(len(run._ticks()) + 1)  # the journal has what is to be put back
+    kill_all((run.process.pid, *children(run.process.pid)))
+    run.end()
+    assert server.forced() == 128
+    again = Run(server, tmp_path, "--duration", "1").end()
+    assert "settings of a server put back that an earlier run left changed: 1" in again
+    assert server.forced() == QUANTUM
 
 
 def test_a_server_that_is_killed_and_started_again_is_survived(

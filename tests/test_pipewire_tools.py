@@ -72,6 +72,14 @@ class TestTheGraph:
             graph.feed(whole[at : at + 7])
         assert graph.setting("clock.force-quantum") == 256
 
+    def test_the_rate_is_that_of_a_driver_at_work(self) -> None:
+        graph = Graph()
+        graph.feed(text(FIRST))
+        assert graph.rate_hz == 48_000
+        format_, props = {"Format": [{"format": "F32P", "rate": 44_100}]}, {"node.driver": True}
+        graph.feed(text([thing(36, "Node", state="running", props=props, params=format_)]))
+        assert graph.rate_hz == 44_100
+
     def test_other_metadata_are_no_settings(self) -> None:
         graph = Graph()
         default = {**settings(force_quantum=512), "props": {"metadata.name": "default"}}

@@ -18,8 +18,6 @@ from policies.knobs import Choice, Knob, KnobValue, Settings
 from policies.observation import Missing, Observation, Reading
 
 PERIOD = "period_frames"
-SILENT_NS = 1.5e9
-"""A server that plays and in which no cycle has begun for so long stands still."""
 LONGEST_PERIOD = 4096
 PERIOD_DISRUPTION_MS = 27.0
 """What a change of the period interrupted the sound of JACK for at worst, with two processors."""
@@ -63,6 +61,8 @@ class AudioServerPlant(ABC, Generic[State]):
     monitor: ClassVar[str]
     """The module of the process that listens to the server."""
     start_patience_s: ClassVar[float]
+    silent_s: ClassVar[float]
+    """A server that plays, and in which no cycle was seen to begin for so long, stands still."""
     no_streams: ClassVar[Missing]
 
     def __init__(self, surroundings: Surroundings) -> None:
@@ -163,7 +163,7 @@ class AudioServerPlant(ABC, Generic[State]):
         if knob == KNOB:
             return self._threads.apply(value)
         if not self._present or not isinstance(value, int):
-            return Refusal(knob, "no server answers")
+            return Refusal(knob, "no server answers", passing=True)
         try:
             self._lease.hold_setting(self._setting, self._undo())
         except GuardianError as error:
@@ -211,7 +211,8 @@ class AudioServerPlant(ABC, Generic[State]):
 
     def _is_recent(self) -> bool:
         """Whether a cycle has begun not long ago, or none is due."""
-        return self._link.pid is not None and time.monotonic_ns() - self._cycled_ns < SILENT_NS
+        silent_s = (time.monotonic_ns() - self._cycled_ns) / 1e9
+        return self._link.pid is not None and silent_s < self.silent_s
 
 
 def _periods(found: int) -> tuple[int, ...]:

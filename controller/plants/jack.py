@@ -43,6 +43,7 @@ class JackPlant(AudioServerPlant[JackState]):
     name = "jack"
     monitor = "controller.plants.jack_monitor"
     start_patience_s = 5.0
+    silent_s = 1.5
     no_streams = Missing("JACK counts no streams")
 
     def __init__(self, surroundings: Surroundings) -> None:

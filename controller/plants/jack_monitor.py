@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from controller.plants.monitor_process import Line, orders, report
@@ -122,7 +122,7 @@ def main() -> None:
     report(_lines())
 
 
-def _lines() -> Iterator[Line]:
+def _lines() -> Generator[Line, None, None]:
     try:
         import jack
     except ImportError:

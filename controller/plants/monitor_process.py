@@ -8,19 +8,19 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 Line = dict[str, object]
 
 
-def report(lines: Iterable[Line]) -> None:
+def report(lines: Generator[Line, None, None]) -> None:
     """Print what comes until it ends, or the controller does; then end this process at once.
 
     What libraries and tools print goes nowhere.
     """
     output = _own_output()
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(BrokenPipeError), contextlib.closing(lines):
         for line in lines:
             output.write(json.dumps(line) + "\n")
             output.flush()

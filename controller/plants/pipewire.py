@@ -72,6 +72,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
     name = "pipewire"
     monitor = "controller.plants.pipewire_monitor"
     start_patience_s = 10.0
+    silent_s = 4.0  # pw-top tells once a second, of the second before
     no_streams = Missing("what PipeWire plays is not counted in streams")
 
     def __init__(self, surroundings: Surroundings) -> None:

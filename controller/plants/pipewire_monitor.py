@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 
 from controller.plants.monitor_process import Line, orders, report
@@ -117,7 +117,7 @@ class Monitor:
             **self._meter.line(),
             "time_ns": time.monotonic_ns(),
             "period_frames": played or forced or graph.setting("clock.quantum"),
-            "sample_rate_hz": self._rate_hz,
+            "sample_rate_hz": graph.rate_hz,
             "forced_frames": forced,
             "playing": graph.plays,
             "name": name,
@@ -131,16 +131,12 @@ class Monitor:
         self._dump.close()
         self._counting.close()
 
-    @property
-    def _rate_hz(self) -> int:
-        return self._graph.setting("clock.force-rate") or self._graph.setting("clock.rate")
-
     def _hear(self, tool: Tool) -> None:
         chunk = tool.read()
         if tool is self._dump:
             self._graph.feed(chunk)
         else:
-            self._meter.feed(chunk, self._rate_hz)
+            self._meter.feed(chunk, self._graph.rate_hz)
 
     def _see_to_counting(self) -> None:
         """Start what counts again where it has not told of a cycle for long, and there are some."""
@@ -158,7 +154,7 @@ def main() -> None:
     report(_lines())
 
 
-def _lines() -> Iterator[Line]:
+def _lines() -> Generator[Line, None, None]:
     missing = missing_tool()
     if missing is not None:
         yield {"error": [f"{missing} is not installed", REMEDY]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 NODE, CLIENT, CORE = (f"PipeWire:Interface:{each}" for each in ("Node", "Client", "Core"))
@@ -39,7 +39,7 @@ class Graph:
     @property
     def is_known(self) -> bool:
         """Whether the server has told of itself and of its settings."""
-        return bool(self._settings) and any(self._of(CORE))
+        return bool(self.server[0] and self.setting("clock.rate") and self.setting("clock.quantum"))
 
     @property
     def server(self) -> tuple[str, int]:
@@ -56,10 +56,14 @@ class Graph:
     @property
     def plays(self) -> bool:
         """Whether any node that can drive a graph is at work."""
-        return any(
-            each["info"].get("state") == "running" and _properties(each).get("node.driver")
-            for each in self._of(NODE)
-        )
+        return any(self._drivers())
+
+    @property
+    def rate_hz(self) -> int:
+        """The rate of a driver at work, which may be another than the server's own."""
+        formats = (each["info"].get("params", {}).get("Format") for each in self._drivers())
+        rates = (each[0].get("rate") for each in formats if each)
+        return next((each for each in rates if each), None) or self.setting("clock.rate")
 
     @property
     def clients(self) -> tuple[int, ...]:
@@ -83,7 +87,14 @@ class Graph:
             else:
                 self._objects[each["id"]] = each
 
-    def _of(self, kind: str) -> Iterable[Mapping[str, Any]]:
+    def _drivers(self) -> Iterator[Mapping[str, Any]]:
+        return (
+            each
+            for each in self._of(NODE)
+            if each["info"].get("state") == "running" and _properties(each).get("node.driver")
+        )
+
+    def _of(self, kind: str) -> Iterator[Mapping[str, Any]]:
         return (each for each in self._objects.values() if each.get("type") == kind)
 
 
