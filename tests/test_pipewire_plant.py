@@ -21,35 +21,9 @@ from controller.tick import Tick
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
-EAGER = """
-from policies.objective import Priority
-from policies.proposal import Action, Effect, Expectation, Proposal
-from policies.threads import steps
-
-EFFECT = Effect("miss_rate", "of the blocks", (Expectation(0.0, 0.0, 1.0),))
-
-
-class Eager:
-    name = "eager"
-
-    def decide(self, context, state):
-        now = context.settings.get("thread_classes")
-        if now is None:
-            return Proposal(), state
-        ladder = steps(context.knobs["thread_classes"].domain, now, Priority.AUDIO)
-        actions = [Action("thread_classes", each.classes, each.gain, EFFECT) for each in ladder]
-        return Proposal(tuple(actions[:1])), state
-
-
-class Longer:
-    name = "longer"
-
-    def decide(self, context, state):
-        if context.settings.get("period_frames") != 64:
-            return Proposal(), state
-        return Proposal((Action("period_frames", 128, "for a test", EFFECT),)), state
-"""
-"""Act though nothing is missed: how much hogs disturb is the kernel's luck."""
+EAGER, LONGER = (
+    f"{Path(__file__).with_name('eager_policies.py')}:{name}" for name in ("Eager", "Longer")
+)
 
 
 @pytest.fixture
@@ -63,7 +37,6 @@ class Run:
 
     def __init__(self, server: Server, directory: Path, *options: str) -> None:
         self.report, self._state = directory / "run.json", directory / "state"
-        (directory / "test_policies.py").write_text(EAGER)
         command = ("run", "--plant", "pipewire", "--state-dir", str(self._state), *options)
         self.process = subprocess.Popen(
             (sys.executable, "-m", "kapellmeister", *command, "--json", str(self.report)),
@@ -117,10 +90,6 @@ def realtime(pid: int) -> list[ThreadId]:
     return [each for each in threads_of(pid) if read(each).policy == os.SCHED_FIFO]
 
 
-def by(directory: Path, policy: str) -> tuple[str, str]:
-    return "--policy", f"{directory}/test_policies.py:{policy}"
-
-
 def test_in_shadow_nothing_is_touched(server: Server, tmp_path: Path) -> None:
     found = server.scheduled()
     run = Run(server, tmp_path, "--duration", "5")
@@ -150,7 +119,7 @@ def test_data_threads_are_raised_and_put_back_however_it_ends(
         return {tid for tid, how in found.items() if tid in now and now[tid] != how}
 
     duration = () if end else ("--duration", "12")
-    run = Run(server, tmp_path, "--act", "thread_classes", *by(tmp_path, "Eager"), *duration)
+    run = Run(server, tmp_path, "--act", "thread_classes", "--policy", EAGER, *duration)
     try:
         awaits(lambda: len(raised()) >= 2, 20.0, "the data threads were not raised")
         now = server.scheduled()
@@ -162,7 +131,7 @@ def test_data_threads_are_raised_and_put_back_however_it_ends(
 
 def test_a_client_that_comes_later_is_raised_too(server: Server, tmp_path: Path) -> None:
     server.hog(4)
-    run = Run(server, tmp_path, "--act", "thread_classes", *by(tmp_path, "Eager"))
+    run = Run(server, tmp_path, "--act", "thread_classes", "--policy", EAGER)
     try:
         run.awaits_ticks(4)
         client = server.play()
@@ -177,7 +146,7 @@ def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it
     server: Server, tmp_path: Path, end: signal.Signals | None
 ) -> None:
     duration = () if end else ("--duration", "8")
-    run = Run(server, tmp_path, "--act", "period_frames", *by(tmp_path, "Longer"), *duration)
+    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER, *duration)
     try:
         awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
     finally:
@@ -188,7 +157,7 @@ def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it
 def test_what_a_run_left_whose_guardian_was_killed_too_is_put_back_by_the_next(
     server: Server, tmp_path: Path
 ) -> None:
-    run = Run(server, tmp_path, "--act", "period_frames", *by(tmp_path, "Longer"))
+    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
     awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
     run.awaits_ticks(len(run._ticks()) + 1)  # the journal has what is to be put back
     kill_all((run.process.pid, *children(run.process.pid)))
@@ -202,7 +171,7 @@ def test_what_a_run_left_whose_guardian_was_killed_too_is_put_back_by_the_next(
 def test_a_server_that_is_killed_and_started_again_is_survived(
     server: Server, tmp_path: Path
 ) -> None:
-    run = Run(server, tmp_path, "--act", "period_frames", *by(tmp_path, "Longer"))
+    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
     try:
         awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
         server.kill()
