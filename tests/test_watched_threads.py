@@ -14,7 +14,7 @@ from controller.plants import watched_threads
 from controller.plants.audio_server import _periods
 from controller.plants.jack import JackState, _counts
 from controller.plants.process import ProcessPlant
-from controller.plants.processes import Search, named
+from controller.plants.processes import Search, listening, named
 from controller.plants.watched_threads import WatchedThreads
 from controller.scheduling import Scheduling, ThreadId
 from policies.knobs import AnyThreadClasses, ThreadClasses
@@ -165,3 +165,20 @@ def test_processes_are_looked_for_now_and_then_or_when_something_changed(monkeyp
     search.renew()
     search.processes()
     assert looked == [100.0, 105.0, 105.0]
+
+
+def test_a_server_is_the_program_that_holds_the_socket_where_it_is_found(tmp_path):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/unix").write_text(
+        "Num       RefCount Protocol Flags    Type St Inode Path\n"
+        "0000000000000000: 00000002 00000000 00010000 0001 01 4711 /run/user/0/pipewire-0\n"
+        "0000000000000000: 00000003 00000000 00000000 0001 03 4712\n"
+        "0000000000000000: 00000002 00000000 00010000 0001 01 4713 /run/user/0/pipewire-0-manager\n"
+    )
+    programs = {41: ("pipewire", 4711), 42: ("pipewire", 4713), 1: ("systemd", 4711)}
+    for pid, (program, inode) in programs.items():
+        (tmp_path / f"{pid}/fd").mkdir(parents=True)
+        (tmp_path / f"{pid}/comm").write_text(f"{program}\n")
+        (tmp_path / f"{pid}/fd/5").symlink_to(f"socket:[{inode}]")
+    assert listening("pipewire", "/pipewire-0", tmp_path) == (41,)
+    assert listening("pipewire", "/pipewire-1", tmp_path) == ()
