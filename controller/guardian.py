@@ -1,7 +1,8 @@
 """A small process that puts threads back when the controller that changed them is gone.
 
 `python -m controller.guardian PID LEASE_S` holds the lease: the controller registers each
-thread before it changes it and renews now and then. When the controller ends by any route,
+thread before it changes it, and each setting of a server with the command that puts that back,
+and renews now and then. When the controller ends by any route,
 or stops renewing, the guardian restores what was registered; so it does where a real-time
 thread among them leaves a processor no time for ordinary work. One JSON array a line each way.
 Only the standard library is imported from here, so that it stays small.
@@ -20,7 +21,7 @@ from typing import Any
 
 from controller.canary import LOOK_S, Canary
 from controller.errors import ThreadGoneError
-from controller.restoration import Original, Restoration, restore
+from controller.restoration import Original, Restoration, Undo, restore, undo
 from controller.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, read
 
 SUSPECT_SHARE = 0.93
@@ -35,6 +36,7 @@ class Guardian:
         self._lease_s = lease_s
         self._canary = canary
         self._originals: dict[ThreadId, Original] = {}
+        self._settings: list[Undo] = []
         self._ends_at_s: float | None = None
         self._ran_s: dict[ThreadId, float] = {}
         self._looked_at_s = 0.0
@@ -42,12 +44,15 @@ class Guardian:
     def hear(self, line: bytes, now_s: float) -> bytes:
         """Take note of one message; any message renews. The answer, empty where none is due."""
         self._ends_at_s = now_s + self._lease_s
-        message = json.loads(line)
-        if message[0] != "hold":
+        word, *held = json.loads(line)
+        if word == "renew":
             return b""
-        self._originals = dict(map(decode, message[1:]))
-        if self._canary is not None:
-            self._canary.patrol(bool(self._originals))
+        if word == "settings":
+            self._settings = [tuple(each) for each in held]
+        else:
+            self._originals = dict(map(decode, held))
+            if self._canary is not None:
+                self._canary.patrol(bool(self._originals))
         return b'["held"]\n'
 
     def look(self, now_s: float) -> bytes:
@@ -73,7 +78,7 @@ class Guardian:
 
     def remaining_s(self, now_s: float) -> float | None:
         """Seconds until the lease runs out; None where nothing is held that could."""
-        if self._ends_at_s is None or not self._originals:
+        if self._ends_at_s is None or not (self._originals or self._settings):
             return None
         return max(0.0, self._ends_at_s - now_s)
 
@@ -84,11 +89,11 @@ class Guardian:
         return b'["expired"]\n'
 
     def restore(self, why: str) -> None:
-        """Put every registered thread back, and report on the terminal what that changed."""
-        restoration = restore(self._originals)
-        if restoration != Restoration():
+        """Put every registered thread and setting back, and report what that changed."""
+        threads, settings = restore(self._originals), undo(self._settings)
+        if (threads, settings) != (Restoration(), Restoration()):
             with contextlib.suppress(OSError):  # the terminal may be gone with the controller
-                print(_report(why, restoration), file=sys.stderr, flush=True)
+                print(_report(why, threads, settings), file=sys.stderr, flush=True)
 
 
 def encode(thread: ThreadId, original: Original) -> list[object]:
@@ -124,9 +129,11 @@ def _may_hog(processor: int, thread: ThreadId, original: Original) -> bool:
     return now.policy in REALTIME and processor in now.cpus and now != original.scheduling
 
 
-def _report(why: str, restoration: Restoration) -> str:
-    words = f"kapellmeister guardian: {why}; threads put back: {restoration.restored}"
-    return "\n".join((words, *restoration.refused))
+def _report(why: str, threads: Restoration, settings: Restoration) -> str:
+    words = f"kapellmeister guardian: {why}; threads put back: {threads.restored}"
+    if settings != Restoration():
+        words += f"; settings put back: {settings.restored}"
+    return "\n".join((words, *threads.refused, *settings.refused))
 
 
 def _watch(guardian: Guardian, controller: int) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 from controller.command_queue import CommandQueue
 from controller.commands import Command
 from controller.database import Database
 from controller.guardian import decode, encode
 from controller.plain import JsonValue, to_plain
-from controller.restoration import Original
+from controller.restoration import Original, Undo
 from controller.scheduling import ThreadId
 from controller.tick import Tick
 
@@ -38,7 +38,7 @@ class Journal:
         self._commands = CommandQueue(database, now_s)
         self._run: int | None = None
         self._plant = ""
-        self._originals: Mapping[ThreadId, Original] | None = None
+        self._kept: tuple[Mapping[ThreadId, Original], tuple[Undo, ...]] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -107,21 +107,32 @@ class Journal:
             self._database.execute("PRAGMA incremental_vacuum").fetchall()
         return deleted
 
-    def keep_originals(self, originals: Mapping[ThreadId, Original]) -> None:
-        """Keep how threads were found, should this process and the guardian both die."""
-        if originals == self._originals:
+    def keep_originals(
+        self, originals: Mapping[ThreadId, Original], settings: tuple[Undo, ...] = ()
+    ) -> None:
+        """Keep how threads and settings were found, should we and the guardian both die."""
+        if (originals, settings) == self._kept:
             return
-        held = [_dump(cast(JsonValue, encode(*each))) for each in originals.items()]
+        held: list[object] = [encode(*each) for each in originals.items()]
         with self._database.transaction():
             self._database.execute("DELETE FROM originals")
-            for registration in held:
-                self._database.execute("INSERT INTO originals VALUES (?, ?)", _boot(), registration)
-        self._originals = dict(originals)
+            for registration in (*held, *settings):
+                row = (_boot(), _dump(cast(JsonValue, registration)))
+                self._database.execute("INSERT INTO originals VALUES (?, ?)", *row)
+        self._kept = dict(originals), settings
 
     def left_over(self) -> Mapping[ThreadId, Original]:
         """Threads that an earlier controller changed and may not have put back."""
+        return dict(decode(each) for each in self._registrations() if isinstance(each[0], int))
+
+    def left_over_settings(self) -> tuple[Undo, ...]:
+        """What puts back the settings that it changed."""
+        return tuple(tuple(each) for each in self._registrations() if isinstance(each[0], str))
+
+    def _registrations(self) -> Iterator[list[Any]]:
+        """Of threads, that begin with a number, and of settings: the words of a command."""
         rows = self._database.rows("SELECT registration FROM originals WHERE boot = ?", _boot())
-        return dict(decode(json.loads(cast(str, text))) for (text,) in rows)
+        return (json.loads(cast(str, text)) for (text,) in rows)
 
     def take(self) -> Sequence[tuple[int, Command]]:
         """The commands that came since the last call."""

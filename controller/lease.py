@@ -16,7 +16,7 @@ from typing import Self
 
 from controller.errors import GuardianError, StarvationError, ThreadGoneError
 from controller.guardian import encode
-from controller.restoration import Original, Restoration, find_original, restore
+from controller.restoration import Original, Restoration, Undo, find_original, restore, undo
 from controller.scheduling import ThreadId, identify
 
 LEASE_S = 10.0
@@ -42,6 +42,7 @@ class Lease:
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self._lease_s = lease_s
         self._originals: dict[ThreadId, Original] = {}
+        self._settings: dict[str, Undo] = {}
         self._guardian: subprocess.Popen[bytes] | None = None
         self._canary_pid: int | None = None
         self._received = b""
@@ -105,6 +106,27 @@ class Lease:
                 self._originals[thread] = find_original(thread)
         self._register()
 
+    def hold_setting(self, name: str, undo: Undo) -> None:
+        """Hand the guardian the command that puts a setting back, once; then change it.
+
+        Raises as `hold` does.
+        """
+        if (starved := self.starved) is not None:
+            raise starved
+        if self._settings.setdefault(name, undo) is undo or self._guardian is None:
+            self._register()
+
+    def put_setting_back(self, name: str) -> None:
+        """Run its command; where that fails, `release` and the guardian try again."""
+        if name in self._settings and not undo([self._settings[name]]).refused:
+            self.forget_setting(name)
+
+    def forget_setting(self, name: str) -> None:
+        """The setting is as it was found again, or nothing is left that has it."""
+        held = self._settings.pop(name, None) is not None
+        if held and self._guardian is not None and not self._hand_over():
+            self._end_guardian()  # the next hold starts another
+
     def renew(self) -> bool:
         """Extend the lease; False where it had run out, so that all was put back meanwhile.
 
@@ -122,8 +144,12 @@ class Lease:
         """What is held, as it was found: the journal keeps it for the next start."""
         return MappingProxyType(self._originals)
 
+    def settings(self) -> tuple[Undo, ...]:
+        """What puts back the settings that are held, for the journal as well."""
+        return tuple(self._settings.values())
+
     def restore(self) -> Restoration:
-        """Put back all that is held, and hold nothing more; threads that ended are no matter."""
+        """Put back all threads held, and hold none more; those that ended are no matter."""
         restoration = restore(self._originals)
         self._originals = {}
         if self._guardian is not None and not self._hand_over():
@@ -134,6 +160,8 @@ class Lease:
         """Put everything back and let the guardian go; a second call does nothing."""
         restoration = restore(self._originals)
         self._originals = {}
+        for name in tuple(self._settings):
+            self.put_setting_back(name)
         guardian, self._guardian, self._canary_pid = self._guardian, None, None
         if guardian is not None:
             _dismiss(guardian)
@@ -145,6 +173,7 @@ class Lease:
             self._replace()
         except GuardianError:
             restore(self._originals)
+            undo(self._settings.values())
             return False
         return True
 
@@ -170,7 +199,10 @@ class Lease:
 
     def _hand_over(self) -> bool:
         held = [encode(thread, original) for thread, original in self._originals.items()]
-        return self._tell("hold", *held) and self._listen(ANSWER_PATIENCE_S, "held")
+        return all(
+            self._tell(*message) and self._listen(ANSWER_PATIENCE_S, "held")
+            for message in (("settings", *self._settings.values()), ("hold", *held))
+        )
 
     def _spawn(self) -> None:
         command = [sys.executable, "-P", "-S", "-m", "controller.guardian"]

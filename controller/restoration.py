@@ -1,4 +1,4 @@
-"""Putting threads back as they were found, and the threads that inherited from them.
+"""Putting threads back as they were found, those that inherited from them, and settings.
 
 Only the standard library is imported from here, so that the guardian stays small.
 """
@@ -6,12 +6,17 @@ Only the standard library is imported from here, so that the guardian stays smal
 from __future__ import annotations
 
 import os
+import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
 from controller.scheduling import REALTIME, Scheduling, ThreadId, put_back, read, threads_of
+
+Undo = tuple[str, ...]
+"""A command line that puts a setting of a server back as it was found."""
+UNDO_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,35 @@ def restore(originals: Mapping[ThreadId, Original]) -> Restoration:
     own = _put_back({thread: originals[thread].scheduling for thread in current})
     inherited = _put_back(_heirs(originals, current))
     return Restoration(own.restored + inherited.restored, own.refused + inherited.refused)
+
+
+def undo(settings: Iterable[Undo]) -> Restoration:
+    """Run each command; one that fails or takes too long is reported and delays the others."""
+    done, refused = 0, []
+    for command in settings:
+        why = _run(command)
+        if why is None:
+            done += 1
+        else:
+            refused.append(f"`{' '.join(command)}`: {why}")
+    return Restoration(done, tuple(refused))
+
+
+def _run(command: Undo) -> str | None:
+    """Why a command came to nothing; None where it did not."""
+    nowhere = subprocess.DEVNULL
+    try:
+        subprocess.run(
+            command,
+            stdin=nowhere,
+            stdout=nowhere,
+            stderr=nowhere,
+            timeout=UNDO_PATIENCE_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return None
 
 
 def _put_back(wanted: Mapping[ThreadId, Scheduling]) -> Restoration:

@@ -86,7 +86,7 @@ def run(
         str | None, typer.Option(help="conductor, static, or path/to/file.py:Class.")
     ] = None,
     plant: Annotated[
-        str, typer.Option(help="What to control: builtin, jack, process or remote.")
+        str, typer.Option(help="What to control: builtin, jack, pipewire, process or remote.")
     ] = "builtin",
     act: Annotated[
         list[str] | None,

@@ -6,7 +6,8 @@ import importlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from controller import plugins, scheduling
+from controller.errors import ThreadGoneError
 from controller.metrics.cpu import MachineSensor, ProcessSensor, ThreadSensor
+from controller.plants import pipewire_tools
+from controller.plants.processes import named
 from controller.state_directory import StateDirectory
 from kapellmeister import kernel
 from kapellmeister.bench.machine import Machine, describe_machine
@@ -244,7 +248,7 @@ def _library(name: str) -> Finding:
 
 def _other_pipelines() -> Iterator[Finding]:
     yield _pipeline("JACK", "jack", ("jackd", "jackdbus"))
-    yield _pipeline("PipeWire", "pipewire", ("pipewire",))
+    yield _pipewire()
     present = Path("/proc/driver/nvidia/version").exists()
     if present:
         yield _note("NVIDIA GPU", "its driver is loaded; this version does not control it")
@@ -261,6 +265,34 @@ def _pipeline(name: str, plant: str, programs: tuple[str, ...]) -> Finding:
     if any(shutil.which(program) for program in programs):
         return _note(name, f"it is installed; once it runs, `kapellmeister run {how}` attaches")
     return _absent(name)
+
+
+def _pipewire(programs: tuple[str, ...] = ("pipewire",)) -> Finding:
+    """Whether a server answers, what of it would be seen, and how its threads are scheduled."""
+    name, found = "PipeWire", _pipeline("PipeWire", "pipewire", programs)
+    if found.status is Status.ABSENT:
+        return found
+    missing = pipewire_tools.missing_tool()
+    if missing is not None:
+        why = f"{missing} is not installed"
+        return Finding(name=name, status=Status.ABSENT, found=why, remedy=pipewire_tools.REMEDY)
+    version = pipewire_tools.version()
+    words = [".".join(map(str, version)), f"{pipewire_tools.counting_tool(version)} counts cycles"]
+    if not pipewire_tools.answers():
+        words.append("no server answers: start one, or name its folder in XDG_RUNTIME_DIR")
+        return _note(name, ", ".join(words))
+    words.append(f"a server answers ({_scheduled(named(programs))})")
+    return _note(name, f"{', '.join(words)}; `kapellmeister run --plant pipewire` attaches to it")
+
+
+def _scheduled(processes: Iterable[int]) -> str:
+    """What the threads have that are made real-time."""
+    seen = set()
+    for thread in (thread for pid in processes for thread in scheduling.threads_of(pid)):
+        with suppress(ThreadGoneError):
+            seen.add(scheduling.read(thread))
+    raised = {str(each) for each in seen if each.policy in scheduling.REALTIME}
+    return f"data threads: {', '.join(sorted(raised))}" if raised else "no real-time thread"
 
 
 def _absent(name: str) -> Finding:

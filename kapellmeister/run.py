@@ -379,8 +379,8 @@ def _view(
 
 
 def _keeper(journal: Journal, lease: Lease) -> Instrument:
-    """Keeps how threads were found, for the case that the guardian dies as well."""
-    return lambda _: journal.keep_originals(lease.originals())
+    """Keeps how threads and settings were found, for the case that the guardian dies as well."""
+    return lambda _: journal.keep_originals(lease.originals(), lease.settings())
 
 
 def _restore_left_over(
@@ -388,9 +388,14 @@ def _restore_left_over(
 ) -> bool:
     """Put right what an earlier controller that was killed left behind; whether one was."""
     restored = restoration.restore(journal.left_over()).restored
+    settings = restoration.undo(journal.left_over_settings())
     journal.keep_originals({})
     if restored:
         say(f"put back the scheduling of {restored} threads that an earlier run had left changed")
+    if settings.restored:
+        say(f"settings of a server put back that an earlier run left changed: {settings.restored}")
+    for refused in settings.refused:
+        say(f"an earlier run left a setting changed that could not be put back: {refused}")
     with JournalReader(directory.journal_path) as reader:
         runs = reader.runs()
     return bool(runs) and runs[-1].ended_at_s is None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from controller.scheduling import Permissions
+from controller.plants import pipewire_tools
+from controller.scheduling import Permissions, Scheduling
 from controller.state_directory import StateDirectory
 from kapellmeister import doctor as examination
 from kapellmeister import kernel
@@ -183,6 +185,42 @@ def test_an_audio_server_that_runs_is_named_with_the_plant_that_attaches_to_it(
         "it runs; `kapellmeister run --plant jack` attaches to it",
         "it runs; `kapellmeister run --plant process --process server` attaches to it",
     ]
+
+
+@pytest.fixture
+def tools(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """PipeWire's tools of a version, and a server that runs."""
+    monkeypatch.setattr(kernel, "running", lambda names: tuple(names)[:1])
+    monkeypatch.setattr(pipewire_tools, "missing_tool", lambda: None)
+    monkeypatch.setattr(pipewire_tools, "version", lambda: (0, 3, 65))
+    monkeypatch.setattr(pipewire_tools, "answers", lambda: True)
+    return monkeypatch
+
+
+def test_pipewire_is_told_with_its_version_what_counts_and_how_its_threads_run(
+    tools: pytest.MonkeyPatch,
+) -> None:
+    assert examination._pipewire(("no-such-program",)).found == (
+        "0.3.65, pw-profiler counts cycles, a server answers (no real-time thread); "
+        "`kapellmeister run --plant pipewire` attaches to it"
+    )
+    how = Scheduling(os.SCHED_FIFO, 88, 0, frozenset({0, 1}))
+    tools.setattr(examination.scheduling, "read", lambda thread: how)
+    assert examination._scheduled([os.getpid()]) == "data threads: FIFO 88 on cpu 0,1"
+
+
+def test_pipewire_that_does_not_answer_or_lacks_a_tool_says_what_to_do(
+    tools: pytest.MonkeyPatch,
+) -> None:
+    tools.setattr(pipewire_tools, "answers", lambda: False)
+    assert examination._pipewire().found == (
+        "0.3.65, pw-profiler counts cycles, "
+        "no server answers: start one, or name its folder in XDG_RUNTIME_DIR"
+    )
+    tools.setattr(pipewire_tools, "missing_tool", lambda: "pw-metadata")
+    found = examination._pipewire()
+    assert (found.status, found.found) == (Status.ABSENT, "pw-metadata is not installed")
+    assert "pipewire-bin" in found.remedy
 
 
 @pytest.mark.parametrize(

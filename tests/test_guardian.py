@@ -50,6 +50,30 @@ def test_a_lease_that_ran_out_begins_anew_with_the_next_renewal() -> None:
     assert guardian.remaining_s(201.0) == 9.0
 
 
+SETTINGS = json.dumps(["settings", ["put", "it", "back"]]).encode()
+
+
+def test_a_setting_is_put_back_by_its_command_once_the_lease_runs_out(monkeypatch, capfd) -> None:
+    run: list[tuple[str, ...]] = []
+    monkeypatch.setattr(watcher, "undo", lambda held: run.extend(held) or Restoration(len(run)))
+    guardian = Guardian(10.0)
+    assert guardian.hear(SETTINGS, 100.0) == b'["held"]\n'
+    assert guardian.remaining_s(104.0) == 6.0
+    guardian.expire()
+    assert run == [("put", "it", "back")]
+    assert "settings put back: 1" in capfd.readouterr().err
+
+
+def test_settings_that_are_held_no_longer_are_left_alone(monkeypatch) -> None:
+    run: list[tuple[str, ...]] = []
+    monkeypatch.setattr(watcher, "undo", lambda held: run.extend(held) or Restoration())
+    guardian = Guardian(10.0)
+    guardian.hear(SETTINGS, 100.0)
+    guardian.hear(b'["settings"]', 101.0)
+    guardian.restore("for a test")
+    assert run == []
+
+
 class FakeCanary:
     """Sits on one processor, and starves there from a given time on."""
 

@@ -34,26 +34,10 @@ with jack_bench.jack_bench(Config(), "hrtf", 32) as bench:
         bench.measure(16, 32, 1.0)
         print("measured", flush=True)
 """
-EAGER = """
-from policies.objective import Priority
-from policies.proposal import Action, Effect, Expectation, Proposal
-from policies.threads import steps
-
-
-class Eager:
-    name = "eager"
-
-    def decide(self, context, state):
-        now = context.settings.get("thread_classes")
-        if now is None:
-            return Proposal(), state
-        domain = context.knobs["thread_classes"].domain
-        effect = Effect("miss_rate", "of the blocks", (Expectation(0.0, 0.0, 1.0),))
-        ladder = steps(domain, now, Priority.AUDIO)
-        actions = [Action("thread_classes", each.classes, each.gain, effect) for each in ladder]
-        return Proposal(tuple(actions[:1])), state
-"""
-"""Acts though nothing is missed: how much hogs disturb is the kernel's luck."""
+EAGER, LONGER = (
+    f"{Path(__file__).with_name('eager_policies.py')}:{name}" for name in ("Eager", "Longer")
+)
+PERIOD = "import jack; print(jack.Client('asks', no_start_server=True).blocksize)"
 
 
 ENVIRONMENT = {**os.environ, "JACK_NO_AUDIO_RESERVATION": "1", "JACK_DEFAULT_SERVER": NAME}
@@ -119,6 +103,17 @@ def scheduled() -> dict[int, object]:
     return {thread.tid: read(thread) for pid in playing_with(NAME) for thread in threads_of(pid)}
 
 
+def period() -> int:
+    asked = subprocess.run(
+        (sys.executable, "-c", PERIOD),
+        env={**os.environ, "JACK_DEFAULT_SERVER": NAME},
+        capture_output=True,
+        text=True,
+        timeout=10,
+    )
+    return int(asked.stdout)
+
+
 def raised(found: dict[int, object]) -> set[int]:
     now = scheduled()
     return {tid for tid, how in found.items() if tid in now and now[tid] != how}
@@ -152,9 +147,7 @@ def test_audio_threads_are_raised_and_put_back_however_it_ends(
     server: None, tmp_path: Path, end: signal.Signals
 ) -> None:
     found = scheduled()
-    (tmp_path / "eager.py").write_text(EAGER)
-    policy = ("--policy", f"{tmp_path}/eager.py:Eager")
-    running = command(tmp_path / "state", "--act", "thread_classes", *policy)
+    running = command(tmp_path / "state", "--act", "thread_classes", "--policy", EAGER)
     try:
         assert awaits(lambda: raised(found), 30.0), "no audio thread was raised"
         realtime = {scheduled()[tid].policy for tid in raised(found)}
@@ -195,6 +188,19 @@ def test_a_server_that_freezes_or_is_started_again_is_survived(jack: None, tmp_p
         jackd.kill()
         jackd.wait()
     assert running.returncode == 0, said
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_the_period_is_put_back_however_it_ends(
+    server: None, tmp_path: Path, end: signal.Signals
+) -> None:
+    running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)
+    try:
+        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+    finally:
+        running.send_signal(end)
+        running.communicate(timeout=10)
+    assert awaits(lambda: period() == 256, 5.0), "not put back within 5 s"
 
 
 def test_without_a_server_one_line_says_so(jack: None, tmp_path: Path) -> None:

@@ -131,6 +131,17 @@ def test_what_was_found_of_threads_outlives_the_process(path):
         assert journal.left_over() == {}
 
 
+def test_how_settings_are_put_back_outlives_the_process_beside_the_threads(path):
+    command = ("env", "A=b", "put", "back")
+    with Journal.open(path) as journal:
+        journal.keep_originals({THREAD: ORIGINAL}, (command,))
+    with Journal.open(path) as journal:
+        assert journal.left_over() == {THREAD: ORIGINAL}
+        assert journal.left_over_settings() == (command,)
+        journal.keep_originals({THREAD: ORIGINAL})
+        assert journal.left_over_settings() == ()
+
+
 def test_a_run_that_came_to_its_end_leaves_no_thread_to_be_put_back(path):
     with Journal.open(path) as journal:
         journal.start_run("fake", "scripted", "{}")

@@ -219,6 +219,42 @@ def test_release_puts_back_and_leaves_no_process(start: Start) -> None:
     assert lease.release().restored == 0
 
 
+KEEPER = """
+import sys, time
+from controller.lease import Lease
+lease, path = Lease(), sys.argv[1]
+lease.hold_setting("a file", ("sh", "-c", f"echo found > {path}"))
+open(path, "w").write("changed")
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_setting_is_put_back_though_the_controller_is_killed(
+    start: Start, tmp_path: Path
+) -> None:
+    file = tmp_path / "setting"
+    controller = start(KEEPER, file)
+    assert controller.stdout is not None
+    assert controller.stdout.readline() == "held\n"
+    assert file.read_text() == "changed"
+    controller.kill()
+    give_up_s = time.monotonic() + 2.0
+    while file.read_text() != "found\n":
+        assert time.monotonic() < give_up_s, "not put back within 2 s"
+        time.sleep(0.01)
+
+
+def test_a_setting_is_put_back_once_and_by_the_lease_where_that_is_released(tmp_path: Path) -> None:
+    file = tmp_path / "setting"
+    with Lease() as lease:
+        lease.hold_setting("a file", ("sh", "-c", f"echo found >> {file}"))
+        lease.hold_setting("another", ("false",))
+        lease.forget_setting("another")
+    assert file.read_text() == "found\n"
+    assert lease.settings() == ()
+
+
 def test_signals_meant_for_the_terminal_do_not_end_the_guardian(start: Start) -> None:
     target = start(SPINNER)
     with Lease() as lease:

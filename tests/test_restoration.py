@@ -3,10 +3,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from controller.restoration import Restoration, bequeathed, find_original, restore
+from controller.restoration import Restoration, bequeathed, find_original, restore, undo
 from controller.scheduling import Scheduling, ThreadId, identify, read, write
 
 EVERYWHERE = frozenset(os.sched_getaffinity(0))
@@ -104,3 +105,19 @@ def test_a_raised_nice_level_is_not_inherited_under_reset_on_fork_and_a_lowered_
     lowered = Scheduling(os.SCHED_IDLE, 0, 10, EVERYWHERE, reset_on_fork=True)
     assert bequeathed(raised).nice == 0
     assert (bequeathed(lowered).policy, bequeathed(lowered).nice) == (os.SCHED_IDLE, 10)
+
+
+def test_each_setting_is_put_back_and_what_fails_says_why(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    done = undo([("no-such-command",), ("false",), ("touch", str(made))])
+    assert done.restored == 1
+    assert made.exists()
+    missing, failed = done.refused
+    assert missing.startswith("`no-such-command`: ")
+    assert "non-zero exit status 1" in failed
+
+
+def test_a_command_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controller.restoration.UNDO_PATIENCE_S", 0.05)
+    (why,) = undo([("sleep", "60")]).refused
+    assert "timed out" in why

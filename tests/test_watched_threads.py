@@ -11,9 +11,10 @@ from controller.errors import PlantError
 from controller.guard import Guard
 from controller.metrics.threads import Activity
 from controller.plants import watched_threads
-from controller.plants.jack import _counts, _periods, _Server
+from controller.plants.audio_server import _periods
+from controller.plants.jack import JackState, _counts
 from controller.plants.process import ProcessPlant
-from controller.plants.processes import Search, named
+from controller.plants.processes import Search, listening, named
 from controller.plants.watched_threads import WatchedThreads
 from controller.scheduling import Scheduling, ThreadId
 from policies.knobs import AnyThreadClasses, ThreadClasses
@@ -49,6 +50,11 @@ def watched(monkeypatch: pytest.MonkeyPatch, how: Scheduling = NORMAL, **activit
 def test_a_thread_that_wakes_once_a_cycle_for_a_part_of_it_plays(monkeypatch):
     threads = watched(monkeypatch, player=activity(), sleeper=activity(wakes=2.0))
     assert threads.classes()["audio"] == [PLAYER]
+
+
+def test_a_thread_that_wants_little_plays_though_what_wakes_it_runs_first(monkeypatch):
+    woken = activity(utilisation=0.006, waited=0.06, preempted=380.0)
+    assert watched(monkeypatch, player=woken).classes()["audio"] == [PLAYER]
 
 
 @pytest.mark.parametrize(
@@ -88,8 +94,8 @@ def test_a_thread_that_ended_is_forgotten(monkeypatch):
     assert threads.classes()["audio"] == []
 
 
-def server(seconds: float, xruns: int = 0, gap_ms: float = 0.0) -> _Server:
-    return _Server(int(1e9 * seconds), 0, 256, 48_000, False, 0.1, xruns, 0, gap_ms)
+def server(seconds: float, xruns: int = 0, gap_ms: float = 0.0) -> JackState:
+    return JackState(int(1e9 * seconds), 256, 48_000, 0, False, 0.1, xruns, 0, gap_ms)
 
 
 def test_xruns_and_the_gap_of_a_change_are_missed_cycles():
@@ -161,3 +167,20 @@ def test_processes_are_looked_for_now_and_then_or_when_something_changed(monkeyp
     search.renew()
     search.processes()
     assert looked == [100.0, 105.0, 105.0]
+
+
+def test_a_server_is_the_program_that_holds_the_socket_where_it_is_found(tmp_path):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/unix").write_text(
+        "Num       RefCount Protocol Flags    Type St Inode Path\n"
+        "0000000000000000: 00000002 00000000 00010000 0001 01 4711 /run/user/0/pipewire-0\n"
+        "0000000000000000: 00000003 00000000 00000000 0001 03 4712\n"
+        "0000000000000000: 00000002 00000000 00010000 0001 01 4713 /run/user/0/pipewire-0-manager\n"
+    )
+    programs = {41: ("pipewire", 4711), 42: ("pipewire", 4713), 1: ("systemd", 4711)}
+    for pid, (program, inode) in programs.items():
+        (tmp_path / f"{pid}/fd").mkdir(parents=True)
+        (tmp_path / f"{pid}/comm").write_text(f"{program}\n")
+        (tmp_path / f"{pid}/fd/5").symlink_to(f"socket:[{inode}]")
+    assert listening("pipewire", "/pipewire-0", tmp_path) == (41,)
+    assert listening("pipewire", "/pipewire-1", tmp_path) == ()

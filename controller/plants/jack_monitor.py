@@ -7,15 +7,14 @@ takes nobody with it.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import select
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
+
+from controller.plants.monitor_process import Line, orders, report
 
 NAME = "kapellmeister"
 LINE_EVERY_S = 0.1
@@ -39,7 +38,7 @@ class Monitor:
         client.set_shutdown_callback(self._note_end)
         client.activate()
 
-    def line(self) -> dict[str, object]:
+    def line(self) -> Line:
         """The state of the server now; `frames` counts those of cycles that have begun."""
         client = self._client
         return {
@@ -114,25 +113,19 @@ class _CycleWatch:
 
 
 def main() -> None:
-    """Report until the server or the controller ends; why it could not is the last line."""
-    output = _own_output()
-    with contextlib.suppress(BrokenPipeError):
-        for line in _lines():
-            output.write(json.dumps(line) + "\n")
-            output.flush()
-    os._exit(0)  # a client whose server is gone may never come back from closing
+    """Report until the server or the controller ends; why it could not is the last line.
+
+    With a number of frames, change the server's period to that, and end.
+    """
+    if len(sys.argv) > 1:
+        import jack
+
+        jack.Client(NAME, no_start_server=True).blocksize = int(sys.argv[1])
+        os._exit(0)
+    report(_lines())
 
 
-def _own_output() -> Any:
-    """Our end of the pipe; what libjack prints goes nowhere."""
-    output = os.fdopen(os.dup(1), "w")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    return output
-
-
-def _lines() -> Iterator[dict[str, object]]:
+def _lines() -> Generator[Line, None, None]:
     try:
         import jack
     except ImportError:
@@ -159,13 +152,7 @@ def _lines() -> Iterator[dict[str, object]]:
 
 def _obey(monitor: Monitor, refusal: type[Exception]) -> str | None:
     """Carry out the orders that came until the next line is due; what was refused, and why."""
-    until_s = time.monotonic() + LINE_EVERY_S
-    while (left_s := until_s - time.monotonic()) > 0.0:
-        if not select.select([sys.stdin], [], [], left_s)[0]:
-            continue
-        order = sys.stdin.readline().split()
-        if not order:
-            raise BrokenPipeError
+    for order in orders(LINE_EVERY_S):
         try:
             monitor.set_period(int(order[1]))
         except refusal as error:

@@ -1,4 +1,4 @@
-"""Processes by name, id or control group, and those that play with a JACK server."""
+"""Processes by name, id or control group, and those that are or play with an audio server."""
 
 from __future__ import annotations
 
@@ -64,6 +64,19 @@ def playing_with(server: str, root: Path = PROC) -> tuple[int, ...]:
     )
 
 
+def listening(program: str, address: str, root: Path = PROC) -> tuple[int, ...]:
+    """Processes of that program which hold the socket that others find at an address open.
+
+    `address` is the end of its path. A service manager may hold it as well, and have made it.
+    """
+    sockets = {
+        b"socket:[%s]" % fields[6]
+        for fields in map(bytes.split, read_bytes(root / "net/unix").splitlines())
+        if len(fields) > 7 and fields[7].endswith(address.encode())
+    }
+    return tuple(pid for pid in named((program,), root) if sockets & _open_files(pid, root))
+
+
 def read_bytes(path: Path) -> bytes:
     """A kernel file of a process; empty where it is gone or not ours to read."""
     try:
@@ -79,6 +92,16 @@ def _running(root: Path) -> Iterator[int]:
 
 def _listing(pid: int, root: Path) -> str:
     return read_bytes(root / str(pid) / "cgroup").decode(errors="replace")
+
+
+def _open_files(pid: int, root: Path) -> set[bytes]:
+    """What its file descriptors lead to, as far as that may be seen."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for each in (root / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed since it was listed
+                found.add(os.fsencode(each.readlink()))
+    return found
 
 
 def _names(pid: int, root: Path) -> set[str]:

@@ -24,6 +24,9 @@ that plays wakes; but it runs for as long as it is let.
 """
 PREEMPTED = 0.5
 """Preemptions a wake-up; a thread that sleeps most of the time is seldom caught running."""
+RESTING = 0.25
+"""Share of the time that a thread runs or waits to, up to which its preemptions mean nothing: a
+server that was made real-time wakes it and then runs first, on the same processor."""
 INTERPRETERS = (b"libpython", b"/python")
 NOT_SEEN = Missing("no audio thread is known yet")
 
@@ -109,4 +112,5 @@ def _plays(activity: Activity, cycles_per_s: float) -> bool:
         return False
     rests = activity.utilisation <= BUSIEST
     briefly = activity.utilisation / wakes <= BUSIEST / cycles_per_s
-    return rests and briefly and activity.preemptions_per_s <= PREEMPTED * wakes
+    wants_little = activity.utilisation + activity.run_delay_share <= RESTING
+    return rests and briefly and (wants_little or activity.preemptions_per_s <= PREEMPTED * wakes)

@@ -1,0 +1,227 @@
+"""What plants of audio servers share: a monitor beside the server, its threads and its period."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, TypeVar
+
+from controller.errors import GuardianError, PlantError
+from controller.metrics.cpu import MachineSensor
+from controller.plants.monitor_link import MonitorLink
+from controller.plants.plant import Refusal, Surroundings
+from controller.plants.thread_knob import KNOB, ThreadKnob
+from policies.knobs import Choice, Knob, KnobValue, Settings
+from policies.observation import Missing, Observation, Reading
+
+PERIOD = "period_frames"
+LONGEST_PERIOD = 4096
+PERIOD_DISRUPTION_MS = 27.0
+"""What a change of the period interrupted the sound of JACK for at worst, with two processors."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """A line of the monitor; `time_ns` is of the monotonic clock."""
+
+    time_ns: int
+    period_frames: int
+    sample_rate_hz: int
+
+    @property
+    def position(self) -> int:
+        """What changes whenever a cycle begins."""
+        raise NotImplementedError
+
+    @property
+    def plays(self) -> bool:
+        """Whether cycles are to be expected."""
+        return True
+
+    @property
+    def period_ms(self) -> float:
+        """How long a cycle lasts."""
+        return 1000.0 * self.period_frames / self.sample_rate_hz
+
+
+State = TypeVar("State", bound=ServerState)
+
+
+class AudioServerPlant(ABC, Generic[State]):
+    """Watches an audio server from beside, so that no cycle waits for us.
+
+    A block is a cycle. Audio threads are found by how often they wake. Raises PlantError where
+    there is no server at the start; later that is an event.
+    """
+
+    name: ClassVar[str]
+    monitor: ClassVar[str]
+    """The module of the process that listens to the server."""
+    start_patience_s: ClassVar[float]
+    silent_s: ClassVar[float]
+    """A server that plays, and in which no cycle was seen to begin for so long, stands still."""
+    no_streams: ClassVar[Missing]
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._clock = surroundings.clock
+        self._lease = surroundings.lease
+        self._players = surroundings.config.sidecar.processes
+        self._threads = ThreadKnob(surroundings)
+        self._machine = MachineSensor()
+        self._link = MonitorLink(self.monitor)
+        lines = self._link.wait(self.start_patience_s)
+        if not lines:
+            self._link.close()
+            raise PlantError(self.name, *self._link.error)
+        self._found = self._server = self._state(lines[-1])
+        self._cycled_ns = self._server.time_ns
+        self._present = True
+        self._look()  # the first interval tells then
+        self._last_at_s = self._clock.now_s()
+
+    @abstractmethod
+    def _state(self, line: Mapping[str, Any]) -> State:
+        """What a line of the monitor says."""
+
+    @abstractmethod
+    def _interval(self, seen: Observation, before: State) -> Observation:
+        """`seen`, with what became of the cycles since `before`."""
+
+    @abstractmethod
+    def _members(self) -> tuple[int, ...]:
+        """Processes whose threads may play."""
+
+    @abstractmethod
+    def _undo(self) -> tuple[str, ...]:
+        """The command line that puts the period back as it was found, without this process."""
+
+    def _order(self, frames: int) -> str:
+        """What the monitor is told for a period of so many frames."""
+        return f"period {frames}"
+
+    def _take(self, before: State) -> None:
+        """Take note of a new line, `self._server`."""
+
+    def _come_back(self) -> None:
+        """Take note that the server plays again."""
+
+    @property
+    def _setting(self) -> str:
+        """What the period is called where it is held to be put back."""
+        return f"the period of {self.name}"
+
+    @property
+    def deadline_ms(self) -> float:
+        """One period as it was found."""
+        return self._found.period_ms
+
+    def helpers(self) -> tuple[int, ...]:
+        """Processes whose cost is that of control."""
+        return () if self._link.pid is None else (self._link.pid,)
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """Scheduling, and as the last resort the period."""
+        return {
+            KNOB: self._threads.knob(),
+            PERIOD: Knob(
+                PERIOD,
+                Choice(_periods(self._found.period_frames)),
+                "cpu",  # as the threads: what either of them cures is seen in the same xruns
+                delay_s=0.2,
+                settle_s=5.0,
+                disruption_ms=PERIOD_DISRUPTION_MS,
+            ),
+        }
+
+    def observe(self) -> Observation:
+        """The interval since the last call; blocks are absent while no server answers."""
+        before, events = self._server, self._hear()
+        now_s = self._clock.now_s()
+        interval_s, self._last_at_s = now_s - self._last_at_s, now_s
+        readings: dict[str, Reading] = dict(self._machine.read())
+        held = MappingProxyType(readings | self._look())
+        seen = Observation(now_s, interval_s, self.no_streams, readings=held, events=events)
+        if not self._present:
+            return replace(seen, load=Missing(self._why_absent()))
+        return self._interval(seen, before)
+
+    def in_force(self) -> Settings:
+        """How the threads are scheduled, and the server's period."""
+        values: dict[str, KnobValue] = {}
+        classes = self._threads.in_force()
+        if classes is not None:
+            values[KNOB] = classes
+        if self._present:
+            values[PERIOD] = self._server.period_frames
+        return Settings.of(values)
+
+    def apply(self, knob: str, value: KnobValue) -> Refusal | None:
+        """Schedule the threads, or ask the server for a period."""
+        if knob == KNOB:
+            return self._threads.apply(value)
+        if not self._present or not isinstance(value, int):
+            return Refusal(knob, "no server answers", passing=True)
+        try:
+            self._lease.hold_setting(self._setting, self._undo())
+        except GuardianError as error:
+            return Refusal(knob, str(error))
+        if not self._link.tell(self._order(value)):
+            return Refusal(knob, "the monitor of the server takes no orders now")
+        return None
+
+    def restore(self, knob: str) -> Refusal | None:
+        """Put back what was found."""
+        if knob == KNOB:
+            self._threads.restore()
+            return None
+        return self.apply(knob, self._found.period_frames)
+
+    def finished(self) -> bool:
+        """Never: a server that has ended may be started again."""
+        return False
+
+    def close(self) -> None:
+        """Put the threads and the period back, and leave the server."""
+        self._threads.restore()
+        self._link.close()
+        self._lease.put_setting_back(self._setting)
+
+    def _look(self) -> dict[str, Reading]:
+        """Watch the threads of those that play."""
+        return self._threads.look(self._members(), 1000.0 / self._server.period_ms)
+
+    def _hear(self) -> tuple[str, ...]:
+        """Take what the monitor said; what became of the server meanwhile."""
+        lines = self._link.newest()
+        events = [f"{self.name}: {line['refused']}" for line in lines if "refused" in line]
+        for state in (self._state(line) for line in lines if "time_ns" in line):
+            before, self._server = self._server, state
+            if state.position != before.position or not state.plays:
+                self._cycled_ns = state.time_ns
+            self._take(before)
+        was_present, self._present = self._present, self._is_recent()
+        if was_present and not self._present:
+            events.append(f"{self.name}: the server is gone or stands still: {self._why_absent()}")
+        if self._present and not was_present:
+            events.append(f"{self.name}: the server plays again")
+            self._come_back()
+        return tuple(events)
+
+    def _why_absent(self) -> str:
+        return self._link.error[0] if self._link.pid is None else "no cycle has begun"
+
+    def _is_recent(self) -> bool:
+        """Whether a cycle has begun not long ago, or none is due."""
+        silent_s = (time.monotonic_ns() - self._cycled_ns) / 1e9
+        return self._link.pid is not None and silent_s < self.silent_s
+
+
+def _periods(found: int) -> tuple[int, ...]:
+    """The period as it was found, and its doubles."""
+    periods = [found]
+    while periods[-1] * 2 <= LONGEST_PERIOD:
+        periods.append(periods[-1] * 2)
+    return tuple(periods)

@@ -1,0 +1,86 @@
+"""The command line tools of PipeWire: which are here, of what version, and how they are called."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from controller.plants.pipewire_meter import TOP_TELLS_FROM
+
+PATIENCE_S = 2.0
+"""How long a tool may take; one that waits for a server that stands still never ends."""
+REMEDY = "install PipeWire's tools (the package pipewire-bin, often)"
+PLACES = ("PIPEWIRE_REMOTE", "PIPEWIRE_RUNTIME_DIR", "XDG_RUNTIME_DIR")
+"""What in the environment says where the server is."""
+
+
+def environment() -> dict[str, str]:
+    """Ours, in which numbers are written with points."""
+    return {**os.environ, "LC_ALL": "C"}
+
+
+def missing_tool() -> str | None:
+    """The first tool that is needed and not installed."""
+    tools = ("pw-dump", "pw-metadata", counting_tool(version()))
+    return next((tool for tool in tools if shutil.which(tool) is None), None)
+
+
+def version() -> tuple[int, ...]:
+    """The version of the tools, such as (1, 0, 5); (0,) where they do not tell."""
+    said = _output(("pw-dump", "--version"))
+    found = re.search(r"Linked with libpipewire (\d+(?:\.\d+)*)", said)
+    return tuple(map(int, found[1].split("."))) if found else (0,)
+
+
+def counting_tool(of_version: tuple[int, ...]) -> str:
+    """What counts cycles in that version."""
+    return "pw-top" if of_version >= TOP_TELLS_FROM else "pw-profiler"
+
+
+def answers() -> bool:
+    """Whether a server answers where the environment says that one is."""
+    return run(("pw-metadata", "-n", "settings", "0")) is None
+
+
+def forcing(quantum: int) -> tuple[str, ...]:
+    """The command that makes every driver of the server play that quantum; 0 lets them choose.
+
+    It finds the server wherever it is run.
+    """
+    places = [f"{name}={os.environ[name]}" for name in PLACES if name in os.environ]
+    setting = ("pw-metadata", "-n", "settings", "0", "clock.force-quantum", str(quantum))
+    return ("env", *places, *setting)
+
+
+def run(command: Sequence[str]) -> str | None:
+    """Run a command to its end; None where that went well, else what it said."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE_S,
+            env=environment(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "the server does not answer"
+    except OSError as error:
+        return error.strerror or str(error)
+    if done.returncode == 0:
+        return None
+    return done.stderr.decode(errors="replace").strip() or f"status {done.returncode}"
+
+
+def _output(command: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=PATIENCE_S, env=environment(), check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace")

@@ -1,0 +1,61 @@
+"""What `pw-profiler` writes: a row a cycle of the driver that it saw first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DRIVER_COLUMNS, FOLLOWER_COLUMNS = 4, 8
+FINISHED, INACTIVE = 3, 4
+"""States of a follower at the end of its cycle; in any other it was not done in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One cycle, times in microseconds.
+
+    `late_us` is the longest that a follower took to wake once it could have run, `busy_us` the
+    longest that one then worked, and `end_us` when the last of them was done, from the start of
+    the cycle. Of a follower that was not, a whole period is counted: it took at least that.
+    """
+
+    period_us: float
+    late_us: float
+    busy_us: float
+    end_us: float
+    missed: bool
+
+
+class Rows:
+    """Cuts what is written into rows."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[Cycle]:
+        """The cycles that this completes."""
+        *rows, self._rest = (self._rest + chunk).split(b"\n")
+        return [_cycle(row) for row in rows if row.strip()]
+
+
+def _cycle(row: bytes) -> Cycle:
+    """Four columns of the driver (its period, its end, its delay and the period meant), then
+    eight of each follower (id, signalled, awake, finished, waited, busy, state, nothing), empty
+    where that had no part in the cycle.
+    """
+    columns = row.rstrip(b"\t \n").split(b"\t")
+    period_us = float(columns[3])
+    late_us = busy_us = end_us = 0.0
+    missed = False
+    for first in range(DRIVER_COLUMNS, len(columns), FOLLOWER_COLUMNS):
+        follower = columns[first : first + FOLLOWER_COLUMNS]
+        if not follower[0].strip() or int(follower[6]) == INACTIVE:
+            continue
+        if int(follower[6]) != FINISHED:
+            late_us = end_us = max(late_us, end_us, period_us)
+            missed = True
+            continue
+        signalled_us, awake_us, finished_us = map(float, follower[1:4])
+        late_us = max(late_us, awake_us - signalled_us)
+        busy_us = max(busy_us, finished_us - awake_us)
+        end_us = max(end_us, finished_us)
+    return Cycle(period_us, late_us, busy_us, end_us, missed)

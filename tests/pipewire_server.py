@@ -1,0 +1,194 @@
+"""A PipeWire server of our own for live tests: no sound card, a null sink, a client that plays."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.scheduling import Scheduling, read, threads_of
+
+QUANTUM = 64
+NULL_SINK = (
+    "{ factory.name=support.null-audio-sink node.name=null-sink media.class=Audio/Sink"
+    " object.linger=true audio.position=[FL FR] }"
+)
+NEEDED = ("pipewire", "wireplumber", "pw-cli", "pw-dump", "pw-metadata", "pw-play", "dbus-daemon")
+PLAYERS = ("pw-cat", "WirePlumber")
+HOG = (sys.executable, "-c", "while True: pass")
+
+
+class Server:
+    """A server in a folder of its own, whose threads are ordinary ones unless `realtime`.
+
+    Without the privilege to be real-time, PipeWire plays on as most users have it: no thread of
+    it is raised.
+    """
+
+    def __init__(self, directory: Path, realtime: bool = False) -> None:
+        self._directory = directory
+        self._started: list[subprocess.Popen[str]] = []
+        unraised = ("setpriv", "--bounding-set", "-sys_nice")
+        self._as_user = () if realtime or os.getuid() != 0 else unraised
+        self.environment = {
+            **os.environ,
+            "XDG_RUNTIME_DIR": str(directory),
+            "HOME": str(directory),
+            "XDG_CONFIG_HOME": str(directory / "config"),
+            "XDG_STATE_HOME": str(directory / "state"),
+        }
+        bus = self._start("dbus-daemon", "--session", "--nofork", "--print-address", said=True)
+        assert bus.stdout is not None
+        self.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
+        _write_tone(directory / "tone.wav")
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, its session manager and a client that plays, and wait for sound."""
+        self.server = self._start("pipewire")
+        awaits(lambda: self.says("pw-cli", "info", "0") is not None, 10.0, "no server came up")
+        manager = self._start("wireplumber")
+        self.says("pw-cli", "create-node", "adapter", NULL_SINK)
+        self.force(QUANTUM)
+        awaits(lambda: "null-sink" in (self.says("pw-dump") or ""), 10.0, "no sink came up")
+        self._of_server = [self.server, manager]
+        self.play()
+
+    def play(self) -> int:
+        """Start a client that plays for a minute, and wait for sound; its process."""
+        tone = str(self._directory / "tone.wav")
+        client = self._start("pw-play", "--target", "null-sink", tone)
+        awaits(lambda: self._runs("pw-play"), 20.0, "nothing plays")
+        self._of_server.append(client)
+        return client.pid
+
+    def kill(self) -> None:
+        """Kill the server and what came with it."""
+        for each in self._of_server:
+            _kill(each)
+            self._started.remove(each)
+
+    def freeze(self, signal_number: int = signal.SIGSTOP) -> None:
+        """Stop the server in its tracks, or have it go on by SIGCONT."""
+        self.server.send_signal(signal_number)
+
+    def close(self) -> None:
+        """End all of it."""
+        for each in reversed(self._started):
+            _kill(each)
+
+    def hog(self, count: int) -> None:
+        """Start programs that only compute."""
+        self._started += [subprocess.Popen(HOG, start_new_session=True) for _ in range(count)]
+
+    def says(self, *command: str) -> str | None:
+        """What a tool says; None where it fails or hangs."""
+        try:
+            done = subprocess.run(
+                command, env=self.environment, capture_output=True, text=True, timeout=3.0
+            )
+        except subprocess.TimeoutExpired:
+            return None
+        return done.stdout if done.returncode == 0 else None
+
+    def force(self, quantum: int) -> None:
+        """Have every driver play this quantum, as a user may."""
+        self.says("pw-metadata", "-n", "settings", "0", "clock.force-quantum", str(quantum))
+
+    def forced(self) -> int:
+        """The quantum that is forced now."""
+        said = self.says("pw-metadata", "-n", "settings", "0", "clock.force-quantum") or ""
+        return int(said.rpartition("value:'")[2].partition("'")[0] or -1)
+
+    def scheduled(self) -> dict[int, Scheduling]:
+        """How each thread of the server and of its clients is scheduled now."""
+        return {thread.tid: read(thread) for pid in self._processes() for thread in threads_of(pid)}
+
+    def _processes(self) -> set[int]:
+        clients = self._objects("Client")
+        players = [each for each in clients if each["application.name"] in PLAYERS]
+        return {self.server.pid, *(int(each["pipewire.sec.pid"]) for each in players)}
+
+    def _runs(self, node: str) -> bool:
+        nodes = self._objects("Node")
+        return ("running", node) in {(each["state"], each.get("node.name")) for each in nodes}
+
+    def _objects(self, kind: str) -> list[dict[str, Any]]:
+        """What the server tells of all of a kind: their properties, and the state of each."""
+        said, objects = (self.says("pw-dump") or "").strip(), []
+        while said:  # pw-dump prints another array where something changed meanwhile
+            some, end = json.JSONDecoder().raw_decode(said)
+            objects += some
+            said = said[end:].strip()
+        infos = [
+            each["info"]
+            for each in objects
+            if each.get("type", "").endswith(kind) and each.get("info") is not None
+        ]
+        return [{**info["props"], "state": info.get("state")} for info in infos]
+
+    def _start(self, *command: str, said: bool = False) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            (*self._as_user, *command),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if said else subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
+        self._started.append(process)
+        return process
+
+
+@contextmanager
+def serving(realtime: bool = False) -> Iterator[Server]:
+    """A server that plays, or the test is skipped where PipeWire is not installed."""
+    missing = [each for each in NEEDED if shutil.which(each) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed")
+    with tempfile.TemporaryDirectory(prefix="km-", ignore_cleanup_errors=True) as directory:
+        server = Server(Path(directory), realtime)  # its sockets need a short path
+        try:
+            yield server
+        finally:
+            server.close()
+
+
+def awaits(condition: Callable[[], bool], patience_s: float, otherwise: str) -> None:
+    """Wait for it, and fail where it does not come."""
+    until_s = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > until_s:
+            pytest.fail(f"{otherwise} within {patience_s:.0f} s")
+        time.sleep(0.05)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _write_tone(path: Path) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        tone = (int(8000 * math.sin(0.05 * frame)) for frame in range(48_000))
+        file.writeframes(b"".join(struct.pack("<hh", each, each) for each in tone) * 60)

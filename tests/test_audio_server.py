@@ -1,0 +1,222 @@
+"""The plant of PipeWire at a monitor that says what a test wants, without any server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fakes import FakeClock
+
+from controller.config import Config
+from controller.errors import PlantError
+from controller.plants import audio_server
+from controller.plants.audio_server import LONGEST_PERIOD
+from controller.plants.pipewire import PipeWirePlant
+from controller.plants.plant import Refusal, Surroundings
+from controller.restoration import Undo
+from controller.scheduling import Permissions
+from policies.knobs import Choice
+from policies.observation import Missing, Value, fresh
+
+PERMISSIONS = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0, 1}))
+LINE = {
+    "time_ns": 0,
+    "period_frames": 64,
+    "sample_rate_hz": 48_000,
+    "cycles": 0,
+    "missed": 0,
+    "busy_share": 0.25,
+    "lateness_ms": [],
+    "service_ms": [],
+    "latency_ms": [],
+    "forced_frames": 0,
+    "playing": True,
+    "name": "no-such-server",
+    "cookie": 7,
+    "clients": [],
+    "helpers": [],
+}
+
+
+class FakeLink:
+    """A monitor whose lines are put into `to_say`; `told` are its orders."""
+
+    def __init__(self, module: str) -> None:
+        self.pid: int | None = 1
+        self.error = ("no server answers", "start one")
+        self.to_say: list[dict[str, Any]] = [LINE]
+        self.told: list[str] = []
+
+    def wait(self, patience_s: float) -> list[dict[str, Any]]:
+        return self.newest()
+
+    def newest(self) -> list[dict[str, Any]]:
+        said, self.to_say = self.to_say, []
+        return said
+
+    def tell(self, order: str) -> bool:
+        self.told.append(order)
+        return True
+
+    def close(self) -> None:
+        self.pid = None
+
+
+class FakeLease:
+    """Notes which settings are held."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Undo] = {}
+        self.put_back: list[str] = []
+
+    def renew(self) -> bool:
+        return True
+
+    def hold(self, *threads: object) -> None: ...
+
+    def restore(self) -> None: ...
+
+    def originals(self) -> dict[Any, Any]:
+        return {}
+
+    def hold_setting(self, name: str, undo: Undo) -> None:
+        self.held[name] = undo
+
+    def forget_setting(self, name: str) -> None:
+        self.held.pop(name, None)
+
+    def put_setting_back(self, name: str) -> None:
+        self.put_back.append(name)
+
+
+class Attached:
+    """The plant, its monitor, its lease, and the time that all of them see."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **first: object) -> None:
+        self.now_ns = 0
+        monkeypatch.setattr(audio_server.time, "monotonic_ns", lambda: self.now_ns)
+        link = FakeLink("")
+        link.to_say = [{**LINE, **first}]
+        monkeypatch.setattr(audio_server, "MonitorLink", lambda module: link)
+        self.link, self.lease, clock = link, FakeLease(), FakeClock()
+        self.plant = PipeWirePlant(Surroundings(Config(), clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
+
+    def says(self, seconds: float, **line: object) -> None:
+        self.now_ns = int(1e9 * seconds)
+        self.link.to_say.append({**LINE, "time_ns": self.now_ns, **line})
+
+
+@pytest.fixture
+def attached(monkeypatch: pytest.MonkeyPatch) -> Iterator[Attached]:
+    return Attached(monkeypatch)
+
+
+def test_cycles_that_were_not_done_in_time_are_missed(attached: Attached) -> None:
+    attached.says(1.0, cycles=750, missed=15, latency_ms=[0.1] * 99, lateness_ms=[0.02])
+    attached.says(2.0, cycles=1500, missed=30, latency_ms=[1.3], busy_share=0.5)
+    seen = attached.plant.observe()
+    assert seen.blocks is not None
+    assert (seen.blocks.submitted, seen.blocks.lost) == (1500, 30)
+    assert seen.latency.max_ms == Value(1.3)
+    assert seen.latency.p50_ms == Value(0.1)
+    assert seen.stages["wait"].start_lateness.max_ms == Value(0.02)
+    assert fresh(seen.get("audio.xruns_per_s")) == 15.0
+    assert fresh(seen.get("audio.dsp_load")) == 0.5
+    assert isinstance(seen.stages["compute"].service_time.p99_ms, Missing)
+
+
+def test_times_are_those_of_one_interval(attached: Attached) -> None:
+    attached.says(1.0, cycles=750, latency_ms=[0.9])
+    attached.plant.observe()
+    attached.says(2.0, cycles=1500, latency_ms=[0.1])
+    assert attached.plant.observe().latency.max_ms == Value(0.1)
+
+
+def test_a_tool_that_counts_from_the_start_again_shows_no_negative_cycles(
+    attached: Attached,
+) -> None:
+    attached.says(1.0, cycles=750, missed=9)
+    attached.plant.observe()
+    attached.says(2.0, cycles=300, missed=1)
+    blocks = attached.plant.observe().blocks
+    assert blocks is not None
+    assert (blocks.submitted, blocks.lost) == (300, 1)
+
+
+def test_where_nothing_plays_nothing_stands_still(attached: Attached) -> None:
+    for second in (3.0, 6.0, 9.0, 12.0):
+        attached.says(second, playing=False)
+        seen = attached.plant.observe()
+        assert seen.events == ()
+        assert seen.blocks is None
+        assert seen.get("audio.dsp_load") == Missing("nothing plays")
+
+
+def test_a_server_that_stands_still_is_an_event_and_so_is_its_recovery(attached: Attached) -> None:
+    attached.says(1.0, cycles=750)
+    attached.plant.observe()
+    attached.says(6.0, cycles=750)
+    seen = attached.plant.observe()
+    gone = "pipewire: the server is gone or stands still: no cycle has begun"
+    assert seen.events == (gone,)
+    assert seen.load == Missing("no cycle has begun")
+    assert seen.blocks is None
+    assert "period_frames" not in attached.plant.in_force()
+    assert attached.plant.apply("period_frames", 128) == Refusal(
+        "period_frames", "no server answers", passing=True
+    )
+    attached.says(7.0, cycles=800)
+    assert attached.plant.observe().events == ("pipewire: the server plays again",)
+
+
+def test_why_the_monitor_ended_is_why_nothing_is_known(attached: Attached) -> None:
+    attached.link.pid, attached.link.error = None, ("the server has ended", "start it again")
+    assert attached.plant.observe().load == Missing("the server has ended")
+    assert attached.plant.helpers() == ()
+
+
+def test_without_a_server_at_the_start_there_is_no_plant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeLink, "wait", lambda self, patience_s: [])
+    with pytest.raises(PlantError, match="no server answers; start one"):
+        Attached(monkeypatch)
+
+
+def test_a_longer_quantum_is_forced_and_the_found_one_is_released(attached: Attached) -> None:
+    plant = attached.plant
+    domain = plant.knobs()["period_frames"].domain
+    assert domain == Choice((64, 128, 256, 512, 1024, 2048, LONGEST_PERIOD))
+    assert plant.apply("period_frames", 128) is None
+    assert plant.restore("period_frames") is None
+    assert attached.link.told == ["period 128", "period 0"]
+
+
+def test_what_a_user_forced_before_is_put_back_and_never_released(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    attached = Attached(monkeypatch, forced_frames=64)
+    attached.plant.apply("period_frames", 128)
+    attached.plant.restore("period_frames")
+    assert attached.link.told == ["period 128", "period 64"]
+    (undo,) = attached.lease.held.values()
+    assert undo[-2:] == ("clock.force-quantum", "64")
+    attached.plant.close()
+    assert attached.lease.put_back == ["the period of pipewire"]
+
+
+def test_of_another_server_nothing_is_to_be_put_back(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, cookie=8, forced_frames=256, period_frames=256)
+    attached.plant.observe()
+    assert attached.lease.held == {}
+    attached.plant.apply("period_frames", 512)
+    attached.plant.restore("period_frames")
+    assert attached.link.told[1:] == ["period 512", "period 256"]
+    (undo,) = attached.lease.held.values()
+    assert undo[-1] == "256"
+
+
+def test_what_the_server_refused_is_an_event(attached: Attached) -> None:
+    attached.link.to_say.append({"refused": "the server refused to force a quantum of 128: why"})
+    (event,) = attached.plant.observe().events
+    assert event == "pipewire: the server refused to force a quantum of 128: why"
