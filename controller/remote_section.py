@@ -37,7 +37,7 @@ def _url(text: str) -> str:
 
 def _selector(text: str) -> str:
     """The same text; imported late, since few configurations have any."""
-    from controller.plants.selector import Selector
+    from controller.plants.remote.selector import Selector
 
     if text:
         Selector.of(text)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from controller.config import Config
 from controller.metrics.cpu import MachineSensor
-from controller.plants.builtin import BATCH_SIZES as PLANT_BATCH_SIZES
+from controller.plants.builtin.plant import BATCH_SIZES as PLANT_BATCH_SIZES
 from kapellmeister.bench.machine import Machine, describe_machine
 from kapellmeister.calibration_bench import BATCH_SIZES, Bench
 from kapellmeister.executor_bench import executor_bench

@@ -20,7 +20,7 @@ from rich.text import Text
 from controller import plugins, scheduling
 from controller.errors import ThreadGoneError
 from controller.metrics.cpu import MachineSensor, ProcessSensor, ThreadSensor
-from controller.plants import pipewire_tools
+from controller.plants.pipewire import tools as pipewire_tools
 from controller.plants.processes import named
 from controller.state_directory import StateDirectory
 from kapellmeister import kernel

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from controller.errors import MissingExtraError, PlantError
 from controller.executors.worker import Worker
-from controller.plants.jack_monitor import NO_SERVER, NOT_INSTALLED
+from controller.plants.jack.monitor import NO_SERVER, NOT_INSTALLED
 
 NAME = "kapellmeister"
 FRAMES_WRAP = 1 << 32

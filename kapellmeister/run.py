@@ -31,13 +31,13 @@ from controller.lease import Lease, lease_s
 from controller.loop import Loop
 from controller.pipeline.spec import PipelineSpec
 from controller.plain import JsonValue
-from controller.plants.builtin import BuiltinPlant
-from controller.plants.pipeline_process import (
+from controller.plants.builtin.pipeline_process import (
     how_it_ended,
     running_pipeline,
     start_pipeline,
     stop_pipeline,
 )
+from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
 from controller.plants.thread_knob import KNOB as THREADS
 from controller.service_manager import ServiceManager

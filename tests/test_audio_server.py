@@ -12,7 +12,7 @@ from controller.config import Config
 from controller.errors import PlantError
 from controller.plants import audio_server
 from controller.plants.audio_server import LONGEST_PERIOD
-from controller.plants.pipewire import PipeWirePlant
+from controller.plants.pipewire.plant import PipeWirePlant
 from controller.plants.plant import Refusal, Surroundings
 from controller.restoration import Undo
 from controller.scheduling import Permissions

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from controller.pipeline.server import SOCKET_NAME
-from controller.plants.connection import Connection
+from controller.plants.builtin.connection import Connection
 
 
 @pytest.fixture

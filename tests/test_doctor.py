@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from controller.plants import pipewire_tools
+from controller.plants.pipewire import tools as pipewire_tools
 from controller.scheduling import Permissions, Scheduling
 from controller.state_directory import StateDirectory
 from kapellmeister import doctor as examination

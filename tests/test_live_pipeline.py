@@ -12,8 +12,12 @@ import soundfile
 
 from controller.errors import PipelineStartError
 from controller.pipeline.spec import PipelineSpec
-from controller.plants.connection import Connection
-from controller.plants.pipeline_process import running_pipeline, start_pipeline, stop_pipeline
+from controller.plants.builtin.connection import Connection
+from controller.plants.builtin.pipeline_process import (
+    running_pipeline,
+    start_pipeline,
+    stop_pipeline,
+)
 
 pytestmark = pytest.mark.live
 

@@ -27,7 +27,7 @@ from controller.forecasting.last_value import LastValue
 from controller.forecasting.supervised import Supervised
 from controller.guard import Guard
 from controller.loop import Loop
-from controller.plants.remote import RemotePlant
+from controller.plants.remote.plant import RemotePlant
 from controller.verification import Verifier
 from policies.conductor import Conductor
 from policies.objective import Objective

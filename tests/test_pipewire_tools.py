@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from controller.plants import pipewire_meter, pipewire_tools
-from controller.plants.pipewire_meter import ProfilerMeter, TopMeter, meter_for
-from controller.plants.pw_dump import Graph
-from controller.plants.pw_profiler import Cycle, Rows
-from controller.plants.pw_top import Row, Tables
+from controller.plants.pipewire import meter as pipewire_meter
+from controller.plants.pipewire import tools as pipewire_tools
+from controller.plants.pipewire.meter import ProfilerMeter, TopMeter, meter_for
+from controller.plants.pipewire.pw_dump import Graph
+from controller.plants.pipewire.pw_profiler import Cycle, Rows
+from controller.plants.pipewire.pw_top import Row, Tables
 
 
 def thing(number: int, kind: str, **info: object) -> dict[str, object]:

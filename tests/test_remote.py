@@ -15,12 +15,12 @@ from pydantic import ValidationError
 
 from controller.errors import ConfigurationError, PlantError
 from controller.metrics.families import Totals, families
-from controller.plants.remote import RemotePlant
-from controller.plants.remote_latency import counted, quantiles
-from controller.plants.remote_metrics import figures
-from controller.plants.remote_scraper import Scrape
-from controller.plants.remote_token import read_token
-from controller.plants.selector import Selector, read_samples
+from controller.plants.remote.latency import counted, quantiles
+from controller.plants.remote.metrics import figures
+from controller.plants.remote.plant import RemotePlant
+from controller.plants.remote.scraper import Scrape
+from controller.plants.remote.selector import Selector, read_samples
+from controller.plants.remote.token import read_token
 from controller.remote_section import LatencySection, RemoteSection
 from policies.knobs import Bounds, Choice, Knob
 from policies.observation import BlockCounts, Invalid, Missing, Stale, Value

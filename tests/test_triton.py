@@ -15,10 +15,10 @@ from fake_service import surroundings
 from fakes import FakeClock
 
 from controller.config import load_config
-from controller.plants.remote import RemotePlant
-from controller.plants.remote_metrics import figures
-from controller.plants.remote_scraper import Scrape
-from controller.plants.selector import read_samples
+from controller.plants.remote.metrics import figures
+from controller.plants.remote.plant import RemotePlant
+from controller.plants.remote.scraper import Scrape
+from controller.plants.remote.selector import read_samples
 from policies.observation import BlockCounts, Value
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -12,7 +12,7 @@ from controller.guard import Guard
 from controller.metrics.threads import Activity
 from controller.plants import watched_threads
 from controller.plants.audio_server import _periods
-from controller.plants.jack import JackState, _counts
+from controller.plants.jack.plant import JackState, _counts
 from controller.plants.process import ProcessPlant
 from controller.plants.processes import Search, listening, named
 from controller.plants.watched_threads import WatchedThreads

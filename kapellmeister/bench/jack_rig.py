@@ -21,7 +21,7 @@ SERVER = "kapellmeister-bench"
 """Always the same: JACK has room for eight names, and keeps those of servers that were killed."""
 COMMAND = ("jackd", "-n", SERVER, "-r", "-d", "dummy", "-r", "48000", "-p", "256")
 PLAYER = "kapellmeister.bench.jack_player"
-MONITOR = "controller.plants.jack_monitor"
+MONITOR = "controller.plants.jack.monitor"
 HOG = "while True: pass"
 PATIENCE_S = 20.0
 SETTLING_S = 1.0

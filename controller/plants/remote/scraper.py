@@ -9,8 +9,8 @@ from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 
 from controller.clock import Clock
-from controller.plants.remote_http import HttpClient, RequestError
-from controller.plants.selector import OPENMETRICS, Samples, read_samples
+from controller.plants.remote.http import HttpClient, RequestError
+from controller.plants.remote.selector import OPENMETRICS, Samples, read_samples
 
 ACCEPT = f"text/plain;version=0.0.4,{OPENMETRICS};version=1.0.0;q=0.5,*/*;q=0.1"
 

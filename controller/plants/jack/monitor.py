@@ -1,6 +1,6 @@
 """A client of a JACK server that plays nothing, in a process of its own: what the server tells.
 
-`python -m controller.plants.jack_monitor` prints one JSON object a line, several a second, and
+`python -m controller.plants.jack.monitor` prints one JSON object a line, several a second, and
 takes orders (`period 512`) on its input. libjack may hang or abort with its server; here it
 takes nobody with it.
 """

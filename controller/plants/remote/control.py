@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from controller.plants.plant import Refusal
-from controller.plants.remote_http import HttpClient, RequestError, plain_line
+from controller.plants.remote.http import HttpClient, RequestError, plain_line
 from controller.remote_section import PLACE, KnobSection
 from policies.knobs import KnobValue
 

@@ -17,7 +17,7 @@ from typing import IO
 from controller.errors import Interruption, PipelineStartError
 from controller.pipeline.server import hold_lock, holder
 from controller.pipeline.spec import PipelineSpec
-from controller.plants.connection import Connection
+from controller.plants.builtin.connection import Connection
 
 STEP_S = 0.1
 STEPS_OF_A_WARM_START = 40

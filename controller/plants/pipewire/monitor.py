@@ -1,6 +1,6 @@
 """PipeWire's own tools, listened to in a process of its own: what the server tells.
 
-`python -m controller.plants.pipewire_monitor` prints one JSON object a line, several a second, and
+`python -m controller.plants.pipewire.monitor` prints one JSON object a line, several a second, and
 takes orders (`period 128`) on its input. The tools may hang with their server; here they keep
 nobody waiting.
 """
@@ -14,8 +14,9 @@ from collections.abc import Generator
 from contextlib import closing
 
 from controller.plants.monitor_process import Line, orders, report
-from controller.plants.pipewire_meter import meter_for
-from controller.plants.pipewire_tools import (
+from controller.plants.pipewire.meter import meter_for
+from controller.plants.pipewire.pw_dump import Graph
+from controller.plants.pipewire.tools import (
     REMEDY,
     environment,
     forcing,
@@ -23,7 +24,6 @@ from controller.plants.pipewire_tools import (
     run,
     version,
 )
-from controller.plants.pw_dump import Graph
 
 LINE_EVERY_S = 0.1
 PATIENCE_S = 4.0

@@ -16,8 +16,8 @@ from controller.errors import PlantError
 from controller.lease import Lease
 from controller.metrics.cpu import MachineSensor, ThreadSensor
 from controller.pipeline.spec import PipelineSpec
-from controller.plants.connection import Connection
-from controller.plants.pipeline_process import LOG_NAME
+from controller.plants.builtin.connection import Connection
+from controller.plants.builtin.pipeline_process import LOG_NAME
 from controller.plants.plant import Refusal
 from controller.plants.thread_classes import ThreadClassActuator
 from policies.knobs import (

@@ -6,8 +6,8 @@ import time
 from typing import Protocol
 
 from controller.plants.monitor_process import Line
-from controller.plants.pw_profiler import Rows
-from controller.plants.pw_top import Row, Tables
+from controller.plants.pipewire.pw_profiler import Rows
+from controller.plants.pipewire.pw_top import Row, Tables
 
 TOP_TELLS_FROM = (0, 3, 79)
 """The first version whose pw-top prints to others than a terminal."""

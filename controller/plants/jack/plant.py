@@ -41,7 +41,7 @@ class JackPlant(AudioServerPlant[JackState]):
     """
 
     name = "jack"
-    monitor = "controller.plants.jack_monitor"
+    monitor = "controller.plants.jack.monitor"
     start_patience_s = 5.0
     silent_s = 1.5
     no_streams = Missing("JACK counts no streams")
@@ -82,7 +82,7 @@ class JackPlant(AudioServerPlant[JackState]):
         return tuple(pid for pid in members if pid in allowed and pid not in self.helpers())
 
     def _undo(self) -> tuple[str, ...]:
-        home = Path(__file__).resolve().parents[2]
+        home = Path(__file__).resolve().parents[3]
         places = (f"PYTHONPATH={home}", f"JACK_DEFAULT_SERVER={self._server_name}")
         monitor = (sys.executable, "-P", "-m", self.monitor, str(self._found.period_frames))
         return ("env", *places, *monitor)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
-from controller.plants.pipewire_meter import TOP_TELLS_FROM
+from controller.plants.pipewire.meter import TOP_TELLS_FROM
 
 PATIENCE_S = 2.0
 """How long a tool may take; one that waits for a server that stands still never ends."""

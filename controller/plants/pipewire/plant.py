@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from controller.plants.audio_server import AudioServerPlant, ServerState
-from controller.plants.pipewire_tools import forcing
+from controller.plants.pipewire.tools import forcing
 from controller.plants.plant import Surroundings
 from controller.plants.processes import Search, listening, named
 from policies.observation import (
@@ -70,7 +70,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
     """
 
     name = "pipewire"
-    monitor = "controller.plants.pipewire_monitor"
+    monitor = "controller.plants.pipewire.monitor"
     start_patience_s = 10.0
     silent_s = 4.0  # pw-top tells once a second, of the second before
     no_streams = Missing("what PipeWire plays is not counted in streams")

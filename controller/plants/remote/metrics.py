@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
-from controller.plants.remote_figures import figure, growth
-from controller.plants.remote_latency import counted, quantiles
-from controller.plants.remote_scraper import Scrape
+from controller.plants.remote.figures import figure, growth
+from controller.plants.remote.latency import counted, quantiles
+from controller.plants.remote.scraper import Scrape
 from controller.remote_section import KnobSection, MetricSection, RemoteSection
 from policies.observation import (
     NOT_REPORTED,

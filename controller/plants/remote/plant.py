@@ -11,12 +11,12 @@ from types import MappingProxyType
 
 from controller.errors import ConfigurationError, PlantError
 from controller.plants.plant import Refusal, Surroundings
-from controller.plants.remote_control import Control, Turn, by_command, by_http
-from controller.plants.remote_http import HttpClient
-from controller.plants.remote_metrics import Figures, figures
-from controller.plants.remote_scraper import Scrape, Scraper, reader
-from controller.plants.remote_token import read_token
-from controller.plants.remote_troubles import Troubles
+from controller.plants.remote.control import Control, Turn, by_command, by_http
+from controller.plants.remote.http import HttpClient
+from controller.plants.remote.metrics import Figures, figures
+from controller.plants.remote.scraper import Scrape, Scraper, reader
+from controller.plants.remote.token import read_token
+from controller.plants.remote.troubles import Troubles
 from controller.remote_section import KnobSection, RemoteSection
 from policies.knobs import OURS, Bounds, Choice, Knob, KnobValue, Settings
 from policies.observation import (

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 
-from controller.plants.remote_figures import grown, nothing_matches
-from controller.plants.remote_scraper import Scrape
-from controller.plants.selector import Labels, Selector
+from controller.plants.remote.figures import grown, nothing_matches
+from controller.plants.remote.scraper import Scrape
+from controller.plants.remote.selector import Labels, Selector
 from controller.remote_section import LatencySection
 from policies.observation import (
     NO_QUANTILES,

@@ -1,0 +1,1 @@
+"""The pipeline of our own, started and controlled."""

@@ -1,0 +1,1 @@
+"""A JACK server, watched and turned."""

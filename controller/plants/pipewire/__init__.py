@@ -1,0 +1,1 @@
+"""PipeWire, watched and turned."""

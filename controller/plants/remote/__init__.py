@@ -1,0 +1,1 @@
+"""Any service that tells metrics over HTTP and takes knobs."""
