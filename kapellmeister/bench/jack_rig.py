@@ -35,11 +35,12 @@ class JackRig:
     environment: dict[str, str]
 
     def line(self) -> dict[str, Any]:
-        """The newest state of the server. Raises PlantError where it is silent."""
-        lines = self.monitor.wait(PATIENCE_S)
-        if not lines:
-            raise PlantError("jack", *self.monitor.error)
-        return lines[-1]
+        """The state of the server from now on. Raises PlantError where it is silent."""
+        asked_ns = time.monotonic_ns()
+        while lines := self.monitor.wait(PATIENCE_S):
+            if lines[-1]["time_ns"] > asked_ns:  # not one that waited in the pipe
+                return lines[-1]
+        raise PlantError("jack", *self.monitor.error)
 
     def window(self, seconds: float) -> Window:
         """What happens in the seconds from now on."""
