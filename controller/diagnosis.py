@@ -49,6 +49,7 @@ class _Signs:
     """The figures of one interval that a cause can be read from; None where there is none."""
 
     miss_rate: float | None
+    missed: int
     worst_lateness_ms: float | None
     compute_ms: float | None
     busy: float | None
@@ -69,6 +70,7 @@ class _Signs:
         stolen = fresh(seen.get("cpu.steal_share"))
         return cls(
             miss_rate=fresh(seen.miss_rate),
+            missed=0 if seen.blocks is None else seen.blocks.missed,
             worst_lateness_ms=None if wait is None else fresh(wait.start_lateness.max_ms),
             compute_ms=None if compute is None else fresh(compute.service_time.max_ms),
             busy=fresh(seen.get("audio.utilisation")),
@@ -265,12 +267,17 @@ def _overload(
 
 
 def _kept_waiting(signs: _Signs, deadline_ms: float, noticeable_ms: float) -> bool:
-    """Whether the worst delay is time in which the thread could have run and did not.
+    """Whether what held blocks up is time in which the thread could have run and did not.
 
-    A plant without stages is taken to be held up by its deadline. Where nobody accounts for
-    run queues, a crowded machine is the evidence; without either there is none.
+    A plant without stages does not tell the worst delay: there each missed block is taken to
+    have been held up by the time that it had to spare, for many short waits make none late.
+    Where nobody accounts for run queues, a crowded machine is the evidence; without either
+    there is none.
     """
-    held_up_ms = deadline_ms if signs.held_up_ms is None else signs.held_up_ms
+    held_up_ms = signs.held_up_ms
+    if held_up_ms is None:
+        spare_ms = deadline_ms * (1.0 - min(1.0, signs.busy or 0.0))
+        held_up_ms = max(deadline_ms, signs.missed * spare_ms)
     if held_up_ms <= noticeable_ms:
         return False
     if signs.waited_ms is None:

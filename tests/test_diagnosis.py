@@ -136,6 +136,14 @@ def test_a_plant_without_stages_is_preempted_where_its_thread_waited():
     assert diagnose(seen).bottleneck is Bottleneck.PREEMPTION
 
 
+def test_many_short_waits_do_not_hide_a_lock_from_a_plant_without_stages():
+    """Figures of a JACK client that waits for its interpreter: real-time already, 51 late."""
+    figures = {**CALM, "audio.run_delay_share": 0.011, "audio.interpreter_share": 0.998}
+    readings = {name: Value(each) for name, each in figures.items()}
+    seen = Observation(0.0, 1.0, blocks=BlockCounts(137, lost=51), readings=readings)
+    assert diagnose(seen).bottleneck is Bottleneck.GIL
+
+
 def test_work_that_fills_the_processor_is_overload():
     diagnosis = diagnose(missed=500, audio__utilisation=0.93)
     assert diagnosis.bottleneck is Bottleneck.OVERLOAD

@@ -1,4 +1,4 @@
-"""A JACK client that others might have written: eight filters of 2048 taps on what it plays.
+"""A JACK client that others might have written: filters of 2048 taps on what it plays.
 
 `python -m kapellmeister.bench.jack_player` says when it plays; with `--busy` another thread of
 its interpreter computes all the time, which its callback then has to wait for.
@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from kapellmeister.jack_client import load_jack
 
-TAPS, FILTERS = 2048, 8
+TAPS = 2048
+FILTERS = 8
 """About a tenth of a period of 256 frames: hogs disturb what hardly runs at all by chance only."""
+FILTERS_IF_BUSY = 1
+"""Each gives the interpreter's lock away, and has to wait for it again."""
 
 
 def main(*, busy: bool) -> None:
@@ -24,8 +27,9 @@ def main(*, busy: bool) -> None:
     client = load_jack().Client("player")
     heard = client.inports.register("heard")
     played = client.outports.register("played")
+    filters = FILTERS_IF_BUSY if busy else FILTERS
     generator = np.random.default_rng(1)
-    impulse_responses = generator.standard_normal((FILTERS, TAPS)).astype(np.float32)
+    impulse_responses = generator.standard_normal((filters, TAPS)).astype(np.float32)
     past: NDArray[np.float32] = np.zeros(TAPS - 1, np.float32)
 
     def process(_frames: int) -> None:
