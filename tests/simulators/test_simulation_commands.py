@@ -13,7 +13,8 @@ from controller.errors import (
     ScenarioError,
     TraceError,
 )
-from kapellmeister.cli import _check_writable, app
+from kapellmeister.cli import app
+from kapellmeister.commands.options import check_writable
 from kapellmeister.compare import comparison_of
 from kapellmeister.forecast import backtest_of
 from kapellmeister.simulate import _lasting, simulation_of
@@ -113,8 +114,8 @@ def test_a_constant_out_of_range_is_found_before_anything_is_played():
 def test_a_file_that_is_only_checked_is_not_made_and_one_that_is_there_stays(tmp_path):
     new, old = tmp_path / "new.json", tmp_path / "old.json"
     old.write_text("{}")
-    _check_writable("--json", new)
-    _check_writable("--json", old)
+    check_writable("--json", new)
+    check_writable("--json", old)
     assert not new.exists()
     assert old.read_text() == "{}"
 

@@ -1,0 +1,123 @@
+"""Figures measured on this machine, peers beside."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from kapellmeister.commands.options import JsonFile, check_writable, prints_aside, write_json
+
+app = typer.Typer(help="Figures measured on this machine, peers beside.", no_args_is_help=True)
+
+
+@app.command("workloads", epilog="Example: kapellmeister bench workloads --json out.json")
+def workloads(
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=3)] = 7,
+    json: JsonFile = None,
+) -> None:
+    """Throughput of the workloads, with scipy and pedalboard beside."""
+    from kapellmeister.bench.workloads import bench_workloads as measure
+    from kapellmeister.bench.workloads import print_report
+
+    report = measure(rounds)
+    write_json(json, report)
+    print_report(report, Console())
+
+
+@app.command("loop", epilog="Example: kapellmeister bench loop --pairs 5 --json out.json")
+def loop(
+    pairs: Annotated[int, typer.Option(help="Interleaved pairs of policies.", min=1)] = 5,
+    ticks: Annotated[int, typer.Option(help="Ticks that cost is measured over.", min=10)] = 600,
+    quiet: Annotated[float, typer.Option(help="Seconds without stress.", min=10.0)] = 600.0,
+    json: JsonFile = None,
+) -> None:
+    """Misses with and without the conductor under stress, and what control costs."""
+    from kapellmeister.bench.loop import bench_loop as measure
+    from kapellmeister.bench.loop import print_report
+
+    report = measure(pairs, ticks, quiet)
+    write_json(json, report)
+    print_report(report, Console())
+
+
+@app.command("policies", epilog="Example: kapellmeister bench policies --json out.json")
+def policies(
+    policy: Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")] = "conductor",
+    forecaster: Annotated[str, typer.Option(help="Who forecasts the load.")] = "last_value",
+    hours: Annotated[
+        float, typer.Option(help="Simulated hours with random faults.", min=72.0, max=100_000.0)
+    ] = 100.0,
+    json: JsonFile = None,
+) -> None:
+    """Time of a decision, response to steps and bursts, and wrong turns under faults."""
+    from kapellmeister.bench.policies import bench_policies as measure
+    from kapellmeister.bench.policies import print_report
+    from kapellmeister.progress import progress
+
+    check_writable("--json", json)
+    with prints_aside(), progress("measuring") as advance:
+        report = measure(policy, forecaster, hours, advance)
+    write_json(json, report)
+    print_report(report, Console())
+
+
+@app.command("forecast", epilog="Example: kapellmeister bench forecast --json out.json")
+def forecast(
+    forecaster: Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")] = "ensemble",
+    json: JsonFile = None,
+) -> None:
+    """What a forecast costs the control thread, and what its fits cost beside it."""
+    from kapellmeister.bench.forecasting import bench_forecasting as measure
+    from kapellmeister.bench.forecasting import print_report
+    from kapellmeister.progress import progress
+
+    check_writable("--json", json)
+    with progress("measuring") as advance:
+        report = measure(forecaster, advance)
+    write_json(json, report)
+    print_report(report, Console())
+
+
+@app.command("sidecar", epilog="Example: kapellmeister bench sidecar --pairs 5")
+def sidecar(
+    pairs: Annotated[int, typer.Option(help="Interleaved pairs, without and with.", min=1)] = 5,
+    seconds: Annotated[float, typer.Option(help="Length of a window.", min=1.0)] = 12.0,
+    hogs: Annotated[int, typer.Option(help="Processes that disturb the sound.", min=0)] = 4,
+    json: JsonFile = None,
+) -> None:
+    """Xruns of a JACK server that others play on, with the sidecar and without."""
+    from kapellmeister.bench.sidecar import bench_sidecar as measure
+    from kapellmeister.bench.sidecar import print_report
+    from kapellmeister.progress import progress
+
+    check_writable("--json", json)
+    with progress("measuring") as advance:
+        report = measure(pairs, seconds, hogs, advance)
+    write_json(json, report)
+    print_report(report, Console())
+
+
+@app.command("simulator", epilog="Example: kapellmeister bench simulator --json out.json")
+def simulator(
+    rounds: Annotated[int, typer.Option(help="Interleaved rounds.", min=1)] = 5,
+    traces: Annotated[
+        str | None, typer.Option(help="Sweep these as well, 3 days of each: 10 minutes more.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="And 14 days of each: 45 minutes more.")
+    ] = False,
+    json: JsonFile = None,
+) -> None:
+    """Speed of the simulator, and how true each level of it is to the finer one."""
+    from kapellmeister.bench.simulator import bench_simulator as measure
+    from kapellmeister.bench.simulator import print_report, sweeps
+    from kapellmeister.progress import progress
+
+    check_writable("--json", json)
+    swept = [] if traces is None else sweeps(traces, full=full)
+    with progress("measuring") as advance:
+        report = measure(rounds, swept, advance)
+    write_json(json, report)
+    print_report(report, Console())

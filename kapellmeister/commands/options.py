@@ -1,0 +1,73 @@
+"""What the commands have in common: their options, and how results are written."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+from pydantic import BaseModel
+
+from controller.errors import ConfigurationError
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file (TOML).", metavar="FILE")
+]
+StateDir = Annotated[
+    Path | None,
+    typer.Option("--state-dir", help="Where the journal lies.", metavar="DIR"),
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")
+]
+
+
+def prints_aside() -> contextlib.redirect_stdout[TextIO]:
+    """What plug-ins print meanwhile goes to stderr: stdout is for results."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+def say(message: str) -> None:
+    """A line beside the results."""
+    print(f"kapellmeister: {message}", file=sys.stderr)
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Names that were given with commas between."""
+    return None if text is None else tuple(each.strip() for each in text.split(","))
+
+
+def contradiction(option: str, other: str) -> ConfigurationError:
+    """Two options that cannot both be meant."""
+    why = f"it says nothing beside {other}"
+    return ConfigurationError("command line", option, why, "give one of the two")
+
+
+def check_writable(option: str, path: Path | None) -> None:
+    """Find out before a minute of work that its result has nowhere to go."""
+    if path is None:
+        return
+    is_new = not path.exists()
+    try:
+        path.open("a").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise _unwritable(option, path, error) from error
+
+
+def _unwritable(option: str, path: Path, error: OSError) -> ConfigurationError:
+    why = error.strerror or "cannot be written"
+    return ConfigurationError("command line", f"{option} {path}", why, "name another")
+
+
+def write_json(path: Path | None, figures: BaseModel) -> None:
+    """Write a result, where that was asked for. Raises ConfigurationError where it cannot be."""
+    if path is None:
+        return
+    try:
+        path.write_text(figures.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise _unwritable("--json", path, error) from error
