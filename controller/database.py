@@ -80,7 +80,8 @@ class Database:
     def rows(self, query: str, *arguments: object) -> Iterator[tuple[object, ...]]:
         """The rows that a query yields, one by one."""
         with _explained(self.path):
-            yield from self._connection.execute(query, arguments)
+            for row in self._connection.execute(query, arguments):  # noqa: UP028 - it would close
+                yield row
 
     def execute(self, statement: str, *arguments: object) -> sqlite3.Cursor:
         """Do one thing, in the transaction that is open or in one of its own."""

@@ -213,7 +213,7 @@ class Guard:
             self.paused(action.knob, direction, situation.time_s)
             or self._refusal(action, situation)
             or self._hysteresis(action.knob, direction, situation.time_s)
-            or self._without_data(direction, situation)
+            or self._without_data(action, direction, situation)
             or _for_nobody(direction, situation)
         )
 
@@ -284,14 +284,23 @@ class Guard:
             f"{self.limits.shrink_after_s:.1f} s without a break"
         )
 
-    def _without_data(self, direction: Direction, situation: Situation) -> str | None:
-        """Never shrink without data; grow only where something else shows demand."""
+    def _without_data(
+        self, action: Action, direction: Direction, situation: Situation
+    ) -> str | None:
+        """Never shrink without data; grow only where something else shows demand.
+
+        So does the very quantity that the growth is to bring down, where it is not one of those
+        that are missing: of programs nothing but their delay is ever known.
+        """
         gap = self._gap(situation.observation)
         if gap is None:
             return None
         if direction is Direction.SHRINK:
             return f"nothing shrinks while {gap}"
-        return None if self._shows_demand(situation) else f"{gap}, and nothing else shows demand"
+        measured = fresh(situation.observation.get(action.effect.quantity))
+        if measured is not None or self._shows_demand(situation):
+            return None
+        return f"{gap}, and nothing else shows demand"
 
     def _gap(self, observation: Observation) -> str | None:
         """What is not known; an idle plant without blocks lacks nothing."""

@@ -66,7 +66,15 @@ class JournalReader:
         """All runs, the oldest first."""
         columns = "id, plant, policy, config, started_at_s, ended_at_s, summary"
         rows = self._database.rows(f"SELECT {columns} FROM runs ORDER BY id")
-        return [_run(*row) for row in rows]
+        return [self._run(*row) for row in rows]
+
+    def _run(self, number: Any, *row: Any) -> Run:
+        try:
+            return _run(number, *row)
+        except (TypeError, ValueError) as error:
+            why = f"run {number} cannot be read ({error})"
+            remedy = "move the journal away, a new one is made"
+            raise JournalError(self._path, why, remedy) from error
 
     def run(self, number: int | None = None) -> Run:
         """The run of this number, or the latest; JournalError where there is none."""
@@ -109,7 +117,7 @@ class JournalReader:
         for (record,) in self._database.rows(query, run, max(since_s, 0.0)):
             try:
                 yield json.loads(zlib.decompress(cast(bytes, record)))
-            except (zlib.error, ValueError) as error:
+            except (zlib.error, TypeError, ValueError) as error:
                 raise self._unreadable(run, error) from error
 
     def _unreadable(self, run: int, error: Exception) -> JournalError:
@@ -139,5 +147,13 @@ def _request(sent_at_s: Any, command: Any, answer: Any) -> Request:
 
 def _run(*row: Any) -> Run:
     number, plant, policy, config, started_at_s, ended_at_s, summary = row
-    known = None if summary is None else json.loads(summary)
-    return Run(number, plant, policy, json.loads(config), started_at_s, ended_at_s, known)
+    known = None if summary is None else _object(summary)
+    ended_at_s = None if ended_at_s is None else float(ended_at_s)
+    return Run(number, plant, policy, _object(config), float(started_at_s), ended_at_s, known)
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"expected an object, found {text[:20]!r}")
+    return found

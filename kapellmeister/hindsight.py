@@ -30,18 +30,25 @@ class Glance:
     blocks: BlockCounts | None
     helpful: tuple[str, ...]
     changes: tuple[Change, ...]
+    readings: Mapping[str, Any] = field(default_factory=dict)
+
+    def reading(self, name: str) -> float | None:
+        """A reading by its name; None where it was not there."""
+        kept = self.readings.get(name)
+        return None if kept is None else fresh(from_plain(kept, Reading))
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Glance:
         """That of a tick as the journal keeps it. Raises KeyError, TypeError, ValueError."""
         seen = record["observation"]
         return cls(
-            time_s=record["time_s"],
-            interval_s=seen["interval_s"],
+            time_s=from_plain(record["time_s"], float),
+            interval_s=max(0.0, from_plain(seen["interval_s"], float)),
             load=fresh(from_plain(seen["load"], Reading)),
             blocks=from_plain(seen["blocks"], BlockCounts | None),
             helpful=tuple(record["diagnosis"]["helpful_knobs"]),
             changes=from_plain(record["changes"], tuple[Change, ...]),
+            readings=seen["readings"],
         )
 
 
@@ -54,6 +61,7 @@ class Standing:
     target was missed, for a cause that its knob eases, and `relieved` of them it would have
     spared by its promise. `added` blocks are the misses that it admits to cost, and
     `short_intervals` had a load that it would not have carried, and the setting in force would.
+    `quantities` are what was measured of a promise that is not about misses.
     """
 
     change: Change
@@ -66,6 +74,7 @@ class Standing:
     relieved: float = 0.0
     added: float = 0.0
     short_intervals: int = 0
+    quantities: list[float] = field(default_factory=list)
 
     @property
     def effect(self) -> Effect:
@@ -86,15 +95,26 @@ class Standing:
         return max(0.0, min(self.relieved, curable))
 
     def wrong(self) -> str | None:
-        """Why it should not have been made, as is known now; None where it was right."""
+        """Why it should not have been made, as is known now; None where it was right.
+
+        Nor is anything known of one that was never due, or while nobody counted blocks.
+        """
+        if not self.submitted:
+            return None
         if self.promises and not self.bad_blocks.missed:
             return "needless: nothing was missed afterwards that a cheaper knob would not cure"
         if self.short_intervals:
             return f"too little for the load that came in {self.short_intervals} intervals"
         return None
 
+    def measure(self, glance: Glance) -> None:
+        """Note what it promises to bring down, in an interval in which it would have stood."""
+        measured = glance.reading(self.effect.quantity)
+        if measured is not None:
+            self.quantities.append(measured)
+
     def see(self, glance: Glance, blocks: BlockCounts, target_miss_rate: float) -> None:
-        """Add an interval in which it would have stood."""
+        """Add such an interval, where blocks were counted."""
         expected = self.effect.at(glance.load)
         self.submitted += blocks.submitted
         self.missed += blocks.missed
@@ -127,8 +147,11 @@ class Shadow:
     def see(self, glance: Glance) -> None:
         """Take the next tick."""
         self.watched_s += glance.interval_s
+        standing = [each for each in self._open() if each.change.due_s <= glance.time_s]
+        for each in standing:
+            each.measure(glance)
         if glance.blocks is not None:
-            self._count(glance, glance.blocks)
+            self._count(glance, glance.blocks, standing)
         for change in glance.changes:
             self._want(change, glance.time_s)
 
@@ -137,22 +160,20 @@ class Shadow:
         calm_miss_rate = self.calm.miss_rate or 0.0
         return sum(each.spared(calm_miss_rate) for each in standings)
 
-    def _count(self, glance: Glance, blocks: BlockCounts) -> None:
+    def _count(self, glance: Glance, blocks: BlockCounts, standing: Iterable[Standing]) -> None:
         """What was missed is credited once: to the first of the knobs that ease its cause."""
         self.counted = True
         self.blocks += blocks
         bad = (blocks.miss_rate or 0.0) > self.target_miss_rate
         if not bad:
             self.calm += blocks
-        standing = {
-            each.change.action.knob: each
-            for each in self._open()
-            if each.change.due_s <= glance.time_s
-        }
-        for each in standing.values():
+        able: dict[str, Standing] = {}
+        for each in standing:
             each.see(glance, blocks, self.target_miss_rate)
-        first = next((standing[knob] for knob in glance.helpful if knob in standing), None)
-        if bad and first is not None and first.promises:
+            if each.promises:
+                able[each.change.action.knob] = each
+        first = next((able[knob] for knob in glance.helpful if knob in able), None)
+        if bad and first is not None:
             first.relieve(glance, blocks)
 
     def _want(self, change: Change, time_s: float) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
@@ -32,14 +34,21 @@ class Part(BaseModel):
 class Turn(Part):
     """A change that was wanted, so often, first at that time (seconds since the epoch).
 
-    `wrong` says why it should not have been made, as is known now; None where it was right.
+    `wrong` says why it should not have been made, as is known now; None where it was right, or
+    where it is not `judged`, since no block was counted while it would have stood. Of a promise
+    that is not about misses, `measured` is the mean of what it is to bring down to `promised`.
     """
 
     turn: str
     reason: str
     wanted: int
     first_at_s: float
+    judged: bool
     wrong: str | None
+    quantity: str
+    unit: str
+    measured: float | None
+    promised: float
 
 
 class Spared(Part):
@@ -67,11 +76,6 @@ class KnobShadow(Part):
     curable: float
     spared: Spared | None
     added: float
-
-    @property
-    def wrong(self) -> int:
-        """Changes that should not have been made."""
-        return sum(each.wrong is not None for each in self.turns)
 
 
 class PlantShadow(Part):
@@ -110,7 +114,7 @@ def shadow_report(
         shadows: dict[tuple[str, str, float], list[tuple[Run, Shadow]]] = {}
         for run in runs:
             if run.ended_at_s is None or run.ended_at_s >= since_s:
-                target = float(run.config["objective"]["target_miss_rate"])
+                target = _target(journal, run)
                 shadow = Shadow(target)
                 for glance in _glances(journal, reader, run, since_s):
                     shadow.see(glance)
@@ -123,6 +127,13 @@ def shadow_report(
             for key, watched in shadows.items()
         )
     return ShadowReport(since_s=since_s, until_s=until_s, plants=plants)
+
+
+def _target(journal: Path, run: Run) -> float:
+    try:
+        return float(run.config["objective"]["target_miss_rate"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(journal, run, error) from error
 
 
 def _glances(journal: Path, reader: JournalReader, run: Run, since_s: float) -> Iterator[Glance]:
@@ -209,7 +220,12 @@ def _turn(standing: Standing) -> Turn:
         reason=change.action.reason,
         wanted=standing.wanted,
         first_at_s=standing.first_s,
+        judged=standing.submitted > 0,
         wrong=standing.wrong(),
+        quantity=standing.effect.quantity,
+        unit=standing.effect.unit,
+        measured=fmean(standing.quantities) if standing.quantities else None,
+        promised=standing.effect.curve[-1].changed,
     )
 
 
@@ -260,6 +276,8 @@ def _rows(knob: KnobShadow) -> Iterable[tuple[str, str]]:
         wanted, first = _times(sum(each.wanted for each in turns)), turns[0]
         yield "would turn", f"{text}, wanted {wanted}, first {_time(first.first_at_s)}"
         yield "why", first.reason
+        if first.measured is not None:
+            yield "brings", _brings(first)
     if (more := len(alike) - TURNS_SHOWN) > 0:
         yield "would turn", f"{more} other ways (--json lists them)"
     yield "avoided", _avoided(knob)
@@ -267,6 +285,16 @@ def _rows(knob: KnobShadow) -> Iterable[tuple[str, str]]:
         yield "cost", f"{knob.added:,.0f} more misses, as it says itself, for what it saves"
     yield "tried here", _tried(knob)
     yield "in hindsight", _hindsight(knob)
+
+
+def _brings(turn: Turn) -> str:
+    name = (
+        turn.quantity.removesuffix(f"_{turn.unit}")
+        .removesuffix("_per_s")
+        .replace("_", " ")
+        .replace(".", " ")
+    )
+    return f"{name}: {turn.measured:.3g} {turn.unit} measured, {turn.promised:.3g} promised"
 
 
 def _avoided(knob: KnobShadow) -> str:
@@ -291,16 +319,15 @@ def _tried(knob: KnobShadow) -> str:
 
 
 def _hindsight(knob: KnobShadow) -> str:
-    turns = f"{len(knob.turns)} change{'' if len(knob.turns) == 1 else 's'}"
-    if not knob.wrong:
+    judged = [each for each in knob.turns if each.judged]
+    if not judged:
+        return "not known: no block was counted while it would have stood"
+    turns = f"{len(judged)} change{'' if len(judged) == 1 else 's'}"
+    reasons = Counter(each.wrong for each in judged if each.wrong is not None)
+    if not reasons:
         return f"none of {turns} wrong"
-    reasons: dict[str, int] = {}
-    for turn in knob.turns:
-        if turn.wrong is not None:
-            reasons[turn.wrong] = reasons.get(turn.wrong, 0) + 1
-    return f"{knob.wrong} of {turns} wrong: " + "; ".join(
-        f"{count} {why}" for why, count in reasons.items()
-    )
+    why = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
+    return f"{reasons.total()} of {turns} wrong: {why}"
 
 
 def _times(count: int) -> str:

@@ -257,6 +257,16 @@ def test_without_a_miss_rate_growing_takes_another_sign_of_demand(load, p99_ms, 
     assert [hold.knob for hold in holds] == ([] if admitted else ["nodes"])
 
 
+def test_what_a_growth_is_to_bring_down_shows_demand_where_nothing_else_is_ever_known():
+    """Of programs only their delay is known: neither a load nor blocks."""
+    delay = "audio.run_delay_per_wake_ms"
+    blind = observation(1.0, load=UNKNOWN, blocks=None)
+    late = replace(blind, readings={delay: Value(2.0)})
+    wanted = action("nodes", 3, 0.4, 2.0, quantity=delay)
+    assert len(review(Guard(GuardSection()), wanted, time_s=1.0, seen=late)[0]) == 1
+    assert not review(Guard(GuardSection()), wanted, time_s=1.0, seen=blind)[0]
+
+
 def test_the_last_valid_forecast_counts_when_there_is_none_now():
     guard = guard_that_saw_a_load_of_ten()
     review(guard, time_s=1.0, forecast=load_forecast(20.0))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +14,12 @@ from typer.testing import CliRunner
 
 from controller.errors import ConfigurationError, JournalError
 from controller.journal import Journal
+from controller.plain import to_plain
 from kapellmeister.cli import app
 from kapellmeister.duration import seconds
 from kapellmeister.hindsight import Glance, Shadow, keeping, kept
 from kapellmeister.shadow_report import print_shadow_report, shadow_report
-from policies.observation import BlockCounts
+from policies.observation import BlockCounts, Value
 from policies.proposal import (
     Action,
     Change,
@@ -37,6 +40,10 @@ def change(knob="nodes", value=2, changed=0.0, unchanged=0.05, quantity="miss_ra
 def glance(time_s, missed=0, of=100, helpful=(), changes=(), load=10.0):
     blocks = BlockCounts(on_time=of - missed, late=missed)
     return Glance(time_s, 1.0, load, blocks, tuple(helpful), tuple(changes))
+
+
+def plain(value):
+    return to_plain(Value(value))
 
 
 def seen(*glances, target_miss_rate=0.001):
@@ -120,6 +127,29 @@ def test_a_saving_that_the_load_did_not_allow_was_wrong():
     assert standing.added == pytest.approx(100 * 0.0005 + 100 * 0.0195)
 
 
+def test_of_a_change_that_was_never_due_nothing_is_known():
+    shadow = seen(glance(1, 9, helpful=["nodes"], changes=[change(due_s=9.0)]))
+    (standing,) = shadow.standings
+    assert (standing.submitted, standing.wrong()) == (0, None)
+
+
+def test_a_saving_that_stands_takes_no_credit_from_a_knob_that_promises():
+    saving = change("thread_classes", 1, changed=0.0, unchanged=0.0)
+    both = [saving, change("nodes", 2)]
+    shadow = seen(glance(1, changes=both), glance(2, 9, helpful=["thread_classes", "nodes"]))
+    assert [shadow.spared([each]) for each in shadow.standings] == [0.0, 9.0]
+
+
+def test_what_a_promise_is_about_is_measured_where_nobody_counts_blocks():
+    delay = "audio.run_delay_per_wake_ms"
+    promised = change(changed=0.4, unchanged=2.0, quantity=delay)
+    quiet = Glance(1.0, 1.0, None, None, (), (promised,))
+    late = [replace(quiet, time_s=t, changes=(), readings={delay: plain(t)}) for t in (2.0, 4.0)]
+    shadow = seen(quiet, *late)
+    (standing,) = shadow.standings
+    assert (standing.quantities, standing.wrong()) == ([2.0, 4.0], None)
+
+
 def test_a_saving_that_the_load_allowed_was_right():
     saving = change(value=1, changed=0.0005, unchanged=0.0)
     shadow = seen(glance(1, changes=[saving]), glance(2))
@@ -168,9 +198,10 @@ def test_a_duration_is_read(text, expected):
     assert seconds("--shadow-report", text) == expected
 
 
-def test_what_is_no_duration_is_refused():
+@pytest.mark.parametrize("text", ["a week", "9" * 400 + "d", "11000d"])
+def test_what_is_no_sensible_duration_is_refused(text):
     with pytest.raises(ConfigurationError, match="--shadow-report"):
-        seconds("--shadow-report", "a week")
+        seconds("--shadow-report", text)
 
 
 @pytest.fixture
@@ -255,6 +286,26 @@ def test_blocks_that_nobody_counts_are_not_called_none(path):
     (plant,) = shadow_report(path, 600.0).plants
     assert plant.blocks is None
     assert all(each.spared is None for each in plant.knobs)
+    assert not any("wrong" in line for line in printed(path).splitlines())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE runs SET config = 'x'",
+        "UPDATE runs SET config = '[]'",
+        "UPDATE runs SET config = '{}'",
+        "UPDATE runs SET ended_at_s = 'late'",
+        "UPDATE runs SET summary = '{'",
+    ],
+)
+def test_a_damaged_run_is_told_in_one_line(path, damage):
+    play(path, missing(shadow=True), 3)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute(damage)
+        database.commit()
+    with pytest.raises(JournalError, match="run 1 cannot be read"):
+        shadow_report(path, 600.0)
 
 
 def test_no_journal_is_said_in_one_line(tmp_path):
