@@ -309,7 +309,8 @@ def test_a_command_turns_a_knob_and_gets_the_value_as_one_argument(tmp_path: Pat
     script = f"import sys; open({str(tmp_path / 'asked')!r}, 'w').write(sys.argv[1])"
     with bench(Scripted(action("nodes", 2)), **commanded(script, "{value};x")) as made:
         assert made.tick().refusals == ()
-    assert (tmp_path / "asked").read_text() == "2;x"
+        made.plant._control.wait(10)
+        assert (tmp_path / "asked").read_text() == "2;x"
 
 
 def test_a_command_that_fails_is_a_refusal_in_its_own_words():
