@@ -58,6 +58,18 @@ def awaited() -> Iterator[None]:
 
 
 @contextmanager
+def also_terminated() -> Iterator[None]:
+    """Let what is in here be broken off by SIGTERM and by a closed terminal as well."""
+
+    def break_off(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise Interruption
+
+    with _heard_by(break_off, signal.SIGTERM), _heard_by(break_off, signal.SIGHUP):
+        yield
+
+
+@contextmanager
 def keeping(what: str) -> Iterator[None]:
     """Say what is kept of the work in here, if Ctrl-C breaks it off."""
     try:
@@ -67,14 +79,14 @@ def keeping(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _heard_by(handler: Handler) -> Iterator[None]:
-    """Ctrl-C is for the handler, unless whoever started this process wants it ignored."""
-    before = signal.getsignal(signal.SIGINT)
+def _heard_by(handler: Handler, number: int = signal.SIGINT) -> Iterator[None]:
+    """A signal is for the handler, unless whoever started this process wants it ignored."""
+    before = signal.getsignal(number)
     if before is signal.SIG_IGN:
         yield
         return
-    signal.signal(signal.SIGINT, handler)
+    signal.signal(number, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)

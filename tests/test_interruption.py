@@ -12,7 +12,7 @@ import pytest
 
 from controller.errors import Interruption
 from kapellmeister import cli
-from kapellmeister.interruption import awaited, keeping
+from kapellmeister.interruption import also_terminated, awaited, keeping
 
 
 def press_ctrl_c() -> None:
@@ -62,6 +62,25 @@ def test_what_is_kept_of_the_work_is_said() -> None:
     said = pytest.raises(Interruption, match=r"^interrupted; half of it$")
     with said, awaited(), keeping("half of it"):
         press_ctrl_c()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_has_processes_to_end_is_broken_off_by_other_signals_too(number) -> None:
+    with pytest.raises(Interruption), awaited(), also_terminated():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_program_that_asked_for_nothing_ends_with_whoever_started_it() -> None:
+    code = (
+        "import os, signal, subprocess\n"
+        "from controller.prctl import dying_with_parent\n"
+        "subprocess.Popen(dying_with_parent('sleep', '60'))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # the pipe is at its end only once the last of those who write to it is gone
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=20)
+    assert done.returncode == -signal.SIGKILL
 
 
 def test_whoever_ignores_it_is_left_in_peace() -> None:

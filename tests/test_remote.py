@@ -79,6 +79,11 @@ def test_a_load_that_cannot_be_true_is_no_load(content, reading):
     assert between("", content, load="x").load == reading
 
 
+def test_what_is_told_of_a_page_that_is_none_moves_no_cursor():
+    with pytest.raises(ValueError, match=r"^no metrics: Invalid labels: \[31m$"):
+        read_samples("load{\x1b[31m} 1\n", "text/plain")
+
+
 def test_blocks_are_what_the_counters_grew_by():
     mapped = {"on_time": 'b_total{o="ok"}', "late": 'b_total{o="late"}'}
     seen = between(
@@ -309,7 +314,8 @@ def test_a_command_turns_a_knob_and_gets_the_value_as_one_argument(tmp_path: Pat
     script = f"import sys; open({str(tmp_path / 'asked')!r}, 'w').write(sys.argv[1])"
     with bench(Scripted(action("nodes", 2)), **commanded(script, "{value};x")) as made:
         assert made.tick().refusals == ()
-    assert (tmp_path / "asked").read_text() == "2;x"
+        made.plant._control.wait(10)
+        assert (tmp_path / "asked").read_text() == "2;x"
 
 
 def test_a_command_that_fails_is_a_refusal_in_its_own_words():

@@ -199,3 +199,81 @@ def blind_refusal(made: Bench) -> str:
     assert refusal is not None
     assert refusal.passing
     return refusal.reason
+
+
+# the end
+
+
+def test_a_knob_that_was_clamped_is_put_back_at_the_end():
+    service = FakeService()
+    service.control = "clamps"
+    with bench(Scripted(), service) as made:
+        made.plant.apply("nodes", 3)
+        made.ticks(3)
+        assert service.knobs["nodes"] == 2
+    assert service.asked[-1] == ("nodes", 1)
+
+
+def test_a_request_that_is_pending_at_the_end_is_followed_by_one_for_what_was_found():
+    service = FakeService()
+    service.acts_late_by_s = 8.0
+    with bench(Scripted(), service) as made:
+        made.plant.apply("nodes", 3)
+        made.ticks(2)
+    for _ in range(10):
+        service.play(1.0)
+    assert service.asked == [("nodes", 3), ("nodes", 1)]
+    assert service.knobs["nodes"] == 1
+
+
+@pytest.mark.parametrize("theirs", [1, 2, 4])
+def test_what_another_hand_set_after_a_request_came_into_force_stays(theirs):
+    with bench(Scripted()) as made:
+        made.plant.apply("nodes", 3)
+        made.ticks(2)
+        made.service.knobs["nodes"] = theirs
+        made.tick()
+        made.plant.close()
+        assert made.service.asked == [("nodes", 3)]
+
+
+def test_what_is_turned_after_another_hand_is_put_back_to_what_that_hand_set():
+    with bench(Scripted()) as made:
+        made.plant.apply("nodes", 2)
+        made.tick()
+        made.service.knobs["nodes"] = 4
+        made.tick()
+        made.plant.apply("nodes", 3)
+        made.tick()
+        made.plant.close()
+        assert made.service.knobs["nodes"] == 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("refuses", "503 Service Unavailable: not now [2J"),
+        ("hangs", "no answer within 0.2 s"),
+        ("acts and does not answer", "Remote end closed connection without response"),
+    ],
+)
+def test_what_may_not_have_been_put_back_is_told_in_one_line(fault, why, capsys):
+    with bench(Scripted()) as made:
+        made.plant.apply("nodes", 2)
+        made.tick()
+        made.service.control = fault
+        made.plant.close()
+        assert capsys.readouterr().err == (
+            f"kapellmeister: nodes may not be back at 1, as it was found: {why}; set it by hand\n"
+        )
+
+
+def test_nothing_is_said_or_asked_at_the_end_where_all_is_as_it_was_found(capsys):
+    with bench(Scripted()) as made:
+        made.plant.apply("nodes", 2)
+        made.tick()
+        made.plant.restore("nodes")
+        made.tick()
+        made.plant.close()
+        assert made.service.asked == [("nodes", 2), ("nodes", 1)]
+    assert capsys.readouterr().err == ""

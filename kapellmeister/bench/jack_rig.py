@@ -14,6 +14,7 @@ from typing import Any
 
 from controller.errors import PlantError
 from controller.plants.monitor_link import MonitorLink
+from controller.prctl import dying_with_parent
 from kapellmeister.bench.windows import Window
 from kapellmeister.jack_client import load_jack
 
@@ -84,9 +85,9 @@ def jack_rig(hogs: int, *player_options: str) -> Iterator[JackRig]:
 
 @contextmanager
 def _process(command: tuple[str, ...], environment: dict[str, str]) -> Iterator[Any]:
-    """A process that ends with the block; where it is told to, it ends in good order."""
+    """A process that ends with the block, in good order, and with this process at the latest."""
     process = subprocess.Popen(
-        command,
+        dying_with_parent(*command),
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from controller.errors import JournalError, PlantError
 from controller.journal_reader import JournalReader
+from controller.prctl import dying_with_parent
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
 from kapellmeister.bench.jack_rig import PATIENCE_S, JackRig, jack_rig
@@ -100,7 +101,7 @@ def _attached(rig: JackRig, onset_s: float, seconds: float) -> Attached:
         figures = Path(folder) / "figures.json"
         run = ("run", "--plant", "jack", "--act", "--no-live", "--json", str(figures))
         process = subprocess.Popen(
-            (sys.executable, "-m", "kapellmeister", *run, "--state-dir", folder),
+            dying_with_parent(sys.executable, "-m", "kapellmeister", *run, "--state-dir", folder),
             env=rig.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

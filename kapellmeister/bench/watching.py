@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from controller.errors import PlantError
+from controller.prctl import dying_with_parent
 from kapellmeister.bench.windows import Figures
 from kapellmeister.report import RunReport
 
@@ -38,7 +39,8 @@ class Watching(Figures):
 
 def watch_many(seconds: float) -> Watching:
     """Attach to a program of 200 threads that wake now and then. Raises PlantError on failure."""
-    program = subprocess.Popen((sys.executable, "-c", PROGRAM), stdout=subprocess.PIPE)
+    command = dying_with_parent(sys.executable, "-c", PROGRAM)
+    program = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         if program.stdout is None or not program.stdout.readline():
             raise PlantError("process", "the program did not start", "try again")
@@ -60,7 +62,8 @@ def _run(pid: int, seconds: float) -> RunReport:
         figures = Path(folder) / "figures.json"
         options = ("--plant", "process", "--process", str(pid), "--act", "--no-live")
         files = ("--duration", str(seconds), "--json", str(figures), "--state-dir", folder)
-        command = (sys.executable, "-m", "kapellmeister", "run", *options, *files)
+        run = (sys.executable, "-m", "kapellmeister", "run", *options, *files)
+        command = dying_with_parent(*run)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise PlantError("process", done.stderr.strip(), "run `kapellmeister doctor`")

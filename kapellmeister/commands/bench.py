@@ -83,17 +83,18 @@ def forecast(
 @app.command("sidecar", epilog="Example: kapellmeister bench sidecar --pairs 5")
 def sidecar(
     pairs: Annotated[int, typer.Option(help="Interleaved pairs, without and with.", min=1)] = 5,
-    seconds: Annotated[float, typer.Option(help="Length of a window.", min=1.0)] = 12.0,
+    seconds: Annotated[float, typer.Option(help="Length of a window.", min=1.0, max=3600.0)] = 12.0,
     hogs: Annotated[int, typer.Option(help="Processes that disturb the sound.", min=0)] = 4,
     json: JsonFile = None,
 ) -> None:
     """Xruns of a JACK server that others play on, with the sidecar and without."""
     from kapellmeister.bench.sidecar import bench_sidecar as measure
     from kapellmeister.bench.sidecar import print_report
+    from kapellmeister.interruption import also_terminated
     from kapellmeister.progress import progress
 
     check_writable("--json", json)
-    with progress("measuring") as advance:
+    with also_terminated(), progress("measuring") as advance:
         report = measure(pairs, seconds, hogs, advance)
     write_json(json, report)
     print_report(report, Console())

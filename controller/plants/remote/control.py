@@ -67,9 +67,18 @@ class Control:
         """Let all requests end, for so long."""
         wait_for([future for _, future in self._under_way.values()], patience_s)
 
-    def close(self) -> None:
-        """Turn nothing more; requests under way are awaited."""
+    def finish(self, values: Mapping[str, KnobValue], patience_s: float) -> Mapping[str, str]:
+        """Turn these last of all, after requests under way; why some may not have been heard."""
+        self.wait(patience_s)
+        refusals = {knob: self.turn(knob, value) for knob, value in values.items()}
+        self.wait(patience_s)
         self._pool.shutdown(cancel_futures=True)
+        failed = {
+            knob: str(outcome.failure)
+            for knob, _, outcome in self.ended()
+            if knob in values and outcome.failure is not None
+        }
+        return failed | {knob: each.reason for knob, each in refusals.items() if each is not None}
 
 
 def by_http(client: HttpClient, control_url: str, knob: str) -> Turn:

@@ -5,6 +5,7 @@ It fails static: where the service is silent, slow or says what cannot be true, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -17,6 +18,7 @@ from controller.plants.remote.metrics import Figures, figures
 from controller.plants.remote.scraper import Scrape, Scraper, reader
 from controller.plants.remote.token import read_token
 from controller.plants.remote.troubles import Troubles
+from controller.plants.remote.turned import Turned
 from controller.remote_section import KnobSection, RemoteSection
 from policies.knobs import OURS, Bounds, Choice, Knob, KnobValue, Settings
 from policies.observation import (
@@ -63,9 +65,8 @@ class RemotePlant:
         self._control = Control(_turns(section, client), PATIENCE * min(1.0, self._interval_s))
         self._knobs = {name: _knob(name, each) for name, each in section.knobs.items()}
         self._troubles = Troubles()
-        self._values: dict[str, KnobValue] = {}
-        self._found: dict[str, KnobValue] = {}
-        self._asked: dict[str, KnobValue] = {}
+        self._values: dict[str, int] = {}
+        self._turned: dict[str, Turned] = {}
         self._in_doubt: dict[str, str] = {}
         try:
             self._last = self._first_scrape()
@@ -120,14 +121,12 @@ class RemotePlant:
             return Refusal(knob, f"{value} is not allowed: {domain}")
         if knob in self._in_doubt:
             return Refusal(knob, self._in_doubt[knob], passing=True)
-        self._found.setdefault(knob, self._values[knob])
         return self._turn(knob, value)
 
     def restore(self, knob: str) -> Refusal | None:
         """Put back what was found before the first `apply`."""
-        if knob not in self._found:
-            return None
-        return self._turn(knob, self._found[knob])
+        turned = self._turned.get(knob)
+        return None if turned is None else self._turn(knob, turned.found)
 
     def helpers(self) -> tuple[int, ...]:
         """None: it is watched by threads of this process."""
@@ -138,22 +137,28 @@ class RemotePlant:
         return False
 
     def close(self) -> None:
-        """Put back what is still as it was asked for here, and let go of the service."""
-        self._control.wait(self._section.timeout_s)
-        for knob, found in self._found.items():
-            ours = self._values.get(knob) == self._asked.get(knob) != found
-            if ours and self._knobs[knob].owner == OURS:
-                self._control.turn(knob, found)
-        self._found.clear()
-        self._control.close()
+        """Put back what was found, unless another hand moved it since; let go of the service."""
+        found = {
+            knob: each.found
+            for knob, each in self._turned.items()
+            if each.ours and self._knobs[knob].owner == OURS
+        }
+        self._turned.clear()
+        failed = self._control.finish(found, 2 * self._section.timeout_s)
         self._scraper.close()
+        for knob, why in failed.items():
+            told = f"{knob} may not be back at {found[knob]}, as it was found: {why}"
+            print(f"kapellmeister: {told}; set it by hand", file=sys.stderr)
 
     def _turn(self, knob: str, value: KnobValue) -> Refusal | None:
         refusal = None
         if self._knobs[knob].owner == OURS:
             refusal = self._control.turn(knob, value)
-        if refusal is None:
-            self._asked[knob] = value
+        if refusal is None and isinstance(value, int):
+            turned = self._turned.get(knob)
+            if turned is None or turned.moved:  # what another hand set is what we find now
+                turned = self._turned[knob] = Turned(self._values[knob])
+            turned.ask(value)
         return refusal
 
     def _order(self) -> None:
@@ -187,6 +192,8 @@ class RemotePlant:
             value = fresh(each)
             if value is not None:
                 self._values[knob] = int(value)
+                if knob in self._turned:
+                    self._turned[knob].see(int(value))
             else:
                 why = f"what is in force cannot be seen: {_reason(each)}"
                 self._in_doubt[knob] = why
@@ -216,9 +223,9 @@ class RemotePlant:
     def _desired(self) -> dict[str, Reading]:
         """What other scalers are told; it stands until something else is desired."""
         return {
-            f"desired.{knob}": Value(float(value))
-            for knob, value in self._asked.items()
-            if self._knobs[knob].owner != OURS and isinstance(value, int)
+            f"desired.{knob}": Value(float(each.asked))
+            for knob, each in self._turned.items()
+            if self._knobs[knob].owner != OURS
         }
 
     def _events_of_control(self) -> list[str]:

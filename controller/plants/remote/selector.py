@@ -9,6 +9,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller.plants.remote.http import plain_line
+
 Labels = frozenset[tuple[str, str]]
 Samples = Mapping[str, Mapping[Labels, float]]
 """Values by the name of the metric and then by the labels of the sample."""
@@ -49,7 +51,8 @@ def read_samples(text: str, content_type: str) -> Samples:
     try:
         return _by_name(parse(text))
     except Exception as error:  # it fails in many ways on what it does not expect
-        raise ValueError(f"no metrics: {str(error)[:100] or type(error).__name__}") from error
+        told = plain_line(str(error)) or type(error).__name__  # it quotes what the service sent
+        raise ValueError(f"no metrics: {told}") from error
 
 
 def _by_name(families: Iterable[Metric]) -> Samples:
