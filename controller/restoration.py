@@ -1,6 +1,7 @@
 """Putting threads back as they were found, those that inherited from them, and settings.
 
-Only the standard library is imported from here, so that the guardian stays small.
+What another hand set meanwhile is left as it is. Only the standard library is imported from
+here, so that the guardian stays small.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
 from controller.scheduling import REALTIME, Scheduling, ThreadId, put_back, read, threads_of
@@ -21,14 +22,32 @@ UNDO_PATIENCE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """How a thread was found, and since when it has been ours to change.
+    """How a thread was found, since when it has been ours to change, and what we set.
 
     `since` is in clock ticks since boot, like a thread's start: a thread of the same process
-    that started later may have inherited what we set.
+    that started later may have inherited what we set. `ours` has the last setting, and the one
+    before, which may still be in force; empty where whatever is in force counts as ours.
     """
 
     scheduling: Scheduling
     since: int
+    ours: tuple[Scheduling, ...] = ()
+
+    def set_to(self, wanted: Scheduling) -> Original:
+        """The same, once that has been set as well."""
+        return self if wanted in self.ours[-1:] else replace(self, ours=(*self.ours[-1:], wanted))
+
+    def put_back(self, now: Scheduling) -> Scheduling:
+        """`now`, with each part as it was found that is as we set it."""
+        ours, found = self.ours or (now,), self.scheduling
+        policy = found if any(_policy(now) == _policy(each) for each in ours) else now
+        return Scheduling(
+            policy=policy.policy,
+            priority=policy.priority,
+            nice=found.nice if any(now.nice == each.nice for each in ours) else now.nice,
+            cpus=found.cpus if any(now.cpus == each.cpus for each in ours) else now.cpus,
+            reset_on_fork=policy.reset_on_fork,
+        )
 
 
 def find_original(thread: ThreadId) -> Original:
@@ -48,7 +67,7 @@ class Restoration:
 def restore(originals: Mapping[ThreadId, Original]) -> Restoration:
     """Put back each thread that still lives, and its heirs; never raises for one that ended."""
     current = {thread: now for thread in originals if (now := _read_if_alive(thread))}
-    own = _put_back({thread: originals[thread].scheduling for thread in current})
+    own = _put_back({thread: originals[thread].put_back(now) for thread, now in current.items()})
     inherited = _put_back(_heirs(originals, current))
     return Restoration(own.restored + inherited.restored, own.refused + inherited.refused)
 
@@ -110,15 +129,19 @@ def _heirs(
 ) -> dict[ThreadId, Scheduling]:
     """Younger threads of the same process that are scheduled as they inherited it from ours."""
     heirs = {}
-    for elder, changed in current.items():
+    for elder, now in current.items():
         original = originals[elder]
-        if changed == original.scheduling:
-            continue
+        ours = {bequeathed(each) for each in original.ours or (now,)}
         for thread in threads_of(elder.tid):
             younger = thread.start_time >= original.since and thread not in originals
-            if younger and _read_if_alive(thread) == bequeathed(changed):
+            if younger and _read_if_alive(thread) in ours:
                 heirs[thread] = bequeathed(original.scheduling)
     return heirs
+
+
+def _policy(scheduling: Scheduling) -> tuple[int, int]:
+    """What the kernel takes as one, without the flag that it may refuse to clear."""
+    return scheduling.policy, scheduling.priority
 
 
 def bequeathed(scheduling: Scheduling) -> Scheduling:
