@@ -116,14 +116,21 @@ class Lease:
         self._register()
 
     def hold_setting(self, name: str, undo: Undo) -> None:
-        """Hand the guardian the command that puts a setting back, once; then change it.
+        """Hand the guardian the command that puts a setting back; then change it.
 
-        Raises as `hold` does.
+        The command leaves alone what is not ours. Raises as `hold` does.
         """
         if (starved := self.starved) is not None:
             raise starved
-        if self._settings.setdefault(name, undo) is undo or self._guardian is None:
+        if self._settings.get(name) != undo or self._guardian is None:
+            self._settings[name] = undo
             self._register()
+
+    def amend_setting(self, name: str, undo: Undo) -> None:
+        """Put it back by another command, where it is held: more is known of it by now."""
+        if name in self._settings:
+            self._settings[name] = undo
+            self._tell_of_change()
 
     def put_setting_back(self, name: str) -> None:
         """Run its command; where that fails, `release` and the guardian try again."""
@@ -132,9 +139,8 @@ class Lease:
 
     def forget_setting(self, name: str) -> None:
         """The setting is as it was found again, or nothing is left that has it."""
-        held = self._settings.pop(name, None) is not None
-        if held and self._guardian is not None and not self._hand_over():
-            self._end_guardian()  # the next hold starts another
+        if self._settings.pop(name, None) is not None:
+            self._tell_of_change()
 
     def renew(self) -> bool:
         """Extend the lease; False where it had run out, so that all was put back meanwhile.
@@ -161,8 +167,7 @@ class Lease:
         """Put back all threads held, and hold none more; those that ended are no matter."""
         restoration = restore(self._originals)
         self._originals = {}
-        if self._guardian is not None and not self._hand_over():
-            self._end_guardian()  # the next hold starts another
+        self._tell_of_change()
         return restoration
 
     def release(self) -> Restoration:
@@ -185,6 +190,10 @@ class Lease:
             undo(self._settings.values())
             return False
         return True
+
+    def _tell_of_change(self) -> None:
+        if self._guardian is not None and not self._hand_over():
+            self._end_guardian()  # the next hold starts another
 
     def _register(self) -> None:
         if self._guardian is None:

@@ -16,7 +16,9 @@ from controller.errors import SchedulingRefusedError, ThreadGoneError
 from controller.scheduling import REALTIME, Scheduling, ThreadId, put_back, read, threads_of
 
 Undo = tuple[str, ...]
-"""A command line that puts a setting of a server back as it was found."""
+"""A command line that puts a setting of a server back as it was found, where it is still ours."""
+LEFT_ALONE = 3
+"""The status of a command that found nothing of ours to put back."""
 UNDO_PATIENCE_S = 5.0
 
 
@@ -76,29 +78,34 @@ def undo(settings: Iterable[Undo]) -> Restoration:
     """Run each command; one that fails or takes too long is reported and delays the others."""
     done, refused = 0, []
     for command in settings:
-        why = _run(command)
-        if why is None:
+        status, why = _run(command)
+        if status == 0:
             done += 1
-        else:
+        elif status != LEFT_ALONE:
             refused.append(f"`{' '.join(command)}`: {why}")
     return Restoration(done, tuple(refused))
 
 
-def _run(command: Undo) -> str | None:
-    """Why a command came to nothing; None where it did not."""
-    nowhere = subprocess.DEVNULL
+def _run(command: Undo) -> tuple[int, str]:
+    """The status of a command, and why it is not 0: the last line that it said, if any."""
+    nowhere, said = subprocess.DEVNULL, os.memfd_create("said")
     try:
-        subprocess.run(
+        status = subprocess.run(
             command,
             stdin=nowhere,
             stdout=nowhere,
-            stderr=nowhere,
+            stderr=said,  # no pipe, which what it started might keep open
             timeout=UNDO_PATIENCE_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
-    return None
+            check=False,
+        ).returncode
+        last = os.pread(said, 1 << 16, 0).decode(errors="replace").strip().rpartition("\n")[2]
+    except subprocess.TimeoutExpired:
+        return 1, f"timed out after {UNDO_PATIENCE_S:g} s"
+    except OSError as error:
+        return 1, error.strerror or str(error)
+    finally:
+        os.close(said)
+    return status, last or f"exit status {status}"
 
 
 def _put_back(wanted: Mapping[ThreadId, Scheduling]) -> Restoration:

@@ -157,7 +157,16 @@ def test_each_setting_is_put_back_and_what_fails_says_why(tmp_path: Path) -> Non
     assert made.exists()
     missing, failed = done.refused
     assert missing.startswith("`no-such-command`: ")
-    assert "non-zero exit status 1" in failed
+    assert "exit status 1" in failed
+
+
+def test_what_a_command_left_alone_is_neither_put_back_nor_refused() -> None:
+    assert undo([("sh", "-c", "exit 3")]) == Restoration()
+
+
+def test_the_last_line_that_a_command_said_is_why_it_failed() -> None:
+    (why,) = undo([("sh", "-c", "echo first >&2; echo why >&2; exit 1")]).refused
+    assert why.endswith("`: why")
 
 
 def test_a_command_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
