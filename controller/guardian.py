@@ -98,17 +98,22 @@ class Guardian:
 
 def encode(thread: ThreadId, original: Original) -> list[object]:
     """One registration as JSON can hold it."""
-    found = original.scheduling
-    cpus = sorted(found.cpus)
-    flags = [found.policy, found.priority, found.nice, cpus, found.reset_on_fork]
-    return [thread.tid, thread.start_time, original.since, *flags]
+    schedulings = (original.scheduling, *original.ours)
+    return [thread.tid, thread.start_time, original.since, *map(_plain, schedulings)]
 
 
 def decode(registration: list[Any]) -> tuple[ThreadId, Original]:
     """The registration that `encode` made."""
-    tid, start_time, since, policy, priority, nice, cpus, reset_on_fork = registration
-    scheduling = Scheduling(policy, priority, nice, frozenset(cpus), reset_on_fork)
-    return ThreadId(tid, start_time), Original(scheduling, since)
+    tid, start_time, since, *schedulings = registration
+    found, *ours = (
+        Scheduling(policy, priority, nice, frozenset(cpus), reset_on_fork)
+        for policy, priority, nice, cpus, reset_on_fork in schedulings
+    )
+    return ThreadId(tid, start_time), Original(found, since, tuple(ours))
+
+
+def _plain(how: Scheduling) -> list[object]:
+    return [how.policy, how.priority, how.nice, sorted(how.cpus), how.reset_on_fork]
 
 
 def _ran_s(tid: int) -> float:

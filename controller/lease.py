@@ -17,11 +17,13 @@ from typing import Self
 from controller.errors import GuardianError, StarvationError, ThreadGoneError
 from controller.guardian import encode
 from controller.restoration import Original, Restoration, Undo, find_original, restore, undo
-from controller.scheduling import ThreadId, identify
+from controller.scheduling import ThreadId, from_class, identify
+from policies.knobs import ThreadClass
 
 LEASE_S = 10.0
 START_PATIENCE_S = 10.0
 ANSWER_PATIENCE_S = 2.0
+NOTHING_TOLD: Mapping[ThreadId, ThreadClass] = MappingProxyType({})
 STARVATION_S = 600.0
 """How long nothing is rescheduled once a thread under the lease has starved a processor."""
 
@@ -88,33 +90,47 @@ class Lease:
         """What a user must know of, for as long as it stands: an alarm of the loop."""
         return None if self.starved is None else str(self.starved)
 
-    def hold(self, *threads: ThreadId) -> None:
+    def hold(
+        self, *threads: ThreadId, wanted: Mapping[ThreadId, ThreadClass] = NOTHING_TOLD
+    ) -> None:
         """Read how these are found, once, and hand it to the guardian; then change them.
 
-        A thread that has ended is passed over. Raises GuardianError where no guardian
-        acknowledged: then nothing may be changed; StarvationError where what was changed before
-        did harm.
+        Of those of which it is told what is `wanted`, only that is put back later: what another
+        hand set meanwhile stays. A thread that has ended is passed over. Raises GuardianError
+        where no guardian acknowledged: then nothing may be changed; StarvationError where what
+        was changed before did harm.
         """
         if (starved := self.starved) is not None:
             raise starved
         unknown = [thread for thread in threads if thread not in self._originals]
-        if not unknown and self._guardian is not None:
+        if not unknown and not wanted and self._guardian is not None:
             return
         self._originals = {each: found for each, found in self._originals.items() if _lives(each)}
         for thread in unknown:
             with contextlib.suppress(ThreadGoneError):
                 self._originals[thread] = find_original(thread)
+        for thread in wanted.keys() & self._originals.keys():
+            original = self._originals[thread]
+            ours = from_class(wanted[thread], original.scheduling)
+            self._originals[thread] = original.set_to(ours)
         self._register()
 
     def hold_setting(self, name: str, undo: Undo) -> None:
-        """Hand the guardian the command that puts a setting back, once; then change it.
+        """Hand the guardian the command that puts a setting back; then change it.
 
-        Raises as `hold` does.
+        The command leaves alone what is not ours. Raises as `hold` does.
         """
         if (starved := self.starved) is not None:
             raise starved
-        if self._settings.setdefault(name, undo) is undo or self._guardian is None:
+        if self._settings.get(name) != undo or self._guardian is None:
+            self._settings[name] = undo
             self._register()
+
+    def amend_setting(self, name: str, undo: Undo) -> None:
+        """Put it back by another command, where it is held: more is known of it by now."""
+        if name in self._settings:
+            self._settings[name] = undo
+            self._tell_of_change()
 
     def put_setting_back(self, name: str) -> None:
         """Run its command; where that fails, `release` and the guardian try again."""
@@ -123,9 +139,8 @@ class Lease:
 
     def forget_setting(self, name: str) -> None:
         """The setting is as it was found again, or nothing is left that has it."""
-        held = self._settings.pop(name, None) is not None
-        if held and self._guardian is not None and not self._hand_over():
-            self._end_guardian()  # the next hold starts another
+        if self._settings.pop(name, None) is not None:
+            self._tell_of_change()
 
     def renew(self) -> bool:
         """Extend the lease; False where it had run out, so that all was put back meanwhile.
@@ -152,8 +167,7 @@ class Lease:
         """Put back all threads held, and hold none more; those that ended are no matter."""
         restoration = restore(self._originals)
         self._originals = {}
-        if self._guardian is not None and not self._hand_over():
-            self._end_guardian()  # the next hold starts another
+        self._tell_of_change()
         return restoration
 
     def release(self) -> Restoration:
@@ -176,6 +190,10 @@ class Lease:
             undo(self._settings.values())
             return False
         return True
+
+    def _tell_of_change(self) -> None:
+        if self._guardian is not None and not self._hand_over():
+            self._end_guardian()  # the next hold starts another
 
     def _register(self) -> None:
         if self._guardian is None:

@@ -1,6 +1,7 @@
 """Putting threads back as they were found, those that inherited from them, and settings.
 
-Only the standard library is imported from here, so that the guardian stays small.
+What another hand set meanwhile is left as it is. Only the standard library is imported from
+here, so that the guardian stays small.
 """
 
 from __future__ import annotations
@@ -9,26 +10,46 @@ import os
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
 from controller.scheduling import REALTIME, Scheduling, ThreadId, put_back, read, threads_of
 
 Undo = tuple[str, ...]
-"""A command line that puts a setting of a server back as it was found."""
+"""A command line that puts a setting of a server back as it was found, where it is still ours."""
+LEFT_ALONE = 3
+"""The status of a command that found nothing of ours to put back."""
 UNDO_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """How a thread was found, and since when it has been ours to change.
+    """How a thread was found, since when it has been ours to change, and what we set.
 
     `since` is in clock ticks since boot, like a thread's start: a thread of the same process
-    that started later may have inherited what we set.
+    that started later may have inherited what we set. `ours` has the last setting, and the one
+    before, which may still be in force; empty where whatever is in force counts as ours.
     """
 
     scheduling: Scheduling
     since: int
+    ours: tuple[Scheduling, ...] = ()
+
+    def set_to(self, wanted: Scheduling) -> Original:
+        """The same, once that has been set as well."""
+        return self if wanted in self.ours[-1:] else replace(self, ours=(*self.ours[-1:], wanted))
+
+    def put_back(self, now: Scheduling) -> Scheduling:
+        """`now`, with each part as it was found that is as we set it."""
+        ours, found = self.ours or (now,), self.scheduling
+        policy = found if any(_policy(now) == _policy(each) for each in ours) else now
+        return Scheduling(
+            policy=policy.policy,
+            priority=policy.priority,
+            nice=found.nice if any(now.nice == each.nice for each in ours) else now.nice,
+            cpus=found.cpus if any(now.cpus == each.cpus for each in ours) else now.cpus,
+            reset_on_fork=policy.reset_on_fork,
+        )
 
 
 def find_original(thread: ThreadId) -> Original:
@@ -48,7 +69,7 @@ class Restoration:
 def restore(originals: Mapping[ThreadId, Original]) -> Restoration:
     """Put back each thread that still lives, and its heirs; never raises for one that ended."""
     current = {thread: now for thread in originals if (now := _read_if_alive(thread))}
-    own = _put_back({thread: originals[thread].scheduling for thread in current})
+    own = _put_back({thread: originals[thread].put_back(now) for thread, now in current.items()})
     inherited = _put_back(_heirs(originals, current))
     return Restoration(own.restored + inherited.restored, own.refused + inherited.refused)
 
@@ -57,29 +78,34 @@ def undo(settings: Iterable[Undo]) -> Restoration:
     """Run each command; one that fails or takes too long is reported and delays the others."""
     done, refused = 0, []
     for command in settings:
-        why = _run(command)
-        if why is None:
+        status, why = _run(command)
+        if status == 0:
             done += 1
-        else:
+        elif status != LEFT_ALONE:
             refused.append(f"`{' '.join(command)}`: {why}")
     return Restoration(done, tuple(refused))
 
 
-def _run(command: Undo) -> str | None:
-    """Why a command came to nothing; None where it did not."""
-    nowhere = subprocess.DEVNULL
+def _run(command: Undo) -> tuple[int, str]:
+    """The status of a command, and why it is not 0: the last line that it said, if any."""
+    nowhere, said = subprocess.DEVNULL, os.memfd_create("said")
     try:
-        subprocess.run(
+        status = subprocess.run(
             command,
             stdin=nowhere,
             stdout=nowhere,
-            stderr=nowhere,
+            stderr=said,  # no pipe, which what it started might keep open
             timeout=UNDO_PATIENCE_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return str(error)
-    return None
+            check=False,
+        ).returncode
+        last = os.pread(said, 1 << 16, 0).decode(errors="replace").strip().rpartition("\n")[2]
+    except subprocess.TimeoutExpired:
+        return 1, f"timed out after {UNDO_PATIENCE_S:g} s"
+    except OSError as error:
+        return 1, error.strerror or str(error)
+    finally:
+        os.close(said)
+    return status, last or f"exit status {status}"
 
 
 def _put_back(wanted: Mapping[ThreadId, Scheduling]) -> Restoration:
@@ -110,15 +136,19 @@ def _heirs(
 ) -> dict[ThreadId, Scheduling]:
     """Younger threads of the same process that are scheduled as they inherited it from ours."""
     heirs = {}
-    for elder, changed in current.items():
+    for elder, now in current.items():
         original = originals[elder]
-        if changed == original.scheduling:
-            continue
+        ours = {bequeathed(each) for each in original.ours or (now,)}
         for thread in threads_of(elder.tid):
             younger = thread.start_time >= original.since and thread not in originals
-            if younger and _read_if_alive(thread) == bequeathed(changed):
+            if younger and _read_if_alive(thread) in ours:
                 heirs[thread] = bequeathed(original.scheduling)
     return heirs
+
+
+def _policy(scheduling: Scheduling) -> tuple[int, int]:
+    """What the kernel takes as one, without the flag that it may refuse to clear."""
+    return scheduling.policy, scheduling.priority
 
 
 def bequeathed(scheduling: Scheduling) -> Scheduling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,11 @@ from controller.config import Config
 from controller.errors import PlantError
 from controller.plants import audio_server
 from controller.plants.audio_server import LONGEST_PERIOD
+from controller.plants.pipewire import monitor
 from controller.plants.pipewire.plant import PipeWirePlant
 from controller.plants.plant import Refusal, Surroundings
-from controller.restoration import Undo
+from controller.plants.put_back import PutBack
+from controller.restoration import LEFT_ALONE, Undo
 from controller.scheduling import Permissions
 from policies.knobs import Choice
 from policies.observation import Missing, Value, fresh
@@ -73,7 +76,7 @@ class FakeLease:
     def renew(self) -> bool:
         return True
 
-    def hold(self, *threads: object) -> None: ...
+    def hold(self, *threads: object, wanted: object) -> None: ...
 
     def restore(self) -> None: ...
 
@@ -81,6 +84,9 @@ class FakeLease:
         return {}
 
     def hold_setting(self, name: str, undo: Undo) -> None:
+        self.held[name] = undo
+
+    def amend_setting(self, name: str, undo: Undo) -> None:
         self.held[name] = undo
 
     def forget_setting(self, name: str) -> None:
@@ -101,6 +107,11 @@ class Attached:
         monkeypatch.setattr(audio_server, "MonitorLink", lambda module: link)
         self.link, self.lease, clock = link, FakeLease(), FakeClock()
         self.plant = PipeWirePlant(Surroundings(Config(), clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
+
+    def undo(self) -> Undo:
+        """The arguments of the command that puts the period back."""
+        (undo,) = self.lease.held.values()
+        return undo[undo.index(PipeWirePlant.monitor) + 1 :]
 
     def says(self, seconds: float, **line: object) -> None:
         self.now_ns = int(1e9 * seconds)
@@ -198,8 +209,7 @@ def test_what_a_user_forced_before_is_put_back_and_never_released(
     attached.plant.apply("period_frames", 128)
     attached.plant.restore("period_frames")
     assert attached.link.told == ["period 128", "period 64"]
-    (undo,) = attached.lease.held.values()
-    assert undo[-2:] == ("clock.force-quantum", "64")
+    assert attached.undo() == ("64", "--if", "128", "64", "--server", "7")
     attached.plant.close()
     assert attached.lease.put_back == ["the period of pipewire"]
 
@@ -212,8 +222,46 @@ def test_of_another_server_nothing_is_to_be_put_back(attached: Attached) -> None
     attached.plant.apply("period_frames", 512)
     attached.plant.restore("period_frames")
     assert attached.link.told[1:] == ["period 512", "period 256"]
-    (undo,) = attached.lease.held.values()
-    assert undo[-1] == "256"
+    assert attached.undo() == ("256", "--if", "512", "256", "--server", "8")
+
+
+def test_what_is_seen_in_force_is_all_that_is_put_back(attached: Attached) -> None:
+    for second, forced in enumerate((128, 256), 1):
+        attached.plant.apply("period_frames", forced)
+        attached.says(second, forced_frames=forced, period_frames=forced)
+        attached.plant.observe()
+    assert attached.undo() == ("0", "--if", "256", "--server", "7")
+
+
+def test_what_another_hand_set_is_what_is_found_by_the_next_change(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, forced_frames=1024, period_frames=1024)
+    attached.plant.observe()
+    assert attached.undo()[0] == "0"
+    attached.plant.apply("period_frames", 2048)
+    assert attached.undo() == ("1024", "--if", "128", "2048", "--server", "7")
+
+
+@pytest.mark.parametrize(
+    ("cookie", "forced", "put_back"), [(7, 128, True), (7, 256, False), (8, 128, False)]
+)
+def test_a_quantum_is_put_back_only_by_its_own_server_and_only_where_it_is_still_ours(
+    monkeypatch: pytest.MonkeyPatch, cookie: int, forced: int, put_back: bool
+) -> None:
+    core = {"id": 0, "type": "PipeWire:Interface:Core", "info": {"cookie": cookie}}
+    setting = {"key": "clock.force-quantum", "value": forced}
+    settings = {
+        "id": 1,
+        "type": "PipeWire:Interface:Metadata",
+        "props": {"metadata.name": "settings"},
+        "metadata": [setting],
+    }
+    run: list[tuple[str, ...]] = []
+    monkeypatch.setattr(monitor, "dump", lambda: json.dumps([core, settings]).encode())
+    monkeypatch.setattr(monitor, "run", run.append)
+    wanted = PutBack.parse(PutBack(64, (128,), "7").arguments())
+    assert monitor.put_back(wanted) == (None if put_back else LEFT_ALONE)
+    assert [command[-1] for command in run] == (["64"] if put_back else [])
 
 
 def test_what_the_server_refused_is_an_event(attached: Attached) -> None:

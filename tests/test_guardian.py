@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -17,8 +18,9 @@ ORIGINAL = Original(Scheduling(os.SCHED_FIFO, 80, -11, frozenset({0, 3}), True),
 HOLD = json.dumps(["hold", encode(THREAD, ORIGINAL)]).encode()
 
 
-def test_a_registration_survives_the_pipe() -> None:
-    assert decode(json.loads(json.dumps(encode(THREAD, ORIGINAL)))) == (THREAD, ORIGINAL)
+@pytest.mark.parametrize("original", [ORIGINAL, ORIGINAL.set_to(replace(ORIGINAL.scheduling))])
+def test_a_registration_survives_the_pipe(original: Original) -> None:
+    assert decode(json.loads(json.dumps(encode(THREAD, original)))) == (THREAD, original)
 
 
 def test_a_hold_is_acknowledged_and_a_renewal_is_not() -> None:

@@ -37,16 +37,16 @@ with jack_bench.jack_bench(Config(), "hrtf", 32) as bench:
 EAGER, LONGER = (
     f"{Path(__file__).with_name('eager_policies.py')}:{name}" for name in ("Eager", "Longer")
 )
-PERIOD = "import jack; print(jack.Client('asks', no_start_server=True).blocksize)"
+ASK = "import jack; client = jack.Client('asks', no_start_server=True)"
 
 
 ENVIRONMENT = {**os.environ, "JACK_NO_AUDIO_RESERVATION": "1", "JACK_DEFAULT_SERVER": NAME}
 
 
-def start_server() -> subprocess.Popen[bytes]:
+def start_server(period: str = "256") -> subprocess.Popen[bytes]:
     """A jackd without a sound card and without real-time."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": ENVIRONMENT}
-    command = ("jackd", "-n", NAME, "-r", "-d", "dummy", "-r", "48000", "-p", "256")
+    command = ("jackd", "-n", NAME, "-r", "-d", "dummy", "-r", "48000", "-p", period)
     jackd = subprocess.Popen(command, **quiet)
     time.sleep(1.0)
     if jackd.poll() is not None:
@@ -104,14 +104,21 @@ def scheduled() -> dict[int, object]:
 
 
 def period() -> int:
-    asked = subprocess.run(
-        (sys.executable, "-c", PERIOD),
-        env={**os.environ, "JACK_DEFAULT_SERVER": NAME},
+    return int(ask("print(client.blocksize)"))
+
+
+def set_period(frames: int) -> None:
+    ask(f"client.blocksize = {frames}")
+
+
+def ask(what: str) -> str:
+    return subprocess.run(
+        (sys.executable, "-c", f"{ASK}; {what}"),
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=10,
-    )
-    return int(asked.stdout)
+    ).stdout
 
 
 def raised(found: dict[int, object]) -> set[int]:
@@ -210,3 +217,39 @@ def test_without_a_server_one_line_says_so(jack: None, tmp_path: Path) -> None:
     assert said.splitlines() == [
         "kapellmeister: plant jack: no server answers; start one, or name it in JACK_DEFAULT_SERVER"
     ]
+
+
+def test_a_period_that_another_hand_set_stays(jack: None, tmp_path: Path) -> None:
+    jackd = start_server()
+    running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)
+    try:
+        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+        set_period(2048)
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=10)
+        assert period() == 2048
+    finally:
+        running.kill()
+        jackd.kill()
+        jackd.wait()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_server_that_was_started_again_keeps_its_period(
+    jack: None, tmp_path: Path, end: signal.Signals
+) -> None:
+    jackd = start_server()
+    running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)
+    try:
+        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+        jackd.kill()
+        jackd.wait()
+        jackd = start_server("512")  # as we had asked of the one before
+        running.send_signal(end)
+        running.communicate(timeout=10)
+        time.sleep(1.0)  # the guardian is done by then
+        assert period() == 512
+    finally:
+        running.kill()
+        jackd.kill()
+        jackd.wait()

@@ -168,6 +168,29 @@ def test_what_a_run_left_whose_guardian_was_killed_too_is_put_back_by_the_next(
     assert server.forced() == QUANTUM
 
 
+def test_a_quantum_that_another_hand_forced_stays(server: Server, tmp_path: Path) -> None:
+    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
+    try:
+        awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
+        server.force(2048)
+    finally:
+        run.end(signal.SIGTERM)
+    assert server.forced() == 2048
+
+
+def test_what_another_hand_forced_after_a_run_was_killed_is_left_alone_by_the_next(
+    server: Server, tmp_path: Path
+) -> None:
+    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
+    awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
+    run.awaits_ticks(len(run._ticks()) + 1)  # the journal has what is to be put back
+    run.end(signal.SIGKILL)
+    awaits(lambda: server.forced() == QUANTUM, 2.0, "not put back")
+    server.force(256)
+    Run(server, tmp_path, "--duration", "1").end()
+    assert server.forced() == 256
+
+
 def test_a_server_that_is_killed_and_started_again_is_survived(
     server: Server, tmp_path: Path
 ) -> None:

@@ -3,11 +3,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from controller.restoration import Restoration, bequeathed, find_original, restore, undo
+from controller.restoration import (
+    Original,
+    Restoration,
+    bequeathed,
+    find_original,
+    restore,
+    undo,
+)
 from controller.scheduling import Scheduling, ThreadId, identify, read, write
 
 EVERYWHERE = frozenset(os.sched_getaffinity(0))
@@ -88,6 +96,41 @@ def test_a_younger_thread_with_a_scheduling_of_its_own_is_left_alone(sleeper: Sl
     assert read(sleeper.child) == own
 
 
+def test_what_another_hand_set_stays_and_what_we_set_beside_it_is_put_back(
+    sleeper: Sleeper,
+) -> None:
+    found = read(sleeper.id)
+    one = frozenset({min(EVERYWHERE)})
+    ours = Scheduling(os.SCHED_BATCH, 0, found.nice, one)
+    originals = {sleeper.id: find_original(sleeper.id).set_to(ours)}
+    write(sleeper.id, ours)
+    write(sleeper.id, replace(ours, policy=os.SCHED_IDLE))
+    assert restore(originals) == Restoration(restored=1)
+    assert read(sleeper.id) == replace(found, policy=os.SCHED_IDLE)
+
+
+def test_an_heir_of_what_we_set_is_put_back_though_its_elder_was_set_by_another_hand(
+    sleeper: Sleeper,
+) -> None:
+    found = read(sleeper.id)
+    ours = Scheduling(os.SCHED_BATCH, 0, found.nice, found.cpus)
+    originals = {sleeper.id: find_original(sleeper.id).set_to(ours)}
+    write(sleeper.id, ours)
+    heir = sleeper.spawn()
+    write(sleeper.id, replace(ours, policy=os.SCHED_IDLE))
+    assert restore(originals) == Restoration(restored=1)
+    assert read(heir) == found
+
+
+def test_of_what_we_set_the_last_and_the_one_before_count_as_ours() -> None:
+    found = Original(Scheduling(os.SCHED_OTHER, 0, 0, EVERYWHERE), 0)
+    low, high = (Scheduling(os.SCHED_FIFO, priority, 0, EVERYWHERE, True) for priority in (60, 70))
+    ours = found.set_to(low).set_to(high)
+    assert ours.put_back(low) == ours.put_back(high) == found.scheduling
+    theirs = Scheduling(os.SCHED_RR, 30, 0, EVERYWHERE)
+    assert ours.put_back(theirs) == theirs
+
+
 def test_a_thread_that_ended_is_passed_over() -> None:
     sleeper = Sleeper()
     originals = {sleeper.id: find_original(sleeper.id)}
@@ -114,7 +157,16 @@ def test_each_setting_is_put_back_and_what_fails_says_why(tmp_path: Path) -> Non
     assert made.exists()
     missing, failed = done.refused
     assert missing.startswith("`no-such-command`: ")
-    assert "non-zero exit status 1" in failed
+    assert "exit status 1" in failed
+
+
+def test_what_a_command_left_alone_is_neither_put_back_nor_refused() -> None:
+    assert undo([("sh", "-c", "exit 3")]) == Restoration()
+
+
+def test_the_last_line_that_a_command_said_is_why_it_failed() -> None:
+    (why,) = undo([("sh", "-c", "echo first >&2; echo why >&2; exit 1")]).refused
+    assert why.endswith("`: why")
 
 
 def test_a_command_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

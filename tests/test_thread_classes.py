@@ -37,7 +37,7 @@ class FakeLease:
         self.held: dict[ThreadId, Original] = {}
         self.starved: StarvationError | None = None
 
-    def hold(self, *threads: ThreadId) -> None:
+    def hold(self, *threads: ThreadId, wanted: dict[ThreadId, ThreadClass]) -> None:
         if self.starved is not None:
             raise self.starved
         for thread in threads:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -13,6 +15,7 @@ from controller.errors import GuardianError, PlantError
 from controller.metrics.cpu import MachineSensor
 from controller.plants.monitor_link import MonitorLink
 from controller.plants.plant import Refusal, Surroundings
+from controller.plants.put_back import PutBack
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Choice, Knob, KnobValue, Settings
 from policies.observation import Missing, Observation, Reading
@@ -35,6 +38,16 @@ class ServerState:
     def position(self) -> int:
         """What changes whenever a cycle begins."""
         raise NotImplementedError
+
+    @property
+    def identity(self) -> str:
+        """By what the server is known, which another start of it does not share."""
+        raise NotImplementedError
+
+    @property
+    def setting(self) -> int:
+        """What is asked for, and put back, where the period is turned."""
+        return self.period_frames
 
     @property
     def plays(self) -> bool:
@@ -77,6 +90,7 @@ class AudioServerPlant(ABC, Generic[State]):
             self._link.close()
             raise PlantError(self.name, *self._link.error)
         self._found = self._server = self._state(lines[-1])
+        self._held: PutBack | None = None
         self._cycled_ns = self._server.time_ns
         self._present = True
         self._look()  # the first interval tells then
@@ -95,18 +109,18 @@ class AudioServerPlant(ABC, Generic[State]):
         """Processes whose threads may play."""
 
     @abstractmethod
-    def _undo(self) -> tuple[str, ...]:
-        """The command line that puts the period back as it was found, without this process."""
+    def _places(self) -> tuple[str, ...]:
+        """What in the environment says where the server is, as NAME=VALUE."""
 
-    def _order(self, frames: int) -> str:
-        """What the monitor is told for a period of so many frames."""
-        return f"period {frames}"
+    def _setting_for(self, frames: int) -> int:
+        """What is asked for to have a period of so many frames."""
+        return frames
 
     def _take(self, before: State) -> None:
         """Take note of a new line, `self._server`."""
 
-    def _come_back(self) -> None:
-        """Take note that the server plays again."""
+    def _look_anew(self) -> None:
+        """Forget what was known of the server's processes: it plays again, or is another."""
 
     @property
     def _setting(self) -> str:
@@ -139,6 +153,7 @@ class AudioServerPlant(ABC, Generic[State]):
     def observe(self) -> Observation:
         """The interval since the last call; blocks are absent while no server answers."""
         before, events = self._server, self._hear()
+        self._note_in_force()
         now_s = self._clock.now_s()
         interval_s, self._last_at_s = now_s - self._last_at_s, now_s
         readings: dict[str, Reading] = dict(self._machine.read())
@@ -162,22 +177,16 @@ class AudioServerPlant(ABC, Generic[State]):
         """Schedule the threads, or ask the server for a period."""
         if knob == KNOB:
             return self._threads.apply(value)
-        if not self._present or not isinstance(value, int):
-            return Refusal(knob, "no server answers", passing=True)
-        try:
-            self._lease.hold_setting(self._setting, self._undo())
-        except GuardianError as error:
-            return Refusal(knob, str(error))
-        if not self._link.tell(self._order(value)):
-            return Refusal(knob, "the monitor of the server takes no orders now")
-        return None
+        held, now = self._held, self._server
+        is_ours = held is not None and held.is_due(now.identity, now.setting)
+        return self._turn(value, held.found if held and is_ours else now.setting)
 
     def restore(self, knob: str) -> Refusal | None:
         """Put back what was found."""
         if knob == KNOB:
             self._threads.restore()
             return None
-        return self.apply(knob, self._found.period_frames)
+        return self._turn(self._found.period_frames, self._found.setting)
 
     def finished(self) -> bool:
         """Never: a server that has ended may be started again."""
@@ -188,6 +197,40 @@ class AudioServerPlant(ABC, Generic[State]):
         self._threads.restore()
         self._link.close()
         self._lease.put_setting_back(self._setting)
+
+    def _turn(self, value: KnobValue, found: int) -> Refusal | None:
+        """Ask for a period, once it is held that `found` is to be put back."""
+        if not self._present or not isinstance(value, int):
+            return Refusal(PERIOD, "no server answers", passing=True)
+        setting = self._setting_for(value)
+        before = self._held.ours if self._held else ()
+        self._held = PutBack(found, before, self._server.identity).asked_for(setting)
+        try:
+            self._lease.hold_setting(self._setting, self._undo(self._held))
+        except GuardianError as error:
+            return Refusal(PERIOD, str(error))
+        if not self._link.tell(f"period {setting}"):
+            return Refusal(PERIOD, "the monitor of the server takes no orders now")
+        return None
+
+    def _undo(self, held: PutBack) -> tuple[str, ...]:
+        """The command line that puts the period back, without this process."""
+        home = Path(__file__).resolve().parents[2]
+        monitor = (sys.executable, "-P", "-m", self.monitor, *held.arguments())
+        return ("env", f"PYTHONPATH={home}", *self._places(), *monitor)
+
+    def _note_in_force(self) -> None:
+        """Once what was asked for last is in force, nothing asked for earlier is ours."""
+        held = self._held
+        if held is not None and (known := held.seen(self._server.setting)) != held:
+            self._held = known
+            self._lease.amend_setting(self._setting, self._undo(known))
+
+    def _begin_anew(self) -> None:
+        """This is another server: of what we did nothing is left."""
+        self._found, self._held = self._server, None
+        self._lease.forget_setting(self._setting)
+        self._look_anew()
 
     def _look(self) -> dict[str, Reading]:
         """Watch the threads of those that play."""
@@ -202,12 +245,14 @@ class AudioServerPlant(ABC, Generic[State]):
             if state.position != before.position or not state.plays:
                 self._cycled_ns = state.time_ns
             self._take(before)
+            if state.identity != before.identity:
+                self._begin_anew()
         was_present, self._present = self._present, self._is_recent()
         if was_present and not self._present:
             events.append(f"{self.name}: the server is gone or stands still: {self._why_absent()}")
         if self._present and not was_present:
             events.append(f"{self.name}: the server plays again")
-            self._come_back()
+            self._look_anew()
         return tuple(events)
 
     def _why_absent(self) -> str:

@@ -6,10 +6,13 @@ import contextlib
 import json
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
+
+from controller.prctl import die_with_parent
 
 Line = dict[str, object]
 
@@ -17,8 +20,10 @@ Line = dict[str, object]
 def report(lines: Generator[Line, None, None]) -> None:
     """Print what comes until it ends, or the controller does; then end this process at once.
 
-    What libraries and tools print goes nowhere.
+    What libraries and tools print goes nowhere. A library that waits for its server hears of no
+    end: the kernel sees to that.
     """
+    die_with_parent(signal.SIGKILL)
     output = _own_output()
     with contextlib.suppress(BrokenPipeError), contextlib.closing(lines):
         for line in lines:

@@ -62,7 +62,7 @@ class ThreadClassActuator:
             if thread not in self._scheduled
         ]
         try:
-            self._lease.hold(*(thread for thread, _ in new))
+            self._lease.hold(*(thread for thread, _ in new), wanted=dict(new))
         except GuardianError as error:
             return str(error)
         refusals = [self._schedule(thread, wanted) for thread, wanted in new]

@@ -14,7 +14,10 @@ import time
 from collections.abc import Generator
 from typing import Any
 
+from controller.plants.jack.server import connected_server, still_runs
 from controller.plants.monitor_process import Line, orders, report
+from controller.plants.put_back import PutBack
+from controller.restoration import LEFT_ALONE
 
 NAME = "kapellmeister"
 LINE_EVERY_S = 0.1
@@ -30,6 +33,7 @@ class Monitor:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._server = connected_server()
         self._xruns = self._graph = 0
         self._gap_ms = 0.0
         self.ended: str | None = None
@@ -43,6 +47,7 @@ class Monitor:
         client = self._client
         return {
             "time_ns": time.monotonic_ns(),
+            "server": self._server,
             "frames": client.last_frame_time,
             "period_frames": client.blocksize,
             "sample_rate_hz": client.samplerate,
@@ -115,14 +120,24 @@ class _CycleWatch:
 def main() -> None:
     """Report until the server or the controller ends; why it could not is the last line.
 
-    With a number of frames, change the server's period to that, and end.
+    With arguments, put the server's period back as they say, and end.
     """
     if len(sys.argv) > 1:
-        import jack
-
-        jack.Client(NAME, no_start_server=True).blocksize = int(sys.argv[1])
-        os._exit(0)
+        os._exit(_put_back(PutBack.parse(sys.argv[1:])))
     report(_lines())
+
+
+def _put_back(wanted: PutBack) -> int:
+    """The status to end with. A server that is gone is not waited for."""
+    if not still_runs(wanted.server):
+        return LEFT_ALONE
+    import jack
+
+    client = jack.Client(NAME, no_start_server=True)
+    if not wanted.is_due(connected_server(), client.blocksize):
+        return LEFT_ALONE
+    client.blocksize = wanted.found
+    return 0
 
 
 def _lines() -> Generator[Line, None, None]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,8 +16,12 @@ from policies.observation import BlockCounts, Missing, Observation, Reading, Val
 
 @dataclass(frozen=True, slots=True)
 class JackState(ServerState):
-    """A line of the monitor; `frames` counts those of cycles that have begun."""
+    """A line of the monitor; `frames` counts those of cycles that have begun.
 
+    `server` is the server's process and its start.
+    """
+
+    server: str
     frames: int
     realtime: bool
     dsp_load: float
@@ -31,6 +33,11 @@ class JackState(ServerState):
     def position(self) -> int:
         """The first frame of the cycle."""
         return self.frames
+
+    @property
+    def identity(self) -> str:
+        """The process."""
+        return self.server
 
 
 class JackPlant(AudioServerPlant[JackState]):
@@ -58,7 +65,7 @@ class JackPlant(AudioServerPlant[JackState]):
         if self._server.graph != before.graph:
             self._search.renew()
 
-    def _come_back(self) -> None:
+    def _look_anew(self) -> None:
         self._search.renew()
 
     def _interval(self, seen: Observation, before: JackState) -> Observation:
@@ -81,11 +88,8 @@ class JackPlant(AudioServerPlant[JackState]):
         allowed = named(self._players) if self._players else members
         return tuple(pid for pid in members if pid in allowed and pid not in self.helpers())
 
-    def _undo(self) -> tuple[str, ...]:
-        home = Path(__file__).resolve().parents[3]
-        places = (f"PYTHONPATH={home}", f"JACK_DEFAULT_SERVER={self._server_name}")
-        monitor = (sys.executable, "-P", "-m", self.monitor, str(self._found.period_frames))
-        return ("env", *places, *monitor)
+    def _places(self) -> tuple[str, ...]:
+        return (f"JACK_DEFAULT_SERVER={self._server_name}",)
 
 
 def _counts(before: JackState, now: JackState) -> tuple[BlockCounts, int]:

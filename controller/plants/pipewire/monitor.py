@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -18,12 +19,15 @@ from controller.plants.pipewire.meter import meter_for
 from controller.plants.pipewire.pw_dump import Graph
 from controller.plants.pipewire.tools import (
     REMEDY,
+    dump,
     environment,
     forcing,
     missing_tool,
     run,
     version,
 )
+from controller.plants.put_back import PutBack
+from controller.restoration import LEFT_ALONE
 
 LINE_EVERY_S = 0.1
 PATIENCE_S = 4.0
@@ -150,8 +154,21 @@ class Monitor:
 
 
 def main() -> None:
-    """Report until the server or the controller ends; why it could not is the last line."""
+    """Report until the server or the controller ends; why it could not is the last line.
+
+    With arguments, put what the quantum is forced to back as they say, and end.
+    """
+    if len(sys.argv) > 1:
+        sys.exit(put_back(PutBack.parse(sys.argv[1:])))
     report(_lines())
+
+
+def put_back(wanted: PutBack) -> str | int | None:
+    """The status to end with, or why it could not."""
+    graph = Graph()
+    graph.feed(dump())
+    cookie, forced = str(graph.server[1]), graph.setting("clock.force-quantum")
+    return run(forcing(wanted.found)) if wanted.is_due(cookie, forced) else LEFT_ALONE
 
 
 def _lines() -> Generator[Line, None, None]:

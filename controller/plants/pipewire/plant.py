@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from controller.plants.audio_server import AudioServerPlant, ServerState
-from controller.plants.pipewire.tools import forcing
+from controller.plants.pipewire.tools import places
 from controller.plants.plant import Surroundings
 from controller.plants.processes import Search, listening, named
 from policies.observation import (
@@ -58,6 +58,16 @@ class PipeWireState(ServerState):
         return self.cycles
 
     @property
+    def identity(self) -> str:
+        """The cookie."""
+        return str(self.cookie)
+
+    @property
+    def setting(self) -> int:
+        """The quantum that is forced, if any."""
+        return self.forced_frames
+
+    @property
     def plays(self) -> bool:
         """Whether a driver is at work: without streams, PipeWire rests."""
         return self.playing
@@ -89,15 +99,14 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
     def _state(self, line: Mapping[str, Any]) -> PipeWireState:
         return PipeWireState(**line)
 
-    def _take(self, before: PipeWireState) -> None:
+    def _take(self, _: PipeWireState) -> None:
         now = self._server
         self._lateness_ms += now.lateness_ms
         self._service_ms += now.service_ms
         self._latency_ms += now.latency_ms
-        if now.cookie != before.cookie:  # another server: of what we did nothing is left
-            self._found = now
-            self._lease.forget_setting(self._setting)
-            self._search.renew()
+
+    def _look_anew(self) -> None:
+        self._search.renew()
 
     def _interval(self, seen: Observation, before: PipeWireState) -> Observation:
         now = self._server
@@ -131,13 +140,12 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         allowed = named(self._players) if self._players else members
         return tuple(pid for pid in members if pid in allowed and pid != os.getpid())
 
-    def _undo(self) -> tuple[str, ...]:
-        return forcing(self._found.forced_frames)
+    def _places(self) -> tuple[str, ...]:
+        return places()
 
-    def _order(self, frames: int) -> str:
-        """Force a quantum, and for that which was found whatever was forced then, or nothing."""
-        is_found = frames == self._found.period_frames
-        return f"period {self._found.forced_frames if is_found else frames}"
+    def _setting_for(self, frames: int) -> int:
+        """The quantum; for that which was found whatever was forced then, or nothing."""
+        return self._found.setting if frames == self._found.period_frames else frames
 
 
 def _quantiles(times_ms: list[float], why_none: Missing) -> Quantiles:

@@ -50,9 +50,29 @@ def forcing(quantum: int) -> tuple[str, ...]:
 
     It finds the server wherever it is run.
     """
-    places = [f"{name}={os.environ[name]}" for name in PLACES if name in os.environ]
     setting = ("pw-metadata", "-n", "settings", "0", "clock.force-quantum", str(quantum))
-    return ("env", *places, *setting)
+    return ("env", *places(), *setting)
+
+
+def places() -> tuple[str, ...]:
+    """Where the server is, as NAME=VALUE for `env`."""
+    return tuple(f"{name}={os.environ[name]}" for name in PLACES if name in os.environ)
+
+
+def dump() -> bytes:
+    """What the server tells of itself; nothing where there is none.
+
+    Raises TimeoutExpired where one stands still.
+    """
+    return subprocess.run(
+        ("pw-dump",),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=PATIENCE_S,
+        env=environment(),
+        check=False,
+    ).stdout
 
 
 def run(command: Sequence[str]) -> str | None:
