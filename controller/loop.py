@@ -230,6 +230,7 @@ class Loop:
         if self._resumed:
             self._resumed = False
             self._take_over(observation.time_s)
+        self._accept_lapses()
         return observation
 
     def _forecast(self, observation: Observation) -> Forecast | None:
@@ -384,6 +385,15 @@ class Loop:
             else:
                 reason = "no longer in force when the controller started again"
                 self._verified += self._verifier.abandon(knob, reason)
+
+    def _accept_lapses(self) -> None:
+        """Take what the plant itself put back as found: no other hand did that."""
+        lapsed = {knob: each.lapsed for knob, each in self._plant.knobs().items() if each.lapsed}
+        for knob, why in lapsed.items():
+            if self._actuation.states[knob].requested is not None:
+                self._verified += self._verifier.abandon(knob, why)
+                self._actuation.adopt(knob)
+                self._alarm(f"{knob}: {why}")
 
     def _obey(self, time_s: float) -> None:
         for number, command in self._commands.take():

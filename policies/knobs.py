@@ -167,7 +167,8 @@ class Knob:
     the start); `settle_s` how long after that its effect can be judged. `disruption_ms` is
     the sound a change interrupts, 0 where it drops nothing. `owner` names the scaler that
     turns it where that is another, which is only told what is desired. `undone` is why the plant
-    itself took back what had been set, empty where it did not.
+    itself took back what had been set, empty where it did not: nobody may set that again unasked.
+    `lapsed` likewise, where nothing speaks against turning it again at once.
     """
 
     id: str
@@ -178,6 +179,7 @@ class Knob:
     disruption_ms: float = 0.0
     owner: str = OURS
     undone: str = ""
+    lapsed: str = ""
 
     def direction(self, before: KnobValue, after: KnobValue) -> Direction:
         """Which way the change goes."""

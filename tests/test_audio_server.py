@@ -72,9 +72,11 @@ class FakeLease:
     def __init__(self) -> None:
         self.held: dict[str, Undo] = {}
         self.put_back: list[str] = []
+        self.stands = True
+        self.starved = None
 
     def renew(self) -> bool:
-        return True
+        return self.stands
 
     def hold(self, *threads: object, wanted: object) -> None: ...
 
@@ -231,6 +233,29 @@ def test_what_is_seen_in_force_is_all_that_is_put_back(attached: Attached) -> No
         attached.says(second, forced_frames=forced, period_frames=forced)
         attached.plant.observe()
     assert attached.undo() == ("0", "--if", "256", "--server", "7")
+
+
+def test_what_the_guardian_put_back_may_be_turned_again(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.lease.stands = False
+    attached.says(1.0, forced_frames=128, period_frames=128)
+    attached.plant.observe()
+    attached.lease.stands = True
+    assert attached.plant.knobs()["period_frames"].lapsed == ""
+    attached.says(2.0, forced_frames=0)
+    attached.plant.observe()
+    assert "guardian put it back" in attached.plant.knobs()["period_frames"].lapsed
+    assert attached.lease.held == {}
+    attached.plant.apply("period_frames", 128)
+    assert attached.plant.knobs()["period_frames"].lapsed == ""
+
+
+def test_what_another_hand_set_while_the_lease_ran_out_is_no_lapse(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.lease.stands = False
+    attached.says(1.0, forced_frames=256, period_frames=256)
+    attached.plant.observe()
+    assert attached.plant.knobs()["period_frames"].lapsed == ""
 
 
 def test_what_another_hand_set_is_what_is_found_by_the_next_change(attached: Attached) -> None:

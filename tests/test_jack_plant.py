@@ -219,6 +219,26 @@ def test_without_a_server_one_line_says_so(jack: None, tmp_path: Path) -> None:
     ]
 
 
+def test_a_controller_that_stopped_for_long_turns_the_period_again(
+    jack: None, tmp_path: Path
+) -> None:
+    jackd, state = start_server(), tmp_path / "state"
+    running = command(state, "--act", "period_frames", "--policy", LONGER)
+    try:
+        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+        running.send_signal(signal.SIGSTOP)
+        assert awaits(lambda: period() == 256, 15.0), "the guardian did not put it back"
+        running.send_signal(signal.SIGCONT)
+        assert awaits(lambda: period() == 512, 40.0), "the period was not changed again"
+        assert any("guardian put it back" in text for text in alarms(state))
+    finally:
+        running.send_signal(signal.SIGCONT)
+        running.kill()
+        running.communicate(timeout=10)
+        jackd.kill()
+        jackd.wait()
+
+
 def test_a_period_that_another_hand_set_stays(jack: None, tmp_path: Path) -> None:
     jackd = start_server()
     running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)

@@ -367,6 +367,18 @@ def test_what_our_own_guardian_put_back_is_no_other_hands():
     )
 
 
+def test_what_the_plant_put_back_itself_can_be_turned_again_without_a_person():
+    rig = Rig(Scripted(action("nodes", 2)))
+    rig.ticks(2)
+    rig.plant.values["nodes"] = 1
+    rig.plant.knobs_here["nodes"] = replace(KNOBS["nodes"], lapsed="the lease ran out")
+    ticks = rig.ticks(60)
+    assert ticks[0].alarms == ("nodes: the lease ran out",)
+    assert [each.verdict for each in ticks[0].verifications] == [Verdict.UNDECIDED]
+    assert not any("another hand" in hold.reason for tick in ticks for hold in tick.holds)
+    assert rig.plant.applied == [("nodes", 2), ("nodes", 2)]
+
+
 def test_another_hand_during_an_evaluation_leaves_it_undecided_and_rolls_nothing_back():
     rig = Rig(Scripted(action("nodes", 2)))
     rig.plant.miss_share = lambda values, load: 0.9

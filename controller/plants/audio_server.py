@@ -24,6 +24,7 @@ PERIOD = "period_frames"
 LONGEST_PERIOD = 4096
 PERIOD_DISRUPTION_MS = 27.0
 """What a change of the period interrupted the sound of JACK for at worst, with two processors."""
+LAPSED = "our own guardian put it back, since no sign of life had come from this controller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class AudioServerPlant(ABC, Generic[State]):
             raise PlantError(self.name, *self._link.error)
         self._found = self._server = self._state(lines[-1])
         self._held: PutBack | None = None
+        self._lease_ran_out, self._lapsed = False, ""
         self._cycled_ns = self._server.time_ns
         self._present = True
         self._look()  # the first interval tells then
@@ -147,6 +149,7 @@ class AudioServerPlant(ABC, Generic[State]):
                 delay_s=0.2,
                 settle_s=5.0,
                 disruption_ms=PERIOD_DISRUPTION_MS,
+                lapsed=self._lapsed,
             ),
         }
 
@@ -158,6 +161,7 @@ class AudioServerPlant(ABC, Generic[State]):
         interval_s, self._last_at_s = now_s - self._last_at_s, now_s
         readings: dict[str, Reading] = dict(self._machine.read())
         held = MappingProxyType(readings | self._look())
+        self._note_lapse()
         seen = Observation(now_s, interval_s, self.no_streams, readings=held, events=events)
         if not self._present:
             return replace(seen, load=Missing(self._why_absent()))
@@ -205,6 +209,7 @@ class AudioServerPlant(ABC, Generic[State]):
         setting = self._setting_for(value)
         before = self._held.ours if self._held else ()
         self._held = PutBack(found, before, self._server.identity).asked_for(setting)
+        self._lease_ran_out, self._lapsed = False, ""
         try:
             self._lease.hold_setting(self._setting, self._undo(self._held))
         except GuardianError as error:
@@ -226,11 +231,23 @@ class AudioServerPlant(ABC, Generic[State]):
             self._held = known
             self._lease.amend_setting(self._setting, self._undo(known))
 
+    def _note_lapse(self) -> None:
+        """Once the lease has run out, what was found may be in force again: then none is ours."""
+        self._lease_ran_out |= not self._threads.lease_stood
+        if self._lease_ran_out and self._held and self._server.setting == self._held.found:
+            self._lease_ran_out, self._lapsed = False, LAPSED
+            self._let_go()
+
     def _begin_anew(self) -> None:
         """This is another server: of what we did nothing is left."""
-        self._found, self._held = self._server, None
-        self._lease.forget_setting(self._setting)
+        self._found = self._server
+        self._let_go()
         self._look_anew()
+
+    def _let_go(self) -> None:
+        """Nothing of ours is left to be put back."""
+        self._held = None
+        self._lease.forget_setting(self._setting)
 
     def _look(self) -> dict[str, Reading]:
         """Watch the threads of those that play."""

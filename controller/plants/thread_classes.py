@@ -68,15 +68,18 @@ class ThreadClassActuator:
         refusals = [self._schedule(thread, wanted) for thread, wanted in new]
         return next((refusal for refusal in refusals if refusal is not None), None)
 
-    def renew(self) -> None:
+    def renew(self) -> bool:
         """Keep the lease; had it run out, all was put back meanwhile, and is scheduled anew.
 
         Not so where that would starve a processor again: only another `apply` brings it back.
+        False where it had run out.
         """
-        if not self._lease.renew():
+        stands = self._lease.renew()
+        if not stands:
             self._scheduled.clear()
             if self._lease.starved is not None:
                 self._wanted, self._undone = None, str(self._lease.starved)
+        return stands
 
     def in_force(self, threads: ClassThreads) -> ThreadClasses | None:
         """How the threads of each class are scheduled; None where none could be read.

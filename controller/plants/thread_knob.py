@@ -39,10 +39,12 @@ class ThreadKnob:
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()
         self._actuator = ThreadClassActuator(surroundings.lease, ThreadClasses())
+        self.lease_stood = True
+        """Whether nothing was put back before the last look: the lease was renewed in time."""
 
     def look(self, players: Iterable[int], cycles_per_s: float) -> dict[str, Reading]:
         """Watch the threads of the players, and bring new ones in line; what was read."""
-        self._actuator.renew()
+        self.lease_stood = self._actuator.renew()
         self._threads.look(players, self._background.processes(), cycles_per_s)
         self._actuator.reconcile(self._threads.classes())
         return self._threads.readings()
