@@ -102,7 +102,7 @@ class Standing:
         if not self.submitted:
             return None
         if self.promises and not self.bad_blocks.missed:
-            return "needless: nothing was missed afterwards that a cheaper knob would not cure"
+            return "needless, if cheaper knobs keep their promise: they ease all that was missed"
         if self.short_intervals:
             return f"too little for the load that came in {self.short_intervals} intervals"
         return None

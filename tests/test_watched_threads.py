@@ -95,7 +95,7 @@ def test_a_thread_that_ended_is_forgotten(monkeypatch):
 
 
 def server(seconds: float, xruns: int = 0, gap_ms: float = 0.0) -> JackState:
-    return JackState(int(1e9 * seconds), 256, 48_000, 0, False, 0.1, xruns, 0, gap_ms)
+    return JackState(int(1e9 * seconds), 256, 48_000, "1.1", 0, False, 0.1, xruns, 0, gap_ms)
 
 
 def test_xruns_and_the_gap_of_a_change_are_missed_cycles():
