@@ -77,10 +77,9 @@ class Journal:
                 self._remember(LEARNED + self._plant, learned())
 
     def end_run(self, summary: str) -> None:
-        """Close the run with its summary, as JSON; it has left no thread to be put back."""
+        """Close the run with its summary, as JSON; what it changed may still be put back."""
         statement = "UPDATE runs SET ended_at_s = ?, summary = ? WHERE id = ?"
         self._database.execute(statement, self._now_s(), summary, self._run)
-        self.keep_originals({})
 
     def last_memory(self, plant: str) -> JsonValue:
         """What the last recorded tick on this plant left; None where there is none."""

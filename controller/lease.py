@@ -45,6 +45,7 @@ class Lease:
         self._lease_s = lease_s
         self._originals: dict[ThreadId, Original] = {}
         self._settings: dict[str, Undo] = {}
+        self._left: dict[Undo, str] = {}
         self._guardian: subprocess.Popen[bytes] | None = None
         self._canary_pid: int | None = None
         self._received = b""
@@ -133,8 +134,13 @@ class Lease:
             self._tell_of_change()
 
     def put_setting_back(self, name: str) -> None:
-        """Run its command; where that fails, `release` and the guardian try again."""
-        if name in self._settings and not undo([self._settings[name]]).refused:
+        """Run its command, once: a server that stands still would keep us as long each time.
+
+        Where that fails, `release` tells why, and `settings` goes on to name it.
+        """
+        if name in self._settings:
+            command = self._settings[name]
+            self._left |= {command: why for why in undo([command]).refused}
             self.forget_setting(name)
 
     def forget_setting(self, name: str) -> None:
@@ -160,26 +166,32 @@ class Lease:
         return MappingProxyType(self._originals)
 
     def settings(self) -> tuple[Undo, ...]:
-        """What puts back the settings that are held, for the journal as well."""
-        return tuple(self._settings.values())
+        """What puts back the settings that are held or could not be put back: for the journal."""
+        return (*self._left, *self._settings.values())
 
     def restore(self) -> Restoration:
-        """Put back all threads held, and hold none more; those that ended are no matter."""
+        """Put back all threads held, and hold only those that refuse; ended ones are no matter."""
         restoration = restore(self._originals)
-        self._originals = {}
+        if not restoration.refused:
+            self._originals = {}
         self._tell_of_change()
         return restoration
 
     def release(self) -> Restoration:
-        """Put everything back and let the guardian go; a second call does nothing."""
+        """Put everything back and let the guardian go; a second call does nothing.
+
+        What could not be put back is told, and is what `originals` and `settings` still name.
+        """
         restoration = restore(self._originals)
-        self._originals = {}
+        if not restoration.refused:
+            self._originals = {}
         for name in tuple(self._settings):
             self.put_setting_back(name)
         guardian, self._guardian, self._canary_pid = self._guardian, None, None
         if guardian is not None:
             _dismiss(guardian)
-        return restoration
+        refused = (*restoration.refused, *self._left.values())
+        return Restoration(restoration.restored, refused)
 
     def _recover(self) -> bool:
         """Whether another guardian took the place of the dead one; else all is put back."""

@@ -40,6 +40,7 @@ from controller.plants.builtin.pipeline_process import (
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
 from controller.plants.thread_knob import KNOB as THREADS
+from controller.restoration import Undo
 from controller.service_manager import ServiceManager
 from controller.state_directory import StateDirectory
 from controller.tick import Tick
@@ -115,10 +116,13 @@ def run(
         journal.prune(config.journal.keep_days)
         exposition = _exposition(stack, config)
         page = _page(stack, config, say)
-        crashed = _restore_left_over(journal, directory, say)
+        left = _restore_left_over(journal, say)
+        crashed = _crashed(directory)
         start = partial(_start_or_take_over, stack, directory.path, spec, stopping, say)
         pipeline = start() if ours else None
-        lease = stack.enter_context(Lease.start(lease_s(config.loop.interval_s)))
+        lease = Lease.start(lease_s(config.loop.interval_s))
+        keep = _keeper(journal, lease, left)
+        stack.callback(_let_go, lease, keep, say)
         permissions = _permissions(config.sidecar.realtime_without_throttling, say)
         if permissions.nice:
             stack.enter_context(_favoured())  # after the children, which would inherit it
@@ -155,7 +159,7 @@ def run(
                 tally,
                 *controlled.instruments,
                 service,
-                _keeper(journal, lease),
+                lambda _: keep(),
                 *(partial(each.show, objective) for each in exposition),
                 *page,
                 *view,
@@ -378,24 +382,39 @@ def _view(
     return (draw,)
 
 
-def _keeper(journal: Journal, lease: Lease) -> Instrument:
-    """Keeps how threads and settings were found, for the case that the guardian dies as well."""
-    return lambda _: journal.keep_originals(lease.originals(), lease.settings())
+def _keeper(journal: Journal, lease: Lease, left: tuple[Undo, ...]) -> Callable[[], None]:
+    """Keeps how threads and settings were found, for the case that the guardian dies as well.
+
+    Beside them what an earlier run left that could not be put back yet.
+    """
+    return lambda: journal.keep_originals(lease.originals(), (*left, *lease.settings()))
 
 
-def _restore_left_over(
-    journal: Journal, directory: StateDirectory, say: Callable[[str], None]
-) -> bool:
-    """Put right what an earlier controller that was killed left behind; whether one was."""
+def _let_go(lease: Lease, keep: Callable[[], None], say: Callable[[str], None]) -> None:
+    """Put back what is still held, and leave what refuses to the next start."""
+    for refused in lease.release().refused:
+        say(f"could not be put back, which the next start tries again: {refused}")
+    keep()
+
+
+def _restore_left_over(journal: Journal, say: Callable[[str], None]) -> tuple[Undo, ...]:
+    """Put right what an earlier controller left behind; the settings where one could not be."""
     restored = restoration.restore(journal.left_over()).restored
-    settings = restoration.undo(journal.left_over_settings())
-    journal.keep_originals({})
+    left = journal.left_over_settings()
+    settings = restoration.undo(left)
     if restored:
         say(f"put back the scheduling of {restored} threads that an earlier run had left changed")
     if settings.restored:
         say(f"settings of a server put back that an earlier run left changed: {settings.restored}")
     for refused in settings.refused:
         say(f"an earlier run left a setting changed that could not be put back: {refused}")
+    left = left if settings.refused else ()
+    journal.keep_originals({}, left)
+    return left
+
+
+def _crashed(directory: StateDirectory) -> bool:
+    """Whether the last run came to no end of its own."""
     with JournalReader(directory.journal_path) as reader:
         runs = reader.runs()
     return bool(runs) and runs[-1].ended_at_s is None

@@ -239,6 +239,28 @@ def test_a_controller_that_stopped_for_long_turns_the_period_again(
         jackd.wait()
 
 
+def test_a_server_that_stands_still_at_the_end_is_told_of_and_mended_by_the_next_start(
+    jack: None, tmp_path: Path
+) -> None:
+    jackd, state = start_server(), tmp_path / "state"
+    running = command(state, "--act", "period_frames", "--policy", LONGER)
+    try:
+        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+        jackd.send_signal(signal.SIGSTOP)
+        running.send_signal(signal.SIGTERM)
+        said = running.communicate(timeout=9)[0]
+        assert said.count("could not be put back, which the next start tries again") == 1
+        jackd.send_signal(signal.SIGCONT)
+        assert period() == 512
+        said = command(state, "--duration", "1").communicate(timeout=20)[0]
+        assert "settings of a server put back that an earlier run left changed: 1" in said
+        assert period() == 256
+    finally:
+        running.kill()
+        jackd.kill()
+        jackd.wait()
+
+
 def test_a_period_that_another_hand_set_stays(jack: None, tmp_path: Path) -> None:
     jackd = start_server()
     running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)

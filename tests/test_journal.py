@@ -142,12 +142,12 @@ def test_how_settings_are_put_back_outlives_the_process_beside_the_threads(path)
         assert journal.left_over_settings() == ()
 
 
-def test_a_run_that_came_to_its_end_leaves_no_thread_to_be_put_back(path):
+def test_the_end_of_a_run_leaves_what_is_still_to_be_put_back(path):
     with Journal.open(path) as journal:
         journal.start_run("fake", "scripted", "{}")
         journal.keep_originals({THREAD: ORIGINAL})
         journal.end_run("{}")
-        assert journal.left_over() == {}
+        assert journal.left_over() == {THREAD: ORIGINAL}
 
 
 def test_threads_of_another_boot_are_forgotten(path, monkeypatch):

@@ -255,6 +255,18 @@ def test_a_setting_is_put_back_once_and_by_the_lease_where_that_is_released(tmp_
     assert lease.settings() == ()
 
 
+def test_a_setting_that_cannot_be_put_back_is_tried_once_told_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "tried"
+    command = ("sh", "-c", f"echo tried >> {file}; echo frozen >&2; exit 1")
+    lease = Lease()
+    lease.hold_setting("a server's", command)
+    lease.put_setting_back("a server's")
+    (refused,) = lease.release().refused
+    assert refused.endswith("`: frozen")
+    assert lease.settings() == (command,)
+    assert file.read_text() == "tried\n"
+
+
 def test_signals_meant_for_the_terminal_do_not_end_the_guardian(start: Start) -> None:
     target = start(SPINNER)
     with Lease() as lease:
