@@ -140,7 +140,8 @@ class Lease:
         """
         if name in self._settings:
             command = self._settings[name]
-            self._left |= {command: why for why in undo([command]).refused}
+            for why in undo([command]).refused:
+                self._left[command] = why
             self.forget_setting(name)
 
     def forget_setting(self, name: str) -> None:

@@ -12,14 +12,13 @@ from controller.guard import Guard
 from controller.metrics.threads import Activity
 from controller.plants import watched_threads
 from controller.plants.audio_server import _periods
-from controller.plants.jack.plant import JackState, _counts
 from controller.plants.process import ProcessPlant
 from controller.plants.processes import Search, listening, named
 from controller.plants.watched_threads import WatchedThreads
 from controller.scheduling import Scheduling, ThreadId
 from policies.knobs import AnyThreadClasses, ThreadClasses
 from policies.objective import Priority
-from policies.observation import BlockCounts, Value
+from policies.observation import Value
 from policies.threads import steps
 
 CYCLES_PER_S = 187.5
@@ -92,18 +91,6 @@ def test_a_thread_that_ended_is_forgotten(monkeypatch):
     threads.sensor = Sensor()
     threads.look([1], [], CYCLES_PER_S)
     assert threads.classes()["audio"] == []
-
-
-def server(seconds: float, xruns: int = 0, gap_ms: float = 0.0) -> JackState:
-    return JackState(int(1e9 * seconds), 256, 48_000, "1.1", 0, False, 0.1, xruns, 0, gap_ms)
-
-
-def test_xruns_and_the_gap_of_a_change_are_missed_cycles():
-    assert _counts(server(1.0), server(2.0, xruns=2, gap_ms=16.0)) == (BlockCounts(183, lost=5), 2)
-
-
-def test_a_server_that_was_started_again_counts_from_the_beginning():
-    assert _counts(server(1.0, xruns=9), server(2.0, xruns=1)) == (BlockCounts(187, lost=1), 1)
 
 
 def test_the_period_only_grows_and_by_doubles():

@@ -13,6 +13,11 @@ from controller.plants.plant import Surroundings
 from controller.plants.processes import Search, named, playing_with
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
 
+FRAMES_COUNTED = 1 << 32
+"""JACK counts frames up to here, and begins anew: once a day."""
+SLACK_CYCLES = 2
+"""So many cycles may be about to begin when a line is written, or made up for afterwards."""
+
 
 @dataclass(frozen=True, slots=True)
 class JackState(ServerState):
@@ -43,8 +48,8 @@ class JackState(ServerState):
 class JackPlant(AudioServerPlant[JackState]):
     """Joins the server as a client without a process callback, so that no cycle waits for us.
 
-    A cycle is missed where the server counts an xrun, or where changing the period left nothing
-    played.
+    A cycle is missed where the server counts an xrun, where changing the period left nothing
+    played, or where it did not begin: after a stall that is one xrun, and many cycles.
     """
 
     name = "jack"
@@ -95,12 +100,17 @@ class JackPlant(AudioServerPlant[JackState]):
 def _counts(before: JackState, now: JackState) -> tuple[BlockCounts, int]:
     """Cycles between two lines, those of them that were missed, and the xruns alone.
 
-    A server that was started again counts from the beginning.
+    A monitor that was started again counts xruns and gaps from the beginning. Of the time between
+    two servers nothing is known.
     """
+    if now.server != before.server:
+        return BlockCounts(on_time=0), now.xruns
     again = now.xruns < before.xruns or now.gap_ms < before.gap_ms
     xruns = now.xruns if again else now.xruns - before.xruns
     gap_ms = now.gap_ms if again else now.gap_ms - before.gap_ms
     elapsed_ms = (now.time_ns - before.time_ns) / 1e6
     cycles = round(max(0.0, elapsed_ms) / now.period_ms)
-    missed = min(cycles, xruns + round(gap_ms / now.period_ms))
+    begun = (now.frames - before.frames) % FRAMES_COUNTED / now.period_frames
+    absent = round(cycles - begun) if cycles - begun > SLACK_CYCLES else 0
+    missed = min(cycles, max(absent, xruns + round(gap_ms / now.period_ms)))
     return BlockCounts(on_time=cycles - missed, lost=missed), xruns
