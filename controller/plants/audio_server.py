@@ -16,6 +16,7 @@ from controller.metrics.cpu import MachineSensor
 from controller.plants.monitor_link import MonitorLink
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.put_back import PutBack
+from controller.plants.server_lock import ServerLock
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Choice, Knob, KnobValue, Settings
 from policies.observation import Missing, Observation, Reading
@@ -68,7 +69,7 @@ class AudioServerPlant(ABC, Generic[State]):
     """Watches an audio server from beside, so that no cycle waits for us.
 
     A block is a cycle. Audio threads are found by how often they wake. Raises PlantError where
-    there is no server at the start; later that is an event.
+    there is no server at the start, which later is an event, and where another controller turns it.
     """
 
     name: ClassVar[str]
@@ -80,6 +81,8 @@ class AudioServerPlant(ABC, Generic[State]):
     no_streams: ClassVar[Missing]
 
     def __init__(self, surroundings: Surroundings) -> None:
+        acts = surroundings.config.loop.acting(ours=False) != frozenset()
+        self._lock = ServerLock(self.name, self._places()) if acts else None
         self._clock = surroundings.clock
         self._lease = surroundings.lease
         self._players = surroundings.config.sidecar.processes
@@ -89,6 +92,7 @@ class AudioServerPlant(ABC, Generic[State]):
         lines = self._link.wait(self.start_patience_s)
         if not lines:
             self._link.close()
+            self._unlock()
             raise PlantError(self.name, *self._link.error)
         self._found = self._server = self._state(lines[-1])
         self._held: PutBack | None = None
@@ -199,8 +203,13 @@ class AudioServerPlant(ABC, Generic[State]):
     def close(self) -> None:
         """Put the threads and the period back, and leave the server."""
         self._threads.restore()
-        self._link.close()
+        self._link.close()  # first, lest it carry an order out afterwards
         self._lease.put_setting_back(self._setting)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
 
     def _turn(self, value: KnobValue, found: int) -> Refusal | None:
         """Ask for a period, once it is held that `found` is to be put back."""

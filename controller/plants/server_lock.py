@@ -1,0 +1,31 @@
+"""That only one controller turns what a server has, whatever state directories there are.
+
+Two would each take what the other set for what was found, and leave that behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+
+from controller.errors import PlantError
+
+
+class ServerLock:
+    """A socket in the abstract namespace, which ends with the process that holds it."""
+
+    def __init__(self, plant: str, places: tuple[str, ...]) -> None:
+        """Raises PlantError where another controller holds it."""
+        server = hashlib.sha256(repr((os.getuid(), places)).encode()).hexdigest()
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.bind(f"\0kapellmeister/{plant}/{server}")
+        except OSError as error:
+            self._socket.close()
+            why, remedy = "another controller turns this server", "stop that, or run with --shadow"
+            raise PlantError(plant, why, remedy) from error
+
+    def close(self) -> None:
+        """Let another controller turn the server."""
+        self._socket.close()
