@@ -169,7 +169,7 @@ def run(
         journal.start_run(plant.name, policy.name, config.model_dump_json())
         gc.collect()
         gc.freeze()  # or a full collection, in the middle of some tick, would walk every module
-        loop.run(stopping if ours else _ending(stopping, clock, options.duration_s))
+        loop.run(stopping, math.inf if ours else options.duration_s or math.inf)
         report = report_from(
             controlled.summary(),
             plant=plant.name,
@@ -303,14 +303,6 @@ def _favoured() -> Iterator[None]:
         yield
     finally:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
-
-
-def _ending(
-    stopping: Callable[[], bool], clock: WallClock, duration_s: float | None
-) -> Callable[[], bool]:
-    """Whether a run on a plant that does not end by itself is over."""
-    end_s = math.inf if duration_s is None else clock.now_s() + duration_s
-    return lambda: stopping() or clock.now_s() > end_s
 
 
 def _exposition(stack: ExitStack, config: Config) -> tuple[Exposition, ...]:
