@@ -20,6 +20,7 @@ from rich.console import Console
 from controller import plugins, restoration, scheduling
 from controller.clock import WallClock
 from controller.config import Config
+from controller.control_group import is_group
 from controller.diagnosis import Diagnostician
 from controller.errors import ConfigurationError
 from controller.forecasting.fit_process import FitProcess
@@ -39,6 +40,7 @@ from controller.plants.builtin.pipeline_process import (
 )
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
+from controller.plants.processes import named
 from controller.plants.thread_knob import KNOB as THREADS
 from controller.service_manager import ServiceManager
 from controller.state_directory import StateDirectory
@@ -127,6 +129,7 @@ def run(
             controlled = _builtin(surroundings, directory.path, spec, pipeline)
         else:
             controlled = _attached(make_plant(surroundings), config)
+            _tell_empty_groups(config, say)
         plant, objective = controlled.plant, controlled.objective
         stack.callback(plant.close)
         _check_acting(acting, plant)
@@ -420,6 +423,13 @@ def _permissions(unthrottled: bool, say: Callable[[str], None]) -> scheduling.Pe
     if not permissions.realtime:
         say(f"real-time scheduling is refused; going on with what is allowed ({permissions.why})")
     return permissions
+
+
+def _tell_empty_groups(config: Config, say: Callable[[str], None]) -> None:
+    """A group fills later, or its name is mistyped: only who named it can know."""
+    for program in (*config.sidecar.processes, *config.sidecar.background):
+        if is_group(program) and not named((program,)):
+            say(f"no process is in {program} yet; it is looked for as long as the run lasts")
 
 
 def _resume(loop: Loop, memory: State, say: Callable[[str], None]) -> None:
