@@ -72,6 +72,7 @@ def test_a_counter_is_known_with_its_suffix_and_without():
         ("x NaN\n", Invalid("x is nan")),
         ("x +Inf\n", Invalid("x is inf")),
         ("x -1\n", Invalid("-1 is below 0")),
+        ("x 1e308\n", Invalid("x: 1e+308 is more than can be (1e+15)")),
         ("y 1\n", Missing("no sample matches x")),
     ],
 )
@@ -107,6 +108,12 @@ def test_blocks_on_time_may_be_what_remains_of_those_submitted():
         ("b_total 9\n", "b_total NaN\n", "b_total is nan, which no counter can be"),
         ("b_total 9\n", "b_total -2\n", "b_total is -2, which no counter can be"),
         ("b_total 9\n", "", "no sample matches b_total"),
+        (
+            "",
+            'b_total{a="1"} 1e308\nb_total{a="2"} 1e308\n',
+            "b_total: inf is more than can be (1e+15)",
+        ),
+        ("b_total 9\n", "b_total 1e308\n", "b_total: 1e+308 is more than can be (1e+15)"),
     ],
 )
 def test_counters_that_cannot_be_believed_count_nothing(before, now, reason):

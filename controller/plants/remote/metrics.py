@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
-from controller.plants.remote.figures import figure, growth
+from controller.plants.remote.figures import figure, growth, possible
 from controller.plants.remote.latency import counted, quantiles
 from controller.plants.remote.scraper import Scrape
 from controller.remote_section import KnobSection, MetricSection, RemoteSection
@@ -46,7 +46,8 @@ class Figures:
 
 def figures(section: RemoteSection, before: Scrape, now: Scrape) -> Figures:
     """All that was mapped."""
-    load = NOT_REPORTED if not section.load.metric else figure(section.load, before, now)
+    mapped = section.load.metric
+    load = possible(figure(section.load, before, now), mapped) if mapped else NOT_REPORTED
     return Figures(
         load=load,
         blocks=_plausible(_blocks(section, before, now), load),
