@@ -250,7 +250,11 @@ def test_a_scrape_that_took_too_long_is_no_fresh_one():
 def test_a_gauge_that_shows_no_whole_number_holds_its_knob_at_the_value_last_seen():
     with bench(Scripted()) as made:
         made.service.play = lambda _: setattr(made.service, "page", made.service.render())
-        for shown, why in ((math.nan, "workers is nan"), (1.5, "workers is 1.5, no whole number")):
+        for shown, why in (
+            (math.nan, "workers is nan"),
+            (1.5, "workers is 1.5, no whole number"),
+            (1e308, "workers: 1e+308 is more than can be (1e+15)"),
+        ):
             made.service.knobs["nodes"] = shown
             assert made.tick().settings["nodes"] == 1
             refused = made.plant.apply("nodes", 2)

@@ -62,7 +62,7 @@ def grown(earlier: Mapping[Labels, float], later: Mapping[Labels, float], name: 
 
 
 def possible(each: Reading, name: str) -> Reading:
-    """The reading of a load or a count, which has to be one."""
+    """The reading of a load, a count or a knob, which has to be one."""
     if isinstance(each, Value) and each.value > MOST:
         return Invalid(f"{name}: {each.value:g} is more than can be ({MOST:g})")
     return each
