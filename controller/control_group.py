@@ -15,13 +15,18 @@ def is_group(program: str) -> bool:
 def checked(program: str) -> str:
     """The same text. Raises ValueError in one line for a group that cannot be one.
 
-    The root group is none: every process of the machine would be in it.
+    The root group is none: every process of the machine would be in it. Nor is a path that the
+    kernel would never write so: nothing would match it.
     """
     if is_group(program):
-        path = program.removeprefix(PREFIX)
-        if not path.startswith("/") or not path.strip("/") or path.endswith("/"):
+        root, *names = program.removeprefix(PREFIX).split("/")
+        if root or not names or not all(map(_is_name, names)):
             raise ValueError(f"not a control group below the root, such as {PREFIX}/system.slice/x")
     return program
+
+
+def _is_name(part: str) -> bool:
+    return part not in ("", ".", "..") and part == part.strip()
 
 
 def is_within(groups: Iterable[str], listing: str) -> bool:

@@ -130,10 +130,15 @@ class Loop:
         self._refusals: list[Refusal] = []
         self._alarms: list[str] = []
 
-    def run(self, finished: Callable[[], bool] = lambda: False) -> None:
-        """Take turns at whole intervals from now on, until the plant or `finished` ends it."""
+    def run(
+        self, finished: Callable[[], bool] = lambda: False, duration_s: float = math.inf
+    ) -> None:
+        """Take turns at whole intervals from now on, until the plant or `finished` ends it.
+
+        So many seconds are over with the turn that ends them: 2 s have two turns of 1 s.
+        """
         start_s, number = self._clock.now_s(), 1
-        while True:
+        while (number - 1) * self._interval_s < duration_s - 1e-9:
             self._clock.sleep_until(start_s + number * self._interval_s)
             if finished():
                 return

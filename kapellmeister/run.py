@@ -20,6 +20,7 @@ from rich.console import Console
 from controller import plugins, restoration, scheduling
 from controller.clock import WallClock
 from controller.config import Config
+from controller.control_group import is_group
 from controller.diagnosis import Diagnostician
 from controller.errors import ConfigurationError
 from controller.forecasting.fit_process import FitProcess
@@ -39,6 +40,7 @@ from controller.plants.builtin.pipeline_process import (
 )
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
+from controller.plants.processes import named
 from controller.plants.thread_knob import KNOB as THREADS
 from controller.restoration import Undo
 from controller.service_manager import ServiceManager
@@ -131,6 +133,7 @@ def run(
             controlled = _builtin(surroundings, directory.path, spec, pipeline)
         else:
             controlled = _attached(make_plant(surroundings), config)
+            _tell_empty_groups(config, say)
         plant, objective = controlled.plant, controlled.objective
         stack.callback(plant.close)
         _check_acting(acting, plant)
@@ -173,7 +176,7 @@ def run(
         journal.start_run(plant.name, policy.name, config.model_dump_json())
         gc.collect()
         gc.freeze()  # or a full collection, in the middle of some tick, would walk every module
-        loop.run(stopping if ours else _ending(stopping, clock, options.duration_s))
+        loop.run(stopping, math.inf if ours else options.duration_s or math.inf)
         report = report_from(
             controlled.summary(),
             plant=plant.name,
@@ -309,14 +312,6 @@ def _favoured() -> Iterator[None]:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
-def _ending(
-    stopping: Callable[[], bool], clock: WallClock, duration_s: float | None
-) -> Callable[[], bool]:
-    """Whether a run on a plant that does not end by itself is over."""
-    end_s = math.inf if duration_s is None else clock.now_s() + duration_s
-    return lambda: stopping() or clock.now_s() > end_s
-
-
 def _exposition(stack: ExitStack, config: Config) -> tuple[Exposition, ...]:
     """Nothing is shown before the first tick, but a port in use is told before anything starts."""
     if not config.metrics.port:
@@ -447,6 +442,13 @@ def _permissions(unthrottled: bool, say: Callable[[str], None]) -> scheduling.Pe
     if not permissions.realtime:
         say(f"real-time scheduling is refused; going on with what is allowed ({permissions.why})")
     return permissions
+
+
+def _tell_empty_groups(config: Config, say: Callable[[str], None]) -> None:
+    """A group fills later, or its name is mistyped: only who named it can know."""
+    for program in (*config.sidecar.processes, *config.sidecar.background):
+        if is_group(program) and not named((program,)):
+            say(f"no process is in {program} yet; it is looked for as long as the run lasts")
 
 
 def _resume(loop: Loop, memory: State, say: Callable[[str], None]) -> None:

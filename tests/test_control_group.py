@@ -18,6 +18,7 @@ from controller.plants.plant import Surroundings
 from controller.plants.process import ProcessPlant
 from controller.plants.processes import named
 from controller.scheduling import permitted
+from kapellmeister.run import _tell_empty_groups
 
 V1 = """\
 9:name=systemd:/system.slice/pipewire.service
@@ -67,7 +68,21 @@ def test_a_group_is_looked_for_beside_names(tmp_path: Path) -> None:
     assert set(named(["cgroup:/user.slice", "other"], tmp_path)) == {902, 903}
 
 
-@pytest.mark.parametrize("wrong", ["cgroup:", "cgroup:/", "cgroup:system.slice", "cgroup:/a/"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "cgroup:",
+        "cgroup:/",
+        "cgroup:system.slice",
+        "cgroup:/a/",
+        "cgroup:/a/../..",
+        "cgroup:/./x",
+        "cgroup://x",
+        "cgroup:/a//x",
+        "cgroup:/a/x ",
+        "cgroup:/ a",
+    ],
+)
 @pytest.mark.parametrize("key", ["processes", "background"])
 def test_a_group_that_cannot_be_one_is_told_in_one_line(
     tmp_path: Path, key: str, wrong: str
@@ -80,6 +95,16 @@ def test_a_group_that_cannot_be_one_is_told_in_one_line(
         f"{path}: sidecar.{key}.0: not a control group below the root, such as "
         f"cgroup:/system.slice/x (found '{wrong}'); `kapellmeister config` explains each key"
     )
+
+
+@pytest.mark.parametrize("key", ["processes", "background"])
+def test_a_group_without_processes_at_the_start_is_told_once(key: str) -> None:
+    told: list[str] = []
+    sidecar = SidecarSection(**{key: ("cgroup:/no/such", "no such program")})
+    _tell_empty_groups(Config.model_construct(sidecar=sidecar), told.append)
+    assert told == [
+        "no process is in cgroup:/no/such yet; it is looked for as long as the run lasts"
+    ]
 
 
 @contextmanager

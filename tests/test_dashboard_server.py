@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -161,3 +163,36 @@ def test_a_page_that_goes_is_forgotten() -> None:
         assert told.pages == 0
 
     asyncio.run(play())
+
+
+@contextmanager
+def serving() -> Iterator[tuple[int, socket.socket]]:
+    """The page behind a port of this machine in the loop that runs, and what feeds it."""
+    feed, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with socket.create_server(("127.0.0.1", 0)) as listener, feed, theirs:
+        feed.send(json.dumps(RUN).encode())
+        served = asyncio.ensure_future(server.serve(listener, theirs))
+        try:
+            yield listener.getsockname()[1], feed
+        finally:
+            served.cancel()
+
+
+def test_who_does_not_end_a_request_is_hung_up_on_and_who_listens_is_not(monkeypatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_S", 0.05)
+
+    async def play() -> None:
+        with serving() as (port, feed):
+            listening, listener = await asyncio.open_connection("127.0.0.1", port)
+            listener.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await listening.readuntil(b"event: history")
+            for begun in (b"", b"GET / HT"):
+                reading, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(begun)
+                assert await reading.read() == b""
+                writer.close()
+            feed.send(json.dumps(TICK).encode())
+            await listening.readuntil(b"event: tick")
+            listener.close()
+
+    asyncio.run(asyncio.wait_for(play(), 10.0))

@@ -72,6 +72,7 @@ def test_a_counter_is_known_with_its_suffix_and_without():
         ("x NaN\n", Invalid("x is nan")),
         ("x +Inf\n", Invalid("x is inf")),
         ("x -1\n", Invalid("-1 is below 0")),
+        ("x 1e308\n", Invalid("x: 1e+308 is more than can be (1e+15)")),
         ("y 1\n", Missing("no sample matches x")),
     ],
 )
@@ -107,6 +108,12 @@ def test_blocks_on_time_may_be_what_remains_of_those_submitted():
         ("b_total 9\n", "b_total NaN\n", "b_total is nan, which no counter can be"),
         ("b_total 9\n", "b_total -2\n", "b_total is -2, which no counter can be"),
         ("b_total 9\n", "", "no sample matches b_total"),
+        (
+            "",
+            'b_total{a="1"} 1e308\nb_total{a="2"} 1e308\n',
+            "b_total: inf is more than can be (1e+15)",
+        ),
+        ("b_total 9\n", "b_total 1e308\n", "b_total: 1e+308 is more than can be (1e+15)"),
     ],
 )
 def test_counters_that_cannot_be_believed_count_nothing(before, now, reason):
@@ -243,7 +250,11 @@ def test_a_scrape_that_took_too_long_is_no_fresh_one():
 def test_a_gauge_that_shows_no_whole_number_holds_its_knob_at_the_value_last_seen():
     with bench(Scripted()) as made:
         made.service.play = lambda _: setattr(made.service, "page", made.service.render())
-        for shown, why in ((math.nan, "workers is nan"), (1.5, "workers is 1.5, no whole number")):
+        for shown, why in (
+            (math.nan, "workers is nan"),
+            (1.5, "workers is 1.5, no whole number"),
+            (1e308, "workers: 1e+308 is more than can be (1e+15)"),
+        ):
             made.service.knobs["nodes"] = shown
             assert made.tick().settings["nodes"] == 1
             refused = made.plant.apply("nodes", 2)

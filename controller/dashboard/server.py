@@ -20,6 +20,7 @@ from starlette.responses import FileResponse, PlainTextResponse, StreamingRespon
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from controller.dashboard.history import History
 from controller.prctl import die_with_parent, name_process
@@ -29,6 +30,8 @@ NICENESS = 10
 CONNECTIONS = 64
 BEHIND = 64
 """Ticks that a browser may be behind before it is sent away; it comes back by itself."""
+REQUEST_S = 5.0
+"""How long a browser may take to send a request: each that does not holds a connection."""
 STALLED_S = 10.0
 """How long a browser may take nothing at all."""
 LARGEST_MESSAGE = 1 << 20
@@ -115,6 +118,30 @@ class EventStream(StreamingResponse):
             await super().stream_response(hurried)
 
 
+class Hurried(H11Protocol):
+    """Hangs up on who begins a request and does not end it in time, which uvicorn would await."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Await the first request."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._await_request()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request, which may be the last."""
+        super().data_received(data)
+        self._await_request()
+
+    def _await_request(self) -> None:
+        answering = self.cycle and not self.cycle.response_complete
+        if answering and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        elif not answering and self._deadline is None:
+            self._deadline = self.loop.call_later(REQUEST_S, self.transport.close)
+
+
 class ReadOnly:
     """Answers GET alone, and only who asks for this machine by name.
 
@@ -178,6 +205,7 @@ async def serve(listener: socket.socket, feed: socket.socket) -> None:
             lifespan="off",
             access_log=False,
             log_config=None,
+            http=Hurried,
             limit_concurrency=CONNECTIONS,
             server_header=False,
             timeout_graceful_shutdown=1,

@@ -135,6 +135,7 @@ def run(
         },
     )
     _check_combination(streams, trace, peak_streams)
+    _check_process(process, plant)
     check_writable("--json", json)
     options = RunOptions(
         duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir
@@ -289,6 +290,13 @@ def _check_combination(streams: int | None, trace: Path | None, peak: int | None
     """A constant load leaves nothing for a trace to say."""
     if streams is not None and (trace is not None or peak is not None):
         raise contradiction("--streams", "--trace" if trace is not None else "--peak-streams")
+
+
+def _check_process(process: list[str] | None, plant: str) -> None:
+    """A program is named to attach to it, which the pipeline of our own would silently leave."""
+    if process and plant in ("builtin", "remote"):
+        why = f"says nothing to --plant {plant}"
+        raise ConfigurationError("command line", "--process", why, "add --plant process")
 
 
 def _print_summary(report: RunReport, console: Console) -> None:

@@ -13,6 +13,9 @@ from policies.observation import Invalid, Missing, Reading, Value, reading
 SECONDS = "seconds"
 """What a rate is per; any other word names a metric."""
 
+MOST = 1e15
+"""No service has more to do or has done more: what is computed from such figures overflows."""
+
 
 def figure(section: MetricSection, before: Scrape, now: Scrape) -> Reading:
     """The value of a gauge now, or what a counter grew by, per second or per another's growth."""
@@ -55,7 +58,14 @@ def grown(earlier: Mapping[Labels, float], later: Mapping[Labels, float], name: 
         if value < was:
             return Missing(f"{name} fell from {was:g} to {value:g}: it started over")
         total += value - was if math.isfinite(was) and was >= 0.0 else 0.0
-    return Value(total)
+    return possible(Value(total), name)
+
+
+def possible(each: Reading, name: str) -> Reading:
+    """The reading of a load, a count or a knob, which has to be one."""
+    if isinstance(each, Value) and each.value > MOST:
+        return Invalid(f"{name}: {each.value:g} is more than can be ({MOST:g})")
+    return each
 
 
 def _gauge(section: MetricSection, now: Scrape) -> Reading:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
-from controller.plants.remote.figures import figure, growth
+from controller.plants.remote.figures import figure, growth, possible
 from controller.plants.remote.latency import counted, quantiles
 from controller.plants.remote.scraper import Scrape
 from controller.remote_section import KnobSection, MetricSection, RemoteSection
@@ -46,7 +46,8 @@ class Figures:
 
 def figures(section: RemoteSection, before: Scrape, now: Scrape) -> Figures:
     """All that was mapped."""
-    load = NOT_REPORTED if not section.load.metric else figure(section.load, before, now)
+    mapped = section.load.metric
+    load = possible(figure(section.load, before, now), mapped) if mapped else NOT_REPORTED
     return Figures(
         load=load,
         blocks=_plausible(_blocks(section, before, now), load),
@@ -62,7 +63,7 @@ def figures(section: RemoteSection, before: Scrape, now: Scrape) -> Figures:
 
 def in_force(knob: KnobSection, now: Scrape) -> Reading:
     """The value that a knob has, as its gauge shows it."""
-    found = figure(MetricSection(metric=knob.gauge, of="max"), now, now)
+    found = possible(figure(MetricSection(metric=knob.gauge, of="max"), now, now), knob.gauge)
     if isinstance(found, Value) and not found.value.is_integer():
         return Invalid(f"{knob.gauge} is {found.value:g}, no whole number")
     return found
