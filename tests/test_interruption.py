@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,20 @@ import pytest
 from controller.errors import Interruption
 from kapellmeister import cli
 from kapellmeister.interruption import also_terminated, awaited, keeping
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Signals as they are by default: a job in the background, or under nohup, ignores some."""
+    defaults = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def press_ctrl_c() -> None:
@@ -66,13 +81,9 @@ def test_what_is_kept_of_the_work_is_said() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_has_processes_to_end_is_broken_off_by_other_signals_too(number) -> None:
-    before = signal.signal(number, signal.SIG_DFL)  # it may be ignored here, under nohup say
-    try:
-        with pytest.raises(Interruption), awaited(), also_terminated():
-            signal.raise_signal(number)
-        assert signal.getsignal(number) == signal.SIG_DFL
-    finally:
-        signal.signal(number, before)
+    with pytest.raises(Interruption), awaited(), also_terminated():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == signal.SIG_DFL
 
 
 def test_a_program_that_asked_for_nothing_ends_with_whoever_started_it() -> None:
