@@ -82,8 +82,9 @@ class Guard:
     an alarm; it never releases anything. A growth that has not arrived yet may be followed by
     a larger one of the same knob, and a shrink by a growth, which then take over its
     evaluation: who waits for one node to be judged before asking for the next comes too late.
-    Where only some knobs may be turned, those in `acting`, the others are blocked; with none or
-    all of them, nothing is.
+    Where only some knobs may be turned, those in `acting`, the others are blocked; with None,
+    nothing is. With none of them all is in shadow: nothing comes of what is admitted, so it
+    makes no knob rest and counts for no rate; and what goes on to be wanted is admitted once.
     """
 
     def __init__(self, limits: GuardSection, acting: frozenset[str] | None = None) -> None:
@@ -92,6 +93,12 @@ class Guard:
         self._memory = _Memory()
         self._shrinking_since_s: dict[str, float] = {}
         self._held_since_s: dict[str, float] = {}
+        self._wanted: dict[str, tuple[KnobValue, KnobValue]] = {}
+
+    @property
+    def in_shadow(self) -> bool:
+        """Whether no knob may be turned at all."""
+        return self._acting == frozenset()
 
     def unavailable(self, situation: Situation) -> dict[str, str]:
         """The knobs that must not be turned now in any direction, each with the reason."""
@@ -111,6 +118,7 @@ class Guard:
         self._note_shrinking(proposal, situation)
         changes: list[Change] = []
         held: dict[str, str] = dict(situation.drift)
+        wanted, self._wanted = self._wanted, {}
         for action in proposal.actions:
             if action.value == situation.settings.get(action.knob):
                 continue
@@ -119,9 +127,11 @@ class Guard:
             reason = self._objection(action, situation)
             if reason is None:
                 change = self._admit(action, situation)
-                changes.append(change)
                 resource = situation.knobs[action.knob].resource
                 situation = replace(situation, pending={**situation.pending, resource: change})
+                turn = self._wanted[action.knob] = (change.previous, change.action.value)
+                if not (self.in_shadow and wanted.get(action.knob) == turn):
+                    changes.append(change)
             else:
                 held.setdefault(action.knob, reason)
         return tuple(changes), self._holds(held, situation.time_s)
@@ -344,8 +354,9 @@ class Guard:
         value = self._reachable(action, situation)
         memory.prefix = memory.prefix or f"{now_s:.0f}"
         memory.count += 1
-        memory.admitted_at_s.append(now_s)
-        self._rest(knob.id, now_s + self.limits.cooldown_s, "a change")
+        if not self.in_shadow:
+            memory.admitted_at_s.append(now_s)
+            self._rest(knob.id, now_s + self.limits.cooldown_s, "a change")
         due_s = now_s + situation.delays_s.get(knob.id, knob.delay_s) + knob.settle_s
         change_id = f"{memory.prefix}-c{memory.count}"
         return Change(change_id, replace(action, value=value), previous, now_s, due_s)

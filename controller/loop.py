@@ -94,7 +94,6 @@ class Loop:
         commands: CommandSource,
         clock: Clock,
         interval_s: float,
-        shadow: bool = False,
         instruments: Sequence[Instrument] = (),
         horizon_s: float = 60.0,
         latency: LatencyModel | None = None,
@@ -111,7 +110,6 @@ class Loop:
         self._commands = commands
         self._clock = clock
         self._interval_s = interval_s
-        self._shadow = shadow
         self._instruments = tuple(instruments)
         self._horizon_s = horizon_s
         self._latency = latency
@@ -210,7 +208,7 @@ class Loop:
         tick = Tick(
             number=self._number,
             time_s=observation.time_s,
-            shadow=self._shadow,
+            shadow=self._guard.in_shadow,
             observation=observation,
             forecast=None if forecast is None else ForecastSummary.of(forecast),
             diagnosis=diagnosis,
@@ -314,7 +312,7 @@ class Loop:
         return changes, holds
 
     def _apply(self, changes: Sequence[Change], time_s: float) -> None:
-        if self._shadow:
+        if self._guard.in_shadow:
             return
         for change in changes:
             knob, value = change.action.knob, change.action.value
@@ -331,7 +329,7 @@ class Loop:
                 self._verified.append(came_of_it)
 
     def _verify(self, observation: Observation) -> None:
-        if self._shadow:
+        if self._guard.in_shadow:
             return
         judged = self._verifier.judge(observation, self._actuation, self._plant.knobs())
         for change, verification in judged:
@@ -385,7 +383,7 @@ class Loop:
         for change in self._verifier.pending():
             knob, value = change.action.knob, change.action.value
             known = knob in self._actuation.states
-            if known and not self._shadow and settings.get(knob, value) == value:
+            if known and not self._guard.in_shadow and settings.get(knob, value) == value:
                 self._actuation.take_over(knob, value, time_s)
             else:
                 reason = "no longer in force when the controller started again"

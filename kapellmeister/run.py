@@ -157,7 +157,6 @@ def run(
             commands=journal,
             clock=clock,
             interval_s=config.loop.interval_s,
-            shadow=acting == frozenset(),
             instruments=(
                 tally,
                 *controlled.instruments,

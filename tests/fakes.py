@@ -265,7 +265,7 @@ class Rig:
         self.clock = options.pop("clock", None) or FakeClock()
         self.plant = options.pop("plant", None) or FakePlant(self.clock)
         self.policy = policy
-        self.guard = Guard(limits)
+        self.guard = Guard(limits, frozenset() if options.pop("shadow", False) else None)
         self.recorder = ListRecorder()
         self.commands = FakeCommands()
         self.diagnostician = options.pop("diagnostician", None) or FakeDiagnostician()

@@ -154,8 +154,10 @@ def test_of_a_plant_that_says_nothing_it_is_told_why(
 def test_in_shadow_what_is_decided_again_is_shown_once(
     browser: Browser, dashboard: Dashboard
 ) -> None:
-    rig = Rig(Scripted(action("nodes", 2)), shadow=True)
-    ticks = rig.ticks(20)
+    rig, ticks = Rig(Scripted(), shadow=True), []
+    for wants in 5 * ((action("nodes", 2),), ()):
+        rig.policy.wants = wants
+        ticks += rig.ticks(1)
     decided = sum(len(tick.changes) for tick in ticks)
     show(dashboard, ticks, browser)
     text = browser.ask(TEXT)

@@ -267,6 +267,23 @@ def test_what_a_growth_is_to_bring_down_shows_demand_where_nothing_else_is_ever_
     assert not review(Guard(GuardSection()), wanted, time_s=1.0, seen=blind)[0]
 
 
+def test_in_shadow_what_is_wanted_is_admitted_once_and_makes_nothing_rest():
+    guard = Guard(GuardSection(changes_per_minute=1), acting=frozenset())
+    admitted = [
+        [change.action.value for change in review(guard, *actions, time_s=float(second))[0]]
+        for second, actions in enumerate(
+            [
+                [action("nodes", 3)],
+                [action("nodes", 3)],
+                [action("batch_size", 64)],
+                [],
+                [action("nodes", 3), action("batch_size", 64)],
+            ]
+        )
+    ]
+    assert admitted == [[3], [], [64], [], [3, 64]]
+
+
 def test_the_last_valid_forecast_counts_when_there_is_none_now():
     guard = guard_that_saw_a_load_of_ten()
     review(guard, time_s=1.0, forecast=load_forecast(20.0))

@@ -29,7 +29,7 @@ LAPSED = "our own guardian put it back, since no sign of life had come from this
 
 
 @dataclass(frozen=True, slots=True)
-class ServerState:
+class ServerState(ABC):
     """A line of the monitor; `time_ns` is of the monotonic clock."""
 
     time_ns: int
@@ -37,14 +37,14 @@ class ServerState:
     sample_rate_hz: int
 
     @property
+    @abstractmethod
     def position(self) -> int:
         """What changes whenever a cycle begins."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def identity(self) -> str:
         """By what the server is known, which another start of it does not share."""
-        raise NotImplementedError
 
     @property
     def setting(self) -> int:
