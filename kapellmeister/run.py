@@ -7,13 +7,12 @@ import math
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -29,9 +28,8 @@ from controller.guard import Guard
 from controller.journal import Journal
 from controller.journal_reader import JournalReader
 from controller.lease import Lease, lease_s
-from controller.loop import Loop
+from controller.loop import Instrument, Loop
 from controller.pipeline.spec import PipelineSpec
-from controller.plain import JsonValue
 from controller.plants.builtin.pipeline_process import (
     how_it_ended,
     running_pipeline,
@@ -45,23 +43,18 @@ from controller.plants.thread_knob import KNOB as THREADS
 from controller.restoration import Undo
 from controller.service_manager import ServiceManager
 from controller.state_directory import StateDirectory
-from controller.tick import Tick
 from controller.time_box import TimeBox
 from controller.verification import Verifier
+from kapellmeister.instruments import draw_live, facts, serve_metrics, serve_page
 from kapellmeister.observed import Observed
 from kapellmeister.other_managers import ManagerWatch
 from kapellmeister.report import RunReport, report_from
 from kapellmeister.tally import Tally
 from policies.latency import Calibration, LatencyModel, TabulatedLatency
 from policies.objective import Objective
-from policies.policy import Policy, State
+from policies.policy import State
 from simulators.pipeline_file import read_calibration
 
-if TYPE_CHECKING:
-    from controller.dashboard.process import Dashboard
-    from controller.metrics.exposition import Exposition
-
-Instrument = Callable[[Tick], None]
 DEFAULT_DURATION_S = 60.0
 FAREWELL_S = 10.0
 CONTROLLER_NICE = -10
@@ -116,8 +109,8 @@ def run(
         stack.enter_context(directory.lock())
         journal = stack.enter_context(Journal.open(directory.journal_path))
         journal.prune(config.journal.keep_days)
-        exposition = _exposition(stack, config)
-        page = _page(stack, config, say)
+        exposition = serve_metrics(stack, config)
+        page = serve_page(stack, config, say)
         left = _restore_left_over(journal, say)
         crashed = _crashed(directory)
         start = partial(_start_or_take_over, stack, directory.path, spec, stopping, say)
@@ -139,11 +132,11 @@ def run(
         _check_acting(acting, plant)
         managers = None if ours or not _schedules(acting, plant) else ManagerWatch(say)
         for shown_to in page:
-            shown_to.begin(_facts(plant, policy, config, objective, acting, duration_s))
+            shown_to.begin(facts(plant, policy, config, objective, acting, duration_s))
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
         tally = Tally(lambda: (*lease.watchers, *controlled.helpers()), lambda: fits.cpu_s)
-        view = _view(stack, view_on, policy.name, objective, duration_s, tally)
+        view = draw_live(stack, view_on, policy.name, objective, duration_s, tally)
         service = stack.enter_context(ServiceManager())
         loop = Loop(
             plant=plant,
@@ -309,71 +302,6 @@ def _favoured() -> Iterator[None]:
         yield
     finally:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
-
-
-def _exposition(stack: ExitStack, config: Config) -> tuple[Exposition, ...]:
-    """Nothing is shown before the first tick, but a port in use is told before anything starts."""
-    if not config.metrics.port:
-        return ()
-    from controller.metrics.exposition import Exposition
-
-    exposition = Exposition(config.metrics.port)
-    stack.callback(exposition.close)
-    return (exposition,)
-
-
-def _page(stack: ExitStack, config: Config, say: Callable[[str], None]) -> tuple[Dashboard, ...]:
-    """The live page, in a process of its own, whose port is taken before anything sounds."""
-    if not config.dashboard.serve:
-        return ()
-    from controller.dashboard.process import Dashboard
-
-    dashboard = stack.enter_context(Dashboard(config.dashboard.port, say))
-    say(f"the live page is at {dashboard.url}")
-    return (dashboard,)
-
-
-def _facts(
-    plant: Plant,
-    policy: Policy,
-    config: Config,
-    objective: Objective,
-    acting: frozenset[str] | None,
-    duration_s: float | None,
-) -> dict[str, JsonValue]:
-    """What the live page is told of a run once: null for `acting` on all knobs, and for no end."""
-    return {
-        "plant": plant.name,
-        "policy": policy.name,
-        "acting": None if acting is None else list[JsonValue](sorted(acting)),
-        "deadline_ms": objective.deadline_ms,
-        "target_miss_rate": objective.target_miss_rate,
-        "interval_s": config.loop.interval_s,
-        "duration_s": duration_s,
-    }
-
-
-def _view(
-    stack: ExitStack,
-    console: Console | None,
-    policy: str,
-    objective: Objective,
-    duration_s: float | None,
-    tally: Tally,
-) -> tuple[Instrument, ...]:
-    """The live view, whose cost is not that of control."""
-    if console is None:
-        return ()
-    from kapellmeister.live_view import LiveView
-
-    view = stack.enter_context(LiveView(console, policy, objective, duration_s))
-
-    def draw(tick: Tick) -> None:
-        started_s = time.process_time()
-        view(tick)
-        tally.leave_out(time.process_time() - started_s)
-
-    return (draw,)
 
 
 def _keeper(journal: Journal, lease: Lease, left: tuple[Undo, ...]) -> Callable[[], None]:

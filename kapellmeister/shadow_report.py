@@ -304,11 +304,12 @@ def _avoided(knob: KnobShadow) -> str:
         others = "had a cause that it does not ease, or that a cheaper knob does"
         return f"no misses: all {knob.missed:,} while it would have stood {others}"
     spared = knob.spared
-    return (
-        f"{spared.median:,.0f} misses ({spared.low:,.0f} to {spared.high:,.0f}, nine chances in "
-        f"ten) of the {knob.missed:,} while it would have stood; {knob.curable:,.0f} had it done "
-        "all that it promises"
-    )
+    between = f"{spared.low:,.0f} to {spared.high:,.0f}"
+    of_all = f"of the {knob.missed:,} while it would have stood"
+    if not knob.trials:
+        return f"{between} misses (nine chances in ten, untested) {of_all}"
+    all_of_it = f"{knob.curable:,.0f} had it done all that it promises"
+    return f"{spared.median:,.0f} misses ({between}, nine chances in ten) {of_all}; {all_of_it}"
 
 
 def _tried(knob: KnobShadow) -> str:

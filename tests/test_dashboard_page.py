@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -67,7 +68,7 @@ def browser(opened: Browser) -> Browser:
 
 @pytest.fixture
 def dashboard() -> Iterator[Dashboard]:
-    with Dashboard(0) as started:
+    with closing(Dashboard(0)) as started:
         started.begin(RUN)
         yield started
 
@@ -169,7 +170,7 @@ def test_in_shadow_what_is_decided_again_is_shown_once(
 
 
 def test_where_only_some_knobs_are_turned_they_are_named(browser: Browser) -> None:
-    with Dashboard(0) as dashboard:
+    with closing(Dashboard(0)) as dashboard:
         dashboard.begin(RUN | {"acting": ["thread_classes"]})
         show(dashboard, Rig(Scripted()).ticks(1), browser)
         assert (
@@ -178,7 +179,7 @@ def test_where_only_some_knobs_are_turned_they_are_named(browser: Browser) -> No
 
 
 def test_old_figures_do_not_pass_for_new_ones(browser: Browser) -> None:
-    with Dashboard(0) as dashboard:
+    with closing(Dashboard(0)) as dashboard:
         dashboard.begin(RUN | {"interval_s": 0.1})
         show(dashboard, Rig(Scripted()).ticks(1), browser)
         assert browser.ask("document.getElementById('link').innerText") == "Live"
@@ -195,7 +196,7 @@ def test_the_end_of_the_run_is_told(browser: Browser, dashboard: Dashboard) -> N
 def test_the_next_run_on_the_port_appears_by_itself(browser: Browser, dashboard: Dashboard) -> None:
     show(dashboard, Rig(Scripted()).ticks(1), browser)
     dashboard.close()
-    with Dashboard(dashboard.port) as another:
+    with closing(Dashboard(dashboard.port)) as another:
         another.begin(RUN | {"policy": "conductor"})
         another(Rig(Scripted()).tick())
         browser.wait_for(f"{TEXT}.includes('policy conductor')")

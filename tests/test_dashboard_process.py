@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def dashboard(said: list[str]) -> Iterator[Dashboard]:
-    with Dashboard(0, said.append) as started:
+    with closing(Dashboard(0, said.append)) as started:
         started.begin(RUN)
         yield started
 
@@ -109,7 +110,7 @@ def test_a_closed_page_frees_its_port_and_can_be_closed_again(dashboard: Dashboa
     dashboard.close()
     dashboard.close()
     assert not lives(dashboard.pid)
-    with Dashboard(dashboard.port) as another:
+    with closing(Dashboard(dashboard.port)) as another:
         another.begin(RUN)
         assert next(events(another))[0] == "history"
 
@@ -118,7 +119,7 @@ def test_a_closed_page_frees_its_port_and_can_be_closed_again(dashboard: Dashboa
 def test_a_run_that_ends_before_it_began_leaves_nothing_behind(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with Dashboard(0) as started:
+    with closing(Dashboard(0)) as started:
         pass
     assert not lives(started.pid)
     assert capfd.readouterr() == ("", "")

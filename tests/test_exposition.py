@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import urllib.request
+from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -96,7 +97,7 @@ def seen(**what) -> Tick:
 
 
 def test_what_is_served_is_the_last_tick_and_nothing_before_the_first() -> None:
-    with Exposition(0) as exposition:
+    with closing(Exposition(0)) as exposition:
         assert scrape(exposition) == {}
         exposition.show(OBJECTIVE, seen(load=Value(3.0), blocks=BlockCounts(on_time=1)))
         exposition.show(OBJECTIVE, seen(load=Value(5.0), blocks=BlockCounts(on_time=2)))
@@ -266,5 +267,5 @@ def test_a_closed_exposition_frees_its_port_and_can_be_closed_again() -> None:
     port = first.port
     first.close()
     first.close()
-    with Exposition(port) as second:
+    with closing(Exposition(port)) as second:
         assert second.port == port

@@ -11,8 +11,6 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from controller.dashboard.picture import picture
 from controller.errors import MissingExtraError, PortInUseError
@@ -26,7 +24,7 @@ FAREWELL_S = 3.0
 
 
 class Dashboard:
-    """An instrument of the loop; a context manager whose page is served until it is closed.
+    """An instrument of the loop, whose page is served until it is closed.
 
     The page has a process of its own, for its work would hold the interpreter lock, and dies
     with this one at the latest. A tick that the process has no room for is dropped, and shows
@@ -77,17 +75,6 @@ class Dashboard:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _send(self, message: Mapping[str, JsonValue]) -> None:
         packed = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import Metric
@@ -19,7 +17,7 @@ ADDRESS = "127.0.0.1"
 
 
 class Exposition(Collector):
-    """Takes the ticks of the loop; a context manager that serves `/metrics` until it is closed.
+    """Takes the ticks of the loop, and serves `/metrics` until it is closed.
 
     A tick is only kept: the text is made in the server's own thread, when somebody asks.
     Port 0 takes any free one, which `port` then tells. Raises PortInUseError.
@@ -56,14 +54,3 @@ class Exposition(Collector):
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
