@@ -175,8 +175,9 @@ class Diagnostician:
         if symptom is None:
             return Diagnosis(Bottleneck.NONE, _calm(observation), breaches=breaches, alarms=alarms)
         signs = _Signs.of(observation)
-        evidence = signs.evidence(self._objective.deadline_ms, self._objective.target_miss_rate)
-        cause = self._cause(signs, breaches, symptom)
+        deadline_ms = fresh(observation.get("audio.period_ms")) or self._objective.deadline_ms
+        evidence = signs.evidence(deadline_ms, self._objective.target_miss_rate)
+        cause = self._cause(signs, deadline_ms, breaches, symptom)
         helpful = tuple(knob for knob in cause.knobs if knob in knobs)
         summary = cause.summary
         if not helpful and cause.bottleneck not in NO_KNOB_HELPS:
@@ -200,8 +201,9 @@ class Diagnostician:
         early = [str(breach) for breach in breaches if breach.component in SOUND]
         return ", ".join(early) or None
 
-    def _cause(self, signs: _Signs, breaches: tuple[Breach, ...], symptom: str) -> _Cause:
-        deadline_ms = self._objective.deadline_ms
+    def _cause(
+        self, signs: _Signs, deadline_ms: float, breaches: tuple[Breach, ...], symptom: str
+    ) -> _Cause:
         noticeable_ms = min(self._thresholds["wait"], EXPLAINED * deadline_ms)
         kept_waiting = _kept_waiting(signs, deadline_ms, noticeable_ms)
         return (

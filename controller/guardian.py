@@ -66,7 +66,7 @@ class Guardian:
         if not any(_may_hog(processor, *each) for each in self._originals.items()):
             self._canary.move_on()
             return b""
-        self.restore(f"processor {processor} had no time left for ordinary work")
+        self.restore_threads(f"processor {processor} had no time left for ordinary work")
         return json.dumps(["starved", processor]).encode() + b"\n"
 
     def _busy_share(self, now_s: float) -> float:
@@ -90,10 +90,16 @@ class Guardian:
 
     def restore(self, why: str) -> None:
         """Put every registered thread and setting back, and report what that changed."""
-        threads, settings = restore(self._originals), undo(self._settings)
+        self._report(why, restore(self._originals), undo(self._settings))
+
+    def restore_threads(self, why: str) -> None:
+        """Put every registered thread back: no setting starves a processor."""
+        self._report(why, restore(self._originals), Restoration())
+
+    def _report(self, why: str, threads: Restoration, settings: Restoration) -> None:
         if (threads, settings) != (Restoration(), Restoration()):
             with contextlib.suppress(OSError):  # the terminal may be gone with the controller
-                print(_report(why, threads, settings), file=sys.stderr, flush=True)
+                print(_in_words(why, threads, settings), file=sys.stderr, flush=True)
 
 
 def encode(thread: ThreadId, original: Original) -> list[object]:
@@ -134,7 +140,7 @@ def _may_hog(processor: int, thread: ThreadId, original: Original) -> bool:
     return now.policy in REALTIME and processor in now.cpus and now != original.scheduling
 
 
-def _report(why: str, threads: Restoration, settings: Restoration) -> str:
+def _in_words(why: str, threads: Restoration, settings: Restoration) -> str:
     words = f"kapellmeister guardian: {why}; threads put back: {threads.restored}"
     if settings != Restoration():
         words += f"; settings put back: {settings.restored}"

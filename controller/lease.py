@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -119,10 +119,9 @@ class Lease:
     def hold_setting(self, name: str, undo: Undo) -> None:
         """Hand the guardian the command that puts a setting back; then change it.
 
-        The command leaves alone what is not ours. Raises as `hold` does.
+        The command leaves alone what is not ours. Raises GuardianError as `hold` does; where a
+        thread starved a processor no setting is to blame.
         """
-        if (starved := self.starved) is not None:
-            raise starved
         if self._settings.get(name) != undo or self._guardian is None:
             self._settings[name] = undo
             self._register()
@@ -177,6 +176,13 @@ class Lease:
             self._originals = {}
         self._tell_of_change()
         return restoration
+
+    def let_go(self, threads: Collection[ThreadId]) -> None:
+        """Put these back, which are ours no longer; those that refuse stay held."""
+        leaving = self._originals.keys() & set(threads)
+        if leaving and not restore(self._originals, leaving).refused:
+            self._originals = {k: v for k, v in self._originals.items() if k not in leaving}
+            self._tell_of_change()
 
     def release(self) -> Restoration:
         """Put everything back and let the guardian go; a second call does nothing.

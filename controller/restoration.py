@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
@@ -66,9 +66,15 @@ class Restoration:
     refused: tuple[str, ...] = ()
 
 
-def restore(originals: Mapping[ThreadId, Original]) -> Restoration:
-    """Put back each thread that still lives, and its heirs; never raises for one that ended."""
-    current = {thread: now for thread in originals if (now := _read_if_alive(thread))}
+def restore(
+    originals: Mapping[ThreadId, Original], leaving: Collection[ThreadId] | None = None
+) -> Restoration:
+    """Put back each thread that still lives, and its heirs; never raises for one that ended.
+
+    `leaving` are those of them to put back; all where it is None.
+    """
+    chosen = originals if leaving is None else leaving
+    current = {thread: now for thread in chosen if (now := _read_if_alive(thread))}
     own = _put_back({thread: originals[thread].put_back(now) for thread, now in current.items()})
     inherited = _put_back(_heirs(originals, current))
     return Restoration(own.restored + inherited.restored, own.refused + inherited.refused)

@@ -49,6 +49,10 @@ class FakeLease:
     def originals(self) -> dict[ThreadId, Original]:
         return self.held
 
+    def let_go(self, threads: set[ThreadId]) -> None:
+        for thread in threads:
+            self.kernel.now[thread] = self.held.pop(thread).scheduling
+
     def restore(self) -> None:
         for thread, original in self.held.items():
             self.kernel.now[thread] = original.scheduling
@@ -90,6 +94,14 @@ def test_what_another_hand_does_is_reported_and_not_overwritten(kernel: Kernel) 
     turned.reconcile(THREADS)
     assert turned.in_force(THREADS) == ThreadClasses()
     assert kernel.now[AUDIO] == FOUND
+
+
+def test_a_thread_that_turns_out_to_be_another_is_put_back_and_the_rest_stay(kernel: Kernel):
+    turned = actuator(kernel)
+    turned.apply(BOTH, THREADS)
+    turned.reconcile({**THREADS, "audio": []})
+    assert kernel.now[AUDIO] == FOUND
+    assert kernel.now[BACKGROUND] != FOUND
 
 
 def test_what_starved_a_processor_comes_back_only_when_it_is_asked_for_anew(kernel: Kernel) -> None:

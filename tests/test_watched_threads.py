@@ -31,7 +31,7 @@ class Sensor:
     def __init__(self, **activities: Activity) -> None:
         self.activities = activities
 
-    def read(self, processes):
+    def read(self, processes, often_per_s):
         return {globals()[name.upper()]: each for name, each in self.activities.items()}
 
 
@@ -51,21 +51,49 @@ def test_a_thread_that_wakes_once_a_cycle_for_a_part_of_it_plays(monkeypatch):
     assert threads.classes()["audio"] == [PLAYER]
 
 
-def test_a_thread_that_wants_little_plays_though_what_wakes_it_runs_first(monkeypatch):
-    woken = activity(utilisation=0.006, waited=0.06, preempted=380.0)
-    assert watched(monkeypatch, player=woken).classes()["audio"] == [PLAYER]
-
-
 @pytest.mark.parametrize(
-    "busy",
-    [
-        activity(utilisation=0.95, wakes=200.0),
-        activity(utilisation=0.4, wakes=80.0),
-        activity(utilisation=0.4, wakes=190.0, preempted=150.0),
-    ],
+    "busy", [activity(utilisation=0.95, wakes=200.0), activity(utilisation=0.4, wakes=80.0)]
 )
 def test_a_thread_that_computes_is_never_taken_for_one_that_plays(monkeypatch, busy):
     assert watched(monkeypatch, worker=busy).classes()["audio"] == []
+
+
+HELD_UP = activity(utilisation=0.032, waited=0.079, wakes=240.0)
+COMPUTING = activity(utilisation=0.346, waited=0.629, wakes=253.0, preempted=96.0)
+"""Measured, at 256 frames beside four hogs: it gives the lock up as often as the other plays."""
+
+
+def test_a_thread_that_holds_the_lock_of_one_that_plays_does_not_play(monkeypatch):
+    monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/bin/python3.11")
+    threads = watched(monkeypatch, player=HELD_UP, worker=COMPUTING)
+    assert threads.classes()["audio"] == [PLAYER]
+    assert threads.readings()["audio.interpreter_share"] == Value(0.975)
+
+
+def test_a_thread_that_was_taken_to_play_and_holds_the_lock_is_let_go(monkeypatch):
+    monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/bin/python3.11")
+    threads = watched(monkeypatch, worker=COMPUTING)
+    assert threads.classes()["audio"] == [WORKER]
+    threads.sensor = Sensor(player=HELD_UP, worker=COMPUTING)
+    threads.look([1], [], CYCLES_PER_S)
+    assert threads.classes()["audio"] == [PLAYER]
+
+
+def test_without_an_interpreter_a_busy_thread_beside_a_calm_one_plays_too(monkeypatch):
+    monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/lib/libjack.so")
+    threads = watched(monkeypatch, player=HELD_UP, worker=COMPUTING)
+    assert set(threads.classes()["audio"]) == {PLAYER, WORKER}
+
+
+def test_who_waits_for_an_interpreter_wakes_more_often_than_it_plays(monkeypatch):
+    """Measured at 1024 frames: 5.7 times a cycle."""
+    waiting = activity(utilisation=0.037, wakes=267.0)
+    monkeypatch.setattr(scheduling, "read", lambda thread: NORMAL)
+    for library, playing in ((b"/usr/lib/libjack.so", []), (b"/usr/bin/python3.11", [PLAYER])):
+        monkeypatch.setattr(watched_threads, "read_bytes", lambda path, found=library: found)
+        threads = WatchedThreads(sensor=Sensor(player=waiting))
+        threads.look([1], [], 46.875)
+        assert threads.classes()["audio"] == playing
 
 
 def test_what_a_program_made_real_time_itself_is_watched_and_left_alone(monkeypatch):

@@ -19,7 +19,7 @@ from controller.plants.put_back import PutBack
 from controller.plants.server_lock import ServerLock
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Choice, Knob, KnobValue, Settings
-from policies.observation import Missing, Observation, Reading
+from policies.observation import Missing, Observation, Reading, Value
 
 PERIOD = "period_frames"
 LONGEST_PERIOD = 4096
@@ -164,6 +164,7 @@ class AudioServerPlant(ABC, Generic[State]):
         now_s = self._clock.now_s()
         interval_s, self._last_at_s = now_s - self._last_at_s, now_s
         readings: dict[str, Reading] = dict(self._machine.read())
+        readings["audio.period_ms"] = Value(self._server.period_ms)
         held = MappingProxyType(readings | self._look())
         self._note_lapse()
         seen = Observation(now_s, interval_s, self.no_streams, readings=held, events=events)

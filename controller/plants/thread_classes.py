@@ -17,9 +17,9 @@ class ThreadClassActuator:
     """Turns the knob `thread_classes`, under a lease that outlives this process by a moment.
 
     Each thread is scheduled once for a setting: what another hand does to it afterwards is
-    reported and never overwritten. Threads that appear later are brought in line by
-    `reconcile`; all are put back as they were found by `restore`. `found` tells the shares
-    that the classes have at the start.
+    reported and never overwritten. `reconcile` brings threads in line that appear later, and
+    puts those back that belong to no class any more; `restore` puts all back as they were found.
+    `found` tells the shares that the classes have at the start.
     """
 
     def __init__(self, lease: Lease, found: ThreadClasses) -> None:
@@ -52,9 +52,12 @@ class ThreadClassActuator:
         return refusal
 
     def reconcile(self, threads: ClassThreads) -> str | None:
-        """Bring threads in line that are new; None where nothing was refused."""
+        """Bring threads in line that are new, let others go; None where nothing was refused."""
         if self._wanted is None:
             return None
+        current = {thread for name, _ in self._wanted.items() for thread in threads.get(name, ())}
+        self._lease.let_go(self._scheduled - current)
+        self._scheduled &= current
         new = [
             (thread, wanted)
             for name, wanted in self._wanted.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,17 +16,13 @@ from policies.observation import Missing, Reading, Value
 
 SLOWEST, FASTEST = 0.5, 2.5
 """A thread that plays wakes about once a cycle: at least, and at most, so many times."""
+INTERPRETER_WAKES_PER_S = 200.0
+"""How often a thread wakes besides, at most, while it waits for the lock of an interpreter: Python
+looks for it every 5 ms (`sys.getswitchinterval`)."""
 BUSIEST = 0.8
-"""Share of its processor, and of a cycle at a time, beyond which a thread is at work, not playing.
-
-A thread that only computes gives its interpreter up hundreds of times a second, as often as one
-that plays wakes; but it runs for as long as it is let.
-"""
-PREEMPTED = 0.5
-"""Preemptions a wake-up; a thread that sleeps most of the time is seldom caught running."""
-RESTING = 0.25
-"""Share of the time that a thread runs or waits to, up to which its preemptions mean nothing: a
-server that was made real-time wakes it and then runs first, on the same processor."""
+"""Share of its processor, and of a cycle at a time, beyond which a thread works, not plays."""
+ALWAYS = 0.8
+"""Share of the time in which a thread runs or could, from which it may be one that computes."""
 INTERPRETERS = (b"libpython", b"/python")
 NOT_SEEN = Missing("no audio thread is known yet")
 
@@ -35,8 +31,9 @@ NOT_SEEN = Missing("no audio thread is known yet")
 class WatchedThreads:
     """Finds the audio threads among those of the players by how often they wake.
 
-    Found once, a thread stays an audio thread for as long as it lives. One that its program had
-    made real-time itself is watched and never scheduled.
+    Found once, a thread stays an audio thread for as long as it lives, unless it turns out to
+    hold up another of its interpreter. One that its program had made real-time itself is watched
+    and never scheduled.
     """
 
     sensor: ThreadActivitySensor = field(default_factory=ThreadActivitySensor)
@@ -47,12 +44,19 @@ class WatchedThreads:
 
     def look(self, players: Iterable[int], background: Iterable[int], cycles_per_s: float) -> None:
         """Watch these processes, in which so many blocks a second are played."""
-        self._activity = self.sensor.read(players)
-        self.found = {thread: how for thread, how in self.found.items() if thread in self._activity}
-        for thread, activity in self._activity.items():
-            if thread not in self.found and _plays(activity, cycles_per_s):
-                with contextlib.suppress(ThreadGoneError):
-                    self.found[thread] = scheduling.read(thread)
+        self._activity = self.sensor.read(players, SLOWEST * cycles_per_s)
+        living = {activity.process for activity in self._activity.values()}
+        self._interpreters = {pid: so for pid, so in self._interpreters.items() if pid in living}
+        candidates = {
+            thread
+            for thread, activity in self._activity.items()
+            if thread in self.found or self._may_play(activity, cycles_per_s)
+        }
+        playing = candidates - set(self._holding_up(candidates))
+        self.found = {thread: how for thread, how in self.found.items() if thread in playing}
+        for thread in playing - self.found.keys():
+            with contextlib.suppress(ThreadGoneError):
+                self.found[thread] = scheduling.read(thread)
         self.background = tuple(
             thread for pid in background for thread in scheduling.threads_of(pid)
         )
@@ -91,11 +95,37 @@ class WatchedThreads:
     def _interpreter_share(self, playing: Iterable[Activity]) -> float:
         hosts = {each.process for each in playing if self._is_interpreter(each.process)}
         beside = [
-            activity.utilisation + activity.run_delay_share
+            activity.demand_share
             for thread, activity in self._activity.items()
             if activity.process in hosts and thread not in self.found
         ]
         return max(beside, default=0.0)
+
+    def _may_play(self, activity: Activity, cycles_per_s: float) -> bool:
+        """Whether a thread looks like one that is woken once a cycle for a part of it."""
+        wakes, most = activity.wakes_per_s, FASTEST * cycles_per_s
+        if not SLOWEST * cycles_per_s <= wakes:
+            return False
+        if wakes > most and self._is_interpreter(activity.process):
+            most += INTERPRETER_WAKES_PER_S
+        briefly = activity.utilisation / wakes <= BUSIEST / cycles_per_s
+        return wakes <= most and activity.utilisation <= BUSIEST and briefly
+
+    def _holding_up(self, candidates: Iterable[ThreadId]) -> Iterator[ThreadId]:
+        """Those of them that compute, and give their interpreter's lock up whenever one plays.
+
+        They wake as often as it does. But they run or could nearly all the time, and it does
+        not, since it sleeps until it has the lock.
+        """
+        by_process: dict[int, dict[ThreadId, float]] = {}
+        for thread in candidates:
+            activity = self._activity[thread]
+            by_process.setdefault(activity.process, {})[thread] = activity.demand_share
+        for process, demand_shares in by_process.items():
+            limit = max(ALWAYS, 2.0 * min(demand_shares.values()))
+            computing = [thread for thread, share in demand_shares.items() if share > limit]
+            if computing and self._is_interpreter(process):
+                yield from computing
 
     def _is_interpreter(self, pid: int) -> bool:
         known = self._interpreters.get(pid)
@@ -103,14 +133,3 @@ class WatchedThreads:
             maps = read_bytes(Path(f"/proc/{pid}/maps"))
             known = self._interpreters[pid] = any(each in maps for each in INTERPRETERS)
         return known
-
-
-def _plays(activity: Activity, cycles_per_s: float) -> bool:
-    """Whether a thread looks like one that is woken once a cycle for a part of it."""
-    wakes = activity.wakes_per_s
-    if not SLOWEST * cycles_per_s <= wakes <= FASTEST * cycles_per_s:
-        return False
-    rests = activity.utilisation <= BUSIEST
-    briefly = activity.utilisation / wakes <= BUSIEST / cycles_per_s
-    wants_little = activity.utilisation + activity.run_delay_share <= RESTING
-    return rests and briefly and (wants_little or activity.preemptions_per_s <= PREEMPTED * wakes)

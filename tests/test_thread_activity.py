@@ -1,0 +1,75 @@
+"""What the kernel tells of each thread of a process, read as cheaply as may be."""
+
+from pathlib import Path
+
+import pytest
+
+from controller.metrics import threads
+from controller.metrics.threads import ThreadActivitySensor
+from controller.scheduling import ThreadId
+
+PROCESS, THREAD = 7, ThreadId(8, 1)
+
+
+class Kernel:
+    """One thread of one process; `status` can be taken away, since it should not be read."""
+
+    def __init__(self, root: Path) -> None:
+        self.place = root / "7" / "task" / "8"
+        self.place.mkdir(parents=True)
+
+    def tells(self, ran_ms: int, waited_ms: int, runs: int, switches: tuple[int, int] | None):
+        (self.place / "schedstat").write_text(f"{ran_ms * 10**6} {waited_ms * 10**6} {runs}\n")
+        status = self.place / "status"
+        if switches is None:
+            status.unlink()
+            return
+        voluntary, involuntary = switches
+        lines = f"voluntary_ctxt_switches:\t{voluntary}\nnonvoluntary_ctxt_switches:\t{involuntary}"
+        status.write_text(f"Name:\tplayer\n{lines}\n")
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Kernel:
+    return Kernel(tmp_path)
+
+
+@pytest.fixture
+def sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThreadActivitySensor:
+    monkeypatch.setattr(threads, "identify", lambda tid: ThreadId(tid, 1))
+    seconds = iter(range(100, 200))
+    return ThreadActivitySensor(tmp_path, lambda: float(next(seconds)))
+
+
+def test_wake_ups_are_told_from_preemptions_of_threads_that_run_often(kernel, sensor):
+    kernel.tells(1000, 100, 50, (40, 10))
+    assert sensor.read([PROCESS], 90.0) == {}
+    kernel.tells(1300, 200, 350, (240, 110))
+    activity = sensor.read([PROCESS], 90.0)[THREAD]
+    assert (activity.wakes_per_s, activity.preemptions_per_s) == (200.0, 100.0)
+    assert activity.demand_share == pytest.approx(0.4)
+
+
+def test_of_a_thread_that_seldom_runs_the_status_is_not_read(kernel, sensor):
+    kernel.tells(1000, 100, 50, (40, 10))
+    sensor.read([PROCESS], 90.0)
+    kernel.tells(1010, 100, 60, None)
+    activity = sensor.read([PROCESS], 90.0)[THREAD]
+    assert (activity.wakes_per_s, activity.preemptions_per_s) == (10.0, 0.0)
+
+
+def test_what_was_not_read_is_not_counted_later(kernel, sensor):
+    kernel.tells(1000, 100, 50, (40, 10))
+    sensor.read([PROCESS], 90.0)
+    kernel.tells(1010, 100, 60, None)
+    sensor.read([PROCESS], 90.0)
+    kernel.tells(1300, 100, 260, (250, 10))
+    assert sensor.read([PROCESS], 90.0)[THREAD].wakes_per_s == 200.0
+
+
+def test_a_number_that_another_thread_has_now_begins_anew(kernel, sensor, monkeypatch):
+    kernel.tells(1000, 100, 50, (40, 10))
+    sensor.read([PROCESS])
+    kernel.tells(5, 1, 3, (2, 1))
+    monkeypatch.setattr(threads, "identify", lambda tid: ThreadId(tid, 2))
+    assert sensor.read([PROCESS]) == {}
