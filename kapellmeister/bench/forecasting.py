@@ -13,6 +13,7 @@ from rich.table import Table
 from controller import plugins
 from controller.forecasting.supervised import make_forecaster
 from controller.load import LoadTrace
+from kapellmeister.bench.goal import at_most
 from kapellmeister.bench.machine import Machine, describe_machine
 from policies.observation import Missing, Value
 from simulators.generators import generate
@@ -105,7 +106,11 @@ def print_report(report: ForecastingReport, console: Console) -> None:
         table.add_column(head, overflow="fold")
     rows: tuple[tuple[str, Callable[[HorizonFigures], str], str], ...] = (
         ("update and forecast, p50, ms", lambda each: f"{each.p50_ms:.2f}", ""),
-        ("p99, ms", lambda each: f"{each.p99_ms:.2f}", f"<= {GOAL_MS:g}"),
+        (
+            "p99, ms",
+            lambda each: f"{each.p99_ms:.2f}",
+            at_most(max(each.p99_ms for each in report.horizons), GOAL_MS),
+        ),
         ("p99 of processor time, ms", lambda each: f"{each.cpu_p99_ms:.2f}", ""),
         ("longest, the first included, ms", lambda each: f"{each.longest_ms:.1f}", ""),
         ("fits, in another process in a run", lambda each: f"{each.fits}", ""),

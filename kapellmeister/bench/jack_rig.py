@@ -20,7 +20,8 @@ from kapellmeister.jack_client import load_jack
 
 SERVER = "kapellmeister-bench"
 """Always the same: JACK has room for eight names, and keeps those of servers that were killed."""
-COMMAND = ("jackd", "-n", SERVER, "-r", "-d", "dummy", "-r", "48000", "-p", "256")
+FOUND_FRAMES = 256
+COMMAND = ("jackd", "-n", SERVER, "-r", "-d", "dummy", "-r", "48000", "-p", f"{FOUND_FRAMES}")
 PLAYER = "kapellmeister.bench.jack_player"
 MONITOR = "controller.plants.jack.monitor"
 HOG = "while True: pass"
@@ -57,7 +58,7 @@ class JackRig:
 
 @contextmanager
 def jack_rig(hogs: int, *player_options: str) -> Iterator[JackRig]:
-    """Play until the end of the block, at 256 frames and 48 kHz, no thread of it real-time.
+    """Play until the end of the block, at 48 kHz, no thread of it real-time.
 
     Raises PlantError where JACK is not installed or does not start.
     """

@@ -32,6 +32,7 @@ from kapellmeister.bench.convolution_peers import (
     Renderer,
     WholeSignal,
 )
+from kapellmeister.bench.goal import at_least
 from kapellmeister.bench.loop import Spread
 from kapellmeister.bench.machine import Machine, describe_machine
 
@@ -125,7 +126,7 @@ def print_report(report: WorkloadsReport, console: Console) -> None:
             peer.name,
             escape(peer.remark or "") if peer.block_us is None else _words(peer.block_us, "{:.0f}"),
             "" if peer.ratio is None else _words(peer.ratio, "{:.1f}"),
-            "" if peer.goal is None else f">= {peer.goal:.0f}",
+            _goal(peer),
             "" if peer.difference is None else f"{peer.difference:.0e}",
         )
     costs = Table("workload", "streams", "us a block", "share of the period", box=None)
@@ -139,6 +140,12 @@ def print_report(report: WorkloadsReport, console: Console) -> None:
     console.print(peers, costs, sep="\n\n")
     steal = "unknown" if report.steal_share is None else f"{report.steal_share:.2%}"
     console.print(f"\n{report.machine}; steal {steal}")
+
+
+def _goal(peer: PeerFigures) -> str:
+    if peer.goal is None:
+        return ""
+    return at_least(None if peer.ratio is None else peer.ratio.median, peer.goal)
 
 
 def _compare_with_peers(rounds: int, turn_s: float) -> tuple[Spread, list[PeerFigures]]:
