@@ -58,6 +58,32 @@ def test_a_thread_that_computes_is_never_taken_for_one_that_plays(monkeypatch, b
     assert watched(monkeypatch, worker=busy).classes()["audio"] == []
 
 
+@pytest.mark.parametrize(
+    "starved",
+    [
+        activity(utilisation=0.192, waited=0.677, wakes=45.0, preempted=70.0),
+        activity(utilisation=0.333, waited=0.45, wakes=98.0, preempted=132.0),
+    ],
+)
+def test_a_thread_that_is_kept_from_playing_is_found_too(monkeypatch, starved):
+    """Measured: 2.1 ms of work in each cycle of 5.3 ms, beside four hogs."""
+    assert watched(monkeypatch, player=starved).classes()["audio"] == [PLAYER]
+
+
+def test_where_none_seems_to_play_the_one_that_starves_and_wakes_most_often_does(monkeypatch):
+    """Measured: 3.1 ms of work in each cycle of 5.3 ms, beside four hogs."""
+    starving = activity(utilisation=0.403, waited=0.584, wakes=13.0, preempted=250.0)
+    computing = activity(utilisation=0.4, waited=0.59, wakes=5.0, preempted=250.0)
+    assert watched(monkeypatch, worker=computing, player=starving).classes()["audio"] == [PLAYER]
+    threads = watched(monkeypatch, worker=computing, player=activity())
+    assert threads.classes()["audio"] == [PLAYER]
+
+
+def test_a_thread_that_never_sleeps_does_not_play(monkeypatch):
+    spinning = activity(utilisation=0.4, waited=0.6, wakes=0.0, preempted=250.0)
+    assert watched(monkeypatch, worker=spinning).classes()["audio"] == []
+
+
 HELD_UP = activity(utilisation=0.032, waited=0.079, wakes=240.0)
 COMPUTING = activity(utilisation=0.346, waited=0.629, wakes=253.0, preempted=96.0)
 """Measured, at 256 frames beside four hogs: it gives the lock up as often as the other plays."""

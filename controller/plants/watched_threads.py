@@ -16,11 +16,16 @@ from policies.observation import Missing, Reading, Value
 
 SLOWEST, FASTEST = 0.5, 2.5
 """A thread that plays wakes about once a cycle: at least, and at most, so many times."""
+RAREST = 0.1
+"""So often it wakes at least if it is kept waiting, and makes up for what it is late with."""
+ALMOST_NEVER = 0.02
+"""So often does one that is late with every cycle; one that computes may not sleep at all."""
 INTERPRETER_WAKES_PER_S = 200.0
 """How often a thread wakes besides, at most, while it waits for the lock of an interpreter: Python
 looks for it every 5 ms (`sys.getswitchinterval`)."""
 BUSIEST = 0.8
-"""Share of its processor, and of a cycle at a time, beyond which a thread works, not plays."""
+"""Share of its processor, and of the cycles in which it could run, beyond which a thread works,
+not plays."""
 ALWAYS = 0.8
 """Share of the time in which a thread runs or could, from which it may be one that computes."""
 INTERPRETERS = (b"libpython", b"/python")
@@ -44,7 +49,7 @@ class WatchedThreads:
 
     def look(self, players: Iterable[int], background: Iterable[int], cycles_per_s: float) -> None:
         """Watch these processes, in which so many blocks a second are played."""
-        self._activity = self.sensor.read(players, SLOWEST * cycles_per_s)
+        self._activity = self.sensor.read(players, RAREST * cycles_per_s)
         living = {activity.process for activity in self._activity.values()}
         self._interpreters = {pid: so for pid, so in self._interpreters.items() if pid in living}
         candidates = {
@@ -52,6 +57,7 @@ class WatchedThreads:
             for thread, activity in self._activity.items()
             if thread in self.found or self._may_play(activity, cycles_per_s)
         }
+        candidates |= self._starving(candidates, cycles_per_s)
         playing = candidates - set(self._holding_up(candidates))
         self.found = {thread: how for thread, how in self.found.items() if thread in playing}
         for thread in playing - self.found.keys():
@@ -102,14 +108,35 @@ class WatchedThreads:
         return max(beside, default=0.0)
 
     def _may_play(self, activity: Activity, cycles_per_s: float) -> bool:
-        """Whether a thread looks like one that is woken once a cycle for a part of it."""
-        wakes, most = activity.wakes_per_s, FASTEST * cycles_per_s
-        if not SLOWEST * cycles_per_s <= wakes:
+        """Whether a thread looks like one that sleeps until the next cycle, and runs for a part.
+
+        One that is kept waiting finds the next cycle begun already, and does not sleep at all.
+        """
+        wakes = activity.wakes_per_s / cycles_per_s
+        if wakes < max(RAREST, SLOWEST * (1.0 - activity.demand_share)):
             return False
+        most = FASTEST
         if wakes > most and self._is_interpreter(activity.process):
-            most += INTERPRETER_WAKES_PER_S
-        briefly = activity.utilisation / wakes <= BUSIEST / cycles_per_s
+            most += INTERPRETER_WAKES_PER_S / cycles_per_s
+        cycles_a_wake = max(1.0, activity.demand_share / wakes)
+        briefly = activity.utilisation / wakes <= BUSIEST * cycles_a_wake
         return wakes <= most and activity.utilisation <= BUSIEST and briefly
+
+    def _starving(self, candidates: Iterable[ThreadId], cycles_per_s: float) -> set[ThreadId]:
+        """Of each process in which none seems to play, the thread that most likely would.
+
+        It is late with every cycle, hardly ever sleeps, and looks as if it computed.
+        """
+        playing = {self._activity[thread].process for thread in candidates}
+        likeliest: dict[int, ThreadId] = {}
+        for thread, activity in self._activity.items():
+            kept_waiting = activity.demand_share > ALWAYS and activity.utilisation <= BUSIEST
+            sleeps = activity.wakes_per_s >= ALMOST_NEVER * cycles_per_s
+            if activity.process not in playing and kept_waiting and sleeps:
+                other = likeliest.setdefault(activity.process, thread)
+                if activity.wakes_per_s > self._activity[other].wakes_per_s:
+                    likeliest[activity.process] = thread
+        return set(likeliest.values())
 
     def _holding_up(self, candidates: Iterable[ThreadId]) -> Iterator[ThreadId]:
         """Those of them that compute, and give their interpreter's lock up whenever one plays.
