@@ -10,7 +10,7 @@ from controller.calibration_watch import CalibrationWatch
 from controller.config import ThresholdsSection
 from policies.diagnosis import Bottleneck, Breach, Diagnosis, Evidence
 from policies.forecast import Forecast
-from policies.knobs import Knob, Settings
+from policies.knobs import Knob, SchedulingClass, Settings, ThreadClasses
 from policies.latency import Calibration
 from policies.objective import Objective
 from policies.observation import Missing, Observation, Reading, fresh
@@ -177,7 +177,12 @@ class Diagnostician:
         signs = _Signs.of(observation)
         deadline_ms = fresh(observation.get("audio.period_ms")) or self._objective.deadline_ms
         evidence = signs.evidence(deadline_ms, self._objective.target_miss_rate)
-        cause = self._cause(signs, deadline_ms, breaches, symptom)
+        classes = settings.get("thread_classes")
+        realtime = (
+            isinstance(classes, ThreadClasses)
+            and classes.audio.scheduling is SchedulingClass.REALTIME
+        )
+        cause = self._cause(signs, deadline_ms, breaches, symptom, realtime=realtime)
         helpful = tuple(knob for knob in cause.knobs if knob in knobs)
         summary = cause.summary
         if not helpful and cause.bottleneck not in NO_KNOB_HELPS:
@@ -202,16 +207,27 @@ class Diagnostician:
         return ", ".join(early) or None
 
     def _cause(
-        self, signs: _Signs, deadline_ms: float, breaches: tuple[Breach, ...], symptom: str
+        self,
+        signs: _Signs,
+        deadline_ms: float,
+        breaches: tuple[Breach, ...],
+        symptom: str,
+        *,
+        realtime: bool,
     ) -> _Cause:
         noticeable_ms = min(self._thresholds["wait"], EXPLAINED * deadline_ms)
-        kept_waiting = _kept_waiting(signs, deadline_ms, noticeable_ms)
+        held_up_ms = _held_up_ms(signs, deadline_ms)
+        preempted = None
+        if _kept_waiting(signs, held_up_ms, noticeable_ms):
+            preempted = _preemption(signs, deadline_ms, symptom, realtime=realtime)
+        interpreter, stolen = _interpreter(signs, symptom), _steal(signs, held_up_ms, symptom)
         return (
             _overload(signs, deadline_ms, breaches, symptom)
-            or (_preemption(signs, deadline_ms, symptom) if kept_waiting else None)
-            or _interpreter(signs, symptom)
+            or (interpreter or stolen if realtime else preempted)
+            or preempted
+            or interpreter
             or _queueing(signs, deadline_ms, symptom)
-            or _steal(signs, symptom)
+            or stolen
             or _unknown(signs, symptom)
         )
 
@@ -268,18 +284,24 @@ def _overload(
     return _Cause(Bottleneck.OVERLOAD, f"{symptom}: {why}", CAPACITY)
 
 
-def _kept_waiting(signs: _Signs, deadline_ms: float, noticeable_ms: float) -> bool:
-    """Whether what held blocks up is time in which the thread could have run and did not.
+def _held_up_ms(signs: _Signs, deadline_ms: float) -> float:
+    """How long blocks were held up.
 
     A plant without stages does not tell the worst delay: there each missed block is taken to
     have been held up by the time that it had to spare, for many short waits make none late.
+    """
+    if signs.held_up_ms is not None:
+        return signs.held_up_ms
+    spare_ms = deadline_ms * (1.0 - min(1.0, signs.busy or 0.0))
+    return max(deadline_ms, signs.missed * spare_ms)
+
+
+def _kept_waiting(signs: _Signs, held_up_ms: float, noticeable_ms: float) -> bool:
+    """Whether what held blocks up is time in which the thread could have run and did not.
+
     Where nobody accounts for run queues, a crowded machine is the evidence; without either
     there is none.
     """
-    held_up_ms = signs.held_up_ms
-    if held_up_ms is None:
-        spare_ms = deadline_ms * (1.0 - min(1.0, signs.busy or 0.0))
-        held_up_ms = max(deadline_ms, signs.missed * spare_ms)
     if held_up_ms <= noticeable_ms:
         return False
     if signs.waited_ms is None:
@@ -287,7 +309,8 @@ def _kept_waiting(signs: _Signs, deadline_ms: float, noticeable_ms: float) -> bo
     return signs.waited_ms >= EXPLAINED * held_up_ms
 
 
-def _preemption(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause:
+def _preemption(signs: _Signs, deadline_ms: float, symptom: str, *, realtime: bool) -> _Cause:
+    """Others run first; if audio is real-time already, no priority changes that."""
     late = ""
     if signs.held_up_ms is not None:
         late = (
@@ -298,7 +321,10 @@ def _preemption(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause:
     if signs.waited_ms is not None:
         waited = f"audio could have run and waited {signs.waited_ms:.0f} ms"
     busy = "" if signs.busy is None else f" though it uses {signs.busy:.0%} of a processor"
-    why = f"{late}{waited}{busy}: other threads run first"
+    others = "other threads run first"
+    if realtime:
+        others = "its threads are real-time already, and wait for one another or for the kernel"
+    why = f"{late}{waited}{busy}: {others}"
     return _Cause(Bottleneck.PREEMPTION, f"{symptom}: {why}", ("thread_classes", "period_frames"))
 
 
@@ -325,12 +351,11 @@ def _queueing(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause | None:
     return _Cause(Bottleneck.QUEUEING, f"{symptom}: {why}", ("batch_size", "nodes"))
 
 
-def _steal(signs: _Signs, symptom: str) -> _Cause | None:
+def _steal(signs: _Signs, held_up_ms: float, symptom: str) -> _Cause | None:
     """Time that was stolen, enough of it to be the worst delay, or much of it at all."""
     if signs.stolen is None or signs.stolen_ms is None:
         return None
-    explains = signs.held_up_ms is not None and signs.stolen_ms >= EXPLAINED * signs.held_up_ms
-    if signs.stolen <= STOLEN and not explains:
+    if signs.stolen <= STOLEN and signs.stolen_ms < EXPLAINED * held_up_ms:
         return None
     why = (
         f"the hypervisor took {signs.stolen:.1%} of the processor time, at least "
