@@ -7,12 +7,14 @@ nobody waiting.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import closing
 
 from controller.plants.monitor_process import Line, orders, report
 from controller.plants.pipewire.meter import meter_for
@@ -30,6 +32,8 @@ from controller.plants.put_back import PutBack
 from controller.restoration import LEFT_ALONE
 
 LINE_EVERY_S = 0.1
+PIPE_BYTES = 1 << 20
+"""Room for what a tool tells between two lines, however short the cycles are."""
 PATIENCE_S = 4.0
 """How long a server may take to tell of itself and, where it plays, of a cycle: pw-top tells of
 them once a second."""
@@ -55,6 +59,8 @@ class Tool:
             cwd="/proc",
             env=environment(),
         )
+        with contextlib.suppress(OSError):  # beyond what the system allows it stays as it is
+            fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         os.close(theirs)
         self.ended = False
 
@@ -62,6 +68,10 @@ class Tool:
     def pid(self) -> int:
         """Its process."""
         return self._process.pid
+
+    def has_told(self) -> bool:
+        """Whether there is something to read, the end included."""
+        return not self.ended and bool(select.select([self.descriptor], [], [], 0.0)[0])
 
     def read(self) -> bytes:
         """What it has written."""
@@ -103,11 +113,14 @@ class Monitor:
     def obey(self) -> str | None:
         """Listen, and carry out orders, until a line is due; what was refused, and why."""
         refused = None
-        tools = {each.descriptor: each for each in (self._dump, self._counting) if not each.ended}
-        for order in orders(LINE_EVERY_S, tuple(tools), lambda ready: self._hear(tools[ready])):
+        told = () if self._dump.ended else (self._dump.descriptor,)
+        for order in orders(LINE_EVERY_S, told, lambda _: self._graph.feed(self._dump.read())):
             why = run(forcing(int(order[1])))
             if why is not None:
                 refused = f"the server refused to force a quantum of {order[1]}: {why}"
+        # Once a line: to wake for each cycle would cost more than all that is made of them.
+        if self._counting.has_told():
+            self._meter.feed(self._counting.read(), self._graph.rate_hz)
         self._see_to_counting()
         return refused
 
@@ -134,13 +147,6 @@ class Monitor:
         """End the tools."""
         self._dump.close()
         self._counting.close()
-
-    def _hear(self, tool: Tool) -> None:
-        chunk = tool.read()
-        if tool is self._dump:
-            self._graph.feed(chunk)
-        else:
-            self._meter.feed(chunk, self._graph.rate_hz)
 
     def _see_to_counting(self) -> None:
         """Start what counts again where it has not told of a cycle for long, and there are some."""
@@ -176,7 +182,7 @@ def _lines() -> Generator[Line, None, None]:
     if missing is not None:
         yield {"error": [f"{missing} is not installed", REMEDY]}
         return
-    with closing(Monitor()) as monitor:
+    with contextlib.closing(Monitor()) as monitor:
         if not monitor.await_server():
             yield {"error": NO_SERVER}
             return

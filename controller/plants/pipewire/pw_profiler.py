@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DRIVER_COLUMNS, FOLLOWER_COLUMNS = 4, 8
+STATE = 7
+"""So many of a follower's columns are read: the state is the last of them."""
 FINISHED, INACTIVE = 3, 4
 """States of a follower at the end of its cycle; in any other it was not done in time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cycle:
+class Cycle(NamedTuple):
     """One cycle, times in microseconds.
 
     `late_us` is the longest that a follower took to wake once it could have run, `busy_us` the
@@ -34,7 +35,8 @@ class Rows:
     def feed(self, chunk: bytes) -> list[Cycle]:
         """The cycles that this completes."""
         *rows, self._rest = (self._rest + chunk).split(b"\n")
-        return [_cycle(row) for row in rows if row.strip()]
+        filled = (row.rstrip() for row in rows)  # of 64 followers there is room for, few are there
+        return [_cycle(row) for row in filled if row]
 
 
 def _cycle(row: bytes) -> Cycle:
@@ -42,20 +44,20 @@ def _cycle(row: bytes) -> Cycle:
     eight of each follower (id, signalled, awake, finished, waited, busy, state, nothing), empty
     where that had no part in the cycle.
     """
-    columns = row.rstrip(b"\t \n").split(b"\t")
+    columns = row.split(b"\t")
     period_us = float(columns[3])
     late_us = busy_us = end_us = 0.0
     missed = False
     for first in range(DRIVER_COLUMNS, len(columns), FOLLOWER_COLUMNS):
-        follower = columns[first : first + FOLLOWER_COLUMNS]
-        if not follower[0].strip() or int(follower[6]) == INACTIVE:
+        identity, signalled, awake, finished, _, _, state = columns[first : first + STATE]
+        if not identity.strip() or (ended_as := int(state)) == INACTIVE:
             continue
-        if int(follower[6]) != FINISHED:
+        if ended_as != FINISHED:
             late_us = end_us = max(late_us, end_us, period_us)
             missed = True
             continue
-        signalled_us, awake_us, finished_us = map(float, follower[1:4])
-        late_us = max(late_us, awake_us - signalled_us)
+        awake_us, finished_us = float(awake), float(finished)
+        late_us = max(late_us, awake_us - float(signalled))
         busy_us = max(busy_us, finished_us - awake_us)
         end_us = max(end_us, finished_us)
     return Cycle(period_us, late_us, busy_us, end_us, missed)
