@@ -30,6 +30,8 @@ CROWDED = 0.1
 """Share of time in which threads wait for a processor, from which that can be the cause."""
 INTERPRETER = 0.2
 """Share of the time another thread of its interpreter could run, from which audio waits for it."""
+LOCKED_OUT = 0.5
+"""The same, from which that explains what is missed whatever else is in the way."""
 CAPACITY = ("nodes", "batch_size", "period_frames")
 """Knobs that make room for more work."""
 SLOW = 0.7
@@ -221,9 +223,11 @@ class Diagnostician:
         if _kept_waiting(signs, held_up_ms, noticeable_ms):
             preempted = _preemption(signs, deadline_ms, symptom, realtime=realtime)
         interpreter, stolen = _interpreter(signs, symptom), _steal(signs, held_up_ms, symptom)
+        locked_out = interpreter if (signs.interpreter or 0.0) >= LOCKED_OUT else None
         return (
             _overload(signs, deadline_ms, breaches, symptom)
-            or (interpreter or stolen if realtime else preempted)
+            or locked_out
+            or (interpreter or stolen if realtime else None)
             or preempted
             or interpreter
             or _queueing(signs, deadline_ms, symptom)

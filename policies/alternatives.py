@@ -16,7 +16,7 @@ from policies.policy import Context
 from policies.proposal import Action, Effect, Expectation
 
 PREEMPTED_MISS_RATE = 0.2
-"""What other threads can cost audio that they pre-empt, whatever one interval says.
+"""What other threads can cost audio that they pre-empt, until enough intervals have shown it.
 
 Four spinners on two processors made static miss 1 to 17 % in successive seconds; an interval
 that saw the onset, or only a breach, would promise far too little.
@@ -43,21 +43,30 @@ class Alternative:
     why_not: str = ""
 
 
-def remedies(
-    context: Context, outlook: Outlook | None, bad_intervals: int
-) -> Iterator[Alternative]:
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What was missed in the last intervals.
+
+    `bad_intervals` missed more than the target since a change was last judged. `worst` is the
+    most that any missed with the settings in force; None while too few of them were bad.
+    """
+
+    bad_intervals: int
+    worst: float | None
+
+
+def remedies(context: Context, outlook: Outlook | None, lately: Lately) -> Iterator[Alternative]:
     """What helps against the diagnosed bottleneck, in its order.
 
     Whatever the plant lacks is left out. Where a model explains what is missed, batches and
-    nodes are not turned for what one interval shows; nor is ever the period, which waits for
-    so many `bad_intervals` of late.
+    nodes are not turned for what one interval shows; nor is ever the period.
     """
     modelled: tuple[str, ...] = ()
     if outlook is not None and outlook.latency is not None and _is_explained(context, outlook):
         modelled = ("batch_size", "nodes")
     for knob in context.diagnosis.helpful_knobs:
         if knob in context.knobs and knob in context.settings and knob not in modelled:
-            yield from _against_the_bottleneck(knob, context, outlook, bad_intervals)
+            yield from _against_the_bottleneck(knob, context, outlook, lately)
 
 
 def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
@@ -130,31 +139,31 @@ def missed(context: Context) -> float:
 
 
 def _against_the_bottleneck(
-    knob: str, context: Context, outlook: Outlook | None, bad_intervals: int
+    knob: str, context: Context, outlook: Outlook | None, lately: Lately
 ) -> Iterator[Alternative]:
     if knob == "thread_classes":
-        yield from _thread_steps(context)
+        yield from _thread_steps(context, lately)
     elif knob == "batch_size":
-        yield from _larger_batch(context)
+        yield from _larger_batch(context, lately)
     elif knob == "vram_block_bytes":
-        yield from _smaller_blocks(context)
+        yield from _smaller_blocks(context, lately)
     elif knob == "nodes":
-        yield from _one_more_node(context, outlook)
+        yield from _one_more_node(context, outlook, lately)
     elif knob == "period_frames":
-        yield from _longer_period(context, bad_intervals)
+        yield from _longer_period(context, lately)
 
 
-def _thread_steps(context: Context) -> Iterator[Alternative]:
+def _thread_steps(context: Context, lately: Lately) -> Iterator[Alternative]:
     domain = context.knobs["thread_classes"].domain
     now = context.settings["thread_classes"]
     if not isinstance(domain, AnyThreadClasses) or not isinstance(now, ThreadClasses):
         return
     processors = _processors(context)
     for step in threads.steps(domain, now, context.objective.priority, processors):
-        yield _relieving(context, "thread_classes", step.classes, step.name, step.gain)
+        yield _relieving(context, lately, "thread_classes", step.classes, step.name, step.gain)
 
 
-def _larger_batch(context: Context) -> Iterator[Alternative]:
+def _larger_batch(context: Context, lately: Lately) -> Iterator[Alternative]:
     domain, streams = context.knobs["batch_size"].domain, fresh(context.observation.load)
     now, nodes = context.settings["batch_size"], _nodes(context) or 1
     if not isinstance(domain, Choice) or not isinstance(now, int) or now < 1 or streams is None:
@@ -165,10 +174,10 @@ def _larger_batch(context: Context) -> Iterator[Alternative]:
         return
     calls = batching.calls_per_block(streams, nodes, now)
     gain = f"a block takes {calls} calls of {now} streams, and fewer with {value}"
-    yield _relieving(context, "batch_size", value, f"batch_{value}", gain)
+    yield _relieving(context, lately, "batch_size", value, f"batch_{value}", gain)
 
 
-def _smaller_blocks(context: Context) -> Iterator[Alternative]:
+def _smaller_blocks(context: Context, lately: Lately) -> Iterator[Alternative]:
     """What is lost to fragmentation holds streams again."""
     domain, now = context.knobs["vram_block_bytes"].domain, context.settings["vram_block_bytes"]
     if not isinstance(domain, Choice) or not isinstance(now, int):
@@ -179,10 +188,10 @@ def _smaller_blocks(context: Context) -> Iterator[Alternative]:
         return
     wasted = fresh(context.observation.get("gpu.fragmentation_share")) or 0.0
     gain = f"blocks of {value} bytes waste less than the {wasted:.0%} that is lost now"
-    yield _relieving(context, "vram_block_bytes", value, f"block_{value}", gain)
+    yield _relieving(context, lately, "vram_block_bytes", value, f"block_{value}", gain)
 
 
-def _longer_period(context: Context, bad_intervals: int) -> Iterator[Alternative]:
+def _longer_period(context: Context, lately: Lately) -> Iterator[Alternative]:
     """The last resort, since the change itself interrupts the sound."""
     knob, now = context.knobs["period_frames"], context.settings["period_frames"]
     if not isinstance(knob.domain, Choice) or not isinstance(now, int):
@@ -192,8 +201,9 @@ def _longer_period(context: Context, bad_intervals: int) -> Iterator[Alternative
         yield Alternative("longer period", why_not=f"{now} frames are the most allowed")
         return
     step = f"period_{longer[0]}"
-    if bad_intervals < BAD_INTERVALS:
-        why_not = f"it interrupts the sound; {bad_intervals} of {BAD_INTERVALS} bad intervals yet"
+    if lately.bad_intervals < BAD_INTERVALS:
+        bad = lately.bad_intervals
+        why_not = f"it interrupts the sound; {bad} of {BAD_INTERVALS} bad intervals yet"
         yield Alternative(step, why_not=why_not)
         return
     gain = (
@@ -201,10 +211,14 @@ def _longer_period(context: Context, bad_intervals: int) -> Iterator[Alternative
         f"the change interrupts the sound for up to {knob.disruption_ms:.0f} ms"
     )
     reason = f"{context.diagnosis.summary}; {gain}"
-    yield Alternative(step, Action("period_frames", longer[0], reason, _fewer_xruns(context)))
+    yield Alternative(
+        step, Action("period_frames", longer[0], reason, _fewer_xruns(context, lately))
+    )
 
 
-def _one_more_node(context: Context, outlook: Outlook | None) -> Iterator[Alternative]:
+def _one_more_node(
+    context: Context, outlook: Outlook | None, lately: Lately
+) -> Iterator[Alternative]:
     """Because the blocks themselves say so, whatever the model thinks."""
     bounds, now = _bounds(context), _nodes(context)
     if now is None or bounds is None:
@@ -212,7 +226,7 @@ def _one_more_node(context: Context, outlook: Outlook | None) -> Iterator[Altern
     if now >= bounds.high:
         yield Alternative("another node", why_not=f"there are {now} already, the most allowed")
         return
-    effect = _relief(context)
+    effect = _relief(context, lately)
     if outlook is not None:
         effect = outlook.law.effect(now, now + 1, outlook.load, missed(context))
     reason = f"{context.diagnosis.summary}; {now + 1} nodes share the work"
@@ -269,18 +283,21 @@ def _figures(staffing: Staffing) -> str:
     return f"{nodes} would miss {staffing.miss_rate:.3%}"
 
 
-def _relieving(context: Context, knob: str, value: KnobValue, step: str, gain: str) -> Alternative:
+def _relieving(
+    context: Context, lately: Lately, knob: str, value: KnobValue, step: str, gain: str
+) -> Alternative:
     reason = f"{context.diagnosis.summary}; {gain}"
-    return Alternative(step, Action(knob, value, reason, _relief(context)))
+    return Alternative(step, Action(knob, value, reason, _relief(context, lately)))
 
 
-def _relief(context: Context) -> Effect:
+def _relief(context: Context, lately: Lately) -> Effect:
     """The promise that what is missed now will not be, at whatever load."""
     if fresh(context.observation.miss_rate) is None:
         return _prompter(context)
     lost, target = missed(context), context.objective.target_miss_rate
     preempted = context.diagnosis.bottleneck is Bottleneck.PREEMPTION
-    unchanged = max(lost, PREEMPTED_MISS_RATE if preempted else target)
+    assumed = PREEMPTED_MISS_RATE if preempted else target
+    unchanged = max(lost, assumed if lately.worst is None else lately.worst)
     load = fresh(context.observation.load) or 0.0
     return Effect("miss_rate", "of the blocks", (Expectation(load, 0.0, unchanged),))
 
@@ -293,11 +310,11 @@ def _prompter(context: Context) -> Effect:
     return Effect("audio.run_delay_per_wake_ms", "ms", (expectation,))
 
 
-def _fewer_xruns(context: Context) -> Effect:
+def _fewer_xruns(context: Context, lately: Lately) -> Effect:
     """Half as many interruptions; a longer period makes each of them longer."""
     xruns = fresh(context.observation.get("audio.xruns_per_s"))
     if xruns is None:
-        return _relief(context)
+        return _relief(context, lately)
     load = fresh(context.observation.load) or 0.0
     return Effect("audio.xruns_per_s", "a second", (Expectation(load, xruns / 2, xruns),))
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 from policies.alternatives import (
     Alternative,
+    Lately,
     is_pressed,
     remedies,
     resizing,
@@ -33,6 +34,8 @@ WITHOUT_SUCCESS = (Verdict.FELL_SHORT, Verdict.ROLLED_BACK, Verdict.REFUSED)
 HELD_LEADS = 0.5
 """A node leaves once no decision within so many lead windows has wanted it."""
 LATELY_INTERVALS = 10
+TELLING_INTERVALS = 5
+"""So many bad intervals have shown what is missed, whatever comes and goes from one to the next."""
 SMOOTHING = 0.2
 """Weight of one more measurement of what a stream takes."""
 
@@ -46,7 +49,8 @@ class _Memory:
     is other evidence. `share_per_stream` is the work of a stream as it was measured, and
     `streams_factor` how a node compares with the model of the pipeline. `wanted` are the node
     counts of the last half lead window, as [time, nodes], the highest first. `bad_at_s` are the
-    decisions of late at which blocks were missed.
+    decisions of late at which blocks were missed, and `missed` the shares that were, as [time,
+    share], since `settled_at_s`, from when on the settings are those that `settings` has in words.
     """
 
     step_of: Mapping[str, str] = field(default_factory=dict)
@@ -56,6 +60,9 @@ class _Memory:
     wanted: tuple[tuple[float, int], ...] = ()
     weighed_at_s: float | None = None
     bad_at_s: tuple[float, ...] = ()
+    settings: str = ""
+    settled_at_s: float = 0.0
+    missed: tuple[tuple[float, float], ...] = ()
 
 
 class Conductor:
@@ -95,7 +102,7 @@ class Conductor:
             predictive=self._predictive,
         )
         choice = _Choice(context, memory)
-        choice.take(remedies(context, outlook, len(memory.bad_at_s)))
+        choice.take(remedies(context, outlook, _lately(memory, context)))
         if outlook is not None:
             memory = _foresee(choice, context, outlook, memory)
         memory = replace(memory, step_of={**memory.step_of, **choice.step_of})
@@ -235,6 +242,9 @@ def _learn(memory: _Memory, context: Context) -> _Memory:
         key = memory.step_of.get(verified.knob)
         if key is not None and verified.verdict in WITHOUT_SUCCESS:
             spent[key] = context.time_s
+    settings, settled_at_s = str(context.settings), memory.settled_at_s
+    if settings != memory.settings:
+        settled_at_s = context.time_s
     share, measured = memory.share_per_stream, share_per_stream(context)
     if measured is not None:
         share = measured if share is None else share + SMOOTHING * (measured - share)
@@ -244,6 +254,9 @@ def _learn(memory: _Memory, context: Context) -> _Memory:
         share_per_stream=share,
         streams_factor=corrected(memory.streams_factor, context),
         bad_at_s=_bad_at_s(memory.bad_at_s, context),
+        settings=settings,
+        settled_at_s=settled_at_s,
+        missed=_missed(memory.missed, settled_at_s, context),
     )
 
 
@@ -252,11 +265,31 @@ def _bad_at_s(before: tuple[float, ...], context: Context) -> tuple[float, ...]:
 
     What was missed before a change was judged says nothing of what is missed since.
     """
-    since_s = context.time_s - LATELY_INTERVALS * context.observation.interval_s
+    since_s, now_s = _lately_since_s(context), context.time_s
     counted = () if context.verified else before
-    kept = tuple(at_s for at_s in counted if since_s < at_s < context.time_s)
+    kept = tuple(at_s for at_s in counted if since_s < at_s < now_s)
     missed = fresh(context.observation.miss_rate) or 0.0
     return (*kept, context.time_s) if missed > context.objective.target_miss_rate else kept
+
+
+def _missed(
+    before: tuple[tuple[float, float], ...], settled_at_s: float, context: Context
+) -> tuple[tuple[float, float], ...]:
+    """What was missed in each of the last ten intervals in which nothing was turned."""
+    since_s, now_s = max(settled_at_s, _lately_since_s(context)), context.time_s
+    kept = tuple(each for each in before if since_s < each[0] < now_s)
+    missed = fresh(context.observation.miss_rate)
+    return kept if missed is None or now_s <= settled_at_s else (*kept, (now_s, missed))
+
+
+def _lately_since_s(context: Context) -> float:
+    return context.time_s - LATELY_INTERVALS * context.observation.interval_s
+
+
+def _lately(memory: _Memory, context: Context) -> Lately:
+    shares = [share for _, share in memory.missed]
+    bad = sum(share > context.objective.target_miss_rate for share in shares)
+    return Lately(len(memory.bad_at_s), max(shares) if bad >= TELLING_INTERVALS else None)
 
 
 def _key(context: Context, step: str) -> str:
@@ -271,14 +304,18 @@ def _recall(state: State) -> _Memory:
     factor, wanted, weighed = (
         state.get(name) for name in ("streams_factor", "wanted", "weighed_at_s")
     )
+    settings, settled = state.get("settings"), state.get("settled_at_s")
     return _Memory(
         {key: each for key, each in _items(step_of) if isinstance(each, str)},
         {key: each for key, each in _items(spent) if isinstance(each, int | float)},
         share if isinstance(share, float) and share > 0.0 else None,
         factor if isinstance(factor, float) and factor > 0.0 else 1.0,
-        tuple(_pairs(wanted)),
+        tuple((time_s, int(nodes)) for time_s, nodes in _pairs(wanted)),
         weighed if isinstance(weighed, int | float) else None,
         tuple(_numbers(state.get("bad_at_s"))),
+        settings if isinstance(settings, str) else "",
+        settled if isinstance(settled, int | float) else 0.0,
+        tuple(_pairs(state.get("missed"))),
     )
 
 
@@ -291,17 +328,17 @@ def _numbers(state: State) -> list[float]:
     return [float(each) for each in numbers if isinstance(each, int | float)]
 
 
-def _pairs(state: State) -> list[tuple[float, int]]:
-    """Times and node counts; none of it where it is not that."""
+def _pairs(state: State) -> list[tuple[float, float]]:
+    """Times and what was noted at each; none of it where it is not that."""
     try:
-        return [(float(time_s), int(nodes)) for time_s, nodes in cast(list[Any], state)]
+        return [(float(time_s), float(noted)) for time_s, noted in cast(list[Any], state)]
     except (TypeError, ValueError):
         return []
 
 
 def _plain(memory: _Memory, headroom: Headroom, price: MissPrice) -> State:
     plain = {name: getattr(memory, name) for name in _Memory.__dataclass_fields__}
-    wanted = [list(each) for each in memory.wanted]
+    wanted, missed = ([list(each) for each in pairs] for pairs in (memory.wanted, memory.missed))
     learned = {"headroom": headroom.plain(), "price": price.plain()}
-    lately = {"wanted": wanted, "bad_at_s": list(memory.bad_at_s)}
+    lately = {"wanted": wanted, "missed": missed, "bad_at_s": list(memory.bad_at_s)}
     return cast(State, plain | lately | learned)

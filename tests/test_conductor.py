@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from controller.config import ThresholdsSection
 from controller.diagnosis import Diagnostician
 from policies import batching
-from policies.alternatives import remedies
+from policies.alternatives import Lately, remedies
 from policies.conductor import Conductor
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.forecast import Forecast
@@ -138,6 +138,25 @@ def test_steps_follow_one_another_while_the_evidence_persists_and_none_is_repeat
         "audio normal nice -11 cpu 1, analysis batch cpu 0, "
         "visualisation idle cpu 0, background idle cpu 0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("bad_intervals", "without_it"), [(0, 0.2), (3, 0.2), (4, 0.07)], ids=lambda each: str(each)
+)
+def test_a_step_is_held_against_what_enough_intervals_have_shown(bad_intervals, without_it):
+    """5 % are missed now, 7 % were at most before; one or two intervals may have seen the onset."""
+    seen = context()
+    missed = [[seen.time_s - 1.0 - second, 0.07] for second in range(bad_intervals)]
+    memory = {"settings": str(seen.settings), "settled_at_s": 0.0, "missed": missed}
+    effect = decide(seen, memory)[0].actions[0].effect
+    assert effect.at(None).unchanged == without_it
+
+
+def test_what_was_missed_with_other_settings_tells_nothing():
+    seen = context()
+    missed = [[seen.time_s - 1.0 - second, 0.07] for second in range(8)]
+    memory = {"settings": "others", "settled_at_s": 0.0, "missed": missed}
+    assert decide(seen, memory)[0].actions[0].effect.at(None).unchanged == 0.2
 
 
 def test_a_step_that_fell_short_may_be_tried_again_ten_minutes_later():
@@ -433,7 +452,11 @@ def test_what_the_model_explains_is_left_to_it_and_what_it_does_not_is_met_at_on
     """20 streams, of which 5 % are missed: too few nodes where there is one, not where two."""
     seen = modelled(nodes=nodes)
     outlook = look_out(seen, Headroom(), MissPrice(), 0.05, 1.0, predictive=True)
-    found = {each.action.knob for each in remedies(seen, outlook, 0) if each.action is not None}
+    found = {
+        each.action.knob
+        for each in remedies(seen, outlook, Lately(0, None))
+        if each.action is not None
+    }
     assert found == steps
 
 

@@ -177,11 +177,19 @@ def test_audio_that_is_real_time_already_is_not_told_that_other_threads_run_firs
 
 
 def test_a_longer_period_is_what_a_cycle_then_may_take():
-    """Measured at 512 frames: 24 of 94 cycles lost to a lock, 67 ms waited."""
-    held_up = {"audio__run_delay_share": 0.067, "audio__interpreter_share": 0.99}
-    assert cycles(24, Settings(), **held_up).bottleneck is Bottleneck.PREEMPTION
-    longer = cycles(24, Settings(), **held_up, audio__period_ms=10.7)
+    """Measured at 512 frames: 24 of 94 cycles lost, 67 ms waited."""
+    waited = {"audio__run_delay_share": 0.067, "audio__interpreter_share": 0.3}
+    assert cycles(24, Settings(), **waited).bottleneck is Bottleneck.PREEMPTION
+    longer = cycles(24, Settings(), **waited, audio__period_ms=10.7)
     assert longer.bottleneck is Bottleneck.GIL
+
+
+def test_who_is_locked_out_all_the_time_is_not_helped_by_running_sooner():
+    """Measured without hogs: to be real-time made five times as many cycles late."""
+    waited = {"audio__run_delay_share": 0.039, "audio__period_ms": 10.7}
+    locked_out = cycles(4, Settings(), **waited, audio__interpreter_share=0.999)
+    assert locked_out.bottleneck is Bottleneck.GIL
+    assert cycles(4, Settings(), **waited).bottleneck is Bottleneck.PREEMPTION
 
 
 def test_work_that_fills_the_processor_is_overload():

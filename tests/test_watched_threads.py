@@ -130,11 +130,14 @@ def test_what_a_program_made_real_time_itself_is_watched_and_left_alone(monkeypa
 
 
 def test_a_busy_neighbour_counts_where_both_share_an_interpreter(monkeypatch):
-    activities = {"player": activity(), "worker": activity(utilisation=0.9, wakes=200.0)}
+    waiting = activity(wakes=300.0)
+    activities = {"player": waiting, "worker": activity(utilisation=0.9, wakes=200.0)}
     monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/lib/libpython3.so")
     shared = watched(monkeypatch, **activities).readings()
     assert shared["audio.interpreter_share"] == Value(0.9)
-    kept_waiting = {"player": activity(), "worker": activity(0.1, waited=0.5, wakes=20.0)}
+    without_lock = watched(monkeypatch, **activities | {"player": activity()}).readings()
+    assert without_lock["audio.interpreter_share"] == Value(0.0)
+    kept_waiting = {"player": waiting, "worker": activity(0.1, waited=0.5, wakes=20.0)}
     assert watched(monkeypatch, **kept_waiting).readings()["audio.interpreter_share"] == Value(0.6)
     monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/lib/libjack.so")
     assert watched(monkeypatch, **activities).readings()["audio.interpreter_share"] == Value(0.0)

@@ -28,6 +28,8 @@ BUSIEST = 0.8
 not plays."""
 ALWAYS = 0.8
 """Share of the time in which a thread runs or could, from which it may be one that computes."""
+LOCKED_OUT = 1.1
+"""Wakes a cycle from which a thread waits for a lock besides: one that only plays has one."""
 INTERPRETERS = (b"libpython", b"/python")
 NOT_SEEN = Missing("no audio thread is known yet")
 
@@ -46,9 +48,11 @@ class WatchedThreads:
     background: tuple[ThreadId, ...] = ()
     _activity: Mapping[ThreadId, Activity] = field(default_factory=dict)
     _interpreters: dict[int, bool] = field(default_factory=dict)
+    _cycles_per_s: float = 0.0
 
     def look(self, players: Iterable[int], background: Iterable[int], cycles_per_s: float) -> None:
         """Watch these processes, in which so many blocks a second are played."""
+        self._cycles_per_s = cycles_per_s
         self._activity = self.sensor.read(players, RAREST * cycles_per_s)
         living = {activity.process for activity in self._activity.values()}
         self._interpreters = {pid: so for pid, so in self._interpreters.items() if pid in living}
@@ -82,8 +86,8 @@ class WatchedThreads:
 
         `audio.utilisation`, `audio.run_delay_share` and `audio.run_delay_per_wake_ms` are the
         highest of any audio thread; `audio.interpreter_share` is how much the busiest other
-        thread of a process with an interpreter ran or waited to run, of one that an audio thread
-        belongs to: while it waits, it may hold the lock as well.
+        thread of an interpreter ran or waited to run, in which an audio thread wakes as if it
+        waited for the lock as well: the other may hold it while it waits itself.
         """
         playing = [self._activity[thread] for thread in self.found if thread in self._activity]
         if not playing:
@@ -99,7 +103,12 @@ class WatchedThreads:
         }
 
     def _interpreter_share(self, playing: Iterable[Activity]) -> float:
-        hosts = {each.process for each in playing if self._is_interpreter(each.process)}
+        hosts = {
+            each.process
+            for each in playing
+            if each.wakes_per_s > LOCKED_OUT * self._cycles_per_s
+            and self._is_interpreter(each.process)
+        }
         beside = [
             activity.demand_share
             for thread, activity in self._activity.items()
