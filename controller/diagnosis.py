@@ -64,6 +64,7 @@ class _Signs:
     cpu_ms: float | None
     interpreter: float | None
     speed: float | None
+    laggard: float | None
 
     @classmethod
     def of(cls, seen: Observation) -> _Signs:
@@ -84,6 +85,7 @@ class _Signs:
             inflation=fresh(seen.get("audio.service_inflation")),
             interpreter=fresh(seen.get("audio.interpreter_share")),
             speed=fresh(seen.get("cpu.frequency_share")),
+            laggard=fresh(seen.get("audio.laggard_utilisation")),
             cpu_ms=fresh(seen.get("audio.cpu_ms_per_block")),
         )
 
@@ -109,6 +111,7 @@ class _Signs:
             ("service time, wall to processor", self.inflation, "times", None),
             ("work per block", self.cpu_ms, "ms", BUSY * deadline_ms),
             ("another thread of its interpreter", self.interpreter, "of the time", INTERPRETER),
+            ("a program that does not keep time", self.laggard, "of a processor", BUSY),
             ("processor speed", self.speed, "of the highest", SLOW),
         )
         return tuple(
@@ -231,6 +234,7 @@ class Diagnostician:
             or preempted
             or interpreter
             or _queueing(signs, deadline_ms, symptom)
+            or _laggard(signs, symptom)
             or stolen
             or _unknown(signs, symptom)
         )
@@ -298,6 +302,17 @@ def _held_up_ms(signs: _Signs, deadline_ms: float) -> float:
         return signs.held_up_ms
     spare_ms = deadline_ms * (1.0 - min(1.0, signs.busy or 0.0))
     return max(deadline_ms, signs.missed * spare_ms)
+
+
+def _laggard(signs: _Signs, symptom: str) -> _Cause | None:
+    """A program whose work does not fit never waits for a cycle: no thread of it seems to play."""
+    if signs.laggard is None or signs.laggard <= BUSY:
+        return None
+    why = (
+        f"a program in which no thread keeps time with the cycles runs {signs.laggard:.0%} of the "
+        "time; if it plays, its work does not fit"
+    )
+    return _Cause(Bottleneck.OVERLOAD, f"{symptom}: {why}", CAPACITY)
 
 
 def _kept_waiting(signs: _Signs, held_up_ms: float, noticeable_ms: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies import batching, threads, vram
 from policies.diagnosis import Bottleneck
@@ -200,7 +200,9 @@ def _longer_period(context: Context, lately: Lately) -> Iterator[Alternative]:
     if not longer:
         yield Alternative("longer period", why_not=f"{now} frames are the most allowed")
         return
-    step = f"period_{longer[0]}"
+    overloaded = context.diagnosis.bottleneck is Bottleneck.OVERLOAD
+    # Work that grows with the period is no smaller part of a longer one: that is tried once.
+    step = "longer period" if overloaded else f"period_{longer[0]}"
     if lately.bad_intervals < BAD_INTERVALS:
         bad = lately.bad_intervals
         why_not = f"it interrupts the sound; {bad} of {BAD_INTERVALS} bad intervals yet"
@@ -211,9 +213,8 @@ def _longer_period(context: Context, lately: Lately) -> Iterator[Alternative]:
         f"the change interrupts the sound for up to {knob.disruption_ms:.0f} ms"
     )
     reason = f"{context.diagnosis.summary}; {gain}"
-    yield Alternative(
-        step, Action("period_frames", longer[0], reason, _fewer_xruns(context, lately))
-    )
+    effect = _fewer_misses(context, lately) if overloaded else _fewer_xruns(context, lately)
+    yield Alternative(step, Action("period_frames", longer[0], reason, effect))
 
 
 def _one_more_node(
@@ -317,6 +318,13 @@ def _fewer_xruns(context: Context, lately: Lately) -> Effect:
         return _relief(context, lately)
     load = fresh(context.observation.load) or 0.0
     return Effect("audio.xruns_per_s", "a second", (Expectation(load, xruns / 2, xruns),))
+
+
+def _fewer_misses(context: Context, lately: Lately) -> Effect:
+    """Half as many of the cycles, of which there are fewer in a longer period anyway."""
+    relief = _relief(context, lately)
+    halved = (replace(each, changed=each.unchanged / 2) for each in relief.curve)
+    return replace(relief, curve=tuple(halved))
 
 
 def _processors(context: Context) -> int:

@@ -159,6 +159,37 @@ def test_what_was_missed_with_other_settings_tells_nothing():
     assert decide(seen, memory)[0].actions[0].effect.at(None).unchanged == 0.2
 
 
+@pytest.mark.parametrize(
+    ("bottleneck", "then"), [(Bottleneck.OVERLOAD, None), (Bottleneck.GIL, 1024)]
+)
+def test_work_that_is_no_smaller_part_of_a_longer_period_is_not_given_a_longer_one_yet(
+    bottleneck, then
+):
+    """Of 107 % of a period at 256 frames 107 % are left at 512; a lock is held for a time."""
+    period = Knob("period_frames", Choice((256, 512, 1024)), "cpu", disruption_ms=27.0)
+    found = Diagnosis(bottleneck, "because", helpful_knobs=("period_frames",))
+    seen = replace(
+        context(bottleneck),
+        knobs={"period_frames": period},
+        diagnosis=found,
+        settings=Settings.of({"period_frames": 256}),
+    )
+    first, state = decide(seen, {"bad_at_s": [997.0, 998.0, 999.0]})
+    assert first.actions[0].value == 512
+    effect = first.actions[0].effect.at(None)
+    fell_short = Verification("c1", "period_frames", Verdict.FELL_SHORT, "x", effect, 0.05, "")
+    later = replace(
+        seen,
+        time_s=1010.0,
+        verified=(fell_short,),
+        settings=Settings.of({"period_frames": 512}),
+    )
+    _, state = decide(later, state)
+    bad_again = {**state, "bad_at_s": [1017.0, 1018.0, 1019.0]}
+    second = decide(replace(later, time_s=1020.0, verified=()), bad_again)[0]
+    assert [each.value for each in second.actions] == ([] if then is None else [then])
+
+
 def test_a_step_that_fell_short_may_be_tried_again_ten_minutes_later():
     memory = {"step_of": {}, "spent": {"preemption/realtime": 1000.0}}
     early, late = (decide(context(time_s=t), memory)[0] for t in (1500.0, 1601.0))

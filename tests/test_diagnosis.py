@@ -192,6 +192,14 @@ def test_who_is_locked_out_all_the_time_is_not_helped_by_running_sooner():
     assert cycles(4, Settings(), **waited).bottleneck is Bottleneck.PREEMPTION
 
 
+def test_a_program_that_never_sleeps_and_does_not_keep_time_is_overload():
+    """Measured: 107 % of a period of work; JACK tells of two late cycles a second."""
+    diagnosis = cycles(2, Settings(), audio__laggard_utilisation=0.995, audio__period_ms=5.3)
+    assert diagnosis.bottleneck is Bottleneck.OVERLOAD
+    waited = cycles(60, Settings(), audio__laggard_utilisation=0.995, audio__run_delay_share=0.4)
+    assert waited.bottleneck is Bottleneck.PREEMPTION
+
+
 def test_work_that_fills_the_processor_is_overload():
     diagnosis = diagnose(missed=500, audio__utilisation=0.93)
     assert diagnosis.bottleneck is Bottleneck.OVERLOAD

@@ -63,10 +63,11 @@ def test_a_thread_that_computes_is_never_taken_for_one_that_plays(monkeypatch, b
     [
         activity(utilisation=0.192, waited=0.677, wakes=45.0, preempted=70.0),
         activity(utilisation=0.333, waited=0.45, wakes=98.0, preempted=132.0),
+        activity(utilisation=0.76, waited=0.016, wakes=146.0, preempted=160.0),
     ],
 )
 def test_a_thread_that_is_kept_from_playing_is_found_too(monkeypatch, starved):
-    """Measured: 2.1 ms of work in each cycle of 5.3 ms, beside four hogs."""
+    """Measured: 2.1 ms of work in a cycle of 5.3 ms beside four hogs, and 4.1 ms without."""
     assert watched(monkeypatch, player=starved).classes()["audio"] == [PLAYER]
 
 
@@ -82,6 +83,15 @@ def test_where_none_seems_to_play_the_one_that_starves_and_wakes_most_often_does
 def test_a_thread_that_never_sleeps_does_not_play(monkeypatch):
     spinning = activity(utilisation=0.4, waited=0.6, wakes=0.0, preempted=250.0)
     assert watched(monkeypatch, worker=spinning).classes()["audio"] == []
+
+
+def test_a_program_whose_work_does_not_fit_is_no_player_and_is_told_of(monkeypatch):
+    overloaded = activity(utilisation=0.995, wakes=1.0)
+    threads = watched(monkeypatch, player=overloaded)
+    assert threads.classes()["audio"] == []
+    assert threads.readings()["audio.laggard_utilisation"] == Value(0.995)
+    beside = watched(monkeypatch, player=activity(), worker=overloaded)
+    assert beside.readings()["audio.laggard_utilisation"] == Value(0.0)
 
 
 HELD_UP = activity(utilisation=0.032, waited=0.079, wakes=240.0)

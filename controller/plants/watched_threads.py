@@ -26,6 +26,9 @@ looks for it every 5 ms (`sys.getswitchinterval`)."""
 BUSIEST = 0.8
 """Share of its processor, and of the cycles in which it could run, beyond which a thread works,
 not plays."""
+LATE = 0.7
+"""Share of the time in which a thread runs or could, from which the next cycle may not find it
+asleep."""
 ALWAYS = 0.8
 """Share of the time in which a thread runs or could, from which it may be one that computes."""
 LOCKED_OUT = 1.1
@@ -88,13 +91,20 @@ class WatchedThreads:
         highest of any audio thread; `audio.interpreter_share` is how much the busiest other
         thread of an interpreter ran or waited to run, in which an audio thread wakes as if it
         waited for the lock as well: the other may hold it while it waits itself.
+        `audio.laggard_utilisation` is the most that any thread ran of a process in which none
+        seems to play: one whose work does not fit never sleeps, and cannot be told from one that
+        only computes.
         """
         playing = [self._activity[thread] for thread in self.found if thread in self._activity]
+        laggards = [activity.utilisation for _, activity in self._beside(self.found)]
+        laggard: dict[str, Reading] = {
+            "audio.laggard_utilisation": Value(max(laggards, default=0.0))
+        }
         if not playing:
             names = ("utilisation", "run_delay_share", "run_delay_per_wake_ms")
-            return {f"audio.{name}": NOT_SEEN for name in names}
+            return laggard | {f"audio.{name}": NOT_SEEN for name in names}
         delays_ms = [1000.0 * each.run_delay_share / max(each.wakes_per_s, 1.0) for each in playing]
-        return {
+        return laggard | {
             "audio.threads": Value(float(len(playing))),
             "audio.utilisation": Value(max(each.utilisation for each in playing)),
             "audio.run_delay_share": Value(max(each.run_delay_share for each in playing)),
@@ -127,7 +137,10 @@ class WatchedThreads:
         most = FASTEST
         if wakes > most and self._is_interpreter(activity.process):
             most += INTERPRETER_WAKES_PER_S / cycles_per_s
-        cycles_a_wake = max(1.0, activity.demand_share / wakes)
+        demand_share = activity.demand_share
+        cycles_a_wake = max(1.0, demand_share / wakes)
+        if demand_share > LATE:
+            cycles_a_wake = max(1.0, 1.0 / wakes)
         briefly = activity.utilisation / wakes <= BUSIEST * cycles_a_wake
         return wakes <= most and activity.utilisation <= BUSIEST and briefly
 
@@ -136,16 +149,21 @@ class WatchedThreads:
 
         It is late with every cycle, hardly ever sleeps, and looks as if it computed.
         """
-        playing = {self._activity[thread].process for thread in candidates}
         likeliest: dict[int, ThreadId] = {}
-        for thread, activity in self._activity.items():
+        for thread, activity in self._beside(candidates):
             kept_waiting = activity.demand_share > ALWAYS and activity.utilisation <= BUSIEST
-            sleeps = activity.wakes_per_s >= ALMOST_NEVER * cycles_per_s
-            if activity.process not in playing and kept_waiting and sleeps:
+            if kept_waiting and activity.wakes_per_s >= ALMOST_NEVER * cycles_per_s:
                 other = likeliest.setdefault(activity.process, thread)
                 if activity.wakes_per_s > self._activity[other].wakes_per_s:
                     likeliest[activity.process] = thread
         return set(likeliest.values())
+
+    def _beside(self, playing: Iterable[ThreadId]) -> Iterator[tuple[ThreadId, Activity]]:
+        """The threads of processes in which none of these is."""
+        processes = {self._activity[thread].process for thread in playing}
+        for thread, activity in self._activity.items():
+            if activity.process not in processes:
+                yield thread, activity
 
     def _holding_up(self, candidates: Iterable[ThreadId]) -> Iterator[ThreadId]:
         """Those of them that compute, and give their interpreter's lock up whenever one plays.
