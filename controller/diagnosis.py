@@ -42,10 +42,6 @@ WORK = 0.8
 """Part of a batch's time that must be work of its own for the work to be what is too long."""
 
 
-NO_KNOB_HELPS = (Bottleneck.STEAL, Bottleneck.FREQUENCY)
-"""These say themselves what is left to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Signs:
     """The figures of one interval that a cause can be read from; None where there is none."""
@@ -190,7 +186,7 @@ class Diagnostician:
         cause = self._cause(signs, deadline_ms, breaches, symptom, realtime=realtime)
         helpful = tuple(knob for knob in cause.knobs if knob in knobs)
         summary = cause.summary
-        if not helpful and cause.bottleneck not in NO_KNOB_HELPS:
+        if not helpful and cause.bottleneck is not Bottleneck.FREQUENCY:  # which names the remedy
             summary += "; this plant has no knob that helps"
         return Diagnosis(cause.bottleneck, summary, evidence, breaches, helpful, alarms)
 
@@ -378,9 +374,9 @@ def _steal(signs: _Signs, held_up_ms: float, symptom: str) -> _Cause | None:
         return None
     why = (
         f"the hypervisor took {signs.stolen:.1%} of the processor time, at least "
-        f"{signs.stolen_ms:.0f} ms; none of the knobs helps"
+        f"{signs.stolen_ms:.0f} ms"
     )
-    return _Cause(Bottleneck.STEAL, f"{symptom}: {why}")
+    return _Cause(Bottleneck.STEAL, f"{symptom}: {why}", ("period_frames",))
 
 
 def _unknown(signs: _Signs, symptom: str) -> _Cause:

@@ -25,6 +25,8 @@ WORTH_IT = 0.02
 """Another setting must save this part of the nodes, or noise at the edge would undo it."""
 BAD_INTERVALS = 3
 """So many of the last ten must have been bad before the sound is interrupted to mend it."""
+STOLEN_INTERVALS = 6
+"""The same where the hypervisor is to blame, which may leave off by itself."""
 PROMPTER = 0.2
 """Part of the delay that is left once audio runs before ordinary threads."""
 UNEXPLAINED = 3.0
@@ -203,9 +205,10 @@ def _longer_period(context: Context, lately: Lately) -> Iterator[Alternative]:
     overloaded = context.diagnosis.bottleneck is Bottleneck.OVERLOAD
     # Work that grows with the period is no smaller part of a longer one: that is tried once.
     step = "longer period" if overloaded else f"period_{longer[0]}"
-    if lately.bad_intervals < BAD_INTERVALS:
-        bad = lately.bad_intervals
-        why_not = f"it interrupts the sound; {bad} of {BAD_INTERVALS} bad intervals yet"
+    stolen = context.diagnosis.bottleneck is Bottleneck.STEAL
+    bad, enough = lately.bad_intervals, STOLEN_INTERVALS if stolen else BAD_INTERVALS
+    if bad < enough:
+        why_not = f"it interrupts the sound; {bad} of {enough} bad intervals yet"
         yield Alternative(step, why_not=why_not)
         return
     gain = (

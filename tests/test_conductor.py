@@ -160,6 +160,24 @@ def test_what_was_missed_with_other_settings_tells_nothing():
 
 
 @pytest.mark.parametrize(
+    ("bottleneck", "bad_intervals"),
+    [(Bottleneck.UNKNOWN, 3), (Bottleneck.STEAL, 6)],
+    ids=lambda each: str(each),
+)
+def test_the_period_waits_longer_where_the_hypervisor_may_leave_off(bottleneck, bad_intervals):
+    seen = replace(
+        context(bottleneck),
+        knobs={"period_frames": Knob("period_frames", Choice((256, 512)), "cpu")},
+        diagnosis=Diagnosis(bottleneck, "because", helpful_knobs=("period_frames",)),
+        settings=Settings.of({"period_frames": 256}),
+    )
+    for bad in (bad_intervals - 1, bad_intervals):
+        before = [seen.time_s - second for second in range(1, bad)]  # this one is bad as well
+        actions = decide(seen, {"bad_at_s": before})[0].actions
+        assert bool(actions) is (bad == bad_intervals)
+
+
+@pytest.mark.parametrize(
     ("bottleneck", "then"), [(Bottleneck.OVERLOAD, None), (Bottleneck.GIL, 1024)]
 )
 def test_work_that_is_no_smaller_part_of_a_longer_period_is_not_given_a_longer_one_yet(
