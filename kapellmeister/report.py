@@ -33,6 +33,13 @@ class BlockFigures(Figures):
     lost: int
 
 
+class RunDelayFigures(Figures):
+    """From an audio thread's waking until it ran, milliseconds a wake, over the intervals."""
+
+    median: float
+    max: float
+
+
 class LatencyFigures(Figures):
     """From capture to finish, milliseconds; None where no block was finished."""
 
@@ -67,8 +74,8 @@ class StressFigures(Figures):
 class RunReport(Figures):
     """What `kapellmeister run --json` writes.
 
-    `streams` and `latency_ms` are None where the plant tells nothing of them. `acting` names the
-    knobs that were turned: all, none, or some by name.
+    `streams`, `blocks`, `latency_ms` and `run_delay_per_wake_ms` are None where the plant tells
+    nothing of them. `acting` names the knobs that were turned: all, none, or some by name.
     """
 
     plant: str
@@ -79,9 +86,10 @@ class RunReport(Figures):
     deadline_ms: float
     buffer_blocks: int
     streams: StreamFigures | None
-    blocks: BlockFigures
+    blocks: BlockFigures | None
     miss_rate: float | None
     latency_ms: LatencyFigures | None
+    run_delay_per_wake_ms: RunDelayFigures | None = None
     recovery_s: float | None
     stress: StressFigures | None
     decisions: int
@@ -94,16 +102,12 @@ class RunReport(Figures):
 
     def lines(self) -> list[tuple[str, str]]:
         """The summary as (what, figure), for people."""
-        blocks, latency = self.blocks, self.latency_ms
-        rows = [
-            ("played", f"{self.duration_s:.1f} s{_streams(self.streams)}"),
-            (
-                "blocks",
-                f"{blocks.submitted:,} submitted = {blocks.on_time:,} on time + "
-                f"{blocks.late:,} late + {blocks.concealed:,} concealed + {blocks.lost:,} lost",
-            ),
-            ("missed", percent(self.miss_rate)),
-        ]
+        latency = self.latency_ms
+        rows = [("played", f"{self.duration_s:.1f} s{_streams(self.streams)}")]
+        if self.blocks is not None:
+            rows += [("blocks", _outcomes(self.blocks)), ("missed", percent(self.miss_rate))]
+        if self.run_delay_per_wake_ms is not None:
+            rows.append(("run delay", _run_delay(self.run_delay_per_wake_ms)))
         if latency is not None:
             rows.append(
                 (
@@ -147,6 +151,18 @@ def _streams(streams: StreamFigures | None) -> str:
     return f", {streams.mean:.1f} streams on average, {streams.peak} at most"
 
 
+def _outcomes(blocks: BlockFigures) -> str:
+    return (
+        f"{blocks.submitted:,} submitted = {blocks.on_time:,} on time + "
+        f"{blocks.late:,} late + {blocks.concealed:,} concealed + {blocks.lost:,} lost"
+    )
+
+
+def _run_delay(delay: RunDelayFigures) -> str:
+    usual, worst = ms(delay.median), ms(delay.max)
+    return f"audio threads ran {usual} after they woke (median), {worst} in the worst interval"
+
+
 def _recovery(recovery_s: float | None, watched_s: float) -> str:
     if recovery_s is not None:
         return f"clean again within {recovery_s:.2f} s"
@@ -185,4 +201,11 @@ def report_from(summary: dict[str, Any], **own: Any) -> RunReport:
             "timeline",
         )
     }
-    return RunReport(**known, work_beside_sound=summary["rounds"], alarms=summary["alarms"], **own)
+    delays = summary.get("run_delay_per_wake_ms")  # of which the built-in pipeline tells nothing
+    return RunReport(
+        **known,
+        run_delay_per_wake_ms=delays,
+        work_beside_sound=summary["rounds"],
+        alarms=summary["alarms"],
+        **own,
+    )
