@@ -7,13 +7,14 @@ from statistics import median
 from typing import Any
 
 from controller.tick import Tick
-from policies.observation import BlockCounts, fresh
+from policies.observation import BlockCounts, Counted, fresh
 
 
 class Observed:
-    """An instrument of the loop: adds up what each interval showed."""
+    """An instrument of the loop: adds up what each interval showed of what is `counted`."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: Counted = "blocks") -> None:
+        self._counted = counted
         self._blocks: BlockCounts | None = None
         self._delays_ms: list[float] = []
         self._started_s: float | None = None
@@ -45,6 +46,7 @@ class Observed:
         return {
             "duration_s": self._ended_s - (self._started_s or self._ended_s),
             "streams": streams,
+            "counted": self._counted,
             "blocks": None if blocks is None else {"submitted": blocks.submitted, **asdict(blocks)},
             "miss_rate": None if blocks is None else blocks.miss_rate,
             "latency_ms": None,

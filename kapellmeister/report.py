@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from policies.observation import Counted
+
 CLEAN_S = 3.0
 TIME_TO_RECOVER_S = 2.0
 
@@ -24,7 +26,10 @@ class StreamFigures(Figures):
 
 
 class BlockFigures(Figures):
-    """Blocks of all streams by outcome: submitted = on_time + late + concealed + lost."""
+    """Blocks of all streams by outcome: submitted = on_time + late + concealed + lost.
+
+    Of a server's cycles, each that was missed is lost.
+    """
 
     submitted: int
     on_time: int
@@ -86,6 +91,7 @@ class RunReport(Figures):
     deadline_ms: float
     buffer_blocks: int
     streams: StreamFigures | None
+    counted: Counted = "blocks"
     blocks: BlockFigures | None
     miss_rate: float | None
     latency_ms: LatencyFigures | None
@@ -105,7 +111,8 @@ class RunReport(Figures):
         latency = self.latency_ms
         rows = [("played", f"{self.duration_s:.1f} s{_streams(self.streams)}")]
         if self.blocks is not None:
-            rows += [("blocks", _outcomes(self.blocks)), ("missed", percent(self.miss_rate))]
+            outcomes = _cycles if self.counted == "cycles" else _outcomes
+            rows += [(self.counted, outcomes(self.blocks)), ("missed", percent(self.miss_rate))]
         if self.run_delay_per_wake_ms is not None:
             rows.append(("run delay", _run_delay(self.run_delay_per_wake_ms)))
         if latency is not None:
@@ -158,6 +165,11 @@ def _outcomes(blocks: BlockFigures) -> str:
     )
 
 
+def _cycles(blocks: BlockFigures) -> str:
+    missed = blocks.submitted - blocks.on_time
+    return f"{blocks.submitted:,} = {blocks.on_time:,} on time + {missed:,} missed"
+
+
 def _run_delay(delay: RunDelayFigures) -> str:
     usual, worst = ms(delay.median), ms(delay.max)
     return f"audio threads ran {usual} after they woke (median), {worst} in the worst interval"
@@ -187,7 +199,10 @@ def mib(value: float | None) -> str:
 
 
 def report_from(summary: dict[str, Any], **own: Any) -> RunReport:
-    """The pipeline's own figures, and the controller's beside them."""
+    """The pipeline's own figures, and the controller's beside them.
+
+    The built-in pipeline counts blocks, and tells nothing of how soon its threads ran.
+    """
     known = {
         key: summary[key]
         for key in (
@@ -201,10 +216,10 @@ def report_from(summary: dict[str, Any], **own: Any) -> RunReport:
             "timeline",
         )
     }
-    delays = summary.get("run_delay_per_wake_ms")  # of which the built-in pipeline tells nothing
     return RunReport(
         **known,
-        run_delay_per_wake_ms=delays,
+        counted=summary.get("counted", "blocks"),
+        run_delay_per_wake_ms=summary.get("run_delay_per_wake_ms"),
         work_beside_sound=summary["rounds"],
         alarms=summary["alarms"],
         **own,

@@ -215,7 +215,7 @@ def _builtin(
 def _attached(plant: AttachedPlant, config: Config) -> _Controlled:
     """A plant that others started, of which we know what we observed."""
     objective = replace(config.plan(), deadline_ms=plant.deadline_ms)
-    observed = Observed()
+    observed = Observed(plant.counted)
     return _Controlled(plant, objective, observed.summary, plant.helpers, (observed,))
 
 

@@ -6,17 +6,20 @@ from dataclasses import replace
 
 from test_dashboard_picture import SILENT
 
+from controller.plants.jack.plant import JackPlant
+from controller.plants.process import ProcessPlant
+from controller.plants.remote.plant import RemotePlant
 from kapellmeister.observed import Observed
 from kapellmeister.report import OverheadFigures, RunDelayFigures, RunReport, report_from
-from policies.observation import BlockCounts, Observation, Value
+from policies.observation import BlockCounts, Counted, Observation, Value
 
 OVERHEAD = OverheadFigures(
     cpu_share=0.01, tick_ms_p50=5.0, tick_ms_p99=9.0, rss_mib=200.0, ticks=3, overruns=0
 )
 
 
-def report_of(*intervals: Observation) -> RunReport:
-    observed = Observed()
+def report_of(*intervals: Observation, counted: Counted = "blocks") -> RunReport:
+    observed = Observed(counted)
     for each in intervals:
         observed(replace(SILENT, observation=each))
     return report_from(
@@ -69,3 +72,15 @@ def test_blocks_of_all_intervals_are_told_by_outcome():
     assert dict(report.lines())["blocks"] == (
         "2,000 submitted = 1,990 on time + 2 late + 4 concealed + 4 lost"
     )
+
+
+def test_of_the_cycles_of_a_server_those_that_were_missed_are_told_and_not_how():
+    report = report_of(interval(1, BlockCounts(on_time=1990, lost=10)), counted="cycles")
+    told = dict(report.lines())
+    assert (told["cycles"], told["missed"]) == ("2,000 = 1,990 on time + 10 missed", "0.500%")
+    assert "blocks" not in told
+
+
+def test_an_audio_server_counts_cycles_and_others_count_blocks():
+    counted = {plant.name: plant.counted for plant in (JackPlant, ProcessPlant, RemotePlant)}
+    assert counted == {"jack": "cycles", "process": "blocks", "remote": "blocks"}
