@@ -132,11 +132,12 @@ def run(
         _check_acting(acting, plant)
         managers = None if ours or not _schedules(acting, plant) else ManagerWatch(say)
         for shown_to in page:
-            shown_to.begin(facts(plant, policy, config, objective, acting, duration_s))
+            told = facts(plant, policy, config, objective, acting, duration_s)
+            shown_to.begin(told, plant.knobs)
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
         tally = Tally(lambda: (*lease.watchers, *controlled.helpers()), lambda: fits.cpu_s)
-        view = draw_live(stack, view_on, policy.name, objective, duration_s, tally)
+        view = draw_live(stack, view_on, plant, policy.name, objective, duration_s, tally)
         service = stack.enter_context(ServiceManager())
         loop = Loop(
             plant=plant,
