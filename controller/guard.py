@@ -368,7 +368,10 @@ class Guard:
             self._rest(knob.id, now_s + self.limits.cooldown_s, "a change")
         due_s = now_s + situation.delays_s.get(knob.id, knob.delay_s) + knob.settle_s
         change_id = f"{memory.prefix}-c{memory.count}"
-        return Change(change_id, replace(action, value=value), previous, now_s, due_s)
+        if value != action.value:  # or the reason would speak of another value than is turned to
+            told = f"{action.reason}; one change goes no further than {value}"
+            action = replace(action, value=value, reason=told)
+        return Change(change_id, action, previous, now_s, due_s)
 
     def _reachable(self, action: Action, situation: Situation) -> KnobValue:
         knob, before = situation.knobs[action.knob], situation.settings[action.knob]

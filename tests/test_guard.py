@@ -106,6 +106,7 @@ def test_a_value_outside_the_domain_is_held():
 def test_one_change_moves_bounds_at_most_one_step():
     changes, _ = review(Guard(GuardSection()), action("nodes", 4))
     assert changes[0].action.value == 3
+    assert changes[0].action.reason == "because; one change goes no further than 3"
 
 
 def test_a_knob_rests_after_a_change():
