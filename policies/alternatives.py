@@ -264,7 +264,7 @@ def _expected(context: Context, outlook: Outlook) -> str:
 
 def _cost_in_words(before: Staffing, after: Staffing) -> str:
     """Nodes are the unit of cost: there need not be so many."""
-    if after.cost >= before.cost:
+    if after.nodes > before.nodes and after.cost >= before.cost:
         return "they save less than they cost, but the highest peak needs them"
     costs = f"{after.cost:.2f} nodes instead of {before.cost:.2f}"
     return f"misses included, that costs as much as {costs}"
