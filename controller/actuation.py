@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from controller.plain import JsonValue, from_plain, to_plain
 from policies.knobs import OURS, Bounds, Choice, Direction, Knob, KnobState, KnobValue, Settings
+from policies.words import words
 
 LEARNING_RATE = 0.3
 OVERDUE_FACTOR = 3.0
@@ -160,8 +161,9 @@ class Actuation:
             if knob not in drifted and self.is_overdue(knob, time_s):
                 state, limit = track.state, self._limit_shown(knob, track, time_s)
                 waited_s = time_s - (state.requested_at_s or time_s)
-                given_up[knob] = f"{state.requested} was asked for {waited_s:.0f} s ago and " + (
-                    f"did not come into force; it is {state.observed}"
+                asked, seen = _in_words(state, self._knobs[knob])
+                given_up[knob] = f"{asked} was asked for {waited_s:.0f} s ago and " + (
+                    f"did not come into force; it is {seen}"
                     if limit is None
                     else f"{limit.value} is as far as it went: that counts as the limit for "
                     f"{LIMIT_S / 60:.0f} minutes, or until `kapellmeister resume --knob {knob}`"
@@ -267,7 +269,13 @@ def _narrowed(knob: Knob, limit: _Limit) -> Knob:
 def _moved(knob: Knob, state: KnobState) -> str:
     why = f": {knob.undone}" if knob.undone else ""
     who = "our own guardian" if knob.undone else "another hand"
+    asked, seen = _in_words(state, knob)
     return (
-        f"{who} set it to {state.observed} where {state.requested} was asked for{why}; "
+        f"{who} set it to {seen} where {asked} was asked for{why}; "
         f"`kapellmeister resume --knob {knob.id}` accepts that"
     )
+
+
+def _in_words(state: KnobState, knob: Knob) -> tuple[str, str]:
+    """What was asked for, and what is in force."""
+    return words(state.requested, knob), words(state.observed, knob)

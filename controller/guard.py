@@ -9,7 +9,16 @@ from controller.commands import Pause
 from controller.config import GuardSection
 from controller.plain import JsonValue, from_plain, to_plain
 from policies.forecast import Forecast
-from policies.knobs import Bounds, Choice, Direction, Knob, KnobValue, Settings
+from policies.knobs import (
+    AnyThreadClasses,
+    Bounds,
+    Choice,
+    Direction,
+    Knob,
+    KnobValue,
+    Settings,
+    ThreadClasses,
+)
 from policies.objective import Objective
 from policies.observation import Observation, fresh
 from policies.proposal import Action, Change, Hold, Proposal
@@ -217,7 +226,7 @@ class Guard:
         if action.knob not in situation.settings:
             return "its value in force is unknown, so that nothing could be rolled back to"
         if not knob.domain.allows(action.value):
-            return f"{action.value} is not allowed: {knob.domain}"
+            return f"{_not_allowed(action.value, knob)} is not allowed: {knob.domain}"
         direction = knob.direction(situation.settings[action.knob], action.value)
         return (
             self.paused(action.knob, direction, situation.time_s)
@@ -359,7 +368,10 @@ class Guard:
             self._rest(knob.id, now_s + self.limits.cooldown_s, "a change")
         due_s = now_s + situation.delays_s.get(knob.id, knob.delay_s) + knob.settle_s
         change_id = f"{memory.prefix}-c{memory.count}"
-        return Change(change_id, replace(action, value=value), previous, now_s, due_s)
+        if value != action.value:  # or the reason would speak of another value than is turned to
+            told = f"{action.reason}; one change goes no further than {value}"
+            action = replace(action, value=value, reason=told)
+        return Change(change_id, action, previous, now_s, due_s)
 
     def _reachable(self, action: Action, situation: Situation) -> KnobValue:
         knob, before = situation.knobs[action.knob], situation.settings[action.knob]
@@ -391,6 +403,15 @@ def _for_nobody(direction: Direction, situation: Situation) -> str | None:
     if forecast.peak_quantile(RARE_QUANTILE, forecast.steps) >= LEAST_LOAD:
         return None
     return "there is no load, and none is expected"
+
+
+def _not_allowed(value: KnobValue, knob: Knob) -> str:
+    """The value, or of the classes of work those that ask for too much."""
+    domain = knob.domain
+    if not isinstance(value, ThreadClasses) or not isinstance(domain, AnyThreadClasses):
+        return str(value)
+    asked = (f"{name} {each}" for name, each in value.items() if not domain.permits(each))
+    return "; ".join(asked)
 
 
 def _evaluation(knob: Knob, situation: Situation) -> str | None:

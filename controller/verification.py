@@ -158,8 +158,9 @@ class Verifier:
         verdict = _verdict(measured, expected, tolerance, harm)
         figures = (measured, expected.changed, expected.unchanged)
         shown = [f"{x:.3%}" if rated else f"{x:.3g} {effect.unit}".rstrip() for x in figures]
+        at_load = f"at load {expected.load:g} " if pending.loads else ""
         reason = (
-            f"{effect.quantity} {shown[0]}; at load {expected.load:g} the model says "
+            f"{effect.quantity} {shown[0]}; {at_load}the model says "
             f"{shown[1]} with the change and {shown[2]} without it"
         )
         return _verification(pending, verdict, measured, reason)

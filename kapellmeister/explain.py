@@ -25,7 +25,7 @@ from kapellmeister.explanation import (
     Predicted,
 )
 from policies.knobs import KnobValue, ThreadClasses
-from policies.observation import fresh
+from policies.observation import Missing, fresh
 from policies.proposal import Change, Expectation, Verdict, Verification
 
 
@@ -124,10 +124,11 @@ def _predicted(expected: Expectation, load: float | None) -> Predicted:
 
 def _outcome(tick: Tick, verification: Verification, decided_at_s: float) -> Outcome:
     expected = verification.expected
+    nobody_counts = isinstance(tick.observation.load, Missing)
     return Outcome(
         after_s=tick.time_s - decided_at_s,
         verdict=verification.verdict,
-        predicted=_predicted(expected, expected.load),
+        predicted=_predicted(expected, None if nobody_counts else expected.load),
         measured=verification.measured,
         reason=verification.reason,
     )

@@ -68,6 +68,7 @@ def facts(
 def draw_live(
     stack: ExitStack,
     console: Console | None,
+    plant: Plant,
     policy: str,
     objective: Objective,
     duration_s: float | None,
@@ -78,7 +79,7 @@ def draw_live(
         return ()
     from kapellmeister.live_view import LiveView
 
-    view = stack.enter_context(LiveView(console, policy, objective, duration_s))
+    view = stack.enter_context(LiveView(console, policy, objective, duration_s, plant.knobs))
 
     def draw(tick: Tick) -> None:
         started_s = time.process_time()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -16,10 +16,11 @@ from rich.text import Text
 from controller.tick import Tick
 from kapellmeister.report import ms, percent
 from policies.diagnosis import Bottleneck
-from policies.knobs import KnobState, KnobValue, ThreadClasses
+from policies.knobs import Knob, KnobState, KnobValue, ThreadClass
 from policies.objective import Objective
 from policies.observation import Missing, Observation, Reading, Stale, Value, fresh
 from policies.proposal import Change, Verdict, Verification
+from policies.words import scheduled
 
 HISTORY = 60
 DECISIONS_SHOWN = 5
@@ -28,15 +29,24 @@ BARS = " ▁▂▃▄▅▆▇█"
 
 
 class LiveView:
-    """Draws each tick in place; a context manager that leaves the last picture behind."""
+    """Draws each tick in place; a context manager that leaves the last picture behind.
+
+    `knobs` tells what the plant has.
+    """
 
     def __init__(
-        self, console: Console, policy: str, objective: Objective, duration_s: float | None
+        self,
+        console: Console,
+        policy: str,
+        objective: Objective,
+        duration_s: float | None,
+        knobs: Callable[[], Mapping[str, Knob]] = dict,
     ):
         self._live = Live(console=console, auto_refresh=False)
         self._policy = policy
         self._objective = objective
         self._duration_s = duration_s
+        self._plant_knobs = knobs
         self._started_s: float | None = None
         self._load: deque[float | None] = deque(maxlen=HISTORY)
         self._missed: deque[float | None] = deque(maxlen=HISTORY)
@@ -77,7 +87,7 @@ class LiveView:
             self._sound(tick.observation),
             self._diagnosis(tick),
             Text(),
-            _knobs(tick.states),
+            _knobs(tick.states, self._plant_knobs()),
             *(Text(f"{knob}: {why}", "yellow") for knob, why in tick.unavailable.items()),
             Text(),
             self._decisions(tick.shadow),
@@ -140,23 +150,22 @@ class LiveView:
         return table
 
 
-def _knobs(states: Mapping[str, KnobState]) -> Table:
+def _knobs(states: Mapping[str, KnobState], knobs: Mapping[str, Knob]) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     for heading in ("knob", "planned", "requested", "in force"):
         table.add_column(heading, no_wrap=True)
     for knob, state in states.items():
         values = (state.planned, state.requested, state.observed)
-        if any(isinstance(value, ThreadClasses) for value in values):
-            for name, _ in ThreadClasses().items():  # noqa: PERF102 - not a mapping
-                table.add_row(name, *(_class(value, name) for value in values))
-        else:
-            table.add_row(knob, *("-" if value is None else str(value) for value in values))
+        parts = [scheduled(value, knobs.get(knob)) for value in values]
+        for name in dict.fromkeys(name for known in parts for name in known):
+            table.add_row(name, *(_cell(known.get(name)) for known in parts))
+        if not any(parts):
+            table.add_row(knob, *map(_cell, values))
     return table
 
 
-def _class(value: KnobValue | None, name: str) -> str:
-    """One class of work of the knob `thread_classes`."""
-    return str(getattr(value, name)) if isinstance(value, ThreadClasses) else "-"
+def _cell(value: KnobValue | ThreadClass | None) -> str:
+    return "-" if value is None else str(value)
 
 
 def _verdict(verified: Verification | None, shadow: bool) -> Text:

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from policies.observation import Counted
+
 CLEAN_S = 3.0
 TIME_TO_RECOVER_S = 2.0
 
@@ -24,13 +26,23 @@ class StreamFigures(Figures):
 
 
 class BlockFigures(Figures):
-    """Blocks of all streams by outcome: submitted = on_time + late + concealed + lost."""
+    """Blocks of all streams by outcome: submitted = on_time + late + concealed + lost.
+
+    Of a server's cycles, each that was missed is lost.
+    """
 
     submitted: int
     on_time: int
     late: int
     concealed: int
     lost: int
+
+
+class RunDelayFigures(Figures):
+    """From an audio thread's waking until it ran, milliseconds a wake, over the intervals."""
+
+    median: float
+    max: float
 
 
 class LatencyFigures(Figures):
@@ -67,8 +79,8 @@ class StressFigures(Figures):
 class RunReport(Figures):
     """What `kapellmeister run --json` writes.
 
-    `streams` and `latency_ms` are None where the plant tells nothing of them. `acting` names the
-    knobs that were turned: all, none, or some by name.
+    `streams`, `blocks`, `latency_ms` and `run_delay_per_wake_ms` are None where the plant tells
+    nothing of them. `acting` names the knobs that were turned: all, none, or some by name.
     """
 
     plant: str
@@ -79,9 +91,11 @@ class RunReport(Figures):
     deadline_ms: float
     buffer_blocks: int
     streams: StreamFigures | None
-    blocks: BlockFigures
+    counted: Counted = "blocks"
+    blocks: BlockFigures | None
     miss_rate: float | None
     latency_ms: LatencyFigures | None
+    run_delay_per_wake_ms: RunDelayFigures | None = None
     recovery_s: float | None
     stress: StressFigures | None
     decisions: int
@@ -94,16 +108,13 @@ class RunReport(Figures):
 
     def lines(self) -> list[tuple[str, str]]:
         """The summary as (what, figure), for people."""
-        blocks, latency = self.blocks, self.latency_ms
-        rows = [
-            ("played", f"{self.duration_s:.1f} s{_streams(self.streams)}"),
-            (
-                "blocks",
-                f"{blocks.submitted:,} submitted = {blocks.on_time:,} on time + "
-                f"{blocks.late:,} late + {blocks.concealed:,} concealed + {blocks.lost:,} lost",
-            ),
-            ("missed", percent(self.miss_rate)),
-        ]
+        latency = self.latency_ms
+        rows = [("played", f"{self.duration_s:.1f} s{_streams(self.streams)}")]
+        if self.blocks is not None:
+            outcomes = _cycles if self.counted == "cycles" else _outcomes
+            rows += [(self.counted, outcomes(self.blocks)), ("missed", percent(self.miss_rate))]
+        if self.run_delay_per_wake_ms is not None:
+            rows.append(("run delay", _run_delay(self.run_delay_per_wake_ms)))
         if latency is not None:
             rows.append(
                 (
@@ -147,6 +158,23 @@ def _streams(streams: StreamFigures | None) -> str:
     return f", {streams.mean:.1f} streams on average, {streams.peak} at most"
 
 
+def _outcomes(blocks: BlockFigures) -> str:
+    return (
+        f"{blocks.submitted:,} submitted = {blocks.on_time:,} on time + "
+        f"{blocks.late:,} late + {blocks.concealed:,} concealed + {blocks.lost:,} lost"
+    )
+
+
+def _cycles(blocks: BlockFigures) -> str:
+    missed = blocks.submitted - blocks.on_time
+    return f"{blocks.submitted:,} = {blocks.on_time:,} on time + {missed:,} missed"
+
+
+def _run_delay(delay: RunDelayFigures) -> str:
+    usual, worst = ms(delay.median), ms(delay.max)
+    return f"audio threads ran {usual} after they woke (median), {worst} in the worst interval"
+
+
 def _recovery(recovery_s: float | None, watched_s: float) -> str:
     if recovery_s is not None:
         return f"clean again within {recovery_s:.2f} s"
@@ -171,7 +199,10 @@ def mib(value: float | None) -> str:
 
 
 def report_from(summary: dict[str, Any], **own: Any) -> RunReport:
-    """The pipeline's own figures, and the controller's beside them."""
+    """The pipeline's own figures, and the controller's beside them.
+
+    The built-in pipeline counts blocks, and tells nothing of how soon its threads ran.
+    """
     known = {
         key: summary[key]
         for key in (
@@ -185,4 +216,11 @@ def report_from(summary: dict[str, Any], **own: Any) -> RunReport:
             "timeline",
         )
     }
-    return RunReport(**known, work_beside_sound=summary["rounds"], alarms=summary["alarms"], **own)
+    return RunReport(
+        **known,
+        counted=summary.get("counted", "blocks"),
+        run_delay_per_wake_ms=summary.get("run_delay_per_wake_ms"),
+        work_beside_sound=summary["rounds"],
+        alarms=summary["alarms"],
+        **own,
+    )

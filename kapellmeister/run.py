@@ -132,11 +132,12 @@ def run(
         _check_acting(acting, plant)
         managers = None if ours or not _schedules(acting, plant) else ManagerWatch(say)
         for shown_to in page:
-            shown_to.begin(facts(plant, policy, config, objective, acting, duration_s))
+            told = facts(plant, policy, config, objective, acting, duration_s)
+            shown_to.begin(told, plant.knobs)
         fits = stack.enter_context(FitProcess(config.forecast.fit_budget_s))
         box = stack.enter_context(TimeBox(LONGEST_CALL_S))
         tally = Tally(lambda: (*lease.watchers, *controlled.helpers()), lambda: fits.cpu_s)
-        view = draw_live(stack, view_on, policy.name, objective, duration_s, tally)
+        view = draw_live(stack, view_on, plant, policy.name, objective, duration_s, tally)
         service = stack.enter_context(ServiceManager())
         loop = Loop(
             plant=plant,
@@ -215,7 +216,7 @@ def _builtin(
 def _attached(plant: AttachedPlant, config: Config) -> _Controlled:
     """A plant that others started, of which we know what we observed."""
     objective = replace(config.plan(), deadline_ms=plant.deadline_ms)
-    observed = Observed()
+    observed = Observed(plant.counted)
     return _Controlled(plant, objective, observed.summary, plant.helpers, (observed,))
 
 

@@ -118,10 +118,8 @@ def resizing(context: Context, outlook: Outlook, nodes: int) -> Alternative | No
     before, after = (
         staffed(outlook.law, outlook.peaks, outlook.price, count) for count in (asked, nodes)
     )
-    reason = (
-        f"{_expected(context, outlook)}; {_figures(before)}, and {_figures(after)}: "
-        f"{after.cost:.2f} instead of {before.cost:.2f} nodes, misses included"
-    )
+    figures = f"{_figures(before)}, and {_figures(after)}"
+    reason = f"{_expected(context, outlook)}; {figures}; {_cost_in_words(before, after)}"
     effect = outlook.law.effect(now, nodes, outlook.peaks.quantile(TAIL), missed(context))
     return Alternative(step, Action("nodes", nodes, reason, effect))
 
@@ -280,6 +278,14 @@ def _expected(context: Context, outlook: Outlook) -> str:
         f"{outlook.load:.0f} {context.observation.load_unit} now, {outlook.peaks.expected_by} a "
         f"peak of {median:.0f} until another node could serve, {high:.0f} one time in a hundred"
     )
+
+
+def _cost_in_words(before: Staffing, after: Staffing) -> str:
+    """Nodes are the unit of cost: there need not be so many."""
+    if after.nodes > before.nodes and after.cost >= before.cost:
+        return "they save less than they cost, but the highest peak needs them"
+    costs = f"{after.cost:.2f} nodes instead of {before.cost:.2f}"
+    return f"misses included, that costs as much as {costs}"
 
 
 def _figures(staffing: Staffing) -> str:

@@ -151,6 +151,7 @@ class _Choice:
         self._memory = memory
         self._actions: list[Action] = []
         self._rejected: dict[str, str] = {}
+        self._step_on: dict[str, str] = {}
         self.step_of: dict[str, str] = {}
 
     def take(self, group: Iterable[Alternative]) -> None:
@@ -160,19 +161,25 @@ class _Choice:
             objection = self._objection(each)
             if objection is None and taken is not None:
                 objection = f"{taken} comes first and is judged first"
+            if objection is None:
+                objection = self._occupied(each)
             if objection is not None:
                 self._rejected.setdefault(each.step, objection)
-            elif each.action is not None and self._is_free(each.action):
+            elif each.action is not None:
                 taken = each.step
                 self._actions.append(each.action)
+                self._step_on[self._resource(each.action)] = each.step
                 self.step_of[each.action.knob] = _key(self._context, each.step)
-            else:
-                why_not = "another step on the same resource comes first"
-                self._rejected.setdefault(each.step, why_not)
 
     def proposal(self) -> Proposal:
-        """What was taken, or why nothing was."""
-        rejected = tuple(f"{name}: {why_not}" for name, why_not in self._rejected.items())
+        """What was taken, or why nothing was.
+
+        A step that one of the three questions rejects may be the answer to another.
+        """
+        taken = self._step_on.values()
+        rejected = tuple(
+            f"{step}: {why_not}" for step, why_not in self._rejected.items() if step not in taken
+        )
         if self._actions:
             return Proposal(tuple(self._actions), rejected=rejected)
         summary = self._context.diagnosis.summary
@@ -180,10 +187,13 @@ class _Choice:
             summary = f"{summary}; no step against it is open now"
         return Proposal(reason=summary, rejected=rejected)
 
-    def _is_free(self, action: Action) -> bool:
-        knobs = self._context.knobs
-        taken = {knobs[each.knob].resource for each in self._actions}
-        return knobs[action.knob].resource not in taken
+    def _occupied(self, each: Alternative) -> str | None:
+        """Which step was taken already on the same resource; None where none was."""
+        first = None if each.action is None else self._step_on.get(self._resource(each.action))
+        return None if first is None else f"{first} comes first on the same resource"
+
+    def _resource(self, action: Action) -> str:
+        return self._context.knobs[action.knob].resource
 
     def _objection(self, each: Alternative) -> str | None:
         if each.action is None:
@@ -210,7 +220,7 @@ def _foresee(choice: _Choice, context: Context, outlook: Outlook, memory: _Memor
         return replace(memory, weighed_at_s=weighed_at_s)
     since_s = context.time_s - HELD_LEADS * lead_s(context)
     wanted = _wanted(memory.wanted, since_s, (context.time_s, staffing.nodes))
-    resized = resizing(context, outlook, wanted[0][1])
+    resized = resizing(context, outlook, _possible(wanted[0][1], context))
     choice.take(() if resized is None else (resized,))
     return replace(memory, weighed_at_s=weighed_at_s, wanted=wanted)
 
@@ -221,6 +231,12 @@ def _staffing(context: Context, outlook: Outlook) -> Staffing | None:
     if knob is None or not isinstance(knob.domain, Bounds):
         return None
     return outlook.needed(outlook.law, knob.domain.low, knob.domain.high)
+
+
+def _possible(nodes: int, context: Context) -> int:
+    """As many of those that were wanted as there can be, which may be fewer than then."""
+    domain = context.knobs["nodes"].domain
+    return min(nodes, domain.high) if isinstance(domain, Bounds) else nodes
 
 
 def _wanted(

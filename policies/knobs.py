@@ -130,10 +130,11 @@ class AnyThreadClasses:
     def allows(self, value: KnobValue) -> bool:
         """Whether every class asks only for what is permitted here."""
         return isinstance(value, ThreadClasses) and all(
-            self._permits(each) for _, each in value.items()
+            self.permits(each) for _, each in value.items()
         )
 
-    def _permits(self, value: ThreadClass) -> bool:
+    def permits(self, value: ThreadClass) -> bool:
+        """Whether a class asks only for what is permitted here."""
         realtime = value.scheduling is SchedulingClass.REALTIME
         if realtime and not (self.realtime and 1 <= value.priority <= self.priority_max):
             return False

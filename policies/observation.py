@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,10 @@ class BlockCounts:
             self.concealed - other.concealed,
             self.lost - other.lost,
         )
+
+
+Counted = Literal["blocks", "cycles"]
+"""What a plant's blocks are: blocks by outcome, or a server's cycles, played or missed."""
 
 
 @dataclass(frozen=True, slots=True)

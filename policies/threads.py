@@ -34,7 +34,13 @@ def steps(
     `processors` is how many audio needs, should it have them to itself.
     """
     ladder = _ladder(domain, now, priority, processors)
-    return (step for step in ladder if step.classes != now)
+    possible = (replace(step, classes=_only(domain, step.classes, now)) for step in ladder)
+    return (step for step in possible if step.classes != now)
+
+
+def _only(domain: AnyThreadClasses, wanted: ThreadClasses, now: ThreadClasses) -> ThreadClasses:
+    """What is wanted of the classes that the plant has; the others stay, for nothing is there."""
+    return replace(now, **{name: each for name, each in wanted.items() if name in domain.classes})
 
 
 def _ladder(

@@ -58,6 +58,10 @@ KNOBS = {
     "batch_size": Knob("batch_size", Choice((8, 16, 32, 64)), "cpu", settle_s=2.0),
     "nodes": Knob("nodes", Bounds(1, 4), "placement", settle_s=2.0),
 }
+AUDIO_ALONE = Knob(
+    "thread_classes", AnyThreadClasses(classes=frozenset({"audio"})), "cpu", settle_s=2.0
+)
+"""Of a plant without other threads that could yield."""
 
 
 class FakePlant:

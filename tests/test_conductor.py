@@ -21,6 +21,7 @@ from policies.forecast import Forecast
 from policies.headroom import Headroom
 from policies.knobs import (
     AnyThreadClasses,
+    Bounds,
     Choice,
     Knob,
     SchedulingClass,
@@ -315,9 +316,29 @@ def test_nodes_grow_before_a_peak_that_the_forecast_expects():
     assert (action.knob, action.value) == ("nodes", 3)
     assert action.reason == (
         "20 streams now, by the forecast a peak of 90 until another node could serve, 99 one time "
-        "in a hundred; 1 node would miss 53.666%, and 3 nodes would miss 0.000%: 3.00 instead of "
-        "35.99 nodes, misses included"
+        "in a hundred; 1 node would miss 53.666%, and 3 nodes would miss 0.000%; misses included, "
+        "that costs as much as 3.00 nodes instead of 35.99"
     )
+
+
+def test_nodes_that_save_less_than_they_cost_are_told_to_be_for_the_highest_peak():
+    """Either way all is missed."""
+    peak = Forecast(np.full((10, 60), 2000.0), 1.0, 1000.0, "fixed", calibrated=True)
+    few = narrowed(context(Bottleneck.NONE, forecast=peak, busy=0.95), 2)
+    assert (
+        decide(few, None)[0]
+        .actions[0]
+        .reason.endswith("; they save less than they cost, but the highest peak needs them")
+    )
+
+
+def test_no_more_nodes_are_asked_for_than_there_can_be_whatever_was_wanted_before():
+    peak = Forecast(np.full((10, 60), 90.0), 1.0, 1000.0, "fixed", calibrated=True)
+    seen = context(Bottleneck.OVERLOAD, nodes=2, forecast=peak, busy=0.95)
+    _, state = decide(seen, None)
+    proposal, _ = decide(narrowed(replace(seen, time_s=1000.5), 2), state)
+    assert proposal.actions == ()
+    assert "another node: there are 2 already, the most allowed" in proposal.rejected
 
 
 def test_nodes_do_not_shrink_without_a_forecast():
@@ -360,6 +381,19 @@ def test_the_dearer_steps_are_named_with_the_one_that_comes_first():
         "background_idle: realtime comes first and is judged first",
         "companions_yield: realtime comes first and is judged first",
     )
+
+
+@pytest.mark.parametrize(("most", "rejected"), [(2, []), (4, ["nodes_4"])])
+def test_of_the_steps_on_one_resource_those_that_were_not_taken_name_the_one_that_was(
+    most, rejected
+):
+    peak = Forecast(np.full((10, 60), 200.0), 1.0, 1000.0, "fixed", calibrated=True)
+    seen = context(Bottleneck.OVERLOAD, forecast=peak, busy=0.9)
+    proposal, _ = decide(narrowed(seen, most), None)
+    assert [each.value for each in proposal.actions] == [2]
+    assert [each for each in proposal.rejected if each.startswith("nodes")] == [
+        f"{each}: nodes_2 comes first on the same resource" for each in rejected
+    ]
 
 
 def test_the_same_evidence_gives_the_same_proposal_again():
@@ -552,6 +586,12 @@ def context(bottleneck=Bottleneck.PREEMPTION, *, time_s=1000.0, nodes=1, batch_s
         states={},
         unavailable={},
     )
+
+
+def narrowed(seen, most):
+    """The same, with so many nodes at most."""
+    nodes = replace(KNOBS["nodes"], domain=Bounds(1, most))
+    return replace(seen, knobs={**seen.knobs, "nodes": nodes})
 
 
 def decide(seen, state):

@@ -6,6 +6,8 @@ import json
 import math
 from dataclasses import replace
 
+from fakes import AUDIO_ALONE
+
 from controller.dashboard.picture import picture
 from controller.tick import ForecastSummary, Tick
 from policies.diagnosis import Bottleneck, Diagnosis, Evidence
@@ -125,6 +127,13 @@ def test_each_class_of_work_has_a_row_of_its_own() -> None:
         "requested": None,
         "in_force": "normal",
     }
+
+
+def test_a_class_of_work_that_the_plant_has_not_has_no_row() -> None:
+    state = KnobState(planned=RAISED, observed=ThreadClasses())
+    tick = replace(SILENT, states={"thread_classes": state})
+    rows = picture(tick, {"thread_classes": AUDIO_ALONE})["knobs"]
+    assert [row["part"] for row in rows] == ["audio"]
 
 
 def test_a_decision_tells_why_and_what_was_predicted_at_the_load_of_then() -> None:

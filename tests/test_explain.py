@@ -17,6 +17,7 @@ from controller.state_directory import StateDirectory
 from kapellmeister.explain import describe_turn, explain, print_explanation
 from kapellmeister.explanation import Given, Predicted
 from policies.knobs import SchedulingClass, ThreadClass, ThreadClasses
+from policies.observation import Missing
 from policies.proposal import Verdict
 
 
@@ -76,6 +77,16 @@ def test_the_text_holds_what_a_person_asks_for(path):
     assert "miss rate 0 % with it, 5 % without at 10 streams" in text
     assert "miss rate 0.1 % after 3.0 s" in text
     assert "nodes: confirmed" in text
+
+
+def test_a_plant_that_counts_no_load_is_told_of_without_one(path):
+    rig = growing()
+    rig.plant.load = Missing("JACK counts no streams")
+    play(path, rig, 5)
+    explanation = explain(path)
+    outcome = explanation.decisions[0].outcome
+    assert (outcome.predicted.load, outcome.measured) == (None, 0.001)
+    assert not {"streams", "load"} & set(printed(explanation).replace(";", "").split())
 
 
 def test_no_line_is_wider_than_the_terminal(path):

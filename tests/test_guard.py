@@ -98,14 +98,15 @@ def test_a_value_outside_the_domain_is_held():
     assert reason(guard, action("nodes", 5)) == "5 is not allowed: 1 to 4"
     assert reason(guard, action("batch_size", 7)) == "7 is not allowed: one of 8, 16, 32, 64"
     too_high = ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, 99))
-    assert "is not allowed: real-time permitted" in reason(
-        guard, action("thread_classes", too_high)
+    assert reason(guard, action("thread_classes", too_high)) == (
+        "audio realtime 99 is not allowed: real-time permitted"
     )
 
 
 def test_one_change_moves_bounds_at_most_one_step():
     changes, _ = review(Guard(GuardSection()), action("nodes", 4))
     assert changes[0].action.value == 3
+    assert changes[0].action.reason == "because; one change goes no further than 3"
 
 
 def test_a_knob_rests_after_a_change():

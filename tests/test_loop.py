@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import KNOBS, FakeClock, FakePlant, Rig, Scripted, action
+from fakes import AUDIO_ALONE, KNOBS, FakeClock, FakePlant, Rig, Scripted, action
 
 from controller.commands import Pause, Restore, Resume
 from controller.config import GuardSection
 from controller.errors import PlantError, ReentryError
 from policies.forecast import Forecast
-from policies.knobs import Bounds, Choice, KnobState
+from policies.knobs import Bounds, Choice, KnobState, SchedulingClass, ThreadClass, ThreadClasses
 from policies.observation import Missing, Value
 from policies.proposal import Expectation, Proposal, Verdict
 
@@ -371,6 +371,21 @@ def test_what_our_own_guardian_put_back_is_no_other_hands():
     assert rig.tick().holds[0].reason == (
         "our own guardian set it to 1 where 2 was asked for: processor 3 starved; "
         "`kapellmeister resume --knob nodes` accepts that"
+    )
+
+
+def test_what_another_hand_did_is_told_of_the_classes_of_work_that_the_plant_has():
+    raised = ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, 60))
+    rig = Rig(Scripted(action("thread_classes", raised)))
+    rig.plant.knobs_here["thread_classes"] = AUDIO_ALONE
+    rig.ticks(5)
+    rig.plant.values["thread_classes"] = ThreadClasses()
+    assert (
+        rig.tick()
+        .holds[0]
+        .reason.startswith(
+            "another hand set it to audio normal where audio realtime 60 was asked for;"
+        )
     )
 
 

@@ -189,6 +189,14 @@ def test_the_reason_tells_what_was_measured_and_what_the_model_says_at_that_load
     )
 
 
+def test_where_nobody_counts_a_load_the_reason_names_none():
+    bench = Bench(changed=0.01, unchanged=0.05)
+    verification = [bench.second(load=None) for _ in range(3)][-1]
+    assert verification.reason == (
+        "miss_rate 0.000%; the model says 1.000% with the change and 5.000% without it"
+    )
+
+
 def test_another_hand_leaves_it_undecided():
     bench = Bench()
     bench.second()

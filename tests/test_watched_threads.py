@@ -16,6 +16,7 @@ from controller.plants.process import ProcessPlant
 from controller.plants.processes import Search, listening, named
 from controller.plants.watched_threads import WatchedThreads
 from controller.scheduling import Scheduling, ThreadId
+from kapellmeister.explain import describe_turn
 from policies.knobs import AnyThreadClasses, ThreadClasses
 from policies.objective import Priority
 from policies.observation import Value
@@ -209,6 +210,15 @@ def test_a_class_without_threads_is_not_turned():
     domain = AnyThreadClasses(cpus=frozenset({0, 1}), classes=frozenset({"audio"}))
     names = [each.name for each in steps(domain, ThreadClasses(), Priority.AUDIO)]
     assert names == ["realtime"]
+
+
+def test_processors_are_taken_from_no_class_without_threads():
+    classes = frozenset({"audio", "background"})
+    domain = AnyThreadClasses(cpus=frozenset({0, 1}), classes=classes)
+    ladder = {each.name: each for each in steps(domain, ThreadClasses(), Priority.AUDIO)}
+    assert describe_turn(ThreadClasses(), ladder["own_processor"].classes) == (
+        "audio normal -> normal cpu 1; background normal -> normal cpu 0"
+    )
 
 
 def test_processes_are_looked_for_now_and_then_or_when_something_changed(monkeypatch):

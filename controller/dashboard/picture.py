@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from controller.plain import JsonValue
 from controller.tick import Tick
-from policies.knobs import KnobState, KnobValue, ThreadClass, ThreadClasses
+from policies.knobs import Knob, KnobState, KnobValue, ThreadClass, ThreadClasses
 from policies.observation import Invalid, Missing, Reading, StageTimes, Stale, Value, fresh
 from policies.proposal import Change, Verification
+from policies.words import scheduled
 
 Plain = dict[str, JsonValue]
+NO_KNOBS: Mapping[str, Knob] = MappingProxyType({})
 NUMBER = re.compile(r"\d+(\.\d+)?")
 """An alarm that differs in a number only, how long it lasts, is the same one."""
 
 
-def picture(tick: Tick) -> Plain:
-    """What the page shows of a tick; `point` is what it plots, the rest stands in words."""
+def picture(tick: Tick, knobs: Mapping[str, Knob] = NO_KNOBS) -> Plain:
+    """What the page shows of a tick; `point` is what it plots, the rest stands in words.
+
+    The plant's `knobs` say which classes of work it has.
+    """
     return {
         "number": tick.number,
         "interval_s": _number(tick.observation.interval_s),
@@ -30,10 +36,10 @@ def picture(tick: Tick) -> Plain:
         "diagnosis": _diagnosis(tick),
         "stages": [_stage(name, times) for name, times in tick.observation.stages.items()],
         "readings": {name: _reading(each) for name, each in tick.observation.readings.items()},
-        "knobs": [row for knob, its in tick.states.items() for row in _knob(knob, its)],
+        "knobs": list(_knobs(tick.states, knobs)),
         "unavailable": dict(tick.unavailable),
         "reason": tick.proposal.reason,
-        "decisions": [_decision(tick, change) for change in tick.changes],
+        "decisions": [_decision(tick, change, knobs) for change in tick.changes],
         "verdicts": [_verdict(each) for each in tick.verifications],
         "holds": [
             {
@@ -127,7 +133,12 @@ def _stage(name: str, times: StageTimes) -> Plain:
     }
 
 
-def _knob(knob: str, state: KnobState) -> Iterator[Plain]:
+def _knobs(states: Mapping[str, KnobState], knobs: Mapping[str, Knob]) -> Iterator[Plain]:
+    for name, state in states.items():
+        yield from _knob(name, state, knobs.get(name))
+
+
+def _knob(name: str, state: KnobState, knob: Knob | None) -> Iterator[Plain]:
     """One row a knob; one for each class of work where it schedules those."""
     states = {
         "planned": state.planned,
@@ -135,28 +146,22 @@ def _knob(knob: str, state: KnobState) -> Iterator[Plain]:
         "in_force": state.observed,
     }
     if not any(isinstance(value, ThreadClasses) for value in states.values()):
-        yield {"knob": knob, "part": None, **{name: _word(each) for name, each in states.items()}}
+        yield {"knob": name, "part": None, **{state: _word(each) for state, each in states.items()}}
         return
-    parts = {name: _parts(each) for name, each in states.items()}
+    parts = {state: scheduled(each, knob) for state, each in states.items()}
     for part in dict.fromkeys(part for known in parts.values() for part in known):
-        yield {"knob": knob, "part": part, **{name: parts[name].get(part) for name in states}}
+        how = {state: _word(parts[state].get(part)) for state in states}
+        yield {"knob": name, "part": part, **how}
 
 
-def _parts(value: KnobValue | None) -> dict[str, str]:
-    """How each class of work is scheduled."""
-    if not isinstance(value, ThreadClasses):
-        return {}
-    return {part: _word(each) or "" for part, each in value.items()}
-
-
-def _decision(tick: Tick, change: Change) -> Plain:
+def _decision(tick: Tick, change: Change, knobs: Mapping[str, Knob]) -> Plain:
     action, load = change.action, fresh(tick.observation.load)
     expected = action.effect.at(load)
     return {
         "id": change.id,
         "time_s": tick.time_s,
         "knob": action.knob,
-        "turn": _turn(change.previous, action.value),
+        "turn": _turn(change.previous, action.value, knobs.get(action.knob)),
         "reason": action.reason,
         "bottleneck": tick.diagnosis.bottleneck.value,
         "shadow": tick.shadow,
@@ -179,10 +184,10 @@ def _verdict(found: Verification) -> Plain:
     }
 
 
-def _turn(before: KnobValue, after: KnobValue) -> str:
+def _turn(before: KnobValue, after: KnobValue, knob: Knob | None) -> str:
     """From one value to the other; of classes of work, only those that differ."""
     if isinstance(before, ThreadClasses) and isinstance(after, ThreadClasses):
-        pairs = zip(before.items(), after.items(), strict=True)
+        pairs = zip(scheduled(before, knob).items(), scheduled(after, knob).items(), strict=True)
         changed = [
             f"{name} {_word(old)} → {_word(new)}" for (name, old), (_, new) in pairs if old != new
         ]

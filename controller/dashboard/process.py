@@ -16,6 +16,7 @@ from controller.dashboard.picture import picture
 from controller.errors import MissingExtraError, PortInUseError
 from controller.plain import JsonValue
 from controller.tick import Tick
+from policies.knobs import Knob
 
 ADDRESS = "127.0.0.1"
 PACKAGES = ("starlette", "uvicorn")
@@ -37,6 +38,7 @@ class Dashboard:
             if find_spec(package) is None:
                 raise MissingExtraError(package, "dashboard")
         self._say = say
+        self._knobs: Callable[[], Mapping[str, Knob]] = dict
         self._gone = False
         self.dropped = 0
         with _bind(port) as listener:
@@ -57,14 +59,17 @@ class Dashboard:
         """The page's process."""
         return self._process.pid
 
-    def begin(self, run: Mapping[str, JsonValue]) -> None:
-        """Say what runs: until then, a browser waits."""
+    def begin(
+        self, run: Mapping[str, JsonValue], knobs: Callable[[], Mapping[str, Knob]] = dict
+    ) -> None:
+        """Say what runs: until then, a browser waits. `knobs` tells what the plant has."""
+        self._knobs = knobs
         self._send(run)
 
     def __call__(self, tick: Tick) -> None:
         """Show this tick, if there is room."""
         if not self._gone:
-            self._send(picture(tick))
+            self._send(picture(tick, self._knobs()))
 
     def close(self) -> None:
         """Say on the page that the run is over, and free the port; a second call does nothing."""

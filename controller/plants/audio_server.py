@@ -19,7 +19,7 @@ from controller.plants.put_back import PutBack
 from controller.plants.server_lock import ServerLock
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Choice, Knob, KnobValue, Settings
-from policies.observation import Missing, Observation, Reading, Value
+from policies.observation import Counted, Missing, Observation, Reading, Value
 
 PERIOD = "period_frames"
 LONGEST_PERIOD = 4096
@@ -73,6 +73,7 @@ class AudioServerPlant(ABC, Generic[State]):
     """
 
     name: ClassVar[str]
+    counted: ClassVar[Counted] = "cycles"
     monitor: ClassVar[str]
     """The module of the process that listens to the server."""
     start_patience_s: ClassVar[float]

@@ -11,7 +11,7 @@ from controller.clock import Clock
 from controller.config import Config
 from controller.lease import Lease
 from policies.knobs import Knob, KnobValue, Settings
-from policies.observation import Observation
+from policies.observation import Counted, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,11 @@ class AttachedPlant(Plant, Protocol):
     @property
     def deadline_ms(self) -> float:
         """By when a block has to be finished: one period, as it was found."""
+        ...
+
+    @property
+    def counted(self) -> Counted:
+        """What its blocks are, where it counts any."""
         ...
 
     def helpers(self) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import ClassVar
 
 from controller.control_group import is_group
 from controller.errors import PlantError
@@ -12,7 +13,7 @@ from controller.plants.plant import Refusal, Surroundings
 from controller.plants.processes import Search, named
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Knob, KnobValue, Settings
-from policies.observation import Missing, Observation
+from policies.observation import Counted, Missing, Observation
 
 
 class ProcessPlant:
@@ -24,6 +25,7 @@ class ProcessPlant:
     """
 
     name = "process"
+    counted: ClassVar[Counted] = "blocks"
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._clock = surroundings.clock

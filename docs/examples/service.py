@@ -8,6 +8,7 @@ docs/remote/openapi.yaml describes; docs/examples/service.toml is its mapping.
 
 import argparse
 import json
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -105,5 +106,6 @@ if __name__ == "__main__":
     parser.add_argument("--streams", type=int, nargs="+", default=[8, 40, 8])
     parser.add_argument("--step-s", type=float, default=60.0)
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends all threads, without a traceback
     threading.Thread(target=play, args=(given.streams, given.step_s), daemon=True).start()
     ThreadingHTTPServer(("127.0.0.1", given.port), Handler).serve_forever()

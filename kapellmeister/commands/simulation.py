@@ -249,7 +249,7 @@ def compare(
             write_page(figures, rows, report)
 
 
-@app.command(epilog="Example: kapellmeister forecast --trace diurnal --horizon 60")
+@app.command(epilog="Example: kapellmeister forecast --trace diurnal:1d --models ensemble,ridge")
 def forecast(
     trace: Annotated[
         str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,29 @@ def test_a_policy_that_may_turn_none_of_its_knobs_is_refused():
         simulation_of("ramp:1h", "senpai")
     simulation_of("ramp:1h", "senpai", pipeline="full")
     simulation_of("ramp:1h", "static", knobs=("nodes",))
+
+
+def summary(monkeypatch, capsys, *options) -> str:
+    monkeypatch.setenv("COLUMNS", "100")
+    app(["simulate", *options], standalone_mode=False)
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_summary_says_what_it_is_held_against(monkeypatch, capsys):
+    told = summary(monkeypatch, capsys, "--trace", "ramp:1h", "--policy", "hpa")
+    assert re.search(
+        r"cost [\d.]+ node hours, [\d.]+ times the [\d.]+ of an oracle, which knows the load "
+        r"beforehand and just meets the target \([\d.]+ with nodes at once\)",
+        told,
+    )
+    assert re.search(
+        r"decisions \d+ of nodes; \d+ led away from the nodes that the load then needed", told
+    )
+
+
+def test_a_policy_that_turns_nothing_has_no_decisions(monkeypatch, capsys):
+    told = summary(monkeypatch, capsys, "--trace", "steps:2h", "--policy", "static")
+    assert "decisions none took" in told
 
 
 def test_beside_others_a_policy_with_nothing_to_turn_is_worth_a_line_and_is_played():

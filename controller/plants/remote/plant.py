@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import ClassVar
 
 from controller.errors import ConfigurationError, PlantError
 from controller.plants.plant import Refusal, Surroundings
@@ -24,6 +25,7 @@ from policies.knobs import OURS, Bounds, Choice, Knob, KnobValue, Settings
 from policies.observation import (
     NOT_REPORTED,
     BlockCounts,
+    Counted,
     Missing,
     Observation,
     Quantiles,
@@ -52,6 +54,7 @@ class RemotePlant:
     """
 
     name = "remote"
+    counted: ClassVar[Counted] = "blocks"
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._section = section = surroundings.config.remote
