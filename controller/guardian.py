@@ -25,7 +25,7 @@ from controller.restoration import Original, Restoration, Undo, restore, undo
 from controller.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, read
 
 SUSPECT_SHARE = 0.93
-"""Share of a processor that the threads held run together, from which they may starve others:
+"""Share of a processor that the threads raised run together, from which they may starve others:
 one that never pauses is left with about 95 %."""
 
 
@@ -70,8 +70,12 @@ class Guardian:
         return json.dumps(["starved", processor]).encode() + b"\n"
 
     def _busy_share(self, now_s: float) -> float:
-        """How much of a processor all threads held ran since the last look."""
-        before, self._ran_s = self._ran_s, {each: _ran_s(each.tid) for each in self._originals}
+        """How much of a processor the threads ran since the last look that we may have raised.
+
+        Those that were made to yield may run all the time: nobody starves for them.
+        """
+        raised = [thread for thread, original in self._originals.items() if _raised(original)]
+        before, self._ran_s = self._ran_s, {each: _ran_s(each.tid) for each in raised}
         elapsed_s, self._looked_at_s = now_s - self._looked_at_s, now_s
         ran_s = sum(now - before.get(each, now) for each, now in self._ran_s.items())
         return ran_s / elapsed_s if elapsed_s > 0.0 else 0.0
@@ -129,6 +133,11 @@ def _ran_s(tid: int) -> float:
             return int(file.read().split()[0]) / 1e9
     except (OSError, ValueError, IndexError):
         return 0.0
+
+
+def _raised(original: Original) -> bool:
+    """Whether what we set is real-time; where nobody told what we set, it may be."""
+    return not original.ours or any(each.policy in REALTIME for each in original.ours)
 
 
 def _may_hog(processor: int, thread: ThreadId, original: Original) -> bool:

@@ -152,6 +152,18 @@ def test_what_runs_nearly_all_the_time_makes_the_canary_ask_for_more(
     assert watched.canary.suspicions == [False, False, True]
 
 
+def test_what_was_made_to_yield_may_run_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the canary would spin for as long as a hog runs that was demoted."""
+    watched = Watched(monkeypatch, RAISED)
+    demoted = Scheduling(os.SCHED_IDLE, 0, 0, frozenset({0, 3}))
+    watched.hold(ORDINARY.set_to(demoted))
+    ran_s = iter((10.0, 10.5, 11.0))
+    monkeypatch.setattr(watcher, "_ran_s", lambda tid: next(ran_s))
+    for now_s in (100.0, 100.5, 101.0):
+        watched.guardian.look(now_s)
+    assert watched.canary.suspicions == [False, False, False]
+
+
 @pytest.mark.parametrize(
     ("original", "now"),
     [
