@@ -44,6 +44,8 @@ from policies.observation import (
 
 REPORT_LEAD_S = 0.05
 """How long before a tick the pipeline reports: a few of its own turns, so that no tick waits."""
+AS_OF_NOW = ("made_ns", "finished", "load", "nodes", "batch_size", "processes")
+"""What a report tells of the moment at which it is made; all else is of the interval before."""
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
 
 
@@ -181,13 +183,23 @@ class BuiltinPlant:
         Orders the next. To ask and wait would cost a tick two switches of processes, each of
         which may take milliseconds on a busy machine.
         """
-        report = self._connection.take_report() or self._ask("observe")
+        report = self._connection.take_report() or self._asked_for()
         if report is not None:
             lead_s = min(REPORT_LEAD_S, self._interval_s / 2)
             due_ns = time.monotonic_ns() + int(1e9 * (self._interval_s - lead_s))
             with self._explained():
                 self._connection.order_report(due_ns)
         return report
+
+    def _asked_for(self) -> dict[str, Any] | None:
+        """A report that is asked for now, joined to the ordered one where that was on its way."""
+        answer = self._ask("observe")
+        crossed = self._connection.take_report()
+        if answer is None or crossed is None:
+            return answer
+        earlier: dict[str, int] = crossed["blocks"]
+        blocks = {outcome: count + earlier[outcome] for outcome, count in answer["blocks"].items()}
+        return {**crossed, **{name: answer[name] for name in AS_OF_NOW}, "blocks": blocks}
 
     def _apply_classes(self, knob: str, value: ThreadClasses) -> Refusal | None:
         refusal = self._actuator.apply(value, self._class_threads())
