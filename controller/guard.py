@@ -129,7 +129,7 @@ class Guard:
         held: dict[str, str] = dict(situation.drift)
         wanted, self._wanted = self._wanted, {}
         for action in proposal.actions:
-            if action.value == situation.settings.get(action.knob):
+            if _is_in_force(action, situation):
                 continue
             if self._is_under_way(action, situation):
                 continue
@@ -417,6 +417,17 @@ def _not_allowed(value: KnobValue, knob: Knob) -> str:
 def _evaluation(knob: Knob, situation: Situation) -> str | None:
     change = situation.pending.get(knob.resource)
     return None if change is None else f"{knob.resource} awaits the verification of {change.id}"
+
+
+def _is_in_force(action: Action, situation: Situation) -> bool:
+    """Whether nothing need be done: not so where less was asked for and has yet to come."""
+    if action.value != situation.settings.get(action.knob):
+        return False
+    knob = situation.knobs[action.knob]
+    leaving = situation.pending.get(knob.resource)
+    if leaving is None or leaving.action.knob != action.knob:
+        return True
+    return not _is_growth(knob, leaving.action.value, action.value)
 
 
 def _yielding(knob: Knob, situation: Situation) -> Change | None:

@@ -234,9 +234,17 @@ def _staffing(context: Context, outlook: Outlook) -> Staffing | None:
 
 
 def _possible(nodes: int, context: Context) -> int:
-    """As many of those that were wanted as there can be, which may be fewer than then."""
-    domain = context.knobs["nodes"].domain
-    return min(nodes, domain.high) if isinstance(domain, Bounds) else nodes
+    """As many of those that were wanted as one change can bring: what is promised is of these.
+
+    There may be fewer than there could be then.
+    """
+    domain, now = context.knobs["nodes"].domain, context.settings.get("nodes")
+    if not isinstance(domain, Bounds):
+        return nodes
+    possible = min(nodes, domain.high)
+    if not isinstance(now, int):
+        return possible
+    return max(now - domain.step, min(now + domain.step, possible))
 
 
 def _wanted(

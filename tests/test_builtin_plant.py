@@ -14,7 +14,6 @@ from controller.plants.builtin.plant import BuiltinPlant
 from controller.scheduling import Permissions
 from policies.observation import BlockCounts, Value
 
-
 SPEC = PipelineSpec.model_construct(
     audio_share=0.6, analysis_share=0.1, visualisation_share=0.1, nodes=1, nodes_max=2
 )

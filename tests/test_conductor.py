@@ -311,8 +311,9 @@ def test_a_node_stays_for_a_peak_that_comes_before_it_could_be_back(begins, node
 
 def test_nodes_grow_before_a_peak_that_the_forecast_expects():
     peak = Forecast(np.full((10, 60), 90.0), 1.0, 1000.0, "fixed", calibrated=True)
-    proposal, _ = decide(context(Bottleneck.NONE, forecast=peak, busy=0.4), None)
-    action = proposal.actions[0]
+    wide = {**KNOBS, "nodes": replace(KNOBS["nodes"], domain=Bounds(1, 4, step=3))}
+    seen = replace(context(Bottleneck.NONE, forecast=peak, busy=0.4), knobs=wide)
+    action = decide(seen, None)[0].actions[0]
     assert (action.knob, action.value) == ("nodes", 3)
     assert action.reason == (
         "20 streams now, by the forecast a peak of 90 until another node could serve, 99 one time "
@@ -375,6 +376,18 @@ def test_with_every_node_in_use_the_reason_says_that_no_step_is_open():
     )
 
 
+def test_what_is_promised_is_of_as_many_nodes_as_one_change_can_bring():
+    """Held against a promise of three, two fall short, and three are not tried for minutes."""
+    peak = Forecast(np.full((10, 60), 90.0), 1.0, 1000.0, "fixed", calibrated=True)
+    seen = context(Bottleneck.NONE, forecast=peak, busy=0.4)
+    for step in (1, 2):
+        nodes = replace(KNOBS["nodes"], domain=Bounds(1, 4, step=step))
+        proposal, _ = decide(replace(seen, knobs={**KNOBS, "nodes": nodes}), None)
+        action = proposal.actions[0]
+        assert action.value == 1 + step
+        assert f"and {action.value} nodes would miss" in action.reason
+
+
 def test_the_dearer_steps_are_named_with_the_one_that_comes_first():
     proposal, _ = decide(context(), None)
     assert proposal.rejected == (
@@ -388,8 +401,9 @@ def test_of_the_steps_on_one_resource_those_that_were_not_taken_name_the_one_tha
     most, rejected
 ):
     peak = Forecast(np.full((10, 60), 200.0), 1.0, 1000.0, "fixed", calibrated=True)
-    seen = context(Bottleneck.OVERLOAD, forecast=peak, busy=0.9)
-    proposal, _ = decide(narrowed(seen, most), None)
+    seen = narrowed(context(Bottleneck.OVERLOAD, forecast=peak, busy=0.9), most)
+    nodes = replace(seen.knobs["nodes"], domain=Bounds(1, most, step=3))
+    proposal, _ = decide(replace(seen, knobs={**seen.knobs, "nodes": nodes}), None)
     assert [each.value for each in proposal.actions] == [2]
     assert [each for each in proposal.rejected if each.startswith("nodes")] == [
         f"{each}: nodes_2 comes first on the same resource" for each in rejected

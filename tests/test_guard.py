@@ -89,6 +89,15 @@ def test_a_shrink_under_evaluation_gives_way_to_a_growth_and_to_nothing_else():
     assert held == "placement awaits the verification of 0-c9"
 
 
+def test_what_is_about_to_leave_can_be_taken_back():
+    """Two are in force, and one was asked for: it takes a while to go."""
+    leaving = {"placement": pending("nodes", 1, previous=2)}
+    changes, _ = review(Guard(GuardSection()), action("nodes", 2), pending=leaving)
+    assert [change.action.value for change in changes] == [2]
+    arriving = {"placement": pending("nodes", 3, previous=2)}
+    assert review(Guard(GuardSection()), action("nodes", 2), pending=arriving) == ((), ())
+
+
 def test_a_value_already_in_force_is_neither_admitted_nor_held():
     assert review(Guard(GuardSection()), action("nodes", 2)) == ((), ())
 
