@@ -172,6 +172,14 @@ def test_ridge_is_not_led_astray_by_outliers():
     assert load == pytest.approx(DAYS[700:712], abs=40.0)
 
 
+def test_ridge_goes_no_further_beyond_what_it_saw_than_that_is_apart():
+    """A slope that was steep for a while, and weights that a flat past leaves to chance."""
+    steep = np.concatenate((np.full(300, 100.0), 100.0 * 1.05 ** np.arange(100)))
+    load = fitted(Ridge("ridge"), steep, 60).points(history(steep), 60).load
+    assert load.max() <= steep.max() + (steep.max() - steep.min())
+    assert load.min() >= steep.min() - (steep.max() - steep.min())
+
+
 def test_trees_say_here_what_scikit_learn_says():
     seen = features.Scope.to_fit(history(DAYS[:400] + NOISE[:400]), 12, 400)
     fit = fit_trees(seen, 12)

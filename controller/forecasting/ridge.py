@@ -19,7 +19,8 @@ FAR = 4.0
 LOG_UNIT = 0.1
 """In log space the load is log(1 + load / unit), the unit a tenth of the median load."""
 BEYOND = 0.7
-"""How far above the highest load seen a forecast in log space may go: to twice it."""
+"""How far above the highest load seen a forecast in log space may go: to twice it. Any other may
+go as far beyond the loads seen as these are apart."""
 
 
 class Ridge(Fitted):
@@ -40,7 +41,8 @@ class Ridge(Fitted):
             return None
         seen = features.Scope.of(history, tuple(fit["seasons"]))
         if not self._logarithmic:
-            return Points(seen.series[-1] + _change(fit, seen, horizon))
+            load = seen.series[-1] + _change(fit, seen, horizon)
+            return Points(np.clip(load, *fit["bounds"]))
         seen = seen.through(lambda load: to_log(load, fit["unit"]))
         expected = seen.series[-1] + _change(fit, seen, horizon)
         load = fit["unit"] * np.expm1(np.minimum(expected, fit["most"]))
@@ -77,13 +79,15 @@ def fit_ridge(seen: features.Scope, horizon: int, logarithmic: bool) -> dict[str
     between = between_knots(horizon)
     weights = between @ np.array([each[1] for each in fits])
     columns = features.width(seen.seasons)
+    lowest, highest = float(seen.series.min()), float(seen.series.max())
     return {
         "constant": between @ np.array([each[0] for each in fits]),
         "common": weights[:, :columns].astype(np.float32),
         "ahead": weights[:, columns:].astype(np.float32),
         "seasons": list(seen.seasons),
         "unit": unit,
-        "most": float(seen.series.max()) + BEYOND,
+        "bounds": [lowest - (highest - lowest), highest + (highest - lowest)],
+        "most": highest + BEYOND,
     }
 
 
