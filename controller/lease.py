@@ -38,7 +38,7 @@ class Lease:
 
     `hold` each thread before changing it, `renew` more often than every `lease_s` seconds,
     `release` at the end. A guardian that died is replaced. Once the guardian saw a processor
-    starve, nothing more is held for a while: see `starved`. For one thread of one process.
+    starve, no more threads are held for a while: see `starved`. For one thread of one process.
     """
 
     def __init__(self, lease_s: float = LEASE_S) -> None:

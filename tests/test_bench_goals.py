@@ -5,6 +5,8 @@ import math
 import pytest
 
 from kapellmeister.bench.goal import at_least, at_most, judged, within
+from kapellmeister.bench.sidecar import _waited_s
+from kapellmeister.bench.windows import Attached, Window
 
 
 @pytest.mark.parametrize(
@@ -20,3 +22,21 @@ from kapellmeister.bench.goal import at_least, at_most, judged, within
 )
 def test_a_goal_says_whether_it_was_met(said, words):
     assert said == words
+
+
+@pytest.mark.parametrize(
+    ("bottleneck", "first_action_s", "waited_s"),
+    [("preemption", 1.05, 1.05), ("preemption", None, math.inf), ("steal", None, None)],
+)
+def test_an_action_that_never_came_is_a_goal_not_met(bottleneck, first_action_s, waited_s):
+    window = Window(seconds=12.0, xruns=30, gap_ms=0.0)
+    attached = Attached(
+        onset=window,
+        window=window,
+        first_action_s=first_action_s,
+        turns=(),
+        bottlenecks={bottleneck: 3},
+        period_frames=256,
+        cpu_share=0.01,
+    )
+    assert _waited_s(attached) == waited_s

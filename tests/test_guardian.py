@@ -140,6 +140,17 @@ def test_where_a_raised_thread_starves_a_processor_all_is_put_back_and_told(
     assert watched.restored == 1
 
 
+def test_where_a_thread_starves_a_processor_the_settings_stay(monkeypatch: pytest.MonkeyPatch):
+    """A longer period starves nobody, and may be what still helps."""
+    run: list[tuple[str, ...]] = []
+    monkeypatch.setattr(watcher, "undo", lambda held: run.extend(held) or Restoration())
+    watched = Watched(monkeypatch, RAISED)
+    watched.hold(ORDINARY)
+    watched.guardian.hear(SETTINGS, 100.0)
+    assert watched.guardian.look(104.0) == b'["starved", 3]\n'
+    assert run == []
+
+
 def test_what_runs_nearly_all_the_time_makes_the_canary_ask_for_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -31,7 +31,7 @@ LATE = 0.7
 asleep."""
 ALWAYS = 0.8
 """Share of the time in which a thread runs or could, from which it may be one that computes."""
-LOCKED_OUT = 1.1
+AWAITS_LOCK = 1.1
 """Wakes a cycle from which a thread waits for a lock besides: one that only plays has one."""
 INTERPRETERS = (b"libpython", b"/python")
 NOT_SEEN = Missing("no audio thread is known yet")
@@ -39,7 +39,7 @@ NOT_SEEN = Missing("no audio thread is known yet")
 
 @dataclass(slots=True)
 class WatchedThreads:
-    """Finds the audio threads among those of the players by how often they wake.
+    """Finds the audio threads among those of the players by how they wake and sleep.
 
     Found once, a thread stays an audio thread for as long as it lives, unless it turns out to
     hold up another of its interpreter. One that its program had made real-time itself is watched
@@ -116,7 +116,7 @@ class WatchedThreads:
         hosts = {
             each.process
             for each in playing
-            if each.wakes_per_s > LOCKED_OUT * self._cycles_per_s
+            if each.wakes_per_s > AWAITS_LOCK * self._cycles_per_s
             and self._is_interpreter(each.process)
         }
         beside = [
@@ -137,10 +137,8 @@ class WatchedThreads:
         most = FASTEST
         if wakes > most and self._is_interpreter(activity.process):
             most += INTERPRETER_WAKES_PER_S / cycles_per_s
-        demand_share = activity.demand_share
-        cycles_a_wake = max(1.0, demand_share / wakes)
-        if demand_share > LATE:
-            cycles_a_wake = max(1.0, 1.0 / wakes)
+        could_run = 1.0 if activity.demand_share > LATE else activity.demand_share
+        cycles_a_wake = max(1.0, could_run / wakes)
         briefly = activity.utilisation / wakes <= BUSIEST * cycles_a_wake
         return wakes <= most and activity.utilisation <= BUSIEST and briefly
 

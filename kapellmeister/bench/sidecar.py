@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
 import sys
@@ -182,8 +183,7 @@ def _rows(report: SidecarReport) -> Rows:
     enough = sum(each.xruns for each in report.without) >= FEWEST_XRUNS
     yield "with / without", ratio, at_most(report.ratio if enough else None, 0.1)
     first_s = [each.first_action_s for each in attached]
-    acted = [each for each in first_s if each is not None]
-    slowest_s = max(acted) if len(acted) == len(first_s) else None
+    slowest_s = max((s for each in attached if (s := _waited_s(each)) is not None), default=None)
     yield "first action, s", ", ".join(map(_seconds, first_s)), at_most(slowest_s, 2.0)
     onset = Spread.of([each.onset.xruns_per_s for each in attached])
     yield "xruns a second before and just after", _spread(onset), ""
@@ -210,6 +210,12 @@ def _held_up_rows(report: SidecarReport) -> Rows:
     yield "turned", "\n".join(found.turns), f"threads {at_most(raised, 1, ' times')}"
     grew = found.period_frames > FOUND_FRAMES
     yield "period in the end", f"{found.period_frames} frames", judged("raised", grew)
+
+
+def _waited_s(attached: Attached) -> float | None:
+    """How long the first action was waited for, for ever where none came that would have helped."""
+    never = math.inf if Bottleneck.PREEMPTION in attached.bottlenecks else None
+    return never if attached.first_action_s is None else attached.first_action_s
 
 
 def _is_period(turn: str) -> bool:

@@ -432,7 +432,7 @@ def _lines(report: SimulatorReport) -> Iterator[tuple[str, str, str]]:
         worst_p99, worst_miss = _worst(found)
         name = f"{level} against {against} level, worst"
         yield f"{name} p99", f"{worst_p99:+.1%}", within(worst_p99, p99)
-        yield f"{name} miss rate", f"{worst_miss:+.0%}", within(worst_miss, miss)
+        yield f"{name} miss rate", _error(worst_miss), within(worst_miss, miss)
     for day in report.days:
         name = f"a day, {day.level} level, {day.policy}, s"
         yield name, _spread(day.wall_s, ".2f"), at_most(day.wall_s.median, day.goal_s)
@@ -465,7 +465,6 @@ def _levels_table(report: SimulatorReport) -> Table:
     for number, head in enumerate(heads):
         table.add_column(head, justify="left" if number < 2 else "right")
     for each in report.levels:
-        off = "-" if each.miss_rate_error is None else f"{each.miss_rate_error:+.0%}"
         table.add_row(
             f"{each.level} / {each.against}",
             each.pipeline,
@@ -474,22 +473,26 @@ def _levels_table(report: SimulatorReport) -> Table:
             f"{each.utilisation:.0%}",
             f"{each.miss_rate:.4%}",
             f"{each.p99_error:+.1%}",
-            off,
+            _error(each.miss_rate_error),
         )
     return table
 
 
-def _worst(levels: Sequence[LevelFigures]) -> tuple[float, float]:
-    """The largest errors either way, of p99 and of the miss rate."""
+def _worst(levels: Sequence[LevelFigures]) -> tuple[float, float | None]:
+    """The largest errors either way, of p99 and of the miss rate; None where too few missed."""
     p99 = max((each.p99_error for each in levels), key=abs)
     told = [each.miss_rate_error for each in levels if each.miss_rate_error is not None]
-    return p99, max(told, key=abs, default=0.0)
+    return p99, max(told, key=abs, default=None)
 
 
 def _spread(spread: Spread, form: str) -> str:
     if spread.lowest == spread.highest:
         return f"{spread.median:{form}}"
     return f"{spread.median:{form}} ({spread.lowest:{form}} to {spread.highest:{form}})"
+
+
+def _error(share: float | None) -> str:
+    return "-" if share is None else f"{share:+.0%}"
 
 
 def _yes(value: bool) -> str:
