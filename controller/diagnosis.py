@@ -38,6 +38,8 @@ SLOW = 0.7
 """Part of its speed below which a processor that is short of time is slowed down."""
 QUEUES_FROM = 0.5
 """Utilisation below which our own work cannot be what blocks wait for."""
+LITTLE_TO_SPARE = 0.6
+"""Part of the deadline that half of the blocks take where any hiccup makes one late."""
 WORK = 0.8
 """Part of a batch's time that must be work of its own for the work to be what is too long."""
 
@@ -61,6 +63,7 @@ class _Signs:
     interpreter: float | None
     speed: float | None
     laggard: float | None
+    typical_ms: float | None
 
     @classmethod
     def of(cls, seen: Observation) -> _Signs:
@@ -83,6 +86,7 @@ class _Signs:
             speed=fresh(seen.get("cpu.frequency_share")),
             laggard=fresh(seen.get("audio.laggard_utilisation")),
             cpu_ms=fresh(seen.get("audio.cpu_ms_per_block")),
+            typical_ms=fresh(seen.latency.p50_ms),
         )
 
     @property
@@ -232,6 +236,7 @@ class Diagnostician:
             or _queueing(signs, deadline_ms, symptom)
             or _laggard(signs, symptom)
             or stolen
+            or _little_to_spare(signs, deadline_ms, symptom)
             or _unknown(signs, symptom)
         )
 
@@ -377,6 +382,17 @@ def _steal(signs: _Signs, held_up_ms: float, symptom: str) -> _Cause | None:
         f"{signs.stolen_ms:.0f} ms"
     )
     return _Cause(Bottleneck.STEAL, f"{symptom}: {why}", ("period_frames",))
+
+
+def _little_to_spare(signs: _Signs, deadline_ms: float, symptom: str) -> _Cause | None:
+    """Where nobody accounts for run queues: even a block that nothing holds up is nearly late."""
+    busy = signs.busy is not None and signs.busy >= QUEUES_FROM
+    if signs.waited_ms is not None or not busy or signs.typical_ms is None:
+        return None
+    if signs.typical_ms <= LITTLE_TO_SPARE * deadline_ms:
+        return None
+    why = f"half of the blocks take {signs.typical_ms:.1f} ms or more of {deadline_ms:.1f} ms"
+    return _Cause(Bottleneck.OVERLOAD, f"{symptom}: {why}", CAPACITY)
 
 
 def _unknown(signs: _Signs, symptom: str) -> _Cause:

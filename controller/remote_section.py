@@ -173,4 +173,8 @@ class RemoteSection(Section):
         for name, knob in self.knobs.items():
             if knob.owner == OURS and not knob.command and not self.control_url:
                 raise ValueError(f"knob {name} has no command, and there is no control_url")
+            if name == "nodes" and (knob.low is None or knob.low < 1):
+                raise ValueError("knob nodes is counted: name low, at least 1, and high")
+            if name == "batch_size" and (not knob.choice or knob.choice[0] < 1):
+                raise ValueError("knob batch_size is a choice of sizes, of at least 1")
         return self

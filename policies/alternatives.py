@@ -113,7 +113,7 @@ def resizing(context: Context, outlook: Outlook, nodes: int) -> Alternative | No
     if now is None or nodes == asked:
         return None
     step = f"nodes_{nodes}"
-    if nodes < now and (why_not := _no_shrink(context, outlook)) is not None:
+    if nodes < now and (why_not := _no_shrink(context, outlook, now, nodes)) is not None:
         return Alternative(step, why_not=why_not)
     before, after = (
         staffed(outlook.law, outlook.peaks, outlook.price, count) for count in (asked, nodes)
@@ -257,12 +257,23 @@ def _cost(outlook: Outlook, law: NodeLaw, nodes: int, bounds: Bounds) -> float:
     return later + now.cost - now.nodes
 
 
-def _no_shrink(context: Context, outlook: Outlook) -> str | None:
-    """Nothing shrinks unseen, nor while more is missed than the load explains."""
+def _no_shrink(context: Context, outlook: Outlook, now: int, nodes: int) -> str | None:
+    """Nothing shrinks unseen, while more is missed than the load explains, nor into lateness.
+
+    Without a model of the latency, a block takes as many times longer as a node gets more work.
+    """
     if context.forecast is None and outlook.forecast_wanted:
         return "nothing shrinks without a forecast of the load"
     if not _is_explained(context, outlook):
         return f"{missed(context):.2%} are missed, which the load does not explain"
+    p99_ms = fresh(context.observation.latency.p99_ms)
+    allowed_ms = context.objective.deadline_ms
+    if outlook.latency is None and p99_ms is not None and p99_ms * now / nodes > allowed_ms:
+        longer_ms = p99_ms * now / nodes
+        return (
+            f"one block in a hundred takes {p99_ms:.1f} ms, and would take {longer_ms:.1f} ms "
+            f"of {allowed_ms:.1f} ms on {nodes}"
+        )
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import KNOBS, OBJECTIVE, FakeClock, Rig, SmallMachine
+from fakes import KNOBS, OBJECTIVE, FakeClock, Rig, SmallMachine, quantiles
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -513,6 +513,18 @@ def test_without_the_change_at_least_what_is_missed_now_goes_on():
     assert effect.at(50.0) == Expectation(50.0, 0.0, 0.02)
     assert effect.at(200.0).changed == pytest.approx(0.15)
     assert effect.at(200.0).unchanged == pytest.approx(0.575)
+
+
+@pytest.mark.parametrize(("p99_ms", "asked"), [(2.4, 1), (2.6, None)])
+def test_where_nothing_models_latency_no_node_leaves_that_would_make_blocks_late(p99_ms, asked):
+    """Two nodes at a fifth of their time; a deadline of 5 ms leaves one node 2.5 ms of it."""
+    flat = Forecast(np.full((10, 60), 20.0), 1.0, 1000.0, "fixed", calibrated=True)
+    seen = context(Bottleneck.NONE, nodes=2, busy=0.2, forecast=flat)
+    seen = replace(seen, observation=replace(seen.observation, latency=quantiles(p99_ms)))
+    proposal, _ = decide(seen, None)
+    assert next((each.value for each in proposal.actions), None) == asked
+    if asked is None:
+        assert f"would take {2 * p99_ms:.1f} ms of 5.0 ms on 1" in str(proposal.rejected)
 
 
 class Modelled:

@@ -72,6 +72,22 @@ def test_a_secret_in_an_address_is_refused(file: Path) -> None:
     assert "an address holds no password; name token_env or token_file instead" in told
 
 
+@pytest.mark.parametrize(
+    ("knob", "domain", "told"),
+    [
+        ("nodes", "low = 0\nhigh = 4", "knob nodes is counted: name low, at least 1, and high"),
+        ("nodes", "choice = [1, 2]", "knob nodes is counted: name low, at least 1, and high"),
+        ("batch_size", "low = 8\nhigh = 64", "knob batch_size is a choice of sizes, of at least 1"),
+    ],
+)
+def test_a_knob_that_no_policy_could_turn_is_refused(
+    file: Path, knob: str, domain: str, told: str
+) -> None:
+    addresses = "metrics_url = 'http://host/metrics'\ncontrol_url = 'http://host'\n"
+    text = f"[remote]\n{addresses}[remote.knobs.{knob}]\ngauge = 'g'\n{domain}\n"
+    assert told in refusal(file, text)
+
+
 def test_the_environment_overrides_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text("[loop]\npolicy = 'conductor'\n", encoding="utf-8")
     monkeypatch.setenv("KAPELLMEISTER_LOOP__POLICY", "static")

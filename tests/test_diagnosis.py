@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fakes import KNOBS, NO_QUANTILES, quantiles
 from hypothesis import given
@@ -246,6 +248,19 @@ def test_a_service_that_tells_of_misses_alone_may_be_given_more_capacity():
     diagnosis = diagnose(missed=100, **nothing)
     assert diagnosis.bottleneck is Bottleneck.UNKNOWN
     assert diagnosis.helpful_knobs == ("nodes", "batch_size")
+
+
+@pytest.mark.parametrize(
+    ("typical_ms", "busy", "cause"),
+    [(76.0, 0.78, "overload"), (50.0, 0.78, "unknown"), (76.0, 0.4, "unknown")],
+)
+def test_blocks_that_are_nearly_late_without_a_hiccup_are_too_much_work(typical_ms, busy, cause):
+    """The example service: two workers, batches of 8, of 100 ms; nobody tells who waited."""
+    nothing = {name.replace(".", "__"): None for name in CALM}
+    seen = observation(missed=2700, **(nothing | {"audio__utilisation": busy}))
+    seen = replace(seen, stages={}, latency=quantiles(typical_ms))
+    doctor = Diagnostician(ThresholdsSection(), Objective(deadline_ms=100.0))
+    assert doctor.diagnose(seen, None, Settings(), KNOBS).bottleneck == cause
 
 
 def test_without_utilisation_the_work_of_a_block_tells_whether_it_can_queue():
