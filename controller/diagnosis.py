@@ -32,8 +32,8 @@ INTERPRETER = 0.2
 """Share of the time another thread of its interpreter could run, from which audio waits for it."""
 LOCKED_OUT = 0.5
 """The same, from which that explains what is missed whatever else is in the way."""
-CAPACITY = ("nodes", "batch_size", "period_frames")
-"""Knobs that make room for more work."""
+CAPACITY = ("batch_size", "nodes", "period_frames")
+"""Knobs that make room for more work, the cheapest first."""
 SLOW = 0.7
 """Part of its speed below which a processor that is short of time is slowed down."""
 QUEUES_FROM = 0.5

@@ -68,7 +68,10 @@ class _Refused:
 
 @dataclass(slots=True)
 class _Memory:
-    """What outlives the process; `prefix` and `count` keep the ids of changes unique."""
+    """What outlives the process; `prefix` and `count` keep the ids of changes unique.
+
+    Rollbacks of shrinks are `undone_shrinks_at_s`, and all others `rollbacks_at_s`.
+    """
 
     prefix: str = ""
     count: int = 0
@@ -76,6 +79,7 @@ class _Memory:
     rests: dict[str, _Rest] = field(default_factory=dict)
     refused: dict[str, _Refused] = field(default_factory=dict)
     rollbacks_at_s: dict[str, list[float]] = field(default_factory=dict)
+    undone_shrinks_at_s: dict[str, list[float]] = field(default_factory=dict)
     pauses: list[Pause] = field(default_factory=list)
     complete_load: float | None = None
     forecast_peak: float | None = None
@@ -145,8 +149,15 @@ class Guard:
                 held.setdefault(action.knob, reason)
         return tuple(changes), self._holds(held, situation.time_s)
 
-    def rolled_back(self, knob: str, time_s: float) -> None:
-        """Let a knob rest after a rollback, and count it towards its shadow."""
+    def rolled_back(self, knob: str, time_s: float, *, shrink: bool = False) -> None:
+        """Let a knob rest after a rollback, and count it towards its shadow.
+
+        Where it was a `shrink` that was undone, only the next shrink has to wait: what was given
+        back in error is needed, and perhaps more of it.
+        """
+        if shrink:
+            self._memory.undone_shrinks_at_s.setdefault(knob, []).append(time_s)
+            return
         self._memory.rollbacks_at_s.setdefault(knob, []).append(time_s)
         self._rest(knob, time_s + self.limits.rollback_cooldown_s, "a rollback")
 
@@ -171,6 +182,8 @@ class Guard:
         memory.pauses = [each for each in memory.pauses if knob not in (None, each.knob)]
         for each in [knob] if knob is not None else list(memory.rollbacks_at_s):
             memory.rollbacks_at_s.pop(each, None)
+        for each in [knob] if knob is not None else list(memory.undone_shrinks_at_s):
+            memory.undone_shrinks_at_s.pop(each, None)
         self._shrinking_since_s.clear()
 
     def paused(self, knob: str, direction: Direction, time_s: float) -> str | None:
@@ -256,15 +269,18 @@ class Guard:
         return f"in shadow; `--act {knob}` lets it be turned"
 
     def _shadow(self, knob: str, time_s: float) -> str | None:
-        times = self._memory.rollbacks_at_s.get(knob)
-        if times is None:
-            return None
+        often = self._too_often(knob, self._memory.rollbacks_at_s, time_s)
+        return None if often is None else f"in shadow: {often}"
+
+    def _too_often(
+        self, knob: str, rollbacks_at_s: Mapping[str, list[float]], time_s: float
+    ) -> str | None:
         window_s = self.limits.rollback_window_s
-        recent = [each for each in times if time_s - each < window_s]
+        recent = [each for each in rollbacks_at_s.get(knob, ()) if time_s - each < window_s]
         if len(recent) < self.limits.rollbacks_to_shadow:
             return None
         return (
-            f"in shadow: rolled back {len(recent)} times within {window_s:.0f} s; "
+            f"rolled back {len(recent)} times within {window_s:.0f} s; "
             f"`kapellmeister resume --knob {knob}` ends that"
         )
 
@@ -295,6 +311,13 @@ class Guard:
     def _hysteresis(self, knob: str, direction: Direction, time_s: float) -> str | None:
         if direction is not Direction.SHRINK:
             return None
+        undone_at_s = self._memory.undone_shrinks_at_s
+        if (often := self._too_often(knob, undone_at_s, time_s)) is not None:
+            return f"not shrunk: {often}"
+        if knob in undone_at_s:
+            rests_s = undone_at_s[knob][-1] + self.limits.rollback_cooldown_s - time_s
+            if rests_s > 0.0:
+                return f"not shrunk for another {rests_s:.1f} s after a rollback"
         proposed_s = time_s - self._shrinking_since_s[knob]
         if proposed_s >= self.limits.shrink_after_s:
             return None

@@ -22,7 +22,7 @@ from controller.tick import ForecastSummary, Tick
 from controller.verification import Verifier
 from policies.diagnosis import Diagnosis
 from policies.forecast import Forecast
-from policies.knobs import Knob, Settings
+from policies.knobs import Direction, Knob, Settings
 from policies.latency import LatencyModel
 from policies.objective import Objective
 from policies.observation import Observation
@@ -361,7 +361,7 @@ class Loop:
             self._guard.refused(knob, after, time_s)
             return refusal.reason
         self._actuation.request(knob, after, time_s)
-        self._guard.rolled_back(knob, time_s)
+        self._guard.rolled_back(knob, time_s, shrink=direction is Direction.GROW)
         return None
 
     def _record(self, tick: Tick, started_s: float) -> Tick:

@@ -105,7 +105,9 @@ class KnobSection(Section):
     gauge: SelectorText = Field(description="metric that shows the value in force")
     low: int | None = Field(None, description="the least value")
     high: int | None = Field(None, description="the greatest value")
-    step: Annotated[int, Field(ge=1)] = Field(1, description="how far one change may go")
+    step: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="how far one change may go; without it, from one end to the other"
+    )
     choice: tuple[int, ...] = Field((), description="all values, ascending, in place of low, high")
     delay_s: NotNegative = Field(1.0, description="how long a change takes to be in force")
     settle_s: NotNegative = Field(2.0, description="how long after that it can be judged")

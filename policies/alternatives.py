@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from policies import batching, threads, vram
+from policies.capacity import Capacity, nodes_in_force
 from policies.diagnosis import Bottleneck
 from policies.knobs import AnyThreadClasses, Bounds, Choice, KnobValue, ThreadClasses
 from policies.nodes import RESERVE_SHARE, NodeLaw, Staffing, staffed
@@ -29,6 +30,9 @@ STOLEN_INTERVALS = 6
 """The same where the hypervisor is to blame, which may leave off by itself."""
 PROMPTER = 0.2
 """Part of the delay that is left once audio runs before ordinary threads."""
+LEAVES_FOR = 0.25
+"""What a node must save to leave, where no model says what it carries, or it would soon be back."""
+NODES_STEP = "nodes_"
 UNEXPLAINED = 3.0
 """More than so many times the misses that the model expects have another cause than the load."""
 
@@ -66,7 +70,7 @@ def remedies(context: Context, outlook: Outlook | None, lately: Lately) -> Itera
     modelled: tuple[str, ...] = ()
     if outlook is not None and outlook.latency is not None and _is_explained(context, outlook):
         modelled = ("batch_size", "nodes")
-    for knob in context.diagnosis.helpful_knobs:
+    for knob in _in_order(context):
         if knob in context.knobs and knob in context.settings and knob not in modelled:
             yield from _against_the_bottleneck(knob, context, outlook, lately)
 
@@ -76,7 +80,7 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
 
     Each is valued with the nodes that it would need, and with what is missed by those in force.
     """
-    now, others = _nodes(context), list(_other_settings(context))
+    now, others = nodes_in_force(context), list(_other_settings(context))
     if outlook.latency is None or now is None or not others:
         return
     bounds = _bounds(context) or Bounds(now, now)
@@ -99,38 +103,47 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
         yield Alternative(step, Action(knob, value, reason, effect))
 
 
+def savings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
+    """Larger batches that may spare a node, where no model tells: whether they do is seen then."""
+    bounds, now = _bounds(context), nodes_in_force(context)
+    idle = bounds is None or now is None or now <= bounds.low
+    if outlook.latency is not None or idle or "batch_size" not in context.knobs:
+        return
+    if context.diagnosis.bottleneck is Bottleneck.NONE and missed(context) == 0.0:
+        larger = _larger_batch(context, Lately(0, 0.0), why="with fewer calls fewer nodes may do")
+        yield from (each for each in larger if each.action is not None)
+
+
 def is_pressed(context: Context, outlook: Outlook) -> bool:
     """Whether the nodes in force may miss more than what another node costs."""
-    now = _nodes(context)
+    now = nodes_in_force(context)
     if now is None:
         return False
     return staffed(outlook.law, outlook.peaks, outlook.price, now).cost > now + 1.0
 
 
-def resizing(context: Context, outlook: Outlook, nodes: int) -> Alternative | None:
+def resizing(
+    context: Context, outlook: Outlook, capacity: Capacity, nodes: int
+) -> Alternative | None:
     """So many nodes, where they are not asked for already."""
-    now, asked = _nodes(context), _asked_for(context)
+    now, asked = nodes_in_force(context), _asked_for(context)
     if now is None or nodes == asked:
         return None
-    step = f"nodes_{nodes}"
-    if nodes < now and (why_not := _no_shrink(context, outlook, now, nodes)) is not None:
+    step = f"{NODES_STEP}{nodes}"
+    if nodes < now and (why_not := _no_shrink(context, outlook, capacity, nodes)) is not None:
         return Alternative(step, why_not=why_not)
     before, after = (
         staffed(outlook.law, outlook.peaks, outlook.price, count) for count in (asked, nodes)
     )
+    saved = before.cost - after.cost
+    if nodes < now and outlook.latency is None and saved < LEAVES_FOR * (asked - nodes):
+        return Alternative(
+            step, why_not=f"saves {saved:.2f} nodes, which is too little to leave for"
+        )
     figures = f"{_figures(before)}, and {_figures(after)}"
     reason = f"{_expected(context, outlook)}; {figures}; {_cost_in_words(before, after)}"
     effect = outlook.law.effect(now, nodes, outlook.peaks.quantile(TAIL), missed(context))
     return Alternative(step, Action("nodes", nodes, reason, effect))
-
-
-def share_per_stream(context: Context) -> float | None:
-    """The part of its time that a stream takes of a node, as this interval shows it."""
-    busy = fresh(context.observation.get("audio.utilisation"))
-    streams = fresh(context.observation.load)
-    if busy is None or streams is None or streams < 1 or busy <= 0.0:
-        return None
-    return busy / math.ceil(streams / (_nodes(context) or 1))
 
 
 def missed(context: Context) -> float:
@@ -153,6 +166,20 @@ def _against_the_bottleneck(
         yield from _longer_period(context, lately)
 
 
+def _in_order(context: Context) -> tuple[str, ...]:
+    """The knobs that help, the cheapest first; but nodes that serve before a batch is judged."""
+    helpful = context.diagnosis.helpful_knobs
+    if context.diagnosis.bottleneck is not Bottleneck.OVERLOAD or not {
+        "nodes",
+        "batch_size",
+    } <= set(helpful):
+        return helpful
+    nodes, batch = context.knobs["nodes"], context.knobs["batch_size"]
+    if context.delays_s.get("nodes", nodes.delay_s) > batch.delay_s + batch.settle_s:
+        return helpful
+    return ("nodes", *(each for each in helpful if each != "nodes"))
+
+
 def _thread_steps(context: Context, lately: Lately) -> Iterator[Alternative]:
     domain = context.knobs["thread_classes"].domain
     now = context.settings["thread_classes"]
@@ -163,18 +190,20 @@ def _thread_steps(context: Context, lately: Lately) -> Iterator[Alternative]:
         yield _relieving(context, lately, "thread_classes", step.classes, step.name, step.gain)
 
 
-def _larger_batch(context: Context, lately: Lately) -> Iterator[Alternative]:
+def _larger_batch(context: Context, lately: Lately, why: str = "") -> Iterator[Alternative]:
     domain, streams = context.knobs["batch_size"].domain, fresh(context.observation.load)
-    now, nodes = context.settings["batch_size"], _nodes(context) or 1
+    now, nodes = context.settings["batch_size"], nodes_in_force(context) or 1
     if not isinstance(domain, Choice) or not isinstance(now, int) or now < 1 or streams is None:
         return
-    value = batching.larger(domain, now, streams, nodes)
-    if value is None:
+    larger = batching.larger(domain, now, streams, nodes)
+    if not larger:
         yield Alternative("larger batch", why_not="saves no kernel call")
-        return
     calls = batching.calls_per_block(streams, nodes, now)
-    gain = f"a block takes {calls} calls of {now} streams, and fewer with {value}"
-    yield _relieving(context, lately, "batch_size", value, f"batch_{value}", gain)
+    for value in larger:
+        fewer = batching.calls_per_block(streams, nodes, value)
+        gain = f"a block takes {calls} calls of {now} streams, and {fewer} with {value}"
+        gain = f"{gain}: {why}" if why else gain
+        yield _relieving(context, lately, "batch_size", value, f"batch_{value}", gain)
 
 
 def _smaller_blocks(context: Context, lately: Lately) -> Iterator[Alternative]:
@@ -222,17 +251,20 @@ def _one_more_node(
     context: Context, outlook: Outlook | None, lately: Lately
 ) -> Iterator[Alternative]:
     """Because the blocks themselves say so, whatever the model thinks."""
-    bounds, now = _bounds(context), _nodes(context)
+    bounds, now = _bounds(context), nodes_in_force(context)
     if now is None or bounds is None:
         return
     if now >= bounds.high:
         yield Alternative("another node", why_not=f"there are {now} already, the most allowed")
         return
-    effect = _relief(context, lately)
+    effect, nodes = _relief(context, lately), now + 1
+    if outlook is not None and outlook.latency is None:
+        wanted = outlook.needed(outlook.law, bounds.low, bounds.high).nodes
+        nodes = max(nodes, min(wanted, now + bounds.step))
     if outlook is not None:
-        effect = outlook.law.effect(now, now + 1, outlook.load, missed(context))
-    reason = f"{context.diagnosis.summary}; {now + 1} nodes share the work"
-    yield Alternative(f"nodes_{now + 1}", Action("nodes", now + 1, reason, effect))
+        effect = outlook.law.effect(now, nodes, outlook.load, missed(context))
+    reason = f"{context.diagnosis.summary}; {nodes} nodes share the work"
+    yield Alternative(f"{NODES_STEP}{nodes}", Action("nodes", nodes, reason, effect))
 
 
 def _other_settings(context: Context) -> Iterator[tuple[str, KnobValue, str]]:
@@ -257,29 +289,36 @@ def _cost(outlook: Outlook, law: NodeLaw, nodes: int, bounds: Bounds) -> float:
     return later + now.cost - now.nodes
 
 
-def _no_shrink(context: Context, outlook: Outlook, now: int, nodes: int) -> str | None:
-    """Nothing shrinks unseen, while more is missed than the load explains, nor into lateness.
-
-    Without a model of the latency, a block takes as many times longer as a node gets more work.
-    """
+def _no_shrink(context: Context, outlook: Outlook, capacity: Capacity, nodes: int) -> str | None:
+    """Nothing shrinks unseen, while more is missed than the load explains, nor into lateness."""
     if context.forecast is None and outlook.forecast_wanted:
         return "nothing shrinks without a forecast of the load"
     if not _is_explained(context, outlook):
         return f"{missed(context):.2%} are missed, which the load does not explain"
     p99_ms = fresh(context.observation.latency.p99_ms)
-    allowed_ms = context.objective.deadline_ms
-    if outlook.latency is None and p99_ms is not None and p99_ms * now / nodes > allowed_ms:
-        longer_ms = p99_ms * now / nodes
-        return (
-            f"one block in a hundred takes {p99_ms:.1f} ms, and would take {longer_ms:.1f} ms "
-            f"of {allowed_ms:.1f} ms on {nodes}"
-        )
-    return None
+    if outlook.latency is not None or p99_ms is None:
+        return None
+    busier = capacity.busier(outlook.load / nodes)
+    then_ms, allowed_ms = p99_ms + busier * _period_ms(context), context.objective.deadline_ms
+    if then_ms <= allowed_ms:
+        return None
+    return (
+        f"one block in a hundred takes {p99_ms:.1f} ms, and would take {then_ms:.1f} ms of "
+        f"{allowed_ms:.1f} ms with {nodes}"
+    )
+
+
+def _period_ms(context: Context) -> float:
+    """From one block of a stream to the next; the deadline where nobody counts blocks."""
+    load, blocks = fresh(context.observation.load), context.observation.blocks
+    if load is None or blocks is None or blocks.submitted <= 0:
+        return context.objective.deadline_ms
+    return 1000.0 * context.observation.interval_s * load / blocks.submitted
 
 
 def _is_explained(context: Context, outlook: Outlook) -> bool:
     """Whether about as much is missed as the load makes of the nodes in force."""
-    law_says = float(outlook.law.miss_rate(outlook.load, _nodes(context) or 1))
+    law_says = float(outlook.law.miss_rate(outlook.load, nodes_in_force(context) or 1))
     return missed(context) <= max(outlook.target_miss_rate, UNEXPLAINED * law_says)
 
 
@@ -349,7 +388,7 @@ def _fewer_misses(context: Context, lately: Lately) -> Effect:
 
 def _processors(context: Context) -> int:
     """How many processors carry the audio threads with the reserve; one each if unknown."""
-    nodes = _nodes(context) or 1
+    nodes = nodes_in_force(context) or 1
     busy = fresh(context.observation.get("audio.utilisation"))
     return nodes if busy is None else max(1, math.ceil(nodes * busy / (1.0 - RESERVE_SHARE)))
 
@@ -359,16 +398,8 @@ def _bounds(context: Context) -> Bounds | None:
     return knob.domain if knob is not None and isinstance(knob.domain, Bounds) else None
 
 
-def _nodes(context: Context) -> int | None:
-    """Nodes that serve, whoever turns them; None where the plant does not say."""
-    nodes = context.settings.get("nodes")
-    if nodes is None:
-        nodes = int(fresh(context.observation.get("nodes.ready")) or 0)
-    return nodes if isinstance(nodes, int) and nodes > 0 else None
-
-
 def _asked_for(context: Context) -> int:
     """Nodes asked for, those that have not come yet included."""
     state = context.states.get("nodes")
     requested = None if state is None else state.requested
-    return requested if isinstance(requested, int) else _nodes(context) or 1
+    return requested if isinstance(requested, int) else nodes_in_force(context) or 1

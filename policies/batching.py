@@ -12,12 +12,11 @@ def calls_per_block(streams: float, nodes: int, batch_size: int) -> int:
     return max(1, math.ceil(math.ceil(streams / nodes) / batch_size))
 
 
-def larger(domain: Choice, batch_size: int, streams: float, nodes: int) -> int | None:
-    """The next larger batch that saves a call; None where one call holds all streams already."""
-    calls = calls_per_block(streams, nodes, batch_size)
+def larger(domain: Choice, batch_size: int, streams: float, nodes: int) -> tuple[int, ...]:
+    """Larger batches that save calls, those that save the most first, and none beyond need."""
+    smallest: dict[int, int] = {}
     for value in domain.values:
-        if not isinstance(value, int) or value <= batch_size:
-            continue
-        if calls_per_block(streams, nodes, value) < calls:
-            return value
-    return None
+        if isinstance(value, int) and value > batch_size:
+            smallest.setdefault(calls_per_block(streams, nodes, value), value)
+    smallest.pop(calls_per_block(streams, nodes, batch_size), None)
+    return tuple(smallest[calls] for calls in sorted(smallest))

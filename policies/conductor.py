@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, cast
 
 from policies.alternatives import (
+    NODES_STEP,
     Alternative,
     Lately,
     is_pressed,
     remedies,
     resizing,
     retunings,
-    share_per_stream,
+    savings,
 )
+from policies.capacity import Capacity
 from policies.constants import Switch
 from policies.diagnosis import Bottleneck
 from policies.headroom import Headroom
@@ -36,8 +38,6 @@ HELD_LEADS = 0.5
 LATELY_INTERVALS = 10
 TELLING_INTERVALS = 5
 """So many bad intervals have shown what is missed, whatever comes and goes from one to the next."""
-SMOOTHING = 0.2
-"""Weight of one more measurement of what a stream takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,15 @@ class _Memory:
 
     `step_of` names the last step taken with each knob; `spent` when a step did not help, was
     undone or refused. A step's key joins the bottleneck and what was done: another bottleneck
-    is other evidence. `share_per_stream` is the work of a stream as it was measured, and
-    `streams_factor` how a node compares with the model of the pipeline. `wanted` are the node
-    counts of the last half lead window, as [time, nodes], the highest first. `bad_at_s` are the
-    decisions of late at which blocks were missed, and `missed` the shares that were, as [time,
-    share], since `settled_at_s`, from when on the settings are those that `settings` has in words.
+    is other evidence. `streams_factor` is how a node compares with the model of the pipeline.
+    `wanted` are the node counts of the last half lead window, as [time, nodes], the highest first.
+    `bad_at_s` are the decisions of late at which blocks were missed, and `missed` the shares that
+    were, as [time, share], since `settled_at_s`, from when on the settings are those that
+    `settings` has in words.
     """
 
     step_of: Mapping[str, str] = field(default_factory=dict)
     spent: Mapping[str, float] = field(default_factory=dict)
-    share_per_stream: float | None = None
     streams_factor: float = 1.0
     wanted: tuple[tuple[float, int], ...] = ()
     weighed_at_s: float | None = None
@@ -89,24 +88,28 @@ class Conductor:
         context = self._restricted(context)
         held = state if isinstance(state, dict) else {}
         headroom, price = Headroom.recall(held.get("headroom")), MissPrice.recall(held.get("price"))
+        capacity = Capacity.recall(held.get("capacity"))
         memory = _learn(_recall(state), context)
         load, missed = fresh(context.observation.load), fresh(context.observation.miss_rate)
         headroom.see(context.time_s, load)
         price.see(context.time_s, load, missed)
+        capacity.see(context)
         outlook = look_out(
             context,
             headroom,
             price,
-            memory.share_per_stream,
+            capacity.most_streams(),
             memory.streams_factor,
             predictive=self._predictive,
         )
         choice = _Choice(context, memory)
         choice.take(remedies(context, outlook, _lately(memory, context)))
+        if "nodes" in choice.step_of:
+            capacity.note_too_many(context)
         if outlook is not None:
-            memory = _foresee(choice, context, outlook, memory)
+            memory = _foresee(choice, context, outlook, capacity, memory)
         memory = replace(memory, step_of={**memory.step_of, **choice.step_of})
-        return choice.proposal(), _plain(memory, headroom, price)
+        return choice.proposal(), _plain(memory, headroom, price, capacity)
 
     def _restricted(self, context: Context) -> Context:
         if self.turns is None:
@@ -208,19 +211,22 @@ class _Choice:
         return None
 
 
-def _foresee(choice: _Choice, context: Context, outlook: Outlook, memory: _Memory) -> _Memory:
+def _foresee(
+    choice: _Choice, context: Context, outlook: Outlook, capacity: Capacity, memory: _Memory
+) -> _Memory:
     """Weigh the knobs that act at once now and then, and the nodes each time."""
     staffing = _staffing(context, outlook)
     weighed_at_s = memory.weighed_at_s
     due = weighed_at_s is None or not 0.0 <= context.time_s - weighed_at_s < WEIGH_EVERY_S
     if due or is_pressed(context, outlook):
         choice.take(retunings(context, outlook))
+        choice.take(savings(context, outlook))
         weighed_at_s = context.time_s
     if staffing is None:
         return replace(memory, weighed_at_s=weighed_at_s)
     since_s = context.time_s - HELD_LEADS * lead_s(context)
     wanted = _wanted(memory.wanted, since_s, (context.time_s, staffing.nodes))
-    resized = resizing(context, outlook, _possible(wanted[0][1], context))
+    resized = resizing(context, outlook, capacity, _possible(wanted[0][1], context))
     choice.take(() if resized is None else (resized,))
     return replace(memory, weighed_at_s=weighed_at_s, wanted=wanted)
 
@@ -264,24 +270,27 @@ def _learn(memory: _Memory, context: Context) -> _Memory:
     }
     for verified in context.verified:
         key = memory.step_of.get(verified.knob)
-        if key is not None and verified.verdict in WITHOUT_SUCCESS:
+        if key is not None and _without_success(verified.verdict, key):
             spent[key] = context.time_s
     settings, settled_at_s = str(context.settings), memory.settled_at_s
     if settings != memory.settings:
         settled_at_s = context.time_s
-    share, measured = memory.share_per_stream, share_per_stream(context)
-    if measured is not None:
-        share = measured if share is None else share + SMOOTHING * (measured - share)
     return replace(
         memory,
         spent=spent,
-        share_per_stream=share,
         streams_factor=corrected(memory.streams_factor, context),
         bad_at_s=_bad_at_s(memory.bad_at_s, context),
         settings=settings,
         settled_at_s=settled_at_s,
         missed=_missed(memory.missed, settled_at_s, context),
     )
+
+
+def _without_success(verdict: Verdict, key: str) -> bool:
+    """Too few nodes for too much work is no failure of nodes: it calls for more of them."""
+    if verdict is Verdict.FELL_SHORT and key.startswith(f"{Bottleneck.OVERLOAD}/{NODES_STEP}"):
+        return False
+    return verdict in WITHOUT_SUCCESS
 
 
 def _bad_at_s(before: tuple[float, ...], context: Context) -> tuple[float, ...]:
@@ -324,7 +333,7 @@ def _recall(state: State) -> _Memory:
     """The memory of an earlier decision; a fresh one where the state is none of ours."""
     if not isinstance(state, dict):
         return _Memory()
-    step_of, spent, share = (state.get(name) for name in ("step_of", "spent", "share_per_stream"))
+    step_of, spent = state.get("step_of"), state.get("spent")
     factor, wanted, weighed = (
         state.get(name) for name in ("streams_factor", "wanted", "weighed_at_s")
     )
@@ -332,7 +341,6 @@ def _recall(state: State) -> _Memory:
     return _Memory(
         {key: each for key, each in _items(step_of) if isinstance(each, str)},
         {key: each for key, each in _items(spent) if isinstance(each, int | float)},
-        share if isinstance(share, float) and share > 0.0 else None,
         factor if isinstance(factor, float) and factor > 0.0 else 1.0,
         tuple((time_s, int(nodes)) for time_s, nodes in _pairs(wanted)),
         weighed if isinstance(weighed, int | float) else None,
@@ -360,9 +368,13 @@ def _pairs(state: State) -> list[tuple[float, float]]:
         return []
 
 
-def _plain(memory: _Memory, headroom: Headroom, price: MissPrice) -> State:
+def _plain(memory: _Memory, headroom: Headroom, price: MissPrice, capacity: Capacity) -> State:
     plain = {name: getattr(memory, name) for name in _Memory.__dataclass_fields__}
     wanted, missed = ([list(each) for each in pairs] for pairs in (memory.wanted, memory.missed))
-    learned = {"headroom": headroom.plain(), "price": price.plain()}
     lately = {"wanted": wanted, "missed": missed, "bad_at_s": list(memory.bad_at_s)}
+    learned = {
+        "headroom": headroom.plain(),
+        "price": price.plain(),
+        "capacity": capacity.plain(),
+    }
     return cast(State, plain | lately | learned)

@@ -16,10 +16,10 @@ MOST_AT_ONCE = 4096
 """Node counts that are weighed in one decision."""
 EASE = 1e-6
 """A node that misses no more than this carries its streams with ease."""
-LEAST_SHARE = 1e-5
-"""No node is believed to carry more than some hundred thousand streams."""
-OVERLOADED_BY = 2.0
-"""An unmeasured law is spelled out up to so many times what a node can compute."""
+MOST_STREAMS = 100_000.0
+"""No node is believed to carry more."""
+OVERLOADED_BY = 2.35
+"""An unmeasured law is spelled out up to so many times what a node can carry."""
 
 Floats = NDArray[np.float64]
 
@@ -36,14 +36,14 @@ class NodeLaw:
     streams_factor: float = 1.0
 
     @classmethod
-    def unmeasured(cls, share_per_stream: float) -> NodeLaw:
-        """Of a node whose every stream takes this part of its time, and no more is known.
+    def unmeasured(cls, most_streams: float) -> NodeLaw:
+        """Of a node that is known to carry so many streams, and no more is known of it.
 
-        What finds no room once the reserve is kept is missed: a fluid bound.
+        What finds no room is missed: a fluid bound.
         """
-        share = max(share_per_stream, LEAST_SHARE)
-        busy = np.arange(math.ceil(OVERLOADED_BY / share) + 1) * share
-        return cls(np.maximum(0.0, 1.0 - (1.0 - RESERVE_SHARE) / np.maximum(busy, 1e-12)))
+        carried = min(most_streams, MOST_STREAMS)
+        streams = np.arange(math.ceil(OVERLOADED_BY * carried) + 2, dtype=np.float64)
+        return cls(np.maximum(0.0, 1.0 - carried / np.maximum(streams, 1e-12)))
 
     def capacity(self, miss_rate: float) -> int:
         """The most streams with which a node misses no more than that, at least one."""

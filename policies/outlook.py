@@ -72,7 +72,7 @@ def look_out(
     context: Context,
     headroom: Headroom,
     price: MissPrice,
-    share_per_stream: float | None,
+    most_streams: float | None,
     streams_factor: float,
     *,
     predictive: bool,
@@ -81,8 +81,8 @@ def look_out(
     load = fresh(context.observation.load)
     modelled = _modelled(context, streams_factor)
     law = modelled
-    if law is None and share_per_stream is not None:
-        law = NodeLaw.unmeasured(share_per_stream)
+    if law is None and most_streams is not None:
+        law = NodeLaw.unmeasured(most_streams)
     if load is None or law is None:
         return None
     latency = None if modelled is None else context.latency

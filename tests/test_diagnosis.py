@@ -205,7 +205,7 @@ def test_a_program_that_never_sleeps_and_does_not_keep_time_is_overload():
 def test_work_that_fills_the_processor_is_overload():
     diagnosis = diagnose(missed=500, audio__utilisation=0.93)
     assert diagnosis.bottleneck is Bottleneck.OVERLOAD
-    assert diagnosis.helpful_knobs == ("nodes", "batch_size")
+    assert diagnosis.helpful_knobs == ("batch_size", "nodes")
     assert "busy 93% of the time" in diagnosis.summary
 
 
@@ -247,7 +247,7 @@ def test_a_service_that_tells_of_misses_alone_may_be_given_more_capacity():
     nothing = {name.replace(".", "__"): None for name in CALM}
     diagnosis = diagnose(missed=100, **nothing)
     assert diagnosis.bottleneck is Bottleneck.UNKNOWN
-    assert diagnosis.helpful_knobs == ("nodes", "batch_size")
+    assert diagnosis.helpful_knobs == ("batch_size", "nodes")
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,25 @@ def test_a_knob_rests_longer_after_a_rollback():
     assert len(review(guard, action("nodes", 3), time_s=30.0)[0]) == 1
 
 
+def test_after_a_shrink_was_undone_only_shrinking_has_to_wait():
+    guard = Guard(GuardSection(rollback_cooldown_s=30.0, shrink_after_s=5.0))
+    guard.rolled_back("nodes", 0.0, shrink=True)
+    assert len(review(guard, action("nodes", 3), time_s=1.0)[0]) == 1
+    told = reason(guard, action("nodes", 1), time_s=10.0)
+    assert told == "not shrunk for another 20.0 s after a rollback"
+    assert len(review(guard, action("nodes", 1), time_s=40.0)[0]) == 1
+
+
+def test_shrinks_undone_again_and_again_put_shrinking_alone_in_shadow():
+    guard = Guard(GuardSection(rollbacks_to_shadow=2, shrink_after_s=5.0))
+    for second in (0.0, 100.0):
+        guard.rolled_back("nodes", second, shrink=True)
+    assert "not shrunk: rolled back 2 times" in reason(guard, action("nodes", 1), time_s=200.0)
+    assert len(review(guard, action("nodes", 3), time_s=201.0)[0]) == 1
+    guard.resume_knob("nodes")
+    assert "proposed for 0.0 s" in reason(guard, action("nodes", 1), time_s=210.0)
+
+
 def test_all_knobs_together_change_no_more_often_than_the_rate_in_any_minute():
     guard = Guard(GuardSection(changes_per_minute=2))
     review(guard, action("nodes", 3), time_s=0.0)

@@ -211,7 +211,7 @@ def test_what_is_seen_of_a_service_is_what_it_shows():
 def test_a_knob_is_described_as_the_configuration_says_and_its_disruption_is_learned():
     with bench(Scripted(action("nodes", 2))) as made:
         assert made.plant.knobs() == {
-            "nodes": Knob("nodes", Bounds(1, 4), "cpu", 1.0),
+            "nodes": Knob("nodes", Bounds(1, 4, step=3), "cpu", 1.0),
             "batch_size": Knob("batch_size", Choice((8, 16, 32, 64)), "service", 1.0),
         }
         made.ticks(3)
@@ -299,9 +299,7 @@ def test_a_request_under_way_is_not_followed_by_another():
         made.service.release.set()
 
 
-OWNED = {
-    "knobs": {"nodes": {"gauge": "workers", "low": 1, "high": 4, "delay_s": 1, "owner": "keda"}}
-}
+OWNED = {"knobs": {"nodes": {"gauge": "workers", "low": 1, "high": 4, "step": 1, "owner": "keda"}}}
 
 
 def test_what_another_scaler_owns_is_published_and_never_written():

@@ -256,7 +256,8 @@ def _knob(name: str, section: KnobSection) -> Knob:
     if section.choice:
         domain: Bounds | Choice = Choice(section.choice)
     else:
-        domain = Bounds(section.low or 0, section.high or 0, section.step)
+        low, high = section.low or 0, section.high or 0
+        domain = Bounds(low, high, section.step or high - low)
     return Knob(
         name,
         domain,
