@@ -10,13 +10,11 @@ from controller.actuation import Actuation
 from controller.config import GuardSection
 from controller.plain import JsonValue, from_plain, to_plain
 from policies.knobs import Knob
-from policies.objective import Objective
+from policies.objective import CHANCE_PERIODS, Objective
 from policies.observation import BlockCounts, Observation, fresh
 from policies.proposal import Change, Expectation, Verdict, Verification
 
 MARGIN = 1.5
-CHANCE_PERIODS = 3.0
-"""So many late periods happen by chance: at 0.1 % in 2 s, fewer than 1 time in 100."""
 RELATIVE_TOLERANCE = 0.1
 JITTER = 0.1
 

@@ -11,6 +11,7 @@ from policies.capacity import Capacity, nodes_in_force
 from policies.diagnosis import Bottleneck
 from policies.knobs import AnyThreadClasses, Bounds, Choice, KnobValue, ThreadClasses
 from policies.nodes import RESERVE_SHARE, NodeLaw, Staffing, staffed
+from policies.objective import CHANCE_PERIODS
 from policies.observation import fresh
 from policies.outlook import TAIL, Outlook
 from policies.policy import Context
@@ -25,7 +26,8 @@ that saw the onset, or only a breach, would promise far too little.
 WORTH_IT = 0.02
 """Another setting must save this part of the nodes, or noise at the edge would undo it."""
 BAD_INTERVALS = 3
-"""So many of the last ten must have been bad before the sound is interrupted to mend it."""
+"""So many of the last ten must have been bad before the sound is interrupted to mend it, or more
+capacity is tried without a cause that is known."""
 STOLEN_INTERVALS = 6
 """The same where the hypervisor is to blame, which may leave off by itself."""
 PROMPTER = 0.2
@@ -169,15 +171,12 @@ def _against_the_bottleneck(
 def _in_order(context: Context) -> tuple[str, ...]:
     """The knobs that help, the cheapest first; but nodes that serve before a batch is judged."""
     helpful = context.diagnosis.helpful_knobs
-    if context.diagnosis.bottleneck is not Bottleneck.OVERLOAD or not {
-        "nodes",
-        "batch_size",
-    } <= set(helpful):
+    nodes, batch = context.knobs.get("nodes"), context.knobs.get("batch_size")
+    if context.diagnosis.bottleneck is not Bottleneck.OVERLOAD or nodes is None or batch is None:
         return helpful
-    nodes, batch = context.knobs["nodes"], context.knobs["batch_size"]
     if context.delays_s.get("nodes", nodes.delay_s) > batch.delay_s + batch.settle_s:
         return helpful
-    return ("nodes", *(each for each in helpful if each != "nodes"))
+    return tuple(sorted(helpful, key=lambda knob: knob != "nodes"))
 
 
 def _thread_steps(context: Context, lately: Lately) -> Iterator[Alternative]:
@@ -194,6 +193,9 @@ def _larger_batch(context: Context, lately: Lately, why: str = "") -> Iterator[A
     domain, streams = context.knobs["batch_size"].domain, fresh(context.observation.load)
     now, nodes = context.settings["batch_size"], nodes_in_force(context) or 1
     if not isinstance(domain, Choice) or not isinstance(now, int) or now < 1 or streams is None:
+        return
+    if (why_not := _by_chance(context, lately)) is not None:
+        yield Alternative("larger batch", why_not=why_not)
         return
     larger = batching.larger(domain, now, streams, nodes)
     if not larger:
@@ -257,6 +259,9 @@ def _one_more_node(
     if now >= bounds.high:
         yield Alternative("another node", why_not=f"there are {now} already, the most allowed")
         return
+    if (why_not := _by_chance(context, lately)) is not None:
+        yield Alternative("another node", why_not=why_not)
+        return
     effect, nodes = _relief(context, lately), now + 1
     if outlook is not None and outlook.latency is None:
         wanted = outlook.needed(outlook.law, bounds.low, bounds.high).nodes
@@ -265,6 +270,18 @@ def _one_more_node(
         effect = outlook.law.effect(now, nodes, outlook.load, missed(context))
     reason = f"{context.diagnosis.summary}; {nodes} nodes share the work"
     yield Alternative(f"{NODES_STEP}{nodes}", Action("nodes", nodes, reason, effect))
+
+
+def _by_chance(context: Context, lately: Lately) -> str | None:
+    """Of a few late periods whose cause nobody knows, no capacity cures the next."""
+    blocks, load = context.observation.blocks, fresh(context.observation.load)
+    unknown = context.diagnosis.bottleneck is Bottleneck.UNKNOWN
+    if not unknown or blocks is None or load is None or lately.bad_intervals >= BAD_INTERVALS:
+        return None
+    if blocks.missed > CHANCE_PERIODS * max(1.0, load):
+        return None
+    bad = lately.bad_intervals
+    return f"so few are late by chance; {bad} of {BAD_INTERVALS} bad intervals yet"
 
 
 def _other_settings(context: Context) -> Iterator[tuple[str, KnobValue, str]]:

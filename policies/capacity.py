@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from policies.nodes import RESERVE_SHARE
+from policies.objective import CHANCE_PERIODS
 from policies.observation import fresh
 from policies.policy import Context, State
 
@@ -37,7 +38,7 @@ class Capacity:
     make it comes from `variance` and `covariance` about `mean_streams` and `mean_busy`, weighted
     averages over the last hours, of which `weight` is the sum of the weights; all of it holds for
     the `settings` of the other knobs. `too_many` streams on a node called for another at
-    `too_many_at_s`; `shrunk_at_s` is when a node left last.
+    `too_many_at_s`; a node left last at `shrunk_at_s`, and so many blocks were `missed` soon after.
     """
 
     settings: str = ""
@@ -52,6 +53,7 @@ class Capacity:
     too_many: float | None = None
     too_many_at_s: float = 0.0
     shrunk_at_s: float | None = None
+    missed: int = 0
     now_s: float | None = None
 
     @classmethod
@@ -75,7 +77,7 @@ class Capacity:
         streams = streams_per_node(context)
         if turned or elapsed_s == 0.0 or streams is None:
             return
-        if self._missed_what_left(context):
+        if self._misses_what_left(context):
             self.note_too_many(context)
         busy = fresh(context.observation.get("audio.utilisation"))
         if busy is not None and busy > 0.0:
@@ -89,13 +91,12 @@ class Capacity:
             self.too_many_at_s = context.time_s
 
     def most_streams(self) -> float | None:
-        """So many leave a node its reserve; None where nothing is known of its work."""
+        """So many leave a node its reserve; None where nothing is known of what it carries."""
+        most = None if self.too_many is None else TOO_MANY * self.too_many
         if self.streams <= 0.0:
-            return None
+            return None if most is None else (1.0 - RESERVE_SHARE) * most
         carried = self.streams + (1.0 - RESERVE_SHARE - self.busy) / self._slope()
-        if self.too_many is not None:
-            carried = min(carried, TOO_MANY * self.too_many)
-        return max(carried, 0.0)
+        return max(0.0, carried if most is None else min(carried, most))
 
     def busier(self, streams: float) -> float:
         """By what part of its time a node with so many streams is busier than now."""
@@ -112,14 +113,20 @@ class Capacity:
             self.mean_streams = self.mean_busy = self.variance = self.covariance = 0.0
             self.too_many = None
         self.settings, self.nodes = settings, nodes
-        self.shrunk_at_s = context.time_s if fewer else self.shrunk_at_s
+        if fewer:
+            self.shrunk_at_s, self.missed = context.time_s, 0
         return turned
 
-    def _missed_what_left(self, context: Context) -> bool:
-        if self.shrunk_at_s is None or not 0.0 <= context.time_s - self.shrunk_at_s <= SOON_S:
+    def _misses_what_left(self, context: Context) -> bool:
+        """Whether more was missed since a node left than a few periods, in each of which all
+        streams are late at once, as happens by chance."""
+        blocks, load = context.observation.blocks, fresh(context.observation.load)
+        if self.shrunk_at_s is None or blocks is None or load is None:
             return False
-        missed = fresh(context.observation.miss_rate) or 0.0
-        return missed > context.objective.target_miss_rate
+        if not 0.0 <= context.time_s - self.shrunk_at_s <= SOON_S:
+            return False
+        self.missed += blocks.missed
+        return self.missed > CHANCE_PERIODS * load
 
     def _learn(self, streams: float, busy: float, kept: float) -> None:
         if self.streams <= 0.0:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+CHANCE_PERIODS = 3.0
+"""So many late periods happen by chance: at 0.1 % in 2 s, fewer than 1 time in 100."""
+
 
 class Priority(StrEnum):
     """Which kind of work yields last under pressure."""

@@ -71,6 +71,13 @@ def test_what_missed_blocks_once_a_node_had_left_is_too_much_until_it_is_forgott
     assert long_after.most_streams() > 40.0
 
 
+def test_a_few_late_periods_after_a_node_had_left_are_chance():
+    before = [context(float(t), 40, 0.3, nodes=2) for t in range(10)]
+    after = [context(10.0 + t, 40, 0.6, nodes=1, missed=40) for t in range(5)]
+    assert learned(*before, *after[:4]).most_streams() > 40.0
+    assert learned(*before, *after).most_streams() == pytest.approx(38.0)
+
+
 def test_what_is_missed_long_after_a_node_left_has_another_cause():
     before = [context(float(t), 40, 0.3, nodes=2) for t in range(10)]
     after = [context(10.0 + t, 40, 0.6, nodes=1, missed=500 * (t > 20)) for t in range(30)]
@@ -82,6 +89,12 @@ def test_the_fewest_that_called_for_a_node_are_remembered():
     for streams in (30, 25, 28):
         capacity.note_too_many(context(1.0, streams))
     assert capacity.most_streams() == pytest.approx(0.95 * 25)
+
+
+def test_where_nobody_tells_how_busy_nodes_are_what_was_too_many_is_all_that_is_known():
+    capacity = learned(context(0.0, 60))
+    capacity.note_too_many(context(1.0, 60))
+    assert capacity.most_streams() == pytest.approx(0.85 * 0.95 * 60)
 
 
 def test_other_settings_are_learned_anew():

@@ -430,6 +430,29 @@ def test_queueing_is_met_with_larger_batches_first():
     assert "a block takes 3 calls of 8 streams, and 1 with 32" in proposal.actions[0].reason
 
 
+def test_where_no_cause_is_known_a_few_late_periods_are_chance_until_they_come_again():
+    """Of 10,000 blocks of 20 streams, 60 are three late periods."""
+
+    def proposed(missed, state=None, time_s=1000.0):
+        seen = context(Bottleneck.UNKNOWN, time_s=time_s)
+        diagnosis = replace(seen.diagnosis, helpful_knobs=("nodes",))
+        blocks = BlockCounts(10_000 - missed, missed)
+        seen = replace(
+            seen,
+            observation=Observation(time_s, 1.0, Value(20.0), blocks=blocks),
+            diagnosis=diagnosis,
+        )
+        return decide(seen, state)
+
+    assert [each.value for each in proposed(61)[0].actions] == [2]
+    first, state = proposed(60)
+    assert "so few are late by chance; 1 of 3 bad intervals yet" in str(first.rejected)
+    second, state = proposed(60, state, 1001.0)
+    assert second.actions == ()
+    third, _ = proposed(60, state, 1002.0)
+    assert [each.value for each in third.actions] == [2]
+
+
 def test_queueing_in_one_call_is_met_with_a_node():
     proposal, _ = decide(context(Bottleneck.QUEUEING, batch_size=32, busy=0.6), None)
     assert [(each.knob, each.value) for each in proposal.actions] == [("nodes", 2)]
