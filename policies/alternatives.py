@@ -26,8 +26,7 @@ that saw the onset, or only a breach, would promise far too little.
 WORTH_IT = 0.02
 """Another setting must save this part of the nodes, or noise at the edge would undo it."""
 BAD_INTERVALS = 3
-"""So many of the last ten must have been bad before the sound is interrupted to mend it, or more
-capacity is tried without a cause that is known."""
+"""So many of the last ten must have been bad before the sound is interrupted to mend it."""
 STOLEN_INTERVALS = 6
 """The same where the hypervisor is to blame, which may leave off by itself."""
 PROMPTER = 0.2
@@ -56,11 +55,13 @@ class Lately:
     """What was missed in the last intervals.
 
     `bad_intervals` missed more than the target since a change was last judged. `worst` is the
-    most that any missed with the settings in force; None while too few of them were bad.
+    most that any missed with the settings in force; None while too few of them were bad. All of
+    those together missed `total` times what is due in one.
     """
 
     bad_intervals: int
     worst: float | None
+    total: float = 0.0
 
 
 def remedies(context: Context, outlook: Outlook | None, lately: Lately) -> Iterator[Alternative]:
@@ -275,13 +276,12 @@ def _one_more_node(
 def _by_chance(context: Context, lately: Lately) -> str | None:
     """Of a few late periods whose cause nobody knows, no capacity cures the next."""
     blocks, load = context.observation.blocks, fresh(context.observation.load)
-    unknown = context.diagnosis.bottleneck is Bottleneck.UNKNOWN
-    if not unknown or blocks is None or load is None or lately.bad_intervals >= BAD_INTERVALS:
+    if context.diagnosis.bottleneck is not Bottleneck.UNKNOWN or blocks is None or load is None:
         return None
-    if blocks.missed > CHANCE_PERIODS * max(1.0, load):
+    periods = max(blocks.missed, lately.total * blocks.submitted) / max(1.0, load)
+    if periods > CHANCE_PERIODS:
         return None
-    bad = lately.bad_intervals
-    return f"so few are late by chance; {bad} of {BAD_INTERVALS} bad intervals yet"
+    return f"{periods:.2g} periods were late of late, and {CHANCE_PERIODS:.0f} may be by chance"
 
 
 def _other_settings(context: Context) -> Iterator[tuple[str, KnobValue, str]]:

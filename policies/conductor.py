@@ -322,7 +322,8 @@ def _lately_since_s(context: Context) -> float:
 def _lately(memory: _Memory, context: Context) -> Lately:
     shares = [share for _, share in memory.missed]
     bad = sum(share > context.objective.target_miss_rate for share in shares)
-    return Lately(len(memory.bad_at_s), max(shares) if bad >= TELLING_INTERVALS else None)
+    worst = max(shares) if bad >= TELLING_INTERVALS else None
+    return Lately(len(memory.bad_at_s), worst, sum(shares))
 
 
 def _key(context: Context, step: str) -> str:

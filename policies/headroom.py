@@ -31,6 +31,9 @@ HIGH_OF_A_WALK = 1.645
 (the reflection principle)."""
 MOST_GROWTH = 10.0
 """Times the highest load of late that no peak is expected beyond."""
+RISE_GROWTH = 2.0
+"""Times the highest rise of late above what was expected that no rise is learned to be. Errors are
+learned in spreads: one that was many times a narrow spread would else be as many times a wide."""
 FORGOTTEN_AFTER_S = 30 * 86_400.0
 """A longer time without a decision, or a leap of the clock, counts as so much."""
 MOST_WEIGHT = 1e12
@@ -58,7 +61,8 @@ class Headroom:
     the forecast, and as if the load went on to vary as of late (`persistence`, from the
     `variance` of a second). The forecast is believed unless it lost more. What is learned from
     a load near nothing, in units of its spread, says nothing true of a larger one: no peak is
-    expected beyond so many times the `highest` load of late.
+    expected beyond so many times the `highest` load of late, nor what was learned beyond so many
+    times its `highest_rise` above an expected median.
     """
 
     errors: dict[str, PeakErrors] = field(
@@ -69,6 +73,7 @@ class Headroom:
     variance: float | None = None
     load: float | None = None
     highest: float = 0.0
+    highest_rise: float = 0.0
     interval_s: float = 1.0
     now_s: float | None = None
 
@@ -130,7 +135,8 @@ class Headroom:
         for name, (calm, wide) in expected.items():
             spread = min(wide, max(most, 1.0))
             median = min(calm + self._surge(name, load, window_s), most)
-            found = self.errors[name].peaks(median, spread, per_second)
+            most_rise = RISE_GROWTH * self.highest_rise
+            found = self.errors[name].peaks(median, spread, per_second, most_rise)
             loads = np.clip(found.loads, load, most)
             peaks[name] = Peaks(loads, found.probabilities, EXPECTED_BY[name])
             stated[name] = [median, spread, peaks[name].quantile(JUDGED_AT)]
@@ -168,6 +174,7 @@ class Headroom:
 
     def _discount(self, elapsed_s: float) -> None:
         self.highest *= 0.5 ** (elapsed_s / HALF_LIFE_S)
+        self.highest_rise *= 0.5 ** (elapsed_s / HALF_LIFE_S)
         self.weight *= 2.0 ** (elapsed_s / HALF_LIFE_S)
         if self.weight > MOST_WEIGHT:
             for each in self.errors.values():
@@ -192,6 +199,7 @@ class Headroom:
         while self.windows and self.windows[0].end_s <= time_s + 1e-6:
             over = self.windows.pop(0)
             for name, (median, spread, high) in over.stated.items():
+                self.highest_rise = max(self.highest_rise, over.highest - median)
                 self.errors[name].learn(median, spread, over.highest, self.weight)
                 if len(over.stated) == len(self.errors):
                     self.errors[name].judge(high, JUDGED_AT, over.highest, self.weight)

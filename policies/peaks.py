@@ -67,11 +67,14 @@ class PeakErrors:
         self.counts = {bin_: each / by for bin_, each in self.counts.items()}
         self.loss /= by
 
-    def peaks(self, median: float, spread: float, per_second: float) -> Peaks:
+    def peaks(
+        self, median: float, spread: float, per_second: float, most_rise: float = math.inf
+    ) -> Peaks:
         """What a peak may be; `per_second` is what the peaks of a second now count.
 
         What was seen tells soon how wide errors are, and late how heavy their tail is: what is
-        believed of the tail goes with the 90 % quantile of those seen.
+        believed of the tail goes with the 90 % quantile of those seen. None that was seen is
+        carried over to more than `most_rise` above the median.
         """
         seen = np.sinh(np.array([int(each) for each in self.counts]) / BINS_PER_UNIT)
         counts = np.array(list(self.counts.values()))
@@ -79,6 +82,7 @@ class PeakErrors:
         if counts.size:
             share = counts.sum() / (counts.sum() + WIDTH_PRIOR_S * per_second)
             width += share * (Peaks(seen, counts / counts.sum()).quantile(0.9) - 1.0)
+        seen = np.minimum(seen, most_rise / spread)
         errors = np.concatenate((seen, max(width, LEAST_WIDTH) * PRIOR_ERRORS))
         counts = np.concatenate((counts, PRIOR_S * per_second * PRIOR_CHANCES))
         return Peaks(median + spread * errors, counts / counts.sum())

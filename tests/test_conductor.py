@@ -445,11 +445,11 @@ def test_where_no_cause_is_known_a_few_late_periods_are_chance_until_they_come_a
         return decide(seen, state)
 
     assert [each.value for each in proposed(61)[0].actions] == [2]
-    first, state = proposed(60)
-    assert "so few are late by chance; 1 of 3 bad intervals yet" in str(first.rejected)
-    second, state = proposed(60, state, 1001.0)
+    first, state = proposed(40)
+    assert "2 periods were late of late, and 3 may be by chance" in str(first.rejected)
+    second, state = proposed(40, state, 1001.0)  # the first saw the settings come into force
     assert second.actions == ()
-    third, _ = proposed(60, state, 1002.0)
+    third, _ = proposed(40, state, 1002.0)
     assert [each.value for each in third.actions] == [2]
 
 
