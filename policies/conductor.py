@@ -30,11 +30,15 @@ from policies.proposal import Action, Proposal, Verdict
 
 RETRY_AFTER_S = 600.0
 """How long a step that did not help is left alone while the evidence stays the same."""
+RETRY_REFUSED_S = 60.0
+"""The same of one that was refused: a quota is raised, a permission is given."""
 WEIGH_EVERY_S = 60.0
 """How often other settings are weighed while nothing presses."""
 WITHOUT_SUCCESS = (Verdict.FELL_SHORT, Verdict.ROLLED_BACK, Verdict.REFUSED)
 HELD_LEADS = 0.5
 """A node leaves once no decision within so many lead windows has wanted it."""
+HELD_AT_LEAST_S = 60.0
+"""Nor before that where no model says what a node carries: what is learned of it wavers."""
 LATELY_INTERVALS = 10
 TELLING_INTERVALS = 5
 """So many bad intervals have shown what is missed, whatever comes and goes from one to the next."""
@@ -44,13 +48,13 @@ TELLING_INTERVALS = 5
 class _Memory:
     """What is remembered from one decision to the next.
 
-    `step_of` names the last step taken with each knob; `spent` when a step did not help, was
-    undone or refused. A step's key joins the bottleneck and what was done: another bottleneck
-    is other evidence. `streams_factor` is how a node compares with the model of the pipeline.
-    `wanted` are the node counts of the last half lead window, as [time, nodes], the highest first.
-    `bad_at_s` are the decisions of late at which blocks were missed, and `missed` the shares that
-    were, as [time, share], since `settled_at_s`, from when on the settings are those that
-    `settings` has in words.
+    `step_of` names the last step taken with each knob; `spent` until when a step is left alone that
+    did not help, was undone or refused. A step's key joins the bottleneck and what was done:
+    another bottleneck is other evidence. `streams_factor` is how a node compares with the model of
+    the pipeline. `wanted` are the node counts of the last half lead window, or the last minute, as
+    [time, nodes], the highest first. `bad_at_s` are the decisions of late at which blocks were
+    missed, and `missed` the shares that were, as [time, share], since `settled_at_s`, from when on
+    the settings are those that `settings` has in words.
     """
 
     step_of: Mapping[str, str] = field(default_factory=dict)
@@ -72,7 +76,7 @@ class Conductor:
     the peak that may come before another could serve. Of the steps that are open it takes one
     on each resource, so that what comes of it has one cause. A step that did not bring what it
     promised is not repeated on the same evidence. Nodes leave once none of the decisions of half
-    a lead window has wanted them. `predictive` 0 leaves the forecast out.
+    a lead window has wanted them, or of a minute where no model says what they carry. `predictive` 0 leaves the forecast out.
     """
 
     name: ClassVar[str] = "conductor"
@@ -204,10 +208,10 @@ class _Choice:
         knob = each.action.knob
         if knob in self._context.unavailable:
             return self._context.unavailable[knob]
-        spent_at_s = self._memory.spent.get(_key(self._context, each.step))
-        if spent_at_s is not None:
-            ago_s = self._context.time_s - spent_at_s
-            return f"tried {ago_s:.0f} s ago on the same evidence, without success"
+        until_s = self._memory.spent.get(_key(self._context, each.step))
+        if until_s is not None:
+            wait_s = until_s - self._context.time_s
+            return f"tried on the same evidence without success; again in {wait_s:.0f} s"
         return None
 
 
@@ -224,11 +228,16 @@ def _foresee(
         weighed_at_s = context.time_s
     if staffing is None:
         return replace(memory, weighed_at_s=weighed_at_s)
-    since_s = context.time_s - HELD_LEADS * lead_s(context)
+    since_s = context.time_s - _held_s(context, outlook)
     wanted = _wanted(memory.wanted, since_s, (context.time_s, staffing.nodes))
     resized = resizing(context, outlook, capacity, _possible(wanted[0][1], context))
     choice.take(() if resized is None else (resized,))
     return replace(memory, weighed_at_s=weighed_at_s, wanted=wanted)
+
+
+def _held_s(context: Context, outlook: Outlook) -> float:
+    held_s = HELD_LEADS * lead_s(context)
+    return held_s if outlook.latency is not None else max(held_s, HELD_AT_LEAST_S)
 
 
 def _staffing(context: Context, outlook: Outlook) -> Staffing | None:
@@ -264,14 +273,15 @@ def _wanted(
 def _learn(memory: _Memory, context: Context) -> _Memory:
     """Note what was measured and which steps did not help; forget those of long ago."""
     spent = {
-        key: at_s
-        for key, at_s in memory.spent.items()
-        if 0.0 <= context.time_s - at_s < RETRY_AFTER_S
+        key: until_s
+        for key, until_s in memory.spent.items()
+        if 0.0 < until_s - context.time_s <= RETRY_AFTER_S
     }
     for verified in context.verified:
         key = memory.step_of.get(verified.knob)
         if key is not None and _without_success(verified.verdict, key):
-            spent[key] = context.time_s
+            refused = verified.verdict is Verdict.REFUSED
+            spent[key] = context.time_s + (RETRY_REFUSED_S if refused else RETRY_AFTER_S)
     settings, settled_at_s = str(context.settings), memory.settled_at_s
     if settings != memory.settings:
         settled_at_s = context.time_s

@@ -209,11 +209,18 @@ def test_work_that_is_no_smaller_part_of_a_longer_period_is_not_given_a_longer_o
     assert [each.value for each in second.actions] == ([] if then is None else [then])
 
 
-def test_a_step_that_fell_short_may_be_tried_again_ten_minutes_later():
-    memory = {"step_of": {}, "spent": {"preemption/realtime": 1000.0}}
-    early, late = (decide(context(time_s=t), memory)[0] for t in (1500.0, 1601.0))
+@pytest.mark.parametrize(
+    ("verdict", "again_s"), [(Verdict.FELL_SHORT, 600.0), (Verdict.REFUSED, 60.0)]
+)
+def test_a_step_without_success_is_left_alone_for_a_while(verdict, again_s):
+    first, state = decide(context(), None)
+    assert first.actions[0].value.audio == ThreadClass(SchedulingClass.REALTIME, 60)
+    came_of_it = Verification("1-c1", "thread_classes", verdict, "miss_rate", None, 0.05, "x")
+    _, state = decide(replace(context(time_s=1001.0), verified=(came_of_it,)), state)
+    early, late = (decide(context(time_s=1001.0 + t), state)[0] for t in (again_s - 1, again_s))
     assert early.actions[0].value.audio == ThreadClass()
-    assert early.rejected[0] == "realtime: tried 500 s ago on the same evidence, without success"
+    told = "realtime: tried on the same evidence without success; again in 1 s"
+    assert early.rejected[0] == told
     assert late.actions[0].value.audio == ThreadClass(SchedulingClass.REALTIME, 60)
 
 
