@@ -76,7 +76,8 @@ class Conductor:
     the peak that may come before another could serve. Of the steps that are open it takes one
     on each resource, so that what comes of it has one cause. A step that did not bring what it
     promised is not repeated on the same evidence. Nodes leave once none of the decisions of half
-    a lead window has wanted them, or of a minute where no model says what they carry. `predictive` 0 leaves the forecast out.
+    a lead window has wanted them, or of a minute where no model says what they carry. `predictive`
+    0 leaves the forecast out.
     """
 
     name: ClassVar[str] = "conductor"
