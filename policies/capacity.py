@@ -20,6 +20,8 @@ SPREAD, PRIOR_WEIGHT = 0.1, 60.0
 this part of themselves had shown it."""
 LEAST_SLOPE = 0.25
 """At least this part of a node's work is taken to grow with its streams."""
+LEAST_BUSY = 1e-4
+"""An idler node tells nothing of what its streams take."""
 SATURATED = 0.95
 """A node that busy may have more to do than it can: its streams take at least that much."""
 TOO_MANY = 0.95
@@ -80,7 +82,7 @@ class Capacity:
         if self._misses_what_left(context):
             self.note_too_many(context)
         busy = fresh(context.observation.get("audio.utilisation"))
-        if busy is not None and busy > 0.0:
+        if busy is not None and busy >= LEAST_BUSY:
             self._learn(streams, busy, 0.5 ** (max(0.0, elapsed_s or 0.0) / HALF_LIFE_S))
 
     def note_too_many(self, context: Context) -> None:

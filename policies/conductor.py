@@ -6,16 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, cast
 
-from policies.alternatives import (
-    NODES_STEP,
-    Alternative,
-    Lately,
-    is_pressed,
-    remedies,
-    resizing,
-    retunings,
-    savings,
-)
+from policies.alternatives import NODES_STEP, Alternative
 from policies.capacity import Capacity
 from policies.constants import Switch
 from policies.diagnosis import Bottleneck
@@ -27,6 +18,8 @@ from policies.outlook import Outlook, corrected, lead_s, look_out
 from policies.policy import Context, State
 from policies.price import MissPrice
 from policies.proposal import Action, Proposal, Verdict
+from policies.remedies import Lately, remedies
+from policies.sizing import is_pressed, resizing, retunings, savings
 
 RETRY_AFTER_S = 600.0
 """How long a step that did not help is left alone while the evidence stays the same."""

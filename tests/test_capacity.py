@@ -42,6 +42,7 @@ def learned(*intervals, capacity=None):
 def test_nothing_is_known_of_a_node_whose_work_nobody_tells():
     assert learned(context(0.0, 20)).most_streams() is None
     assert learned(context(0.0, 0, 0.3)).most_streams() is None
+    assert learned(context(0.0, 20, 1e-300)).most_streams() is None
 
 
 def test_work_is_all_the_streams_until_more_is_known():

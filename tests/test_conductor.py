@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from controller.config import ThresholdsSection
 from controller.diagnosis import Diagnostician
 from policies import batching
-from policies.alternatives import Lately, remedies
 from policies.conductor import Conductor
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.forecast import Forecast
@@ -36,6 +35,7 @@ from policies.outlook import corrected, look_out
 from policies.policy import Context
 from policies.price import MissPrice
 from policies.proposal import Expectation, Verdict, Verification
+from policies.remedies import Lately, remedies
 from policies.threads import steps
 
 STATIC_UNDER_STRESS = [0.05, 0.02, 0.05, 0.08, 0.2, 0.1, 0.3, 0.33]
