@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, cast
 
 from policies.nodes import RESERVE_SHARE
@@ -67,7 +67,7 @@ class Capacity:
 
     def plain(self) -> State:
         """All of it as plain JSON."""
-        return cast(State, asdict(self))
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def see(self, context: Context) -> None:
         """Take one interval; one in which a knob was turned tells nothing."""

@@ -91,7 +91,8 @@ class Conductor:
         load, missed = fresh(context.observation.load), fresh(context.observation.miss_rate)
         headroom.see(context.time_s, load)
         price.see(context.time_s, load, missed)
-        capacity.see(context)
+        if context.latency is None:
+            capacity.see(context)
         outlook = look_out(
             context,
             headroom,
