@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from policies.nodes import RESERVE_SHARE
@@ -39,8 +39,9 @@ class Capacity:
     `streams` and `busy` are the latest of a node, smoothed. How much busier more streams would
     make it comes from `variance` and `covariance` about `mean_streams` and `mean_busy`, weighted
     averages over the last hours, of which `weight` is the sum of the weights; all of it holds for
-    the `settings` of the other knobs. `too_many` streams on a node called for another at
-    `too_many_at_s`; a node left last at `shrunk_at_s`, and so many blocks were `missed` soon after.
+    the `settings` of the other knobs. `too_many` are, by these settings, the fewest streams on a
+    node that called for another, and when. A node left last at `shrunk_at_s`, and is not back; so
+    many blocks were `missed` soon after.
     """
 
     settings: str = ""
@@ -52,8 +53,7 @@ class Capacity:
     mean_busy: float = 0.0
     variance: float = 0.0
     covariance: float = 0.0
-    too_many: float | None = None
-    too_many_at_s: float = 0.0
+    too_many: dict[str, list[float]] = field(default_factory=dict)
     shrunk_at_s: float | None = None
     missed: int = 0
     now_s: float | None = None
@@ -67,15 +67,19 @@ class Capacity:
 
     def plain(self) -> State:
         """All of it as plain JSON."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return cast(State, plain | {"too_many": dict(self.too_many)})
 
     def see(self, context: Context) -> None:
         """Take one interval; one in which a knob was turned tells nothing."""
         elapsed_s = None if self.now_s is None else context.time_s - self.now_s
         turned = self._note_settings(context)
         self.now_s = context.time_s
-        if not 0.0 <= context.time_s - self.too_many_at_s < REMEMBERED_S:
-            self.too_many = None
+        self.too_many = {
+            settings: [streams, at_s]
+            for settings, (streams, at_s) in self.too_many.items()
+            if 0.0 <= context.time_s - at_s < REMEMBERED_S
+        }
         streams = streams_per_node(context)
         if turned or elapsed_s == 0.0 or streams is None:
             return
@@ -88,13 +92,14 @@ class Capacity:
     def note_too_many(self, context: Context) -> None:
         """What a node has now called for another node."""
         streams = streams_per_node(context)
-        if streams is not None:
-            self.too_many = streams if self.too_many is None else min(streams, self.too_many)
-            self.too_many_at_s = context.time_s
+        fewest = self._too_many()
+        if streams is not None and (fewest is None or streams <= fewest):
+            self.too_many[self.settings] = [streams, context.time_s]
 
     def most_streams(self) -> float | None:
         """So many leave a node its reserve; None where nothing is known of what it carries."""
-        most = None if self.too_many is None else TOO_MANY * self.too_many
+        fewest = self._too_many()
+        most = None if fewest is None else TOO_MANY * fewest
         if self.streams <= 0.0:
             return None if most is None else (1.0 - RESERVE_SHARE) * most
         carried = self.streams + (1.0 - RESERVE_SHARE - self.busy) / self._slope()
@@ -108,16 +113,19 @@ class Capacity:
         """Whether a knob was turned since; all but nodes make other work of the same streams."""
         settings = str({knob: v for knob, v in context.settings.items() if knob != "nodes"})
         nodes = nodes_in_force(context) or 0
-        fewer = nodes < self.nodes
+        before = self.nodes
         turned = self.settings != "" and (settings, nodes) != (self.settings, self.nodes)
         if settings != self.settings:
             self.streams = self.busy = self.weight = 0.0
             self.mean_streams = self.mean_busy = self.variance = self.covariance = 0.0
-            self.too_many = None
         self.settings, self.nodes = settings, nodes
-        if fewer:
-            self.shrunk_at_s, self.missed = context.time_s, 0
+        if nodes != before:
+            self.shrunk_at_s, self.missed = (context.time_s if nodes < before else None), 0
         return turned
+
+    def _too_many(self) -> float | None:
+        noted = self.too_many.get(self.settings)
+        return None if noted is None else noted[0]
 
     def _misses_what_left(self, context: Context) -> bool:
         """Whether more was missed since a node left than a few periods, in each of which all

@@ -14,17 +14,19 @@ from policies.headroom import Headroom
 from policies.knobs import Bounds
 from policies.nodes import Staffing
 from policies.observation import fresh
-from policies.outlook import Outlook, corrected, lead_s, look_out
+from policies.outlook import Outlook, corrected, is_modelled, lead_s, look_out
 from policies.policy import Context, State
 from policies.price import MissPrice
 from policies.proposal import Action, Proposal, Verdict
 from policies.remedies import Lately, remedies
-from policies.sizing import is_pressed, resizing, retunings, savings
+from policies.sizing import SAVING, is_pressed, resizing, retunings, savings
 
 RETRY_AFTER_S = 600.0
 """How long a step that did not help is left alone while the evidence stays the same."""
 RETRY_REFUSED_S = 60.0
 """The same of one that was refused: a quota is raised, a permission is given."""
+RETRY_SAVING_S = 6 * 3600.0
+"""The same of one that was only to save nodes: what it costs to find out must be rare."""
 WEIGH_EVERY_S = 60.0
 """How often other settings are weighed while nothing presses."""
 WITHOUT_SUCCESS = (Verdict.FELL_SHORT, Verdict.ROLLED_BACK, Verdict.REFUSED)
@@ -91,7 +93,7 @@ class Conductor:
         load, missed = fresh(context.observation.load), fresh(context.observation.miss_rate)
         headroom.see(context.time_s, load)
         price.see(context.time_s, load, missed)
-        if context.latency is None:
+        if not is_modelled(context):
             capacity.see(context)
         outlook = look_out(
             context,
@@ -219,7 +221,6 @@ def _foresee(
     due = weighed_at_s is None or not 0.0 <= context.time_s - weighed_at_s < WEIGH_EVERY_S
     if due or is_pressed(context, outlook):
         choice.take(retunings(context, outlook))
-        choice.take(savings(context, outlook))
         weighed_at_s = context.time_s
     if staffing is None:
         return replace(memory, weighed_at_s=weighed_at_s)
@@ -227,6 +228,8 @@ def _foresee(
     wanted = _wanted(memory.wanted, since_s, (context.time_s, staffing.nodes))
     resized = resizing(context, outlook, capacity, _possible(wanted[0][1], context))
     choice.take(() if resized is None else (resized,))
+    if due and resized is None:
+        choice.take(savings(context, outlook))
     return replace(memory, weighed_at_s=weighed_at_s, wanted=wanted)
 
 
@@ -270,13 +273,12 @@ def _learn(memory: _Memory, context: Context) -> _Memory:
     spent = {
         key: until_s
         for key, until_s in memory.spent.items()
-        if 0.0 < until_s - context.time_s <= RETRY_AFTER_S
+        if 0.0 < until_s - context.time_s <= RETRY_SAVING_S
     }
     for verified in context.verified:
         key = memory.step_of.get(verified.knob)
         if key is not None and _without_success(verified.verdict, key):
-            refused = verified.verdict is Verdict.REFUSED
-            spent[key] = context.time_s + (RETRY_REFUSED_S if refused else RETRY_AFTER_S)
+            spent[key] = context.time_s + _retry_after_s(verified.verdict, key)
     settings, settled_at_s = str(context.settings), memory.settled_at_s
     if settings != memory.settings:
         settled_at_s = context.time_s
@@ -296,6 +298,12 @@ def _without_success(verdict: Verdict, key: str) -> bool:
     if verdict is Verdict.FELL_SHORT and key.startswith(f"{Bottleneck.OVERLOAD}/{NODES_STEP}"):
         return False
     return verdict in WITHOUT_SUCCESS
+
+
+def _retry_after_s(verdict: Verdict, key: str) -> float:
+    if verdict is Verdict.REFUSED:
+        return RETRY_REFUSED_S
+    return RETRY_SAVING_S if key.endswith(SAVING) else RETRY_AFTER_S
 
 
 def _bad_at_s(before: tuple[float, ...], context: Context) -> tuple[float, ...]:
@@ -328,7 +336,7 @@ def _lately(memory: _Memory, context: Context) -> Lately:
     shares = [share for _, share in memory.missed]
     bad = sum(share > context.objective.target_miss_rate for share in shares)
     worst = max(shares) if bad >= TELLING_INTERVALS else None
-    return Lately(len(memory.bad_at_s), worst, sum(shares))
+    return Lately(len(memory.bad_at_s), worst, sum(shares), len(shares))
 
 
 def _key(context: Context, step: str) -> str:

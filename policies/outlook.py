@@ -93,6 +93,11 @@ def look_out(
     return Outlook(load, peaks, miss_costs, law, target, latency, forecast_wanted=predictive)
 
 
+def is_modelled(context: Context) -> bool:
+    """Whether a model knows the settings in force."""
+    return context.latency is not None and context.latency.miss_rates(context.settings) is not None
+
+
 def _modelled(context: Context, streams_factor: float) -> NodeLaw | None:
     """What a node misses as the knobs stand; None where no model says."""
     miss_rates = None if context.latency is None else context.latency.miss_rates(context.settings)

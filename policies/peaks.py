@@ -77,12 +77,12 @@ class PeakErrors:
         carried over to more than `most_rise` above the median.
         """
         seen = np.sinh(np.array([int(each) for each in self.counts]) / BINS_PER_UNIT)
+        seen = np.minimum(seen, most_rise / spread)
         counts = np.array(list(self.counts.values()))
         width = 1.0
         if counts.size:
             share = counts.sum() / (counts.sum() + WIDTH_PRIOR_S * per_second)
             width += share * (Peaks(seen, counts / counts.sum()).quantile(0.9) - 1.0)
-        seen = np.minimum(seen, most_rise / spread)
         errors = np.concatenate((seen, max(width, LEAST_WIDTH) * PRIOR_ERRORS))
         counts = np.concatenate((counts, PRIOR_S * per_second * PRIOR_CHANCES))
         return Peaks(median + spread * errors, counts / counts.sum())

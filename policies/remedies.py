@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from scipy.special import pdtrik
+
 from policies import batching, threads, vram
 from policies.alternatives import NODES_STEP, Alternative, bounds_of_nodes, is_explained, missed
 from policies.capacity import nodes_in_force
 from policies.diagnosis import Bottleneck
 from policies.knobs import AnyThreadClasses, Choice, KnobValue, ThreadClasses
 from policies.nodes import RESERVE_SHARE
-from policies.objective import CHANCE_PERIODS
 from policies.observation import fresh
 from policies.outlook import Outlook
 from policies.policy import Context
@@ -28,6 +29,8 @@ BAD_INTERVALS = 3
 """So many of the last ten must have been bad before the sound is interrupted to mend it."""
 STOLEN_INTERVALS = 6
 """The same where the hypervisor is to blame, which may leave off by itself."""
+RARE, ROUNDING = 0.01, 1e-6
+"""The chance at which a few late periods are no chance any more; and what sums may be off."""
 PROMPTER = 0.2
 """Part of the delay that is left once audio runs before ordinary threads."""
 
@@ -37,13 +40,14 @@ class Lately:
     """What was missed in the last intervals.
 
     `bad_intervals` missed more than the target since a change was last judged. `worst` is the
-    most that any missed with the settings in force; None while too few of them were bad. All of
-    those together missed `total` times what is due in one.
+    most that any missed with the settings in force; None while too few of them were bad. With
+    these settings all `intervals` together missed `total` times what is due in one.
     """
 
     bad_intervals: int
     worst: float | None
     total: float = 0.0
+    intervals: int = 0
 
 
 def remedies(context: Context, outlook: Outlook | None, lately: Lately) -> Iterator[Alternative]:
@@ -60,8 +64,10 @@ def remedies(context: Context, outlook: Outlook | None, lately: Lately) -> Itera
             yield from _against_the_bottleneck(knob, context, outlook, lately)
 
 
-def larger_batches(context: Context, lately: Lately, why: str = "") -> Iterator[Alternative]:
-    """Those that save calls, the most first; `why` says what for, where it is not for relief."""
+def larger_batches(context: Context, lately: Lately) -> Iterator[Alternative]:
+    """Those that save calls, the most first."""
+    if "batch_size" not in context.knobs or "batch_size" not in context.settings:
+        return
     domain, streams = context.knobs["batch_size"].domain, fresh(context.observation.load)
     now, nodes = context.settings["batch_size"], nodes_in_force(context) or 1
     if not isinstance(domain, Choice) or not isinstance(now, int) or now < 1 or streams is None:
@@ -76,7 +82,6 @@ def larger_batches(context: Context, lately: Lately, why: str = "") -> Iterator[
     for value in larger:
         fewer = batching.calls_per_block(streams, nodes, value)
         gain = f"a block takes {calls} calls of {now} streams, and {fewer} with {value}"
-        gain = f"{gain}: {why}" if why else gain
         yield _relieving(context, lately, "batch_size", value, f"batch_{value}", gain)
 
 
@@ -99,9 +104,10 @@ def _in_order(context: Context) -> tuple[str, ...]:
     """The knobs that help, the cheapest first; but nodes that serve before a batch is judged."""
     helpful = context.diagnosis.helpful_knobs
     nodes, batch = context.knobs.get("nodes"), context.knobs.get("batch_size")
-    if context.diagnosis.bottleneck is not Bottleneck.OVERLOAD or nodes is None or batch is None:
+    if context.diagnosis.bottleneck is Bottleneck.QUEUEING or nodes is None or batch is None:
         return helpful
-    if context.delays_s.get("nodes", nodes.delay_s) > batch.delay_s + batch.settle_s:
+    judged_s = context.delays_s.get("batch_size", batch.delay_s) + batch.settle_s
+    if context.delays_s.get("nodes", nodes.delay_s) > judged_s:
         return helpful
     return tuple(sorted(helpful, key=lambda knob: knob != "nodes"))
 
@@ -185,10 +191,17 @@ def _by_chance(context: Context, lately: Lately) -> str | None:
     blocks, load = context.observation.blocks, fresh(context.observation.load)
     if context.diagnosis.bottleneck is not Bottleneck.UNKNOWN or blocks is None or load is None:
         return None
-    periods = max(blocks.missed, lately.total * blocks.submitted) / max(1.0, load)
-    if periods > CHANCE_PERIODS:
+    due, target = blocks.submitted / max(1.0, load), context.objective.target_miss_rate
+    late_now, late = due * missed(context), due * lately.total
+    allowed = _most_by_chance(target * due * lately.intervals)
+    if late_now > _most_by_chance(target * due) or late > allowed:
         return None
-    return f"{periods:.2g} periods were late of late, and {CHANCE_PERIODS:.0f} may be by chance"
+    return f"{max(late_now, late):.2g} periods were late of late, as may be by chance on target"
+
+
+def _most_by_chance(expected: float) -> float:
+    """So many late periods come one time in a hundred where so many are expected (Poisson)."""
+    return math.ceil(max(0.0, float(pdtrik(1.0 - RARE, expected)))) + ROUNDING
 
 
 def _relieving(

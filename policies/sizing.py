@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
 
 from policies import threads
 from policies.alternatives import NODES_STEP, Alternative, bounds_of_nodes, is_explained, missed
@@ -18,6 +20,7 @@ from policies.remedies import Lately, larger_batches
 
 WORTH_IT = 0.02
 """Another setting must save this part of the nodes, or noise at the edge would undo it."""
+SAVING = " to save a node"
 LEAVES_FOR = 0.25
 """What a node must save to leave, where no model says what it carries, or it would soon be back."""
 
@@ -51,14 +54,19 @@ def retunings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
 
 
 def savings(context: Context, outlook: Outlook) -> Iterator[Alternative]:
-    """Larger batches that may spare a node, where no model tells: whether they do is seen then."""
+    """The next larger batch may spare a node where no model tells: whether it does is seen then."""
     bounds, now = bounds_of_nodes(context), nodes_in_force(context)
-    idle = bounds is None or now is None or now <= bounds.low
-    if outlook.latency is not None or idle or "batch_size" not in context.knobs:
+    spare = bounds is not None and now is not None and now > bounds.low
+    calm = context.diagnosis.bottleneck is Bottleneck.NONE
+    if outlook.latency is not None or not (spare and calm):
         return
-    if context.diagnosis.bottleneck is Bottleneck.NONE and missed(context) == 0.0:
-        larger = larger_batches(context, Lately(0, 0.0), why="with fewer calls fewer nodes may do")
-        yield from (each for each in larger if each.action is not None)
+    if fresh(context.observation.miss_rate) != 0.0:
+        return
+    larger = [each for each in larger_batches(context, Lately(0, 0.0)) if each.action is not None]
+    for each in larger[-1:]:
+        action = cast(Action, each.action)
+        action = replace(action, reason=f"{action.reason}: fewer nodes may do then")
+        yield replace(each, step=f"{each.step}{SAVING}", action=action)
 
 
 def is_pressed(context: Context, outlook: Outlook) -> bool:

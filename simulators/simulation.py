@@ -74,6 +74,8 @@ class Simulation:
     level and 1 s at the others. `last_days` keeps only the end of the trace, and what warms up
     before it. A node serves `node_start_s` after its request, give or take a lognormal factor
     of `node_start_variation`. Of the knobs only those in `knobs` can be turned; None: all.
+    Policies are told the laws of the pipeline, unless it is not `modelled` for them: so it is
+    live without a calibration.
     """
 
     policy: str
@@ -94,6 +96,7 @@ class Simulation:
     forecaster: str = "last_value"
     telemetry_delay: int = 0
     telemetry_loss: float = 0.0
+    modelled: bool = True
 
     @property
     def step_s(self) -> float:
@@ -412,7 +415,7 @@ def _loop(
         clock=clock,
         interval_s=simulation.step_s,
         instruments=instruments,
-        latency=latency_model(simulation.calibration),
+        latency=latency_model(simulation.calibration) if simulation.modelled else None,
     )
 
 

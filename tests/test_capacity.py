@@ -79,6 +79,13 @@ def test_a_few_late_periods_after_a_node_had_left_are_chance():
     assert learned(*before, *after).most_streams() == pytest.approx(38.0)
 
 
+def test_what_was_missed_before_a_node_was_back_says_nothing_of_those_after():
+    missing = [context(10.0 + t, 40, 0.6, nodes=1, missed=500) for t in range(2)]
+    back = [context(12.0 + t, 40, 0.3, nodes=2) for t in range(5)]
+    capacity = learned(context(9.0, 40, 0.3, nodes=2), *missing, *back)
+    assert capacity.most_streams() == pytest.approx(38.0)
+
+
 def test_what_is_missed_long_after_a_node_left_has_another_cause():
     before = [context(float(t), 40, 0.3, nodes=2) for t in range(10)]
     after = [context(10.0 + t, 40, 0.6, nodes=1, missed=500 * (t > 20)) for t in range(30)]
@@ -98,12 +105,21 @@ def test_where_nobody_tells_how_busy_nodes_are_what_was_too_many_is_all_that_is_
     assert capacity.most_streams() == pytest.approx(0.85 * 0.95 * 60)
 
 
-def test_other_settings_are_learned_anew():
+def test_the_fewest_are_forgotten_in_time_whatever_more_called_for_later():
+    capacity = learned(context(0.0, 20, 0.1))
+    capacity.note_too_many(context(1.0, 5))
+    capacity.note_too_many(context(5 * 3600.0, 100))
+    assert learned(context(7 * 3600.0, 20, 0.1), capacity=capacity).most_streams() > 100
+
+
+def test_other_settings_are_learned_anew_and_what_was_too_many_is_known_when_they_return():
     capacity = learned(context(0.0, 20, 0.1))
     capacity.note_too_many(context(1.0, 20))
     assert learned(context(2.0, 20, 0.1, batch_size=64), capacity=capacity).most_streams() is None
     again = learned(context(3.0, 20, 0.2, batch_size=64), capacity=capacity)
     assert again.most_streams() == pytest.approx(85.0)
+    back = learned(*(context(4.0 + t, 20, 0.1) for t in range(2)), capacity=capacity)
+    assert back.most_streams() == pytest.approx(19.0)
 
 
 def test_what_was_learned_outlives_the_process():

@@ -437,27 +437,27 @@ def test_queueing_is_met_with_larger_batches_first():
     assert "a block takes 3 calls of 8 streams, and 1 with 32" in proposal.actions[0].reason
 
 
-def test_where_no_cause_is_known_a_few_late_periods_are_chance_until_they_come_again():
-    """Of 10,000 blocks of 20 streams, 60 are three late periods."""
-
-    def proposed(missed, state=None, time_s=1000.0):
-        seen = context(Bottleneck.UNKNOWN, time_s=time_s)
+@pytest.mark.parametrize(
+    ("due", "late", "acts_at"),
+    [(500, 2, 4), (500, 4, 1), (20, 1, 3)],
+    ids=["two of 500 come by chance, six of 1,500 do not", "nor do four", "nor two of 40"],
+)
+def test_where_no_cause_is_known_a_few_late_periods_are_chance_until_they_come_again(
+    due, late, acts_at
+):
+    """20 streams whose periods, `due` in an interval, are `late` for all of them together."""
+    state = None
+    for interval in range(1, acts_at + 1):
+        seen = context(Bottleneck.UNKNOWN, time_s=1000.0 + interval)
         diagnosis = replace(seen.diagnosis, helpful_knobs=("nodes",))
-        blocks = BlockCounts(10_000 - missed, missed)
-        seen = replace(
-            seen,
-            observation=Observation(time_s, 1.0, Value(20.0), blocks=blocks),
-            diagnosis=diagnosis,
-        )
-        return decide(seen, state)
-
-    assert [each.value for each in proposed(61)[0].actions] == [2]
-    first, state = proposed(40)
-    assert "2 periods were late of late, and 3 may be by chance" in str(first.rejected)
-    second, state = proposed(40, state, 1001.0)  # the first saw the settings come into force
-    assert second.actions == ()
-    third, _ = proposed(40, state, 1002.0)
-    assert [each.value for each in third.actions] == [2]
+        blocks = BlockCounts(20 * (due - late), 20 * late)
+        observation = Observation(seen.time_s, 1.0, Value(20.0), blocks=blocks)
+        seen = replace(seen, observation=observation, diagnosis=diagnosis)
+        proposal, state = decide(seen, state)
+        acted = [each.value for each in proposal.actions]
+        assert acted == ([2] if interval == acts_at else [])
+        told = "periods were late of late, as may be by chance on target"
+        assert acted or told in str(proposal.rejected)
 
 
 def test_queueing_in_one_call_is_met_with_a_node():
@@ -580,6 +580,38 @@ def test_a_model_that_does_not_know_the_settings_is_asked_nothing():
 def modelled(**figures):
     seen = context(Bottleneck.OVERLOAD, **figures)
     return replace(seen, latency=Modelled())
+
+
+def test_what_a_model_does_not_know_is_learned_as_it_is_without_one():
+    known, unknown = (
+        decide(modelled(batch_size=size, busy=0.9), None)[1]["capacity"] for size in (64, 32)
+    )
+    assert (known["busy"], unknown["busy"]) == (0.0, 0.9)
+
+
+@pytest.mark.parametrize(("missed", "tried"), [(0, [16]), (1, []), (None, [])])
+def test_a_larger_batch_is_tried_to_save_nodes_where_all_is_well_and_nothing_else_is_to_do(
+    missed, tried
+):
+    flat = Forecast(np.full((10, 60), 40.0), 1.0, 1000.0, "fixed", calibrated=True)
+    seen = context(Bottleneck.NONE, nodes=2, batch_size=8, busy=0.6, forecast=flat)
+    blocks = None if missed is None else BlockCounts(10_000 - missed, missed)
+    seen = replace(seen, observation=replace(seen.observation, load=Value(40.0), blocks=blocks))
+    proposal, state = decide(seen, None)
+    assert [each.value for each in proposal.actions] == tried
+    if tried:
+        assert proposal.actions[0].reason.endswith("and 2 with 16: fewer nodes may do then")
+        undone = Verification(
+            "1-c1", "batch_size", Verdict.ROLLED_BACK, "miss_rate", None, 0.1, "x"
+        )
+        _, state = decide(replace(seen, time_s=1001.0, verified=(undone,)), state)
+        assert decide(replace(seen, time_s=1001.0 + 5 * 3600.0), state)[0].actions == ()
+
+
+def test_a_knob_whose_value_nobody_knows_is_left_alone():
+    seen = context(Bottleneck.NONE, nodes=2, batch_size=8, busy=0.6)
+    blind = replace(seen, settings=Settings.of({"nodes": 2}))
+    assert [each.knob for each in decide(blind, None)[0].actions] == []
 
 
 @pytest.mark.parametrize(("nodes", "steps"), [(1, set()), (2, {"nodes"})])

@@ -50,6 +50,15 @@ class MeasuredPlant(StrEnum):
     JACK = "jack"
 
 
+Unmodelled = Annotated[
+    bool,
+    typer.Option(
+        "--unmodelled",
+        help="Tell policies no law of the pipeline: live without a calibration it is so.",
+    ),
+]
+
+
 @app.command(epilog="Example: kapellmeister simulate --trace diurnal --policy hpa --seed 1")
 def simulate(
     trace: Annotated[str, typer.Option(help="CSV file, journal, or generator: diurnal, burst:3d.")],
@@ -99,6 +108,7 @@ def simulate(
         str,
         typer.Option(help="By name or file.py:Class; ensemble, which runs live, takes longer."),
     ] = "last_value",
+    unmodelled: Unmodelled = False,
     telemetry_delay: Annotated[
         int, typer.Option(help="Ticks that a report is late.", min=0, max=1000)
     ] = 0,
@@ -129,6 +139,7 @@ def simulate(
             node_start_s=node_start,
             target_miss_rate=target_miss_rate,
             forecaster=forecaster,
+            modelled=not unmodelled,
             telemetry_delay=telemetry_delay,
             telemetry_loss=telemetry_loss,
         )
@@ -191,6 +202,7 @@ def compare(
         str,
         typer.Option(help="By name or file.py:Class; ensemble, which runs live, takes longer."),
     ] = "last_value",
+    unmodelled: Unmodelled = False,
     jobs: Annotated[int | None, typer.Option(help="Processes; all cores.", min=1)] = None,
     cache: Annotated[
         Path | None,
@@ -237,6 +249,7 @@ def compare(
             target_miss_rate=target_miss_rate,
             node_start_s=node_start,
             forecaster=forecaster,
+            modelled=not unmodelled,
         )
         if raw is not None:
             write_manifest(raw, comparison, describe_machine().model_dump())
