@@ -92,6 +92,17 @@ def test_a_static_plant_too_small_misses_and_who_scales_does_not():
     assert hpa.knobs == ("nodes",)
 
 
+def test_without_a_model_a_policy_learns_what_nodes_carry_and_pays_for_its_reserve(tmp_path):
+    known, unknown = (
+        simulate(Simulation("conductor", DAY, knobs=("nodes",), modelled=told)).report
+        for told in (True, False)
+    )
+    assert unknown.miss_rate < 0.002
+    assert known.cost_vs_oracle < unknown.cost_vs_oracle < 1.5
+    body = "return Proposal(reason=str(1 / (context.latency is None))), state"
+    simulate(Simulation(written(tmp_path, body), QUARTER, modelled=False))
+
+
 def test_only_the_knobs_that_were_given_are_turned():
     shares = Simulation("conductor", generate("burst", 0.1), knobs=("batch_size",))
     assert set(simulate(shares).report.knobs) <= {"batch_size"}
