@@ -93,7 +93,8 @@ class Conductor:
         load, missed = fresh(context.observation.load), fresh(context.observation.miss_rate)
         headroom.see(context.time_s, load)
         price.see(context.time_s, load, missed)
-        if not is_modelled(context):
+        unmodelled = not is_modelled(context)
+        if unmodelled:
             capacity.see(context)
         outlook = look_out(
             context,
@@ -105,7 +106,7 @@ class Conductor:
         )
         choice = _Choice(context, memory)
         choice.take(remedies(context, outlook, _lately(memory, context)))
-        if "nodes" in choice.step_of:
+        if unmodelled and "nodes" in choice.step_of:
             capacity.note_too_many(context)
         if outlook is not None:
             memory = _foresee(choice, context, outlook, capacity, memory)
