@@ -94,7 +94,7 @@ def test_a_static_plant_too_small_misses_and_who_scales_does_not():
 
 def test_without_a_model_a_policy_learns_what_nodes_carry_and_pays_for_its_reserve(tmp_path):
     known, unknown = (
-        simulate(Simulation("conductor", DAY, knobs=("nodes",), modelled=told)).report
+        simulate(Simulation("conductor", QUARTER, knobs=("nodes",), modelled=told)).report
         for told in (True, False)
     )
     assert unknown.miss_rate < 0.002
