@@ -20,6 +20,9 @@ from policies.remedies import Lately, larger_batches
 
 WORTH_IT = 0.02
 """Another setting must save this part of the nodes, or noise at the edge would undo it."""
+MARGIN = 1.05
+"""Without a model a node leaves only where so many times the streams would need it no more: what
+is known of its work wavers by some per cent with each that comes or goes."""
 SAVING = " to save a node"
 LEAVES_FOR = 0.25
 """What a node must save to leave, where no model says what it carries, or it would soon be back."""
@@ -129,8 +132,13 @@ def _no_shrink(context: Context, outlook: Outlook, capacity: Capacity, nodes: in
         return "nothing shrinks without a forecast of the load"
     if not is_explained(context, outlook):
         return f"{missed(context):.2%} are missed, which the load does not explain"
+    if outlook.latency is not None:
+        return None
+    wary, bounds = replace(outlook.law, streams_factor=MARGIN), bounds_of_nodes(context)
+    if bounds is not None and outlook.needed(wary, bounds.low, bounds.high).nodes > nodes:
+        return f"{nodes} would hardly do: with {MARGIN - 1.0:.0%} more streams they are too few"
     p99_ms = fresh(context.observation.latency.p99_ms)
-    if outlook.latency is not None or p99_ms is None:
+    if p99_ms is None:
         return None
     busier = capacity.busier(outlook.load / nodes)
     then_ms, allowed_ms = p99_ms + busier * _period_ms(context), context.objective.deadline_ms
