@@ -180,10 +180,9 @@ class Guard:
         """End the pauses and the shadow of this knob, None: of all; shrinking starts over."""
         memory = self._memory
         memory.pauses = [each for each in memory.pauses if knob not in (None, each.knob)]
-        for each in [knob] if knob is not None else list(memory.rollbacks_at_s):
-            memory.rollbacks_at_s.pop(each, None)
-        for each in [knob] if knob is not None else list(memory.undone_shrinks_at_s):
-            memory.undone_shrinks_at_s.pop(each, None)
+        for rollbacks_at_s in (memory.rollbacks_at_s, memory.undone_shrinks_at_s):
+            for each in [knob] if knob is not None else list(rollbacks_at_s):
+                rollbacks_at_s.pop(each, None)
         self._shrinking_since_s.clear()
 
     def paused(self, knob: str, direction: Direction, time_s: float) -> str | None:

@@ -12,6 +12,7 @@ from policies.policy import Context
 from policies.proposal import Action
 
 NODES_STEP = "nodes_"
+"""Begins the name of a step to so many nodes."""
 UNEXPLAINED = 3.0
 """More than so many times the misses that the model expects have another cause than the load."""
 

@@ -24,6 +24,7 @@ MARGIN = 1.05
 """Without a model a node leaves only where so many times the streams would need it no more: what
 is known of its work wavers by some per cent with each that comes or goes."""
 SAVING = " to save a node"
+"""Ends the name of a step that relieves nothing: it is remembered apart from one that does."""
 LEAVES_FOR = 0.25
 """What a node must save to leave, where no model says what it carries, or it would soon be back."""
 
