@@ -145,6 +145,13 @@ class Observation:
     `readings` holds everything else by name, `component.quantity_unit`: `cpu.utilisation`,
     `cpu.steal_share`, `gpu.memory_used_bytes`. `events` are what the plant itself reports, each
     once: that its server is gone, or back again.
+
+    `deadline_ms` is the plant's deadline now, None where it is the one of the configuration.
+    `no_deadline` is why none holds in this interval (the server freewheels, nothing plays): then
+    no block is counted and no knob turned. `discontinuity` is what makes this interval and those
+    after it incomparable with those before: another start of the server, another driver, a new
+    client. `counted_s` is the clock at the first and the last of what `blocks` counts; None where
+    that is the interval itself.
     """
 
     time_s: float
@@ -156,6 +163,20 @@ class Observation:
     stages: Mapping[str, StageTimes] = field(default_factory=lambda: NO_STAGES)
     readings: Mapping[str, Reading] = field(default_factory=lambda: NO_READINGS)
     events: tuple[str, ...] = ()
+    deadline_ms: float | None = None
+    no_deadline: str = ""
+    discontinuity: str = ""
+    counted_s: tuple[float, float] | None = None
+
+    @property
+    def counted_from_s(self) -> float:
+        """The clock from which on `blocks` counts."""
+        return self.time_s - self.interval_s if self.counted_s is None else self.counted_s[0]
+
+    @property
+    def counted_until_s(self) -> float:
+        """The clock up to which `blocks` counts."""
+        return self.time_s if self.counted_s is None else self.counted_s[1]
 
     @property
     def miss_rate(self) -> Reading:
