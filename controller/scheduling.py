@@ -214,6 +214,19 @@ def from_class(wanted: ThreadClass, found: Scheduling) -> Scheduling:
     )
 
 
+def is_as_asked(now: Scheduling, asked: Scheduling, wanted: ThreadClass) -> bool:
+    """Whether a thread still is scheduled as its class asked.
+
+    A nice level means nothing to a real-time thread, and processors only where the class names
+    some: control groups and hotplug move threads of their own accord.
+    """
+    if (now.policy, now.priority) != (asked.policy, asked.priority):
+        return False
+    if wanted.cpus is not None and now.cpus != asked.cpus:
+        return False
+    return now.policy in REALTIME or now.nice == asked.nice
+
+
 def to_class(now: Scheduling, found: Scheduling | None = None) -> ThreadClass:
     """The class of work a thread looks like: the inverse of `from_class`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,6 +73,18 @@ class WatchedThreads:
         self.background = tuple(
             thread for pid in background for thread in scheduling.threads_of(pid)
         )
+
+    def rest(self, players: Iterable[int]) -> None:
+        """Watch on without judging: while no deadline holds, no thread keeps time with cycles."""
+        seen = self.sensor.read(players)
+        self.found = {thread: how for thread, how in self.found.items() if thread in seen}
+        self._activity = {}
+
+    def reread(self, ours: Callable[[ThreadId], bool]) -> None:
+        """See how those threads are scheduled now that are not ours to schedule."""
+        for thread in [each for each in self.found if not ours(each)]:
+            with contextlib.suppress(ThreadGoneError):
+                self.found[thread] = scheduling.read(thread)
 
     def classes(self) -> dict[str, list[ThreadId]]:
         """The threads that may be scheduled, by class of work."""
