@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from controller.config import SidecarSection
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.processes import Search, named
 from controller.plants.thread_classes import ThreadClassActuator
-from controller.plants.watched_threads import WatchedThreads
+from controller.plants.watched_threads import Rates, WatchedThreads
+from controller.scheduling import ProcessId
 from policies.knobs import (
     AnyThreadClasses,
     Knob,
@@ -34,7 +35,7 @@ class ThreadKnob:
         may: SidecarSection = surroundings.config.sidecar
         lease = surroundings.lease
         self._background = Search(  # a group may hold those that stand watch over the threads
-            lambda: tuple(pid for pid in named(may.background) if pid not in lease.watchers)
+            lambda: tuple(each for each in named(may.background) if each.pid not in lease.watchers)
         )
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()
@@ -42,10 +43,12 @@ class ThreadKnob:
         self.lease_stood = True
         """Whether nothing was put back before the last look: the lease was renewed in time."""
 
-    def look(self, players: Iterable[int], cycles_per_s: float) -> dict[str, Reading]:
+    def look(
+        self, players: Mapping[ProcessId, Rates], never: Collection[int] = ()
+    ) -> dict[str, Reading]:
         """Watch the threads of the players, and bring new ones in line; what was read."""
         self.lease_stood = self._actuator.renew()
-        self._threads.look(players, self._background.processes(), cycles_per_s)
+        self._threads.look(players, self._background.processes(), never)
         self._actuator.reconcile(self._threads.classes())
         return self._threads.readings()
 
