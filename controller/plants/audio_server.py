@@ -18,6 +18,7 @@ from controller.plants.plant import Refusal, Surroundings
 from controller.plants.put_back import PutBack
 from controller.plants.server_lock import ServerLock
 from controller.plants.thread_knob import KNOB, ThreadKnob
+from controller.scheduling import ProcessId
 from policies.knobs import Choice, Knob, KnobValue, Settings
 from policies.observation import Counted, Missing, Observation, Reading, Value
 
@@ -112,7 +113,7 @@ class AudioServerPlant(ABC, Generic[State]):
         """`seen`, with what became of the cycles since `before`."""
 
     @abstractmethod
-    def _members(self) -> tuple[int, ...]:
+    def _members(self) -> tuple[ProcessId, ...]:
         """Processes whose threads may play."""
 
     @abstractmethod
@@ -262,7 +263,8 @@ class AudioServerPlant(ABC, Generic[State]):
 
     def _look(self) -> dict[str, Reading]:
         """Watch the threads of those that play."""
-        return self._threads.look(self._members(), 1000.0 / self._server.period_ms)
+        rates = (1000.0 / self._server.period_ms,)
+        return self._threads.look(dict.fromkeys(self._members(), rates))
 
     def _hear(self) -> tuple[str, ...]:
         """Take what the monitor said; what became of the server meanwhile."""

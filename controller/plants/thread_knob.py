@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from controller.config import SidecarSection
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.processes import Search, named
 from controller.plants.thread_classes import ThreadClassActuator
-from controller.plants.watched_threads import WatchedThreads
+from controller.plants.watched_threads import Rates, WatchedThreads
+from controller.scheduling import ProcessId
 from policies.knobs import (
     AnyThreadClasses,
     Knob,
@@ -38,7 +39,7 @@ class ThreadKnob:
         may: SidecarSection = surroundings.config.sidecar
         lease = surroundings.lease
         self._background = Search(  # a group may hold those that stand watch over the threads
-            lambda: tuple(pid for pid in named(may.background) if pid not in lease.watchers)
+            lambda: tuple(each for each in named(may.background) if each.pid not in lease.watchers)
         )
         self._clock = surroundings.clock
         self._permissions = surroundings.permissions
@@ -51,17 +52,19 @@ class ThreadKnob:
         self.reset = 0
         """How many threads were reset by others before the last look, and scheduled anew."""
 
-    def look(self, players: Iterable[int], cycles_per_s: float) -> dict[str, Reading]:
+    def look(
+        self, players: Mapping[ProcessId, Rates], never: Collection[int] = ()
+    ) -> dict[str, Reading]:
         """Watch the threads of the players, and bring new ones in line; what was read."""
         self.lease_stood = self._actuator.renew()
-        self._threads.look(players, self._background.processes(), cycles_per_s)
+        self._threads.look(players, self._background.processes(), never)
         self._threads.reread(self._actuator.holds)
         self.reset = self._actuator.take_up_again(self._clock.now_s(), excused=self._rested)
         self._bring_in_line()
         self._rested = False
         return self._threads.readings()
 
-    def rest(self, players: Iterable[int]) -> dict[str, Reading]:
+    def rest(self, players: Iterable[ProcessId]) -> dict[str, Reading]:
         """Let the threads be while no deadline holds: then they do not keep time with cycles.
 
         What their server does to them meanwhile is undone by the next look.

@@ -11,6 +11,7 @@ from typing import Any
 from controller.plants.audio_server import AudioServerPlant, ServerState
 from controller.plants.plant import Surroundings
 from controller.plants.processes import Search, named, playing_with
+from controller.scheduling import ProcessId
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
 
 FRAMES_COUNTED = 1 << 32
@@ -43,6 +44,12 @@ class JackState(ServerState):
     def identity(self) -> str:
         """The process."""
         return self.server
+
+    @property
+    def process(self) -> ProcessId | None:
+        """The same; None where it cannot be seen from here."""
+        pid, _, start_time = self.server.partition(":")
+        return ProcessId(int(pid), int(start_time)) if start_time else None
 
 
 class JackPlant(AudioServerPlant[JackState]):
@@ -84,14 +91,14 @@ class JackPlant(AudioServerPlant[JackState]):
         blocks = counts if counts.submitted else None
         return replace(seen, blocks=blocks, readings=MappingProxyType(readings))
 
-    def _members(self) -> tuple[int, ...]:
+    def _members(self) -> tuple[ProcessId, ...]:
         """Looked for after each change of the graph, and now and then."""
         return self._search.processes()
 
-    def _find_members(self) -> tuple[int, ...]:
-        members = playing_with(self._server_name)
+    def _find_members(self) -> tuple[ProcessId, ...]:
+        members = playing_with(self._server_name, self._server.process)
         allowed = named(self._players) if self._players else members
-        return tuple(pid for pid in members if pid in allowed and pid not in self.helpers())
+        return tuple(each for each in members if each in allowed and each.pid not in self.helpers())
 
     def _places(self) -> tuple[str, ...]:
         return (f"JACK_DEFAULT_SERVER={self._server_name}",)

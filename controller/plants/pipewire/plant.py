@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from controller.plants.audio_server import AudioServerPlant, ServerState
-from controller.plants.pipewire.tools import places
+from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
-from controller.plants.processes import Search, listening, named
+from controller.plants.processes import Search, identified, listening, named
+from controller.scheduling import ProcessId
 from policies.observation import (
     NO_QUANTILES,
     BlockCounts,
@@ -89,7 +90,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         self._lateness_ms: list[float] = []
         self._service_ms: list[float] = []
         self._latency_ms: list[float] = []
-        self._search = Search(lambda: listening("pipewire", f"/{self._server.name}"))
+        self._search = Search(lambda: listening("pipewire", socket_path(self._server.name)))
         super().__init__(surroundings)
 
     def helpers(self) -> tuple[int, ...]:
@@ -135,10 +136,10 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
             readings=MappingProxyType(readings),
         )
 
-    def _members(self) -> tuple[int, ...]:
-        members = (*self._search.processes(), *self._server.clients)
+    def _members(self) -> tuple[ProcessId, ...]:
+        members = (*self._search.processes(), *identified(self._server.clients))
         allowed = named(self._players) if self._players else members
-        return tuple(pid for pid in members if pid in allowed and pid != os.getpid())
+        return tuple(each for each in members if each in allowed and each.pid != os.getpid())
 
     def _places(self) -> tuple[str, ...]:
         return places()
