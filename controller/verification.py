@@ -58,11 +58,12 @@ class Verifier:
     """Follows each change until it can be judged; the loop undoes those that did harm.
 
     The interval in which a change came into force is discarded, and so are blocks from before
-    it that are counted later; those after it, until the knob has settled, are pooled. Measured at most half again the prediction (or within the
-    tolerance of it): confirmed. More than half again what the model says would be *without*
-    the change at that load, and the tolerance: harmful. Between the two it fell short and is
-    kept. The tolerance is the target miss rate, or a tenth of any other quantity, so that a
-    miss rate on target is never harm; nor are so few late periods as chance may bring.
+    it that are counted later; those after it, until the knob has settled, are pooled. Measured
+    at most half again the prediction (or within the tolerance of it): confirmed. More than half
+    again what the model says would be *without* the change at that load, and the tolerance:
+    harmful. Between the two it fell short and is kept. The tolerance is the target miss rate, or
+    a tenth of any other quantity, so that a miss rate on target is never harm; nor are so few
+    late periods as chance may bring.
     """
 
     def __init__(self, limits: GuardSection, objective: Objective) -> None:
