@@ -98,7 +98,8 @@ class LiveView:
         return Panel(Group(*parts), title=title, subtitle=subtitle, border_style="cyan")
 
     def _sound(self, observed: Observation) -> Table:
-        target, deadline_ms = self._objective.target_miss_rate, self._objective.deadline_ms
+        target = self._objective.target_miss_rate
+        deadline_ms = observed.deadline_ms or self._objective.deadline_ms
         table = Table.grid(padding=(0, 2))
         load_top = max((load for load in self._load if load is not None), default=1.0)
         table.add_row(
@@ -109,7 +110,9 @@ class LiveView:
         late = fresh(observed.miss_rate)
         table.add_row(
             "missed",
-            Text(percent(late), "green" if (late or 0.0) <= target else "red"),
+            Text(
+                observed.no_deadline or percent(late), "green" if (late or 0.0) <= target else "red"
+            ),
             sparkline(self._missed, 0.05, "red"),
         )
         table.add_row(
