@@ -150,7 +150,7 @@ class Diagnostician:
         if calibration is not None and calibration.bands:
             self._watch = CalibrationWatch(calibration)
         self._stated: Mapping[str, float] = thresholds.model_dump()
-        self._thresholds = self._stated
+        self._thresholds: Mapping[str, float] = self._stated
         self._objective = objective
         self._worst_ms: dict[str, float] = {}
 

@@ -107,12 +107,9 @@ class LiveView:
             _words(observed.load, "{:.0f} " + observed.load_unit),
             sparkline(self._load, max(load_top, 1.0), "cyan"),
         )
-        late = fresh(observed.miss_rate)
         table.add_row(
             "missed",
-            Text(
-                observed.no_deadline or percent(late), "green" if (late or 0.0) <= target else "red"
-            ),
+            _missed(observed, target),
             sparkline(self._missed, 0.05, "red"),
         )
         table.add_row(
@@ -178,6 +175,13 @@ def _verdict(verified: Verification | None, shadow: bool) -> Text:
         return Text("awaiting its effect", "dim")
     good = verified.verdict is Verdict.CONFIRMED
     return Text(verified.verdict, "green" if good else "yellow")
+
+
+def _missed(observed: Observation, target: float) -> Text:
+    late = fresh(observed.miss_rate)
+    if observed.no_deadline:
+        return Text(observed.no_deadline, "dim")
+    return Text(percent(late), "green" if (late or 0.0) <= target else "red")
 
 
 def _words(reading: Reading, form: str) -> str:
