@@ -61,7 +61,7 @@ class ThreadKnob:
         self._threads.look(players, self._background.processes(), never)
         self._threads.reread(self._actuator.holds)
         self.reset = self._actuator.take_up_again(self._clock.now_s(), excused=self._rested)
-        self._bring_in_line()
+        self._bring_in_line(anybody=bool(players))
         self._rested = False
         return self._threads.readings()
 
@@ -71,6 +71,7 @@ class ThreadKnob:
         What their server does to them meanwhile is undone by the next look.
         """
         self.lease_stood, self.reset, self._rested = self._actuator.renew(), 0, True
+        self._sought_since_s = None
         self._threads.rest(players)
         return self._threads.readings()
 
@@ -95,12 +96,12 @@ class ThreadKnob:
             awaits=self._awaits(counted_until_s),
         )
 
-    def _bring_in_line(self) -> None:
+    def _bring_in_line(self, *, anybody: bool) -> None:
         """Schedule what is new, and note when: its effect is awaited as that of a change is."""
         before = {thread for thread in self._threads.found if self._actuator.holds(thread)}
         self._actuator.reconcile(self._threads.classes())
         now_s = self._clock.now_s()
-        if not self._actuator.is_turned or self._threads.found:
+        if self._threads.found or not (anybody and self._actuator.is_turned):
             self._sought_since_s = None
         elif self._sought_since_s is None:
             self._sought_since_s = now_s
