@@ -10,7 +10,7 @@ from typing import Any
 
 from controller.plants.audio_server import AudioServerPlant, ServerState
 from controller.plants.plant import Surroundings
-from controller.plants.processes import Search, named, playing_with
+from controller.plants.processes import Search, playing_with
 from controller.scheduling import ProcessId
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
 
@@ -93,12 +93,11 @@ class JackPlant(AudioServerPlant[JackState]):
 
     def _members(self) -> tuple[ProcessId, ...]:
         """Looked for after each change of the graph, and now and then."""
-        return self._search.processes()
+        return self._allowed(self._search.processes())
 
     def _find_members(self) -> tuple[ProcessId, ...]:
         members = playing_with(self._server_name, self._server.process)
-        allowed = named(self._players) if self._players else members
-        return tuple(each for each in members if each in allowed and each.pid not in self.helpers())
+        return tuple(each for each in members if each.pid not in self.helpers())
 
     def _places(self) -> tuple[str, ...]:
         return (f"JACK_DEFAULT_SERVER={self._server_name}",)
