@@ -91,8 +91,14 @@ class Running:
             return Fit.SHORTENED
         return Fit.INTERPRETER if wanted in (self.name, *self._files()) else None
 
+    def own_names(self) -> set[str]:
+        """Without those of an interpreter that runs it."""
+        names = {self.name, *self._full_names()}
+        return {each for each in names if not is_interpreter(each)}
+
     def __str__(self) -> str:
-        words = " ".join(self.arguments) or self.name
+        called = (*map(file_name, self.arguments[:1]), *self.arguments[1:])
+        words = " ".join(called) or self.name
         if len(words) > SHOWN_CHARACTERS:
             words = f"{words[: SHOWN_CHARACTERS - 3]}..."
         return f"{in_a_line(words)} (process {self.process.pid})"
@@ -146,12 +152,13 @@ class Running:
     def _paths(self) -> Iterator[str]:
         if self.program is None:
             yield self.executable
-        called = self.arguments[0] if self.program is None and self.arguments else self.program
-        if called is not None:
-            folder = ""
-            with contextlib.suppress(OSError):
-                folder = os.readlink(self.root / str(self.process.pid) / "cwd")  # noqa: PTH115
-            yield os.path.normpath(os.path.join(folder, called))  # noqa: PTH118
+        called = self.program or "".join(self.arguments[:1])
+        if self.program is None and os.sep not in called:
+            return  # found on a path that we do not know
+        folder = ""
+        with contextlib.suppress(OSError):
+            folder = os.readlink(self.root / str(self.process.pid) / "cwd")  # noqa: PTH115
+        yield os.path.normpath(os.path.join(folder, called))  # noqa: PTH118
 
     def _is_called(self, wanted: str) -> bool:
         """Whether its command line is that, or begins so."""
@@ -169,7 +176,9 @@ def read_running(pid: int, root: Path = PROC) -> Running:
     with contextlib.suppress(OSError):  # not ours to see, or gone meanwhile
         executable = os.readlink(f"{root}/{pid}/exe").removesuffix(REPLACED)  # noqa: PTH115
     arguments = _arguments(pid, root)
-    return Running(stat, executable, arguments, _program(stat, executable, arguments), root)
+    names = [file_name(each) for each in (executable, *arguments[:1]) if each]
+    program = program_of(names, arguments) or _script(stat, arguments, root)
+    return Running(stat, executable, arguments, program, root)
 
 
 def in_a_line(words: str) -> str:
@@ -187,15 +196,25 @@ def _arguments(pid: int, root: Path) -> tuple[str, ...]:
     return tuple(map(os.fsdecode, line.rstrip(b"\0").split(b"\0"))) if line else ()
 
 
-def _program(stat: ProcessStat, executable: str, arguments: tuple[str, ...]) -> str | None:
-    """What an interpreter runs. The kernel names a script's process after the script."""
-    names = [file_name(each) for each in (executable, *arguments[:1]) if each]
-    known = program_of(names, arguments)
-    if known is not None:
-        return known
-    if stat.name in map(_cut_off, names):
-        return None
-    return next((each for each in arguments[1:3] if _cut_off(file_name(each)) == stat.name), None)
+def _script(stat: ProcessStat, arguments: tuple[str, ...], root: Path) -> str | None:
+    """The script that an interpreter runs which we do not know.
+
+    The kernel names the process after it. A program may do so with any argument of its own.
+    """
+    for each in arguments[1:3]:
+        if _cut_off(file_name(each)) == stat.name:
+            return each if _is_script(Path(root, str(stat.process.pid), "cwd", each)) else None
+    return None
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        if not path.is_file():  # a pipe would keep us
+            return False
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
 
 
 def _cut_off(name: str) -> bytes:
