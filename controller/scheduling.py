@@ -15,6 +15,10 @@ from functools import cache
 from pathlib import Path
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.process_id import PROC as PROC
+from controller.process_id import ProcessId as ProcessId
+from controller.process_id import identify_process as identify_process
+from controller.process_id import lives as lives
 from policies.knobs import SchedulingClass, ThreadClass
 
 POLICY_NAMES = {
@@ -45,10 +49,6 @@ UNTHROTTLED = (
 )
 """Why real-time is not used although the kernel may grant it, as the remedy."""
 
-PROC = Path("/proc")
-ENDED = (b"Z", b"X", b"x")
-"""The states of what has ended, as /proc has them."""
-
 NICE = "grant CAP_SYS_NICE, or RLIMIT_NICE (`nice -11` in /etc/security/limits.d)"
 """The remedy where nice levels are refused."""
 
@@ -61,18 +61,6 @@ class ThreadId:
     """
 
     tid: int
-    start_time: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessId:
-    """A process that no later one can be mistaken for: a reused `pid` starts later.
-
-    `start_time` is in clock ticks since boot, as /proc has it. A program that calls exec goes on
-    as the same process.
-    """
-
-    pid: int
     start_time: int
 
 
@@ -106,29 +94,6 @@ def identify(tid: int) -> ThreadId:
         raise ThreadGoneError(tid) from error
     # The name stands in brackets and may itself hold spaces and brackets.
     return ThreadId(tid, int(stat.rpartition(b")")[2].split(maxsplit=20)[19]))
-
-
-def identify_process(pid: int, root: Path = PROC) -> ProcessId:
-    """The process that has this id now; ThreadGoneError where none has, or none that may be seen.
-
-    One that has ended, and of which only the status is still to be taken, is gone.
-    """
-    try:
-        with open(f"{root}/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - likewise
-            state, *fields = file.read().rpartition(b")")[2].split(maxsplit=20)
-    except (OSError, ValueError) as error:
-        raise ThreadGoneError(pid) from error
-    if state in ENDED and int(fields[16]) <= 1:  # else only its main thread has ended
-        raise ThreadGoneError(pid)
-    return ProcessId(pid, int(fields[18]))
-
-
-def lives(process: ProcessId, root: Path = PROC) -> bool:
-    """Whether it does, and no other process has its number."""
-    try:
-        return identify_process(process.pid, root) == process
-    except ThreadGoneError:
-        return False
 
 
 def threads_of(process: int | ProcessId) -> tuple[ThreadId, ...]:

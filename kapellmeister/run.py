@@ -37,8 +37,9 @@ from controller.plants.builtin.pipeline_process import (
     stop_pipeline,
 )
 from controller.plants.builtin.plant import BuiltinPlant
+from controller.plants.found_instead import remark as remark_on
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
-from controller.plants.processes import named
+from controller.plants.processes import named, others
 from controller.plants.thread_knob import KNOB as THREADS
 from controller.restoration import Undo
 from controller.service_manager import ServiceManager
@@ -127,6 +128,7 @@ def run(
         else:
             controlled = _attached(make_plant(surroundings), config)
             _tell_empty_groups(config, say)
+            _tell_programs(config, say)
         plant, objective = controlled.plant, controlled.objective
         stack.callback(plant.close)
         _check_acting(acting, plant)
@@ -383,6 +385,14 @@ def _tell_empty_groups(config: Config, say: Callable[[str], None]) -> None:
     for program in (*config.sidecar.processes, *config.sidecar.background):
         if is_group(program) and not named((program,)):
             say(f"no process is in {program} yet; it is looked for as long as the run lasts")
+
+
+def _tell_programs(config: Config, say: Callable[[str], None]) -> None:
+    """What was found by a name that does not tell by itself which program is meant."""
+    programs = dict.fromkeys((*config.sidecar.processes, *config.sidecar.background))
+    running = others() if programs else []
+    for remark in filter(None, (remark_on(each, running) for each in programs)):
+        say(remark)
 
 
 def _resume(loop: Loop, memory: State, say: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from controller.config import SidecarSection
 from controller.plants.plant import Refusal, Surroundings
-from controller.plants.processes import Search, named
+from controller.plants.programs import Programs
 from controller.plants.thread_classes import ThreadClassActuator
 from controller.plants.watched_threads import Rates, WatchedThreads
 from controller.scheduling import ProcessId
@@ -37,10 +37,7 @@ class ThreadKnob:
 
     def __init__(self, surroundings: Surroundings) -> None:
         may: SidecarSection = surroundings.config.sidecar
-        lease = surroundings.lease
-        self._background = Search(  # a group may hold those that stand watch over the threads
-            lambda: tuple(each for each in named(may.background) if each.pid not in lease.watchers)
-        )
+        self._background = Programs(may.background)
         self._clock = surroundings.clock
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()
