@@ -113,6 +113,13 @@ class PlantError(KapellmeisterError, RuntimeError):
         super().__init__(f"plant {plant}: {why}; {remedy}")
 
 
+class KernelFileError(KapellmeisterError, ValueError):
+    """A file of /proc or /sys cannot be read, or holds what cannot be true."""
+
+    def __init__(self, path: Path | str, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+
+
 class ThreadGoneError(KapellmeisterError, ProcessLookupError):
     """A thread ended before it could be read or changed."""
 
