@@ -121,10 +121,10 @@ class KernelFileError(KapellmeisterError, ValueError):
 
 
 class ThreadGoneError(KapellmeisterError, ProcessLookupError):
-    """A thread ended before it could be read or changed."""
+    """A thread ended before it could be read or changed, or hides from us, which is the same."""
 
-    def __init__(self, tid: int) -> None:
-        super().__init__(f"thread {tid}: it has ended; nothing is left to change")
+    def __init__(self, tid: int, why: str = "it has ended") -> None:
+        super().__init__(f"thread {tid}: {why}; nothing is left to change")
 
 
 class SchedulingRefusedError(KapellmeisterError, PermissionError):

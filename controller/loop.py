@@ -234,7 +234,7 @@ class Loop:
             self._resumed = False
             self._take_over(observation.time_s)
         self._accept_lapses()
-        if (why := observation.discontinuity or observation.no_deadline):
+        if why := observation.discontinuity or observation.no_deadline:
             self._verified += self._verifier.abandon_all(f"nothing to compare: {why}")
         return observation
 
