@@ -120,6 +120,13 @@ class KernelFileError(KapellmeisterError, ValueError):
         super().__init__(f"{path}: {why}")
 
 
+class ProcessClosedError(KapellmeisterError, PermissionError):
+    """A program that was named cannot be looked into, so that it cannot be controlled."""
+
+    def __init__(self, program: str, why: str, remedy: str) -> None:
+        super().__init__(f"{program}: {why}; {remedy}")
+
+
 class ThreadGoneError(KapellmeisterError, ProcessLookupError):
     """A thread ended before it could be read or changed, or hides from us, which is the same."""
 

@@ -31,43 +31,47 @@ def obstacle(pid: int, root: Path = PROC) -> Reason | None:
     """Why a process that lives cannot be watched; None where it can be, or has ended."""
     if _is_open(pid, root) or not lives(pid):
         return None
-    if not shows_this_namespace(root):
-        return FOREIGN_PROC
+    if (reason := foreign(root)) is not None:
+        return reason
     owner = owner_of(pid, root)
-    whose = "it runs" if owner is None else f"it belongs to user {user_name(owner)}"
-    who = "its user" if owner in (None, os.geteuid()) else f"user {user_name(owner)}"
+    if owner == os.geteuid():
+        whose, who = "it has privileges that this has not", "with the same privileges"
+    elif owner is None:
+        whose, who = "it runs", "as its user"
+    else:
+        whose = f"it belongs to user {user_name(owner)}"
+        who = f"as user {user_name(owner)}"
     why, remedy = hidden(root) or SECURITY_MODULE
     return f"{whose} and cannot be looked into: {why}", remedy.format(who=who)
 
 
-FOREIGN_PROC = (
-    "/proc shows the processes of another namespace",
-    "mount that of this one (`mount -t proc proc /proc`, or `unshare --mount-proc`)",
-)
+MOUNT_PROC = "mount that of this one (`mount -t proc proc /proc`, or `unshare --mount-proc`)"
 SECURITY_MODULE = (
     "a security module or a filter closes it",
-    "let its rules (AppArmor, SELinux) permit that, or run this beside it, as {who}",
+    "let its rules (AppArmor, SELinux) permit that, or run this {who}",
 )
 
 
 def hidden(root: Path = PROC) -> Reason | None:
     """Why processes of others are not seen; None where nobody hides them from us.
 
-    The remedy has a place for whose they are, `{who}`.
+    The remedy has a place for as whom to run, `{who}`.
     """
     options = _mount_options(root)
     hidepid = options.get("hidepid", "0")
     hidepid = HIDING.get(hidepid, hidepid)
     if hidepid not in HIDING.values() or capable(CAP_SYS_PTRACE, root):
         return None
-    why = f"{root} is mounted with hidepid={hidepid}"
+    why = f"{root} is mounted with hidepid={hidepid}, which hides programs of others"
     if hidepid == "ptraceable":
-        return why, "run this as {who}, or grant CAP_SYS_PTRACE"
+        return why, "run this {who}, or grant CAP_SYS_PTRACE"
     group = options.get("gid", "0")
     if group in map(str, (os.getegid(), *os.getgroups())):
         return None
-    member = f"in group {group}, which that exempts" if "gid" in options else "with gid= for it"
-    return why, f"run this as {{who}}, or {member}, or grant CAP_SYS_PTRACE"
+    exempt = (
+        f"in group {group}" if "gid" in options else f"mount {root} with gid= of a group of yours"
+    )
+    return why, f"run this {{who}}, or {exempt}, or grant CAP_SYS_PTRACE"
 
 
 def owner_obstacle(thread: int, root: Path = PROC) -> Reason | None:
@@ -109,12 +113,13 @@ def in_user_namespace(root: Path = PROC) -> bool:
         return False
 
 
-def shows_this_namespace(root: Path = PROC) -> bool:
-    """Whether the numbers in /proc are those that system calls take."""
+def foreign(root: Path = PROC) -> Reason | None:
+    """Why the numbers in /proc are not those that system calls take; None where they are."""
     try:
-        return (root / "self").readlink().name == str(os.getpid())
+        ours = (root / "self").readlink().name == str(os.getpid())
     except OSError:
-        return False
+        return f"{root} is not mounted, or not for this namespace of processes", MOUNT_PROC
+    return None if ours else (f"{root} shows another namespace's processes", MOUNT_PROC)
 
 
 def lives(pid: int) -> bool:
