@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from pipewire_server import QUANTUM, Server, awaits, serving
+from pipewire_server import BUILDS, QUANTUM, Server, awaits, environment_of, serving, skip_without
 
 from controller.errors import JournalError
 from controller.journal_reader import JournalReader
@@ -26,9 +25,15 @@ EAGER, LONGER = (
 )
 
 
+@pytest.fixture(params=BUILDS)
+def build(request: pytest.FixtureRequest) -> str:
+    skip_without(request.param)
+    return str(request.param)
+
+
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as started:
+def server(build: str) -> Iterator[Server]:
+    with serving(build) as started:
         yield started
 
 
@@ -220,12 +225,14 @@ def test_a_server_that_stands_still_for_a_while_is_survived(server: Server, tmp_
         run.end(signal.SIGTERM)
 
 
-def test_without_a_server_one_line_says_so(tmp_path: Path) -> None:
-    if shutil.which("pw-dump") is None:
-        pytest.skip("pw-dump is not installed")
+def test_without_a_server_one_line_says_so(build: str, tmp_path: Path) -> None:
     done = subprocess.run(
         (sys.executable, "-m", "kapellmeister", "run", "--plant", "pipewire"),
-        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)},
+        env={
+            **environment_of(build),
+            "XDG_RUNTIME_DIR": str(tmp_path),
+            "XDG_STATE_HOME": str(tmp_path),
+        },
         capture_output=True,
         text=True,
         timeout=30,
