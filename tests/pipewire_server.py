@@ -12,18 +12,15 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import tempfile
-import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from controller.scheduling import Scheduling, read, threads_of
+from live_run import HOG, Schedule, awaits, schedules
 
 QUANTUM = 64
 SINK = "null-sink"
@@ -32,7 +29,6 @@ UNPACKED = "KAPELLMEISTER_TEST_PIPEWIRE"
 """Names the folder of the build beside the system's."""
 BUILDS = ("system", "unpacked")
 PLAYERS = ("pw-cat", "WirePlumber")
-HOG = (sys.executable, "-c", "while True: pass")
 
 
 class Server:
@@ -41,6 +37,8 @@ class Server:
     Without the privilege to be real-time, PipeWire plays on as most users have it: no thread of
     it is raised.
     """
+
+    plant = "pipewire"
 
     def __init__(self, directory: Path, build: str = "system", realtime: bool = False) -> None:
         self._directory = directory
@@ -125,9 +123,9 @@ class Server:
         said = self.says("pw-metadata", "-n", "settings", "0", "clock.force-quantum") or ""
         return int(said.rpartition("value:'")[2].partition("'")[0] or -1)
 
-    def scheduled(self) -> dict[int, Scheduling]:
+    def scheduled(self) -> dict[int, Schedule]:
         """How each thread of the server and of its clients is scheduled now."""
-        return {thread.tid: read(thread) for pid in self._processes() for thread in threads_of(pid)}
+        return {tid: how for pid in self._processes() for tid, how in schedules(pid).items()}
 
     def _processes(self) -> set[int]:
         clients = self._objects("Client")
@@ -202,15 +200,6 @@ def skip_without(build: str) -> None:
     missing = [each for each in NEEDED if shutil.which(each, path=path) is None]
     if missing:
         pytest.skip(f"{', '.join(missing)} not installed")
-
-
-def awaits(condition: Callable[[], bool], patience_s: float, otherwise: str) -> None:
-    """Wait for it, and fail where it does not come."""
-    until_s = time.monotonic() + patience_s
-    while not condition():
-        if time.monotonic() > until_s:
-            pytest.fail(f"{otherwise} within {patience_s:.0f} s")
-        time.sleep(0.05)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
