@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from jack_server import JackServer, Puppet, serving
-from live_run import EAGER, Run, awaits, realtime
+from live_run import EAGER, Run, Schedule, awaits, realtime
 
 from policies.proposal import Verdict
 
@@ -64,6 +64,11 @@ def check_nothing_was_counted_in_freewheel(run: Run, period: int = 256) -> None:
     assert submitted <= (seconds + 0.5) * 48_000 / period
 
 
+def check_all_is_put_back(server: JackServer, found: dict[int, Schedule]) -> None:
+    """Threads that the server made anew have other ids."""
+    assert sorted(server.schedules().values()) == sorted(found.values())
+
+
 def check_nobody_is_blamed(run: Run) -> None:
     assert [text for text in (*run.alarms(), *run.unavailable()) if "another hand" in text] == []
 
@@ -86,7 +91,7 @@ def test_after_an_export_what_was_in_force_is_in_force_again(
         run.end(signal.SIGTERM)
     check_nothing_was_counted_in_freewheel(run)
     check_nobody_is_blamed(run)
-    assert server.schedules() == found
+    check_all_is_put_back(server, found)
 
 
 def test_two_exports_in_a_row_are_survived_as_one_is(server: JackServer, tmp_path: Path) -> None:
@@ -104,7 +109,7 @@ def test_two_exports_in_a_row_are_survived_as_one_is(server: JackServer, tmp_pat
         run.end(signal.SIGTERM)
     check_nothing_was_counted_in_freewheel(run)
     check_nobody_is_blamed(run)
-    assert server.schedules() == found
+    check_all_is_put_back(server, found)
 
 
 def test_an_export_that_began_before_is_one_too(server: JackServer, tmp_path: Path) -> None:
@@ -123,7 +128,7 @@ def test_an_export_that_began_before_is_one_too(server: JackServer, tmp_path: Pa
     assert {tick.observation.no_deadline for tick in run.ticks()} == {FREEWHEELS, ""}
     check_nothing_was_counted_in_freewheel(run)
     check_nobody_is_blamed(run)
-    assert server.schedules() == found
+    check_all_is_put_back(server, found)
 
 
 def test_an_export_that_outlives_the_run_is_no_obstacle_to_its_end(
@@ -140,7 +145,7 @@ def test_an_export_that_outlives_the_run_is_no_obstacle_to_its_end(
         said = run.end(signal.SIGTERM)
     assert run.process.returncode == 0, said
     exporter.does("freewheel 0")
-    assert server.schedules() == found
+    check_all_is_put_back(server, found)
 
 
 def test_an_exporter_that_dies_in_its_export_is_survived(
@@ -181,7 +186,7 @@ def test_what_a_realtime_server_gives_its_clients_stays_through_an_export(
             run.end(signal.SIGTERM)
         check_nothing_was_counted_in_freewheel(run)
         check_nobody_is_blamed(run)
-        assert server.schedules() == found
+        check_all_is_put_back(server, found)
 
 
 def test_a_period_that_a_client_sets_is_no_miss_and_takes_nothing_back(
@@ -204,7 +209,7 @@ def test_a_period_that_a_client_sets_is_no_miss_and_takes_nothing_back(
         run.end(signal.SIGTERM)
     check_nobody_is_blamed(run)
     assert run.alarms() == []
-    assert set(found.values()) == set(server.schedules().values())
+    check_all_is_put_back(server, found)
     lost = [t.observation.blocks.missed for t in run.ticks() if t.observation.blocks is not None]
     assert max(lost) <= 1  # of the change itself nothing
 
@@ -229,7 +234,7 @@ def test_a_transport_that_starts_and_stops_is_nothing_to_us(
     check_nobody_is_blamed(run)
     assert run.events() == set()
     assert all(tick.observation.no_deadline == "" for tick in run.ticks())
-    assert server.schedules() == found
+    check_all_is_put_back(server, found)
 
 
 def test_no_change_is_judged_by_a_server_that_came_after(
