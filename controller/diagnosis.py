@@ -170,6 +170,9 @@ class Diagnostician:
     ) -> Diagnosis:
         """The bottleneck of this interval; NONE where nothing is missed and nothing breached."""
         del forecast
+        if observation.no_deadline:
+            self._worst_ms.clear()
+            return Diagnosis(Bottleneck.NONE, observation.no_deadline)
         for component, latency in _latencies(observation):
             value_ms = fresh(latency)
             if value_ms is not None:

@@ -111,6 +111,8 @@ class PlantError(KapellmeisterError, RuntimeError):
 
     def __init__(self, plant: str, why: str, remedy: str) -> None:
         super().__init__(f"plant {plant}: {why}; {remedy}")
+        self.why = why
+        self.remedy = remedy
 
 
 class ThreadGoneError(KapellmeisterError, ProcessLookupError):

@@ -98,6 +98,7 @@ class Guard:
     Where only some knobs may be turned, those in `acting`, the others are blocked; with None,
     nothing is. With none of them all is in shadow: nothing comes of what is admitted, so it
     makes no knob rest and counts for no rate; and what goes on to be wanted is admitted once.
+    Where no deadline holds (a server freewheels) nothing is turned, and nothing held either.
     """
 
     def __init__(self, limits: GuardSection, acting: frozenset[str] | None = None) -> None:
@@ -128,6 +129,9 @@ class Guard:
     ) -> tuple[tuple[Change, ...], tuple[Hold, ...]]:
         """Admit or hold each action, in order; a drifted knob is held even where none asks."""
         self._note_demand(situation)
+        if situation.observation.no_deadline:
+            self._shrinking_since_s, self._held_since_s, self._wanted = {}, {}, {}
+            return (), ()
         self._note_shrinking(proposal, situation)
         changes: list[Change] = []
         held: dict[str, str] = dict(situation.drift)
@@ -147,7 +151,7 @@ class Guard:
                     changes.append(change)
             else:
                 held.setdefault(action.knob, reason)
-        return tuple(changes), self._holds(held, situation.time_s)
+        return tuple(changes), self._holds(held, situation)
 
     def rolled_back(self, knob: str, time_s: float, *, shrink: bool = False) -> None:
         """Let a knob rest after a rollback, and count it towards its shadow.
@@ -207,6 +211,8 @@ class Guard:
         memory = self._memory
         return not (
             self._acting
+            or situation.observation.no_deadline
+            or any(each.awaits for each in situation.knobs.values())
             or situation.pending
             or situation.drift
             or memory.pauses
@@ -219,11 +225,13 @@ class Guard:
         """Why the knob may be turned in no direction."""
         return (
             self._not_acting(knob.id)
+            or situation.observation.no_deadline
             or self.paused(knob.id, Direction.GROW, situation.time_s)
             or self._shadow(knob.id, situation.time_s)
             or situation.drift.get(knob.id)
             or self._resting(knob.id, situation.time_s)
             or self._rate(situation.time_s)
+            or _awaited(knob, situation)
             or (None if _yielding(knob, situation) is not None else _evaluation(knob, situation))
         )
 
@@ -403,14 +411,17 @@ class Guard:
     def _rest(self, knob: str, until_s: float, after: str) -> None:
         self._memory.rests[knob] = _Rest(until_s, after)
 
-    def _holds(self, held: Mapping[str, str], time_s: float) -> tuple[Hold, ...]:
+    def _holds(self, held: Mapping[str, str], situation: Situation) -> tuple[Hold, ...]:
+        """Each with whether it is an alarm: at once where another hand's value does harm."""
         if not held and not self._held_since_s:
             return ()
-        since_s = self._held_since_s
+        time_s, since_s = situation.time_s, self._held_since_s
         self._held_since_s = {knob: since_s.get(knob, time_s) for knob in held}
+        missed = fresh(situation.observation.miss_rate) or 0.0
+        harmed = situation.drift if missed > situation.objective.target_miss_rate else {}
         limit_s = self.limits.hold_alarm_s
         return tuple(
-            Hold(knob, held[knob], since_s, alarm=time_s - since_s > limit_s)
+            Hold(knob, held[knob], since_s, alarm=knob in harmed or time_s - since_s > limit_s)
             for knob, since_s in self._held_since_s.items()
         )
 
@@ -434,6 +445,12 @@ def _not_allowed(value: KnobValue, knob: Knob) -> str:
         return str(value)
     asked = (f"{name} {each}" for name, each in value.items() if not domain.permits(each))
     return "; ".join(asked)
+
+
+def _awaited(knob: Knob, situation: Situation) -> str | None:
+    """What the plant put in force again on the knob's resource, whose effect is not known yet."""
+    others = (each for each in situation.knobs.values() if each.resource == knob.resource)
+    return next((each.awaits for each in others if each.awaits), None)
 
 
 def _evaluation(knob: Knob, situation: Situation) -> str | None:

@@ -234,6 +234,8 @@ class Loop:
             self._resumed = False
             self._take_over(observation.time_s)
         self._accept_lapses()
+        if why := observation.discontinuity or observation.no_deadline:
+            self._verified += self._verifier.abandon_all(f"nothing to compare: {why}")
         return observation
 
     def _forecast(self, observation: Observation) -> Forecast | None:
@@ -265,7 +267,7 @@ class Loop:
         evaluated = self._verifier.pending()
         return Situation(
             time_s=observation.time_s,
-            objective=self._objective,
+            objective=self._objective_of(observation),
             observation=observation,
             forecast=forecast,
             knobs=knobs,
@@ -278,6 +280,12 @@ class Loop:
             },
             delays_s=self._actuation.delays_s,
         )
+
+    def _objective_of(self, observation: Observation) -> Objective:
+        """The objective, with the deadline that the plant has now."""
+        if observation.deadline_ms in (None, self._objective.deadline_ms):
+            return self._objective
+        return replace(self._objective, deadline_ms=observation.deadline_ms)
 
     def _decide(self, situation: Situation, diagnosis: Diagnosis) -> Proposal:
         self._unavailable = self._guard.unavailable(situation)

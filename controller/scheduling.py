@@ -45,6 +45,10 @@ UNTHROTTLED = (
 )
 """Why real-time is not used although the kernel may grant it, as the remedy."""
 
+PROC = Path("/proc")
+ENDED = (b"Z", b"X", b"x")
+"""The states of what has ended, as /proc has them."""
+
 NICE = "grant CAP_SYS_NICE, or RLIMIT_NICE (`nice -11` in /etc/security/limits.d)"
 """The remedy where nice levels are refused."""
 
@@ -57,6 +61,18 @@ class ThreadId:
     """
 
     tid: int
+    start_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A process that no later one can be mistaken for: a reused `pid` starts later.
+
+    `start_time` is in clock ticks since boot, as /proc has it. A program that calls exec goes on
+    as the same process.
+    """
+
+    pid: int
     start_time: int
 
 
@@ -92,8 +108,34 @@ def identify(tid: int) -> ThreadId:
     return ThreadId(tid, int(stat.rpartition(b")")[2].split(maxsplit=20)[19]))
 
 
-def threads_of(pid: int) -> tuple[ThreadId, ...]:
-    """All threads of the process that now live; none where the process is gone."""
+def identify_process(pid: int, root: Path = PROC) -> ProcessId:
+    """The process that has this id now; ThreadGoneError where none has, or none that may be seen.
+
+    One that has ended, and of which only the status is still to be taken, is gone.
+    """
+    try:
+        with open(f"{root}/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - likewise
+            state, *fields = file.read().rpartition(b")")[2].split(maxsplit=20)
+    except (OSError, ValueError) as error:
+        raise ThreadGoneError(pid) from error
+    if state in ENDED and int(fields[16]) <= 1:  # else only its main thread has ended
+        raise ThreadGoneError(pid)
+    return ProcessId(pid, int(fields[18]))
+
+
+def lives(process: ProcessId, root: Path = PROC) -> bool:
+    """Whether it does, and no other process has its number."""
+    try:
+        return identify_process(process.pid, root) == process
+    except ThreadGoneError:
+        return False
+
+
+def threads_of(process: int | ProcessId) -> tuple[ThreadId, ...]:
+    """All threads of the process that now live; none where it is gone, or another by now."""
+    if isinstance(process, ProcessId) and not lives(process):
+        return ()
+    pid = process.pid if isinstance(process, ProcessId) else process
     try:
         tids = sorted(map(int, os.listdir(f"/proc/{pid}/task")))  # noqa: PTH208 - asked for every tick, and much faster
     except (FileNotFoundError, ProcessLookupError):
@@ -212,6 +254,19 @@ def from_class(wanted: ThreadClass, found: Scheduling) -> Scheduling:
         cpus=wanted.cpus if wanted.cpus is not None else found.cpus,
         reset_on_fork=realtime or wanted.nice < 0 or found.reset_on_fork,
     )
+
+
+def is_as_asked(now: Scheduling, asked: Scheduling, wanted: ThreadClass) -> bool:
+    """Whether a thread still is scheduled as its class asked.
+
+    A nice level means nothing to a real-time thread, and processors only where the class names
+    some: control groups and hotplug move threads of their own accord.
+    """
+    if (now.policy, now.priority) != (asked.policy, asked.priority):
+        return False
+    if wanted.cpus is not None and now.cpus != asked.cpus:
+        return False
+    return now.policy in REALTIME or now.nice == asked.nice
 
 
 def to_class(now: Scheduling, found: Scheduling | None = None) -> ThreadClass:

@@ -35,7 +35,8 @@ class _Pending:
         value = fresh(observation.get(self.change.action.effect.quantity))
         self.loads += [] if load is None else [load]
         self.values += [] if value is None else [value]
-        self.blocks += observation.blocks or BlockCounts()
+        if self.in_force_at_s is not None and observation.counts_after(self.in_force_at_s):
+            self.blocks += observation.blocks or BlockCounts()
 
     def measured(self) -> float | None:
         """The miss rate over all pooled blocks; the median of any other quantity."""
@@ -56,12 +57,13 @@ class _Pending:
 class Verifier:
     """Follows each change until it can be judged; the loop undoes those that did harm.
 
-    The interval in which a change came into force is discarded; those after it, until the
-    knob has settled, are pooled. Measured at most half again the prediction (or within the
-    tolerance of it): confirmed. More than half again what the model says would be *without*
-    the change at that load, and the tolerance: harmful. Between the two it fell short and is
-    kept. The tolerance is the target miss rate, or a tenth of any other quantity, so that a
-    miss rate on target is never harm; nor are so few late periods as chance may bring.
+    The interval in which a change came into force is discarded, and so are blocks from before
+    it that are counted later; those after it, until the knob has settled, are pooled. Measured
+    at most half again the prediction (or within the tolerance of it): confirmed. More than half
+    again what the model says would be *without* the change at that load, and the tolerance:
+    harmful. Between the two it fell short and is kept. The tolerance is the target miss rate, or
+    a tenth of any other quantity, so that a miss rate on target is never harm; nor are so few
+    late periods as chance may bring.
     """
 
     def __init__(self, limits: GuardSection, objective: Objective) -> None:
@@ -89,6 +91,11 @@ class Verifier:
         """Give up the evaluations of a knob: what came of them can no longer be known."""
         ended = [each for each in self._pending if each.change.action.knob == knob]
         self._pending = [each for each in self._pending if each.change.action.knob != knob]
+        return tuple(_undecided(each, reason) for each in ended)
+
+    def abandon_all(self, reason: str) -> tuple[Verification, ...]:
+        """Give up every evaluation: the plant is not what it was when they began."""
+        ended, self._pending = self._pending, []
         return tuple(_undecided(each, reason) for each in ended)
 
     def judge(
@@ -139,11 +146,16 @@ class Verifier:
     def _judge_if_due(
         self, pending: _Pending, due_s: float, observation: Observation
     ) -> Verification | None:
-        if observation.time_s < due_s - JITTER * observation.interval_s:
-            return None
+        if observation.counted_until_s < due_s - JITTER * observation.interval_s:
+            return self._out_of_time(pending, due_s, observation)
         measured = pending.measured()
         if measured is not None:
             return self._judged(pending, measured)
+        return self._out_of_time(pending, due_s, observation)
+
+    def _out_of_time(
+        self, pending: _Pending, due_s: float, observation: Observation
+    ) -> Verification | None:
         if observation.time_s < due_s + self._limits.verify_timeout_s:
             return None
         return _undecided(pending, "no valid reading came in time")

@@ -22,6 +22,7 @@ from controller.errors import ThreadGoneError
 from controller.metrics.cpu import MachineSensor, ProcessSensor, ThreadSensor
 from controller.plants.pipewire import tools as pipewire_tools
 from controller.plants.processes import named
+from controller.scheduling import ProcessId
 from controller.state_directory import StateDirectory
 from kapellmeister import kernel
 from kapellmeister.bench.machine import Machine, describe_machine
@@ -285,10 +286,10 @@ def _pipewire(programs: tuple[str, ...] = ("pipewire",)) -> Finding:
     return _note(name, f"{', '.join(words)}; `kapellmeister run --plant pipewire` attaches to it")
 
 
-def _scheduled(processes: Iterable[int]) -> str:
+def _scheduled(processes: Iterable[ProcessId]) -> str:
     """What the threads have that are made real-time."""
     seen = set()
-    for thread in (thread for pid in processes for thread in scheduling.threads_of(pid)):
+    for thread in (thread for each in processes for thread in scheduling.threads_of(each)):
         with suppress(ThreadGoneError):
             seen.add(scheduling.read(thread))
     raised = {str(each) for each in seen if each.policy in scheduling.REALTIME}

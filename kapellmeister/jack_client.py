@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from controller.errors import MissingExtraError, PlantError
 from controller.executors.worker import Worker
-from controller.plants.jack.monitor import NO_SERVER, NOT_INSTALLED
+from controller.plants.jack.monitor import NO_SERVER, NOT_INSTALLED, OF_PIPEWIRE, is_of_pipewire
 
 NAME = "kapellmeister"
 FRAMES_WRAP = 1 << 32
@@ -39,6 +39,8 @@ def load_jack() -> Any:
         raise MissingExtraError("JACK-Client", "jack") from error
     except OSError as error:
         raise PlantError("jack", *NOT_INSTALLED) from error
+    if is_of_pipewire(jack.version_string()):
+        raise PlantError("jack", OF_PIPEWIRE[0], "start this without pw-jack, on a server of jackd")
     return jack
 
 

@@ -121,7 +121,7 @@ def run(
         permissions = _permissions(config.sidecar.realtime_without_throttling, say)
         if permissions.nice:
             stack.enter_context(_favoured())  # after the children, which would inherit it
-        surroundings = Surroundings(config, clock, lease, permissions)
+        surroundings = Surroundings(config, clock, lease, permissions, say)
         if ours:
             controlled = _builtin(surroundings, directory.path, spec, pipeline)
         else:

@@ -281,7 +281,7 @@ def _learn(memory: _Memory, context: Context) -> _Memory:
         if key is not None and _without_success(verified.verdict, key):
             spent[key] = context.time_s + _retry_after_s(verified.verdict, key)
     settings, settled_at_s = str(context.settings), memory.settled_at_s
-    if settings != memory.settings:
+    if settings != memory.settings or _is_unsettled(context):
         settled_at_s = context.time_s
     return replace(
         memory,
@@ -310,8 +310,11 @@ def _retry_after_s(verdict: Verdict, key: str) -> float:
 def _bad_at_s(before: tuple[float, ...], context: Context) -> tuple[float, ...]:
     """When more than the target was missed, within the last ten intervals.
 
-    What was missed before a change was judged says nothing of what is missed since.
+    What was missed before a change was judged, or before the plant was another, says nothing of
+    what is missed since.
     """
+    if _is_unsettled(context):
+        return ()
     since_s, now_s = _lately_since_s(context), context.time_s
     counted = () if context.verified else before
     kept = tuple(at_s for at_s in counted if since_s < at_s < now_s)
@@ -326,7 +329,14 @@ def _missed(
     since_s, now_s = max(settled_at_s, _lately_since_s(context)), context.time_s
     kept = tuple(each for each in before if since_s < each[0] < now_s)
     missed = fresh(context.observation.miss_rate)
-    return kept if missed is None or now_s <= settled_at_s else (*kept, (now_s, missed))
+    is_since = context.observation.counts_after(settled_at_s) and now_s > settled_at_s
+    return kept if missed is None or not is_since else (*kept, (now_s, missed))
+
+
+def _is_unsettled(context: Context) -> bool:
+    """Whether the plant has just become another, or awaits what it put in force again itself."""
+    awaits = any(knob.awaits for knob in context.knobs.values())
+    return awaits or bool(context.observation.discontinuity)
 
 
 def _lately_since_s(context: Context) -> float:

@@ -169,7 +169,9 @@ class Knob:
     the sound a change interrupts, 0 where it drops nothing. `owner` names the scaler that
     turns it where that is another, which is only told what is desired. `undone` is why the plant
     itself took back what had been set, empty where it did not: nobody may set that again unasked.
-    `lapsed` likewise, where nothing speaks against turning it again at once.
+    `lapsed` likewise, where nothing speaks against turning it again at once. `awaits` is what the
+    plant itself has just put in force again, empty where nothing: until its effect is known,
+    nothing on that resource is turned.
     """
 
     id: str
@@ -181,6 +183,7 @@ class Knob:
     owner: str = OURS
     undone: str = ""
     lapsed: str = ""
+    awaits: str = ""
 
     def direction(self, before: KnobValue, after: KnobValue) -> Direction:
         """Which way the change goes."""

@@ -131,6 +131,8 @@ class StageTimes:
     service_time: Quantiles
 
 
+JITTER = 0.1
+"""Part of an interval by which the clocks of a tick and of what it saw may differ."""
 NO_STAGES: Mapping[str, StageTimes] = MappingProxyType({})
 NO_READINGS: Mapping[str, Reading] = MappingProxyType({})
 
@@ -168,10 +170,10 @@ class Observation:
     discontinuity: str = ""
     counted_s: tuple[float, float] | None = None
 
-    @property
-    def counted_from_s(self) -> float:
-        """The clock from which on `blocks` counts."""
-        return self.time_s - self.interval_s if self.counted_s is None else self.counted_s[0]
+    def counts_after(self, time_s: float) -> bool:
+        """Whether all that `blocks` counts came after that, give or take a tenth of an interval."""
+        from_s = self.time_s - self.interval_s if self.counted_s is None else self.counted_s[0]
+        return from_s >= time_s - JITTER * self.interval_s
 
     @property
     def counted_until_s(self) -> float:

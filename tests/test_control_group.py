@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from proc_tree import put_process
 
 from controller.clock import WallClock
 from controller.config import Config, SidecarSection, load_config
@@ -17,7 +18,7 @@ from controller.lease import Lease
 from controller.plants.plant import Surroundings
 from controller.plants.process import ProcessPlant
 from controller.plants.processes import named
-from controller.scheduling import permitted
+from controller.scheduling import ProcessId, permitted
 from kapellmeister.run import _tell_empty_groups
 
 V1 = """\
@@ -57,15 +58,16 @@ def test_a_process_that_ended_meanwhile_is_in_no_group() -> None:
 
 def test_a_group_is_looked_for_beside_names(tmp_path: Path) -> None:
     for pid, comm, listing in (
-        ("901", "pipewire", V1),
-        ("902", "pw", V2),
-        ("903", "other", "0::/"),
+        (901, "pipewire", V1),
+        (902, "pw", V2),
+        (903, "other", "0::/"),
     ):
-        (tmp_path / pid).mkdir()
-        (tmp_path / pid / "comm").write_text(comm)
-        (tmp_path / pid / "cgroup").write_text(listing)
-    assert set(named(["cgroup:/system.slice"], tmp_path)) == {901}
-    assert set(named(["cgroup:/user.slice", "other"], tmp_path)) == {902, 903}
+        put_process(tmp_path, pid, comm, cgroup=listing)
+    assert set(named(["cgroup:/system.slice"], tmp_path)) == {ProcessId(901, 1)}
+    assert set(named(["cgroup:/user.slice", "other"], tmp_path)) == {
+        ProcessId(902, 1),
+        ProcessId(903, 1),
+    }
 
 
 @pytest.mark.parametrize(

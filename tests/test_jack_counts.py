@@ -20,6 +20,8 @@ BEFORE = JackState(
     xruns=0,
     graph=0,
     gap_ms=0.0,
+    freewheel=False,
+    joined=0,
 )
 PLAYED = replace(BEFORE, time_ns=1_000_000_000, frames=48_000)
 

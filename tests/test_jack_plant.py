@@ -16,8 +16,8 @@ import pytest
 
 from controller.errors import KapellmeisterError
 from controller.journal_reader import JournalReader
-from controller.plants.processes import playing_with
-from controller.scheduling import read, threads_of
+from controller.plants.processes import named, playing_with
+from controller.scheduling import ProcessId, read, threads_of
 from kapellmeister.jack_client import load_jack
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -100,7 +100,13 @@ def command(directory: Path, *options: str) -> subprocess.Popen[str]:
 
 
 def scheduled() -> dict[int, object]:
-    return {thread.tid: read(thread) for pid in playing_with(NAME) for thread in threads_of(pid)}
+    members = playing_with(NAME, server_process())
+    return {thread.tid: read(thread) for each in members for thread in threads_of(each)}
+
+
+def server_process() -> ProcessId | None:
+    lines = {each: Path(f"/proc/{each.pid}/cmdline").read_bytes() for each in named(["jackd"])}
+    return next((each for each, line in lines.items() if NAME.encode() in line), None)
 
 
 def period() -> int:

@@ -6,9 +6,9 @@ import pytest
 
 from controller.metrics import threads
 from controller.metrics.threads import ThreadActivitySensor
-from controller.scheduling import ThreadId
+from controller.scheduling import ProcessId, ThreadId
 
-PROCESS, THREAD = 7, ThreadId(8, 1)
+PROCESS, THREAD = ProcessId(7, 1), ThreadId(8, 1)
 
 
 class Kernel:
@@ -17,6 +17,11 @@ class Kernel:
     def __init__(self, root: Path) -> None:
         self.place = root / "7" / "task" / "8"
         self.place.mkdir(parents=True)
+        self.process = root / "7" / "stat"
+        self.starts(1)
+
+    def starts(self, start_time: int):
+        self.process.write_text(f"7 (a player) S {'0 ' * 16}1 0 {start_time} 0\n")
 
     def tells(self, ran_ms: int, waited_ms: int, runs: int, switches: tuple[int, int] | None):
         (self.place / "schedstat").write_text(f"{ran_ms * 10**6} {waited_ms * 10**6} {runs}\n")
@@ -43,33 +48,33 @@ def sensor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThreadActivitySen
 
 def test_wake_ups_are_told_from_preemptions_of_threads_that_run_often(kernel, sensor):
     kernel.tells(1000, 100, 50, (40, 10))
-    assert sensor.read([PROCESS], 90.0) == {}
+    assert sensor.read({PROCESS: 90.0}) == {}
     kernel.tells(1300, 200, 350, (240, 110))
-    activity = sensor.read([PROCESS], 90.0)[THREAD]
+    activity = sensor.read({PROCESS: 90.0})[THREAD]
     assert (activity.wakes_per_s, activity.preemptions_per_s) == (200.0, 100.0)
     assert activity.demand_share == pytest.approx(0.4)
 
 
 def test_of_a_thread_that_seldom_runs_the_status_is_not_read(kernel, sensor):
     kernel.tells(1000, 100, 50, (40, 10))
-    sensor.read([PROCESS], 90.0)
+    sensor.read({PROCESS: 90.0})
     kernel.tells(1010, 100, 60, None)
-    activity = sensor.read([PROCESS], 90.0)[THREAD]
+    activity = sensor.read({PROCESS: 90.0})[THREAD]
     assert (activity.wakes_per_s, activity.preemptions_per_s) == (10.0, 0.0)
 
 
 def test_what_was_not_read_is_not_counted_later(kernel, sensor):
     kernel.tells(1000, 100, 50, (40, 10))
-    sensor.read([PROCESS], 90.0)
+    sensor.read({PROCESS: 90.0})
     kernel.tells(1010, 100, 60, None)
-    sensor.read([PROCESS], 90.0)
+    sensor.read({PROCESS: 90.0})
     kernel.tells(1300, 100, 260, (250, 10))
-    assert sensor.read([PROCESS], 90.0)[THREAD].wakes_per_s == 200.0
+    assert sensor.read({PROCESS: 90.0})[THREAD].wakes_per_s == 200.0
 
 
 def test_a_number_that_another_thread_has_now_begins_anew(kernel, sensor, monkeypatch):
     kernel.tells(1000, 100, 50, (40, 10))
-    sensor.read([PROCESS])
+    sensor.read({PROCESS: 0.0})
     kernel.tells(5, 1, 3, (2, 1))
     monkeypatch.setattr(threads, "identify", lambda tid: ThreadId(tid, 2))
-    assert sensor.read([PROCESS]) == {}
+    assert sensor.read({PROCESS: 0.0}) == {}

@@ -1,9 +1,11 @@
 """Which threads of a program that is not ours are taken to play, and what is made of it."""
 
 import os
+from pathlib import Path
 
 import pytest
 from fakes import FakePlant, Rig
+from proc_tree import put_process
 
 from controller import scheduling
 from controller.config import Config, GuardSection, LoopSection
@@ -15,7 +17,7 @@ from controller.plants.audio_server import _periods
 from controller.plants.process import ProcessPlant
 from controller.plants.processes import Search, listening, named
 from controller.plants.watched_threads import WatchedThreads
-from controller.scheduling import Scheduling, ThreadId
+from controller.scheduling import ProcessId, Scheduling, ThreadId
 from kapellmeister.explain import describe_turn
 from policies.knobs import AnyThreadClasses, ThreadClasses
 from policies.objective import Priority
@@ -23,6 +25,8 @@ from policies.observation import Value
 from policies.threads import steps
 
 CYCLES_PER_S = 187.5
+PROCESS = ProcessId(1, 1)
+AT_ONE_RATE = {PROCESS: (CYCLES_PER_S,)}
 PLAYER, WORKER, SLEEPER = ThreadId(1, 1), ThreadId(2, 1), ThreadId(3, 1)
 NORMAL = Scheduling(os.SCHED_OTHER, 0, 0, frozenset({0}))
 REALTIME = Scheduling(os.SCHED_FIFO, 80, 0, frozenset({0}))
@@ -32,18 +36,18 @@ class Sensor:
     def __init__(self, **activities: Activity) -> None:
         self.activities = activities
 
-    def read(self, processes, often_per_s):
+    def read(self, often_per_s):
         return {globals()[name.upper()]: each for name, each in self.activities.items()}
 
 
 def activity(utilisation=0.05, waited=0.0, wakes=190.0, preempted=1.0) -> Activity:
-    return Activity(os.getpid(), utilisation, waited, wakes, preempted)
+    return Activity(PROCESS, utilisation, waited, wakes, preempted)
 
 
 def watched(monkeypatch: pytest.MonkeyPatch, how: Scheduling = NORMAL, **activities: Activity):
     monkeypatch.setattr(scheduling, "read", lambda thread: how)
     threads = WatchedThreads(sensor=Sensor(**activities))
-    threads.look([1], [], CYCLES_PER_S)
+    threads.look(AT_ONE_RATE, [])
     return threads
 
 
@@ -112,7 +116,7 @@ def test_a_thread_that_was_taken_to_play_and_holds_the_lock_is_let_go(monkeypatc
     threads = watched(monkeypatch, worker=COMPUTING)
     assert threads.classes()["audio"] == [WORKER]
     threads.sensor = Sensor(player=HELD_UP, worker=COMPUTING)
-    threads.look([1], [], CYCLES_PER_S)
+    threads.look(AT_ONE_RATE, [])
     assert threads.classes()["audio"] == [PLAYER]
 
 
@@ -129,7 +133,7 @@ def test_who_waits_for_an_interpreter_wakes_more_often_than_it_plays(monkeypatch
     for library, playing in ((b"/usr/lib/libjack.so", []), (b"/usr/bin/python3.11", [PLAYER])):
         monkeypatch.setattr(watched_threads, "read_bytes", lambda path, found=library: found)
         threads = WatchedThreads(sensor=Sensor(player=waiting))
-        threads.look([1], [], 46.875)
+        threads.look({PROCESS: (46.875,)}, [])
         assert threads.classes()["audio"] == playing
 
 
@@ -157,7 +161,7 @@ def test_a_busy_neighbour_counts_where_both_share_an_interpreter(monkeypatch):
 def test_a_thread_that_ended_is_forgotten(monkeypatch):
     threads = watched(monkeypatch, player=activity())
     threads.sensor = Sensor()
-    threads.look([1], [], CYCLES_PER_S)
+    threads.look(AT_ONE_RATE, [])
     assert threads.classes()["audio"] == []
 
 
@@ -243,8 +247,8 @@ def test_a_server_is_the_program_that_holds_the_socket_where_it_is_found(tmp_pat
     )
     programs = {41: ("pipewire", 4711), 42: ("pipewire", 4713), 1: ("systemd", 4711)}
     for pid, (program, inode) in programs.items():
-        (tmp_path / f"{pid}/fd").mkdir(parents=True)
-        (tmp_path / f"{pid}/comm").write_text(f"{program}\n")
-        (tmp_path / f"{pid}/fd/5").symlink_to(f"socket:[{inode}]")
-    assert listening("pipewire", "/pipewire-0", tmp_path) == (41,)
-    assert listening("pipewire", "/pipewire-1", tmp_path) == ()
+        put_process(tmp_path, pid, program, sockets=[inode])
+    folder = Path("/run/user/0")
+    assert listening("pipewire", folder / "pipewire-0", tmp_path) == (ProcessId(41, 1),)
+    assert listening("pipewire", folder / "pipewire-1", tmp_path) == ()
+    assert listening("pipewire", Path("pipewire-0"), tmp_path) == ()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import ThreadGoneError
 from controller.metrics.cpu import PROC, UNREADABLE, Monotonic
-from controller.scheduling import ThreadId, identify
+from controller.scheduling import ProcessId, ThreadId, identify, lives
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Activity:
     back, `preemptions_per_s` how often that was taken from it.
     """
 
-    process: int
+    process: ProcessId
     utilisation: float
     run_delay_share: float
     wakes_per_s: float
@@ -36,9 +36,13 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class _Counters:
-    """Since the thread began: nanoseconds it ran and waited, how often it ran, its switches."""
+    """Since the thread began: nanoseconds it ran and waited, how often it ran, its switches.
+
+    `inode` is that of its folder in /proc, which no later thread with its number shares.
+    """
 
     thread: ThreadId
+    inode: int
     ran_ns: int
     waited_ns: int
     runs: int
@@ -49,7 +53,8 @@ class _Counters:
 class ThreadActivitySensor:
     """Reads schedstat of every thread of the processes, and status of those that run often.
 
-    A thread that is new in an interval, or has ended, has no activity in it. The kernel takes
+    A process whose number another has by now is not read. A thread that is new in an interval,
+    or has ended, has no activity in it. The kernel takes
     longer to write the status than all else: where a thread ran less often than is asked about,
     each run counts as a wake-up.
     """
@@ -60,10 +65,8 @@ class ThreadActivitySensor:
         self._counters: dict[int, _Counters] = {}
         self._read_at_s = 0.0
 
-    def read(
-        self, processes: Iterable[int], often_per_s: float = 0.0
-    ) -> Mapping[ThreadId, Activity]:
-        """The activity of each thread since the last call.
+    def read(self, often_per_s: Mapping[ProcessId, float]) -> Mapping[ThreadId, Activity]:
+        """The activity of each thread of these processes since the last call.
 
         Wake-ups are told from preemptions of threads that ran at least so often.
         """
@@ -71,33 +74,38 @@ class ThreadActivitySensor:
         elapsed_s, self._read_at_s = now_s - self._read_at_s, now_s
         before, self._counters = self._counters, {}
         active: dict[ThreadId, Activity] = {}
-        for process in processes:
-            for tid in self._threads(process):
+        for process, often in often_per_s.items():
+            for tid, inode in self._threads(process):
                 with contextlib.suppress(ThreadGoneError, *UNREADABLE):
                     earlier = before.get(tid)
-                    counters = self._read(process, tid, earlier, often_per_s * elapsed_s)
+                    place = f"{self._root}/{process.pid}/task/{tid}"
+                    counters = _counters(place, tid, inode, earlier, often * elapsed_s)
                     self._counters[tid] = counters
                     if earlier is not None and earlier.thread == counters.thread:
                         active[counters.thread] = _activity(process, earlier, counters, elapsed_s)
         return active
 
-    def _threads(self, process: int) -> list[int]:
-        try:
-            return [int(each) for each in os.listdir(self._root / str(process) / "task")]  # noqa: PTH208 - names alone
-        except OSError:
-            return []
+    def _threads(self, process: ProcessId) -> Iterator[tuple[int, int]]:
+        """The number of each, and its inode; none where the process is gone, or is another."""
+        if not lives(process, self._root):
+            return
+        with contextlib.suppress(OSError), os.scandir(f"{self._root}/{process.pid}/task") as found:
+            for each in found:
+                yield int(each.name), each.inode()
 
-    def _read(self, process: int, tid: int, earlier: _Counters | None, often: float) -> _Counters:
-        place = f"{self._root}/{process}/task/{tid}"
-        ran, waited, runs = map(int, _read(f"{place}/schedstat").split()[:3])
-        if earlier is None or ran < earlier.ran_ns:  # another thread has the number now
-            return _Counters(identify(tid), ran, waited, runs, *_switches(place))
-        since = runs - earlier.runs
-        if since < often:
-            switches = earlier.voluntary + since, earlier.involuntary
-        else:
-            switches = _switches(place)
-        return _Counters(earlier.thread, ran, waited, runs, *switches)
+
+def _counters(
+    place: str, tid: int, inode: int, earlier: _Counters | None, often: float
+) -> _Counters:
+    ran, waited, runs = map(int, _read(f"{place}/schedstat").split()[:3])
+    if earlier is None or inode != earlier.inode or ran < earlier.ran_ns:  # perhaps another thread
+        return _Counters(identify(tid), inode, ran, waited, runs, *_switches(place))
+    since = runs - earlier.runs
+    if since < often:
+        switches = earlier.voluntary + since, earlier.involuntary
+    else:
+        switches = _switches(place)
+    return _Counters(earlier.thread, inode, ran, waited, runs, *switches)
 
 
 def _switches(place: str) -> tuple[int, int]:
@@ -106,7 +114,7 @@ def _switches(place: str) -> tuple[int, int]:
     return int(switches[1].split(None, 1)[0]), int(switches[2])
 
 
-def _activity(process: int, before: _Counters, now: _Counters, elapsed_s: float) -> Activity:
+def _activity(process: ProcessId, before: _Counters, now: _Counters, elapsed_s: float) -> Activity:
     return Activity(
         process=process,
         utilisation=(now.ran_ns - before.ran_ns) / 1e9 / elapsed_s,

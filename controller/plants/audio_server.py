@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,8 @@ from controller.plants.plant import Refusal, Surroundings
 from controller.plants.put_back import PutBack
 from controller.plants.server_lock import ServerLock
 from controller.plants.thread_knob import KNOB, ThreadKnob
+from controller.plants.watched_threads import Rates
+from controller.scheduling import ProcessId
 from policies.knobs import Choice, Knob, KnobValue, Settings
 from policies.observation import Counted, Missing, Observation, Reading, Value
 
@@ -25,6 +27,8 @@ PERIOD = "period_frames"
 LONGEST_PERIOD = 4096
 PERIOD_DISRUPTION_MS = 27.0
 """What a change of the period interrupted the sound of JACK for at worst, with two processors."""
+AT_ONCE_S = 0.3
+"""Cycles that were counted so shortly before a tick count as up to it."""
 LAPSED = "our own guardian put it back, since no sign of life had come from this controller"
 
 
@@ -52,9 +56,24 @@ class ServerState(ABC):
         return self.period_frames
 
     @property
-    def plays(self) -> bool:
-        """Whether cycles are to be expected."""
-        return True
+    def no_deadline(self) -> str:
+        """Why no cycle is due (the server freewheels, nothing plays); empty where one is."""
+        return ""
+
+    @property
+    def joined(self) -> int:
+        """How many clients that play have joined so far."""
+        return 0
+
+    @property
+    def driver(self) -> str:
+        """What drives the cycles, where that may change while the server runs."""
+        return ""
+
+    @property
+    def counted_ns(self) -> int:
+        """The monotonic time up to which cycles are counted."""
+        return self.time_ns
 
     @property
     def period_ms(self) -> float:
@@ -68,8 +87,10 @@ State = TypeVar("State", bound=ServerState)
 class AudioServerPlant(ABC, Generic[State]):
     """Watches an audio server from beside, so that no cycle waits for us.
 
-    A block is a cycle. Audio threads are found by how often they wake. Raises PlantError where
-    there is no server at the start, which later is an event, and where another controller turns it.
+    A block is a cycle. Audio threads are found by how often they wake. Deadline and periods to
+    choose from are those of the server in motion, and renewed where somebody else changes them.
+    Raises PlantError where there is no server at the start, which later is an event, and where
+    another controller turns it.
     """
 
     name: ClassVar[str]
@@ -95,11 +116,17 @@ class AudioServerPlant(ABC, Generic[State]):
             self._link.close()
             self._unlock()
             raise PlantError(self.name, *self._link.error)
-        self._found = self._server = self._state(lines[-1])
+        self._server = self._counted = self._state(lines[-1])
+        self._found: State | None = None if self._server.no_deadline else self._server
         self._held: PutBack | None = None
         self._lease_ran_out, self._lapsed = False, ""
+        self._asked: int | None = None
+        self._obeyed: int | None = None
         self._cycled_ns = self._server.time_ns
         self._present = True
+        self._no_deadline = self._server.no_deadline
+        self._breaks: list[str] = []
+        self._counted_until_s = self._clock.now_s()
         self._look()  # the first interval tells then
         self._last_at_s = self._clock.now_s()
 
@@ -112,8 +139,8 @@ class AudioServerPlant(ABC, Generic[State]):
         """`seen`, with what became of the cycles since `before`."""
 
     @abstractmethod
-    def _members(self) -> tuple[int, ...]:
-        """Processes whose threads may play."""
+    def _rates(self) -> Mapping[ProcessId, Rates]:
+        """Processes whose threads may play, and how often a second each may be woken."""
 
     @abstractmethod
     def _places(self) -> tuple[str, ...]:
@@ -126,6 +153,18 @@ class AudioServerPlant(ABC, Generic[State]):
     def _take(self, before: State) -> None:
         """Take note of a new line, `self._server`."""
 
+    def _threads_without_sound(self) -> Collection[int]:
+        """Threads that wake in time with the cycles and play nothing: we have them woken."""
+        return ()
+
+    def _period_obstacle(self) -> str:
+        """Why the period must not be turned here; empty where it may."""
+        return ""
+
+    def _longest_period(self) -> int:
+        """The longest period that the server would play, frames."""
+        return LONGEST_PERIOD
+
     def _look_anew(self) -> None:
         """Forget what was known of the server's processes: it plays again, or is another."""
 
@@ -136,8 +175,8 @@ class AudioServerPlant(ABC, Generic[State]):
 
     @property
     def deadline_ms(self) -> float:
-        """One period as it was found."""
-        return self._found.period_ms
+        """One period as it was found, or as somebody else set it since."""
+        return (self._found or self._server).period_ms
 
     def helpers(self) -> tuple[int, ...]:
         """Processes whose cost is that of control."""
@@ -146,10 +185,10 @@ class AudioServerPlant(ABC, Generic[State]):
     def knobs(self) -> Mapping[str, Knob]:
         """Scheduling, and as the last resort the period."""
         return {
-            KNOB: self._threads.knob(),
+            KNOB: self._threads.knob(self._counted_until_s),
             PERIOD: Knob(
                 PERIOD,
-                Choice(_periods(self._found.period_frames)),
+                Choice(self._periods()),
                 "cpu",  # as the threads: what either of them cures is seen in the same xruns
                 delay_s=0.2,
                 settle_s=5.0,
@@ -160,7 +199,7 @@ class AudioServerPlant(ABC, Generic[State]):
 
     def observe(self) -> Observation:
         """The interval since the last call; blocks are absent while no server answers."""
-        before, events = self._server, self._hear()
+        events = self._hear()
         self._note_in_force()
         now_s = self._clock.now_s()
         interval_s, self._last_at_s = now_s - self._last_at_s, now_s
@@ -168,19 +207,34 @@ class AudioServerPlant(ABC, Generic[State]):
         readings["audio.period_ms"] = Value(self._server.period_ms)
         held = MappingProxyType(readings | self._look())
         self._note_lapse()
-        seen = Observation(now_s, interval_s, self.no_streams, readings=held, events=events)
+        if self._threads.reset:
+            events = (*events, f"{self.name}: {_reset(self._threads.reset)}")
+            self._breaks.append("threads were reset, and scheduled anew")
+        seen = Observation(
+            now_s,
+            interval_s,
+            self.no_streams,
+            readings=held,
+            events=events,
+            deadline_ms=self.deadline_ms,
+            no_deadline=self._no_deadline,
+            discontinuity="; ".join(dict.fromkeys(self._breaks)),
+        )
+        self._breaks.clear()
         if not self._present:
             return replace(seen, load=Missing(self._why_absent()))
-        return self._interval(seen, before)
+        return self._count(seen)
 
     def in_force(self) -> Settings:
-        """How the threads are scheduled, and the server's period."""
+        """How the threads are scheduled, and the server's period; neither without a deadline."""
         values: dict[str, KnobValue] = {}
+        if self._no_deadline:
+            return Settings()
         classes = self._threads.in_force()
         if classes is not None:
             values[KNOB] = classes
         if self._present:
-            values[PERIOD] = self._server.period_frames
+            values[PERIOD] = self._period_in_force()
         return Settings.of(values)
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
@@ -195,6 +249,8 @@ class AudioServerPlant(ABC, Generic[State]):
         """Put back what was found."""
         if knob == KNOB:
             self._threads.restore()
+            return None
+        if self._held is None or self._found is None:
             return None
         return self._turn(self._found.period_frames, self._found.setting)
 
@@ -217,7 +273,7 @@ class AudioServerPlant(ABC, Generic[State]):
         """Ask for a period, once it is held that `found` is to be put back."""
         if not self._present or not isinstance(value, int):
             return Refusal(PERIOD, "no server answers", passing=True)
-        setting = self._setting_for(value)
+        setting, self._asked, self._obeyed = self._setting_for(value), value, None
         before = self._held.ours if self._held else ()
         self._held = PutBack(found, before, self._server.identity).asked_for(setting)
         self._lease_ran_out, self._lapsed = False, ""
@@ -237,8 +293,12 @@ class AudioServerPlant(ABC, Generic[State]):
 
     def _note_in_force(self) -> None:
         """Once what was asked for last is in force, nothing asked for earlier is ours."""
-        held = self._held
-        if held is not None and (known := held.seen(self._server.setting)) != held:
+        held, now = self._held, self._server
+        if held is None:
+            return
+        if now.setting == held.ours[-1] and now.period_frames == self._asked:
+            self._obeyed = self._asked
+        if (known := held.seen(now.setting)) != held:
             self._held = known
             self._lease.amend_setting(self._setting, self._undo(known))
 
@@ -251,37 +311,133 @@ class AudioServerPlant(ABC, Generic[State]):
 
     def _begin_anew(self) -> None:
         """This is another server: of what we did nothing is left."""
-        self._found = self._server
+        self._found = None
+        self._breaks.append("another server plays")
         self._let_go()
         self._look_anew()
 
     def _let_go(self) -> None:
         """Nothing of ours is left to be put back."""
-        self._held = None
+        self._held = self._obeyed = None
         self._lease.forget_setting(self._setting)
 
     def _look(self) -> dict[str, Reading]:
         """Watch the threads of those that play."""
-        return self._threads.look(self._members(), 1000.0 / self._server.period_ms)
+        if self._no_deadline:
+            return self._threads.rest(self._rates())
+        return self._threads.look(self._rates(), self._threads_without_sound())
+
+    def _count(self, seen: Observation) -> Observation:
+        """`seen`, with the cycles since the last count; none while no deadline holds.
+
+        Where none has begun since, they are left to the next interval: whether the server stands
+        still or only stalls is known then.
+        """
+        before, now = self._counted, self._server
+        if self._no_deadline or now.position == before.position:
+            self._counted = now if self._no_deadline else before
+            why = Missing(self._no_deadline or "no cycle has begun")
+            idle = dict.fromkeys(("audio.dsp_load", "audio.xruns_per_s"), why)
+            return replace(seen, readings=MappingProxyType({**seen.readings, **idle}))
+        self._counted = now
+        lag_s = (time.monotonic_ns() - now.counted_ns) / 1e9
+        span_s = (now.counted_ns - before.counted_ns) / 1e9
+        self._counted_until_s = seen.time_s
+        if lag_s > AT_ONCE_S or span_s > seen.interval_s + AT_ONCE_S:
+            self._counted_until_s -= lag_s
+            span = (self._counted_until_s - span_s, self._counted_until_s)
+            seen = replace(seen, counted_s=span)
+        return self._interval(seen, before)
+
+    def _periods(self) -> tuple[int, ...]:
+        """The period as it was found and its doubles; only the present one where it must stay."""
+        found, now = self._found, self._server.period_frames
+        if found is None or self._period_obstacle():
+            return (now,)
+        return _doubles(found.period_frames, self._longest_period())
+
+    def _period_in_force(self) -> int:
+        """The period, as asked for where the server makes another of it by itself.
+
+        Where its rate changes, what is forced on it stays and the period does not.
+        """
+        held, now = self._held, self._server
+        if held is None or not held.is_due(now.identity, now.setting) or self._obeyed is None:
+            return now.period_frames
+        return self._obeyed
 
     def _hear(self) -> tuple[str, ...]:
         """Take what the monitor said; what became of the server meanwhile."""
         lines = self._link.newest()
         events = [f"{self.name}: {line['refused']}" for line in lines if "refused" in line]
+        self._no_deadline = self._server.no_deadline
         for state in (self._state(line) for line in lines if "time_ns" in line):
-            before, self._server = self._server, state
-            if state.position != before.position or not state.plays:
-                self._cycled_ns = state.time_ns
-            self._take(before)
-            if state.identity != before.identity:
-                self._begin_anew()
+            events += self._hear_of(state)
         was_present, self._present = self._present, self._is_recent()
         if was_present and not self._present:
             events.append(f"{self.name}: the server is gone or stands still: {self._why_absent()}")
         if self._present and not was_present:
             events.append(f"{self.name}: the server plays again")
+            self._breaks.append("the server plays again")
+            self._counted = self._server
             self._look_anew()
         return tuple(events)
+
+    def _hear_of(self, state: State) -> list[str]:
+        """Take one line; what is new in it."""
+        before, self._server = self._server, state
+        if state.position != before.position or state.no_deadline:
+            self._cycled_ns = state.time_ns
+        self._take(before)
+        self._no_deadline = self._no_deadline or state.no_deadline
+        if state.no_deadline != before.no_deadline:
+            self._breaks.append(state.no_deadline or "a deadline holds again")
+            self._counted = state
+        if state.identity != before.identity:
+            self._counted = state
+            self._begin_anew()
+        elif not state.no_deadline:
+            self._compare(before)
+        return self._renew_reference()
+
+    def _compare(self, before: State) -> None:
+        """Note what makes cycles before and after this line no match for each other."""
+        now, held = self._server, self._held
+        if now.joined > before.joined:
+            self._breaks.append("a client has joined")
+        asked = held is not None and now.setting in held.ours
+        changed = (now.period_frames, now.sample_rate_hz) != (
+            before.period_frames,
+            before.sample_rate_hz,
+        )
+        if now.driver != before.driver or (changed and not before.no_deadline and not asked):
+            self._breaks.append("another driver, rate or period")
+            self._counted = now
+
+    def _renew_reference(self) -> list[str]:
+        """Take the server in motion for what was found, where nothing of ours is in force.
+
+        Where the period must stay as it is from now on, what we made of it is put back.
+        """
+        held, now = self._held, self._server
+        if now.no_deadline:
+            return []
+        ours = held is not None and held.is_due(now.identity, now.setting)
+        if not ours:
+            self._found = now
+        elif (why := self._period_obstacle()) and self._found is not None:
+            return self._give_back(self._found, why)
+        return []
+
+    def _give_back(self, found: State, why: str) -> list[str]:
+        """Put the period back that must not be ours any more; what happened."""
+        if self._server.setting == found.setting or self._asked == found.period_frames:
+            return []  # it is under way
+        refusal = self._turn(found.period_frames, found.setting)
+        if refusal is not None:
+            return [f"{self.name}: the period could not be put back: {refusal.reason}"]
+        self._lapsed = f"it was put back: {why}"
+        return [f"{self.name}: the period was put back: {why}"]
 
     def _why_absent(self) -> str:
         return self._link.error[0] if self._link.pid is None else "no cycle has begun"
@@ -292,9 +448,14 @@ class AudioServerPlant(ABC, Generic[State]):
         return self._link.pid is not None and silent_s < self.silent_s
 
 
-def _periods(found: int) -> tuple[int, ...]:
+def _doubles(found: int, longest: int) -> tuple[int, ...]:
     """The period as it was found, and its doubles."""
     periods = [found]
-    while periods[-1] * 2 <= LONGEST_PERIOD:
+    while periods[-1] * 2 <= longest:
         periods.append(periods[-1] * 2)
     return tuple(periods)
+
+
+def _reset(threads: int) -> str:
+    which = "a thread was" if threads == 1 else f"{threads} threads were"
+    return f"{which} reset by its program or the server, and scheduled anew"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,6 +77,8 @@ class Surroundings:
     clock: Clock
     lease: Lease
     permissions: scheduling.Permissions
+    say: Callable[[str], None] = print
+    """Takes one line about what a user should know."""
 
 
 class AttachedPlant(Plant, Protocol):

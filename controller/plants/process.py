@@ -13,7 +13,7 @@ from controller.plants.plant import Refusal, Surroundings
 from controller.plants.processes import Search, named
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Knob, KnobValue, Settings
-from policies.observation import Counted, Missing, Observation
+from policies.observation import Counted, Missing, Observation, Reading
 
 
 class ProcessPlant:
@@ -41,7 +41,7 @@ class ProcessPlant:
             raise PlantError(
                 self.name, why, "name some by --process, by name, process id or control group"
             )
-        self._threads.look(self._players, 1000.0 / self._period_ms)  # the first interval tells then
+        self._look()  # the first interval tells then
         self._last_at_s = self._clock.now_s()
 
     @property
@@ -63,7 +63,7 @@ class ProcessPlant:
         interval_s, self._last_at_s = now_s - self._last_at_s, now_s
         before, self._players = self._players, self._search.processes()
         readings = self._machine.read()
-        readings |= self._threads.look(self._players, 1000.0 / self._period_ms)
+        readings |= self._look()
         events = []
         if before and not self._players:
             events = ["process: none of the programs runs any more"]
@@ -92,6 +92,9 @@ class ProcessPlant:
             return Refusal(knob, "no such knob")
         self._threads.restore()
         return None
+
+    def _look(self) -> dict[str, Reading]:
+        return self._threads.look(dict.fromkeys(self._players, (1000.0 / self._period_ms,)))
 
     def finished(self) -> bool:
         """Never: a program may be started again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -13,10 +14,16 @@ from policies.knobs import ThreadClass, ThreadClasses
 ClassThreads = Mapping[str, Iterable[scheduling.ThreadId]]
 
 
+REPEATED_S = 60.0
+"""Who changes a thread again within so many seconds after it was scheduled anew means to."""
+
+
 class ThreadClassActuator:
     """Turns the knob `thread_classes`, under a lease that outlives this process by a moment.
 
-    Each thread is scheduled once for a setting: what another hand does to it afterwards is
+    Each thread is scheduled once for a setting. A thread that afterwards is scheduled as it was
+    found, or as any new thread is, was reset by its own program or server: that is done to it
+    once more. Whatever else is found, or is done again within a minute, is another hand's:
     reported and never overwritten. `reconcile` brings threads in line that appear later, and
     puts those back that belong to no class any more; `restore` puts all back as they were found.
     `found` tells the shares that the classes have at the start.
@@ -26,7 +33,8 @@ class ThreadClassActuator:
         self._lease = lease
         self._found = found
         self._wanted: ThreadClasses | None = None
-        self._scheduled: set[scheduling.ThreadId] = set()
+        self._scheduled: dict[scheduling.ThreadId, ThreadClass] = {}
+        self._again_at_s: dict[scheduling.ThreadId, float] = {}
         self._undone = ""
 
     @property
@@ -34,19 +42,28 @@ class ThreadClassActuator:
         """Why the guardian put back what was last applied; empty where it did not."""
         return self._undone
 
+    @property
+    def is_turned(self) -> bool:
+        """Whether threads are to be scheduled otherwise than they were found."""
+        return self._wanted is not None
+
+    def holds(self, thread: scheduling.ThreadId) -> bool:
+        """Whether the thread was scheduled here."""
+        return thread in self._scheduled
+
     def apply(self, wanted: ThreadClasses, threads: ClassThreads) -> str | None:
         """Schedule every thread as its class asks; where that is refused, the reason.
 
         A refusal of one thread leaves all of them as they were before.
         """
         before, self._wanted = self._wanted, wanted
-        self._scheduled.clear()
+        self._forget()
         refusal = self.reconcile(threads)
         if refusal is None:
             self._undone = ""
         else:
             self._wanted = before
-            self._scheduled.clear()
+            self._forget()
             self._lease.restore()
             self.reconcile(threads)
         return refusal
@@ -55,21 +72,40 @@ class ThreadClassActuator:
         """Bring threads in line that are new, let others go; None where nothing was refused."""
         if self._wanted is None:
             return None
-        current = {thread for name, _ in self._wanted.items() for thread in threads.get(name, ())}
-        self._lease.let_go(self._scheduled - current)
-        self._scheduled &= current
-        new = [
-            (thread, wanted)
+        current = {
+            thread: wanted
             for name, wanted in self._wanted.items()
             for thread in threads.get(name, ())
-            if thread not in self._scheduled
-        ]
+        }
+        self._lease.let_go(self._scheduled.keys() - current.keys())
+        self._scheduled = {k: v for k, v in self._scheduled.items() if k in current}
+        new = {k: v for k, v in current.items() if k not in self._scheduled}
         try:
-            self._lease.hold(*(thread for thread, _ in new), wanted=dict(new))
+            self._lease.hold(*new, wanted=new)
         except GuardianError as error:
             return str(error)
-        refusals = [self._schedule(thread, wanted) for thread, wanted in new]
+        refusals = [self._schedule(thread, wanted) for thread, wanted in new.items()]
         return next((refusal for refusal in refusals if refusal is not None), None)
+
+    def take_up_again(self, now_s: float, *, excused: bool = False) -> int:
+        """Have `reconcile` schedule anew what was reset; how many threads that concerns.
+
+        `excused` where the server has just done that to all of them, as JACK does in freewheel:
+        then it is no matter how often, and a thread that was made real-time meanwhile is left as
+        it is: its server did that.
+        """
+        reset = 0
+        for thread in tuple(self._scheduled):
+            if (now := self._changed(thread)) is None:
+                continue
+            if excused and now.policy in scheduling.REALTIME:
+                self._lease.let_go((thread,))
+            elif not self._is_reset(thread, now) or not (excused or self._first(thread, now_s)):
+                continue
+            else:
+                reset += 1
+            del self._scheduled[thread]
+        return reset
 
     def renew(self) -> bool:
         """Keep the lease; had it run out, all was put back meanwhile, and is scheduled anew.
@@ -79,7 +115,7 @@ class ThreadClassActuator:
         """
         stands = self._lease.renew()
         if not stands:
-            self._scheduled.clear()
+            self._forget()
             if self._lease.starved is not None:
                 self._wanted, self._undone = None, str(self._lease.starved)
         return stands
@@ -92,7 +128,7 @@ class ThreadClassActuator:
         wanted = self._wanted or self._found
         classes, any_seen = {}, False
         for name, own in wanted.items():
-            seen = _seen(threads.get(name, ()))
+            seen = [each for thread in threads.get(name, ()) if (each := self._seen(thread, own))]
             any_seen = any_seen or bool(seen)
             moved = [each for each in seen if each != replace(own, share=None)]
             classes[name] = replace(moved[0], share=own.share) if moved else own
@@ -101,8 +137,12 @@ class ThreadClassActuator:
     def restore(self) -> None:
         """Put back what was found, thread by thread."""
         self._wanted = None
-        self._scheduled.clear()
+        self._forget()
         self._lease.restore()
+
+    def _forget(self) -> None:
+        self._scheduled.clear()
+        self._again_at_s.clear()
 
     def _schedule(self, thread: scheduling.ThreadId, wanted: ThreadClass) -> str | None:
         original = self._lease.originals().get(thread)
@@ -110,19 +150,45 @@ class ThreadClassActuator:
             return None  # it ended before it could be held
         try:
             scheduling.write(thread, scheduling.from_class(wanted, original.scheduling))
-            self._scheduled.add(thread)
+            self._scheduled[thread] = wanted
         except ThreadGoneError:
             return None
         except SchedulingRefusedError as error:
             return str(error)
         return None
 
+    def _changed(self, thread: scheduling.ThreadId) -> scheduling.Scheduling | None:
+        """How a thread is scheduled that was scheduled here and now is otherwise."""
+        original, wanted = self._lease.originals().get(thread), self._scheduled[thread]
+        now = _read_if_alive(thread)
+        if original is None or now is None:
+            return None
+        asked = scheduling.from_class(wanted, original.scheduling)
+        return None if scheduling.is_as_asked(now, asked, wanted) else now
 
-def _seen(threads: Iterable[scheduling.ThreadId]) -> list[ThreadClass]:
-    seen = []
-    for thread in threads:
-        try:
-            seen.append(scheduling.to_class(scheduling.read(thread)))
-        except ThreadGoneError:
-            continue
-    return seen
+    def _is_reset(self, thread: scheduling.ThreadId, now: scheduling.Scheduling) -> bool:
+        """Whether the thread is as it was found, or as any new thread is."""
+        found = self._lease.originals()[thread].scheduling
+        known = (found.policy, found.priority, found.nice), (os.SCHED_OTHER, 0, 0)
+        as_found = (os.SCHED_OTHER, 0, found.nice)
+        return (now.policy, now.priority, now.nice) in (*known, as_found)
+
+    def _first(self, thread: scheduling.ThreadId, now_s: float) -> bool:
+        """Whether that was not done to the thread a short while ago."""
+        before_s, self._again_at_s[thread] = self._again_at_s.get(thread), now_s
+        return before_s is None or now_s - before_s > REPEATED_S
+
+    def _seen(self, thread: scheduling.ThreadId, own: ThreadClass) -> ThreadClass | None:
+        now = _read_if_alive(thread)
+        if now is None:
+            return None
+        if thread in self._scheduled and self._changed(thread) is None:
+            return replace(own, share=None)
+        return scheduling.to_class(now)
+
+
+def _read_if_alive(thread: scheduling.ThreadId) -> scheduling.Scheduling | None:
+    try:
+        return scheduling.read(thread)
+    except ThreadGoneError:
+        return None

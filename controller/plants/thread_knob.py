@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from controller.config import SidecarSection
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.processes import Search, named
 from controller.plants.thread_classes import ThreadClassActuator
-from controller.plants.watched_threads import WatchedThreads
+from controller.plants.watched_threads import Rates, WatchedThreads
+from controller.scheduling import ProcessId
 from policies.knobs import (
     AnyThreadClasses,
     Knob,
@@ -21,6 +23,9 @@ from policies.knobs import (
 from policies.observation import Reading
 
 KNOB = "thread_classes"
+SETTLE_S = 2.0
+SOUGHT_S = 10.0
+"""So long threads of another start of a program are awaited, before anything else is turned."""
 
 
 class ThreadKnob:
@@ -34,23 +39,42 @@ class ThreadKnob:
         may: SidecarSection = surroundings.config.sidecar
         lease = surroundings.lease
         self._background = Search(  # a group may hold those that stand watch over the threads
-            lambda: tuple(pid for pid in named(may.background) if pid not in lease.watchers)
+            lambda: tuple(each for each in named(may.background) if each.pid not in lease.watchers)
         )
+        self._clock = surroundings.clock
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()
         self._actuator = ThreadClassActuator(surroundings.lease, ThreadClasses())
+        self._rested = False
+        self._scheduled_at_s = self._lost_at_s = -math.inf
         self.lease_stood = True
         """Whether nothing was put back before the last look: the lease was renewed in time."""
+        self.reset = 0
+        """How many threads were reset by others before the last look, and scheduled anew."""
 
-    def look(self, players: Iterable[int], cycles_per_s: float) -> dict[str, Reading]:
+    def look(
+        self, players: Mapping[ProcessId, Rates], never: Collection[int] = ()
+    ) -> dict[str, Reading]:
         """Watch the threads of the players, and bring new ones in line; what was read."""
         self.lease_stood = self._actuator.renew()
-        self._threads.look(players, self._background.processes(), cycles_per_s)
-        self._actuator.reconcile(self._threads.classes())
+        self._threads.look(players, self._background.processes(), never)
+        self._threads.reread(self._actuator.holds)
+        self.reset = self._actuator.take_up_again(self._clock.now_s(), excused=self._rested)
+        self._bring_in_line()
+        self._rested = False
         return self._threads.readings()
 
-    def knob(self) -> Knob:
-        """What may be done to them here."""
+    def rest(self, players: Iterable[ProcessId]) -> dict[str, Reading]:
+        """Let the threads be while no deadline holds: then they do not keep time with cycles.
+
+        What their server does to them meanwhile is undone by the next look.
+        """
+        self.lease_stood, self.reset, self._rested = self._actuator.renew(), 0, True
+        self._threads.rest(players)
+        return self._threads.readings()
+
+    def knob(self, counted_until_s: float | None = None) -> Knob:
+        """What may be done to them here; what was missed is known up to that clock."""
         granted = self._permissions
         classes = {"audio", "background"} if self._threads.background else {"audio"}
         domain = AnyThreadClasses(
@@ -61,7 +85,33 @@ class ThreadKnob:
             demotion=granted.demotion,
             classes=frozenset(classes),
         )
-        return Knob(KNOB, domain, "cpu", settle_s=2.0, undone=self._actuator.undone)
+        return Knob(
+            KNOB,
+            domain,
+            "cpu",
+            settle_s=SETTLE_S,
+            undone=self._actuator.undone,
+            awaits=self._awaits(counted_until_s),
+        )
+
+    def _bring_in_line(self) -> None:
+        """Schedule what is new, and note when: its effect is awaited as that of a change is."""
+        before = {thread for thread in self._threads.found if self._actuator.holds(thread)}
+        self._actuator.reconcile(self._threads.classes())
+        now_s = self._clock.now_s()
+        if not self._actuator.is_turned or self._threads.found:
+            self._lost_at_s = now_s
+        if any(self._actuator.holds(thread) for thread in self._threads.found.keys() - before):
+            self._scheduled_at_s = now_s
+
+    def _awaits(self, counted_until_s: float | None) -> str:
+        now_s = self._clock.now_s()
+        known_s = now_s if counted_until_s is None else counted_until_s
+        if self._lost_at_s < now_s <= self._lost_at_s + SOUGHT_S:
+            return "the audio threads are sought, to be scheduled as before"
+        if known_s < self._scheduled_at_s + SETTLE_S:
+            return "audio threads were scheduled anew, and what comes of it is awaited"
+        return ""
 
     def in_force(self) -> ThreadClasses | None:
         """How they are scheduled; None where none is known yet."""

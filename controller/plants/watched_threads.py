@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from controller import scheduling
 from controller.errors import ThreadGoneError
 from controller.metrics.threads import Activity, ThreadActivitySensor
 from controller.plants.processes import read_bytes
-from controller.scheduling import REALTIME, Scheduling, ThreadId
+from controller.scheduling import REALTIME, ProcessId, Scheduling, ThreadId
 from policies.observation import Missing, Reading, Value
 
 SLOWEST, FASTEST = 0.5, 2.5
@@ -33,6 +34,8 @@ ALWAYS = 0.8
 """Share of the time in which a thread runs or could, from which it may be one that computes."""
 AWAITS_LOCK = 1.1
 """Wakes a cycle from which a thread waits for a lock besides: one that only plays has one."""
+Rates = tuple[float, ...]
+"""How often a second the drivers that a process serves begin a cycle: none, one or several."""
 INTERPRETERS = (b"libpython", b"/python")
 NOT_SEEN = Missing("no audio thread is known yet")
 
@@ -41,38 +44,61 @@ NOT_SEEN = Missing("no audio thread is known yet")
 class WatchedThreads:
     """Finds the audio threads among those of the players by how they wake and sleep.
 
-    Found once, a thread stays an audio thread for as long as it lives, unless it turns out to
-    hold up another of its interpreter. One that its program had made real-time itself is watched
-    and never scheduled.
+    A thread plays where it keeps time with any of the drivers that its process serves, or with
+    all of them together. Found once, it stays an audio thread for as long as it lives, unless it
+    turns out to hold up another of its interpreter. One that its program had made real-time itself
+    is watched and never scheduled.
     """
 
     sensor: ThreadActivitySensor = field(default_factory=ThreadActivitySensor)
     found: dict[ThreadId, Scheduling] = field(default_factory=dict)
     background: tuple[ThreadId, ...] = ()
     _activity: Mapping[ThreadId, Activity] = field(default_factory=dict)
-    _interpreters: dict[int, bool] = field(default_factory=dict)
-    _cycles_per_s: float = 0.0
+    _interpreters: dict[ProcessId, bool] = field(default_factory=dict)
+    _rates: Mapping[ProcessId, Rates] = field(default_factory=dict)
 
-    def look(self, players: Iterable[int], background: Iterable[int], cycles_per_s: float) -> None:
-        """Watch these processes, in which so many blocks a second are played."""
-        self._cycles_per_s = cycles_per_s
-        self._activity = self.sensor.read(players, RAREST * cycles_per_s)
+    def look(
+        self,
+        players: Mapping[ProcessId, Rates],
+        background: Iterable[ProcessId],
+        never: Collection[int] = (),
+    ) -> None:
+        """Watch these processes, each at the rates at which its threads may be woken.
+
+        `never` are numbers of threads that play in no case, however they wake.
+        """
+        self._rates = {process: _together(rates) for process, rates in players.items()}
+        seldom = {each: RAREST * min(rates, default=inf) for each, rates in self._rates.items()}
+        read = self.sensor.read(seldom)
+        self._activity = {thread: how for thread, how in read.items() if thread.tid not in never}
         living = {activity.process for activity in self._activity.values()}
-        self._interpreters = {pid: so for pid, so in self._interpreters.items() if pid in living}
+        self._interpreters = {each: so for each, so in self._interpreters.items() if each in living}
         candidates = {
             thread
             for thread, activity in self._activity.items()
-            if thread in self.found or self._may_play(activity, cycles_per_s)
+            if thread in self.found or self._may_play(activity)
         }
-        candidates |= self._starving(candidates, cycles_per_s)
+        candidates |= self._starving(candidates)
         playing = candidates - set(self._holding_up(candidates))
         self.found = {thread: how for thread, how in self.found.items() if thread in playing}
         for thread in playing - self.found.keys():
             with contextlib.suppress(ThreadGoneError):
                 self.found[thread] = scheduling.read(thread)
         self.background = tuple(
-            thread for pid in background for thread in scheduling.threads_of(pid)
+            thread for process in background for thread in scheduling.threads_of(process)
         )
+
+    def rest(self, players: Iterable[ProcessId]) -> None:
+        """Watch on without judging: while no deadline holds, no thread keeps time with cycles."""
+        seen = self.sensor.read(dict.fromkeys(players, inf))
+        self.found = {thread: how for thread, how in self.found.items() if thread in seen}
+        self._activity = {}
+
+    def reread(self, ours: Callable[[ThreadId], bool]) -> None:
+        """See how those threads are scheduled now that are not ours to schedule."""
+        for thread in [each for each in self.found if not ours(each)]:
+            with contextlib.suppress(ThreadGoneError):
+                self.found[thread] = scheduling.read(thread)
 
     def classes(self) -> dict[str, list[ThreadId]]:
         """The threads that may be scheduled, by class of work."""
@@ -116,8 +142,7 @@ class WatchedThreads:
         hosts = {
             each.process
             for each in playing
-            if each.wakes_per_s > AWAITS_LOCK * self._cycles_per_s
-            and self._is_interpreter(each.process)
+            if self._awaits_lock(each) and self._is_interpreter(each.process)
         }
         beside = [
             activity.demand_share
@@ -126,7 +151,17 @@ class WatchedThreads:
         ]
         return max(beside, default=0.0)
 
-    def _may_play(self, activity: Activity, cycles_per_s: float) -> bool:
+    def _awaits_lock(self, activity: Activity) -> bool:
+        """Whether it wakes more often than the fastest driver that it keeps up with has cycles."""
+        rates = self._rates[activity.process]
+        kept = [each for each in rates if activity.wakes_per_s * AWAITS_LOCK >= each]
+        return activity.wakes_per_s > AWAITS_LOCK * max(kept, default=min(rates, default=inf))
+
+    def _may_play(self, activity: Activity) -> bool:
+        """Whether a thread keeps time with any driver that its process serves."""
+        return any(self._keeps_time(activity, each) for each in self._rates[activity.process])
+
+    def _keeps_time(self, activity: Activity, cycles_per_s: float) -> bool:
         """Whether a thread looks like one that sleeps until the next cycle, and runs for a part.
 
         One that is kept waiting finds the next cycle begun already, and does not sleep at all.
@@ -142,15 +177,16 @@ class WatchedThreads:
         briefly = activity.utilisation / wakes <= BUSIEST * cycles_a_wake
         return wakes <= most and activity.utilisation <= BUSIEST and briefly
 
-    def _starving(self, candidates: Iterable[ThreadId], cycles_per_s: float) -> set[ThreadId]:
+    def _starving(self, candidates: Iterable[ThreadId]) -> set[ThreadId]:
         """Of each process in which none seems to play, the thread that most likely would.
 
         It is late with every cycle, hardly ever sleeps, and looks as if it computed.
         """
-        likeliest: dict[int, ThreadId] = {}
+        likeliest: dict[ProcessId, ThreadId] = {}
         for thread, activity in self._beside(candidates):
             kept_waiting = activity.demand_share > ALWAYS and activity.utilisation <= BUSIEST
-            if kept_waiting and activity.wakes_per_s >= ALMOST_NEVER * cycles_per_s:
+            slowest = min(self._rates[activity.process], default=inf)
+            if kept_waiting and activity.wakes_per_s >= ALMOST_NEVER * slowest:
                 other = likeliest.setdefault(activity.process, thread)
                 if activity.wakes_per_s > self._activity[other].wakes_per_s:
                     likeliest[activity.process] = thread
@@ -169,7 +205,7 @@ class WatchedThreads:
         They wake as often as it does. But they run or could nearly all the time, and it does
         not, since it sleeps until it has the lock.
         """
-        by_process: dict[int, dict[ThreadId, float]] = {}
+        by_process: dict[ProcessId, dict[ThreadId, float]] = {}
         for thread in candidates:
             activity = self._activity[thread]
             by_process.setdefault(activity.process, {})[thread] = activity.demand_share
@@ -179,9 +215,15 @@ class WatchedThreads:
             if computing and self._is_interpreter(process):
                 yield from computing
 
-    def _is_interpreter(self, pid: int) -> bool:
-        known = self._interpreters.get(pid)
+    def _is_interpreter(self, process: ProcessId) -> bool:
+        known = self._interpreters.get(process)
         if known is None:
-            maps = read_bytes(Path(f"/proc/{pid}/maps"))
-            known = self._interpreters[pid] = any(each in maps for each in INTERPRETERS)
+            maps = read_bytes(Path(f"/proc/{process.pid}/maps"))
+            known = self._interpreters[process] = any(each in maps for each in INTERPRETERS)
         return known
+
+
+def _together(rates: Rates) -> Rates:
+    """Each of them once, and their sum, where one thread serves several drivers."""
+    each = tuple(dict.fromkeys(rates))
+    return each if len(each) < 2 else (*each, sum(each))

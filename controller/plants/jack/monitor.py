@@ -7,10 +7,12 @@ takes nobody with it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Generator
 from typing import Any
 
@@ -23,9 +25,20 @@ NAME = "kapellmeister"
 LINE_EVERY_S = 0.1
 POLL_S = 0.0005
 LONGEST_GAP_S = 1.0
+FRAMES_COUNTED = 1 << 32
+"""JACK counts frames up to here, and begins anew: once a day."""
+LINES_TOO_FAST, TOO_FAST = 3, 1.5
+"""Between so many lines in a row frames go by so many times as fast as the clock in freewheel; for
+a moment they also do after a stall."""
 NOT_INSTALLED = "libjack is not installed", "install JACK (the package jackd2, often)"
 NO_SERVER = "no server answers", "start one, or name it in JACK_DEFAULT_SERVER"
+OF_PIPEWIRE = "the libjack found here is PipeWire's, whose server is no JACK", "--plant pipewire"
 """What is wrong, and the remedy."""
+
+
+def is_of_pipewire(version: str) -> bool:
+    """Whether a libjack of this version talks to PipeWire: "3.1.4.2 (using PipeWire 1.4.2)"."""
+    return "pipewire" in version.lower()
 
 
 class Monitor:
@@ -36,19 +49,27 @@ class Monitor:
         self._server = connected_server()
         self._xruns = self._graph = 0
         self._gap_ms = 0.0
+        self._freewheel = Freewheel()
+        self._players = {_owner(port) for port in client.get_ports(is_audio=True)}
+        self._joined = 0
         self.ended: str | None = None
         client.set_xrun_callback(self._note_xrun)
         client.set_client_registration_callback(self._note_graph)
+        client.set_port_registration_callback(self._note_port)
+        client.set_freewheel_callback(self._freewheel.tell)
         client.set_shutdown_callback(self._note_end)
         client.activate()
 
     def line(self) -> Line:
         """The state of the server now; `frames` counts those of cycles that have begun."""
         client = self._client
+        now_ns, frames = time.monotonic_ns(), client.last_frame_time
         return {
-            "time_ns": time.monotonic_ns(),
+            "time_ns": now_ns,
             "server": self._server,
-            "frames": client.last_frame_time,
+            "freewheel": self._freewheel.lasts(now_ns, frames, client.samplerate),
+            "joined": self._joined,
+            "frames": frames,
             "period_frames": client.blocksize,
             "sample_rate_hz": client.samplerate,
             "realtime": bool(client.realtime),
@@ -76,11 +97,56 @@ class Monitor:
     def _note_xrun(self, _delayed_us: float) -> None:
         self._xruns += 1
 
-    def _note_graph(self, _name: str, _registered: bool) -> None:
+    def _note_graph(self, name: str, registered: bool) -> None:
         self._graph += 1
+        if not registered:
+            self._players.discard(name)
+
+    def _note_port(self, port: Any, registered: bool) -> None:
+        """A client that has audio ports plays; one without merely asks the server something."""
+        if registered and port is not None and (name := _owner(port)) not in self._players:
+            self._players.add(name)
+            self._joined += 1
 
     def _note_end(self, _status: object, reason: str) -> None:
         self.ended = reason or "the server has ended"
+
+
+class Freewheel:
+    """Whether the server plays as fast as it can, as for an export.
+
+    It tells when that begins and ends; who joins meanwhile sees only that cycles come much
+    faster than the clock, or is told of the end.
+    """
+
+    def __init__(self) -> None:
+        self._told: bool | None = None
+        self._seen: deque[tuple[int, int]] = deque(maxlen=LINES_TOO_FAST)
+
+    def tell(self, begins: bool) -> None:
+        """Take what the server says."""
+        self._told = begins
+
+    def lasts(self, time_ns: int, frames: int, sample_rate_hz: int) -> bool:
+        """Whether it freewheels now, `frames` after it began to count."""
+        self._seen.append((time_ns, frames))
+        if self._told is not None:
+            return self._told
+        if len(self._seen) < LINES_TOO_FAST:
+            return False
+        pairs = itertools.pairwise(self._seen)
+        return all(_speed(*before, *now, sample_rate_hz) > TOO_FAST for before, now in pairs)
+
+
+def _speed(before_ns: int, before: int, now_ns: int, now: int, sample_rate_hz: int) -> float:
+    """How fast frames went by, in times of the clock."""
+    elapsed_s = (now_ns - before_ns) / 1e9
+    return (now - before) % FRAMES_COUNTED / sample_rate_hz / elapsed_s if elapsed_s > 0.0 else 0.0
+
+
+def _owner(port: Any) -> str:
+    """The client that a port belongs to."""
+    return str(port.name).partition(":")[0]
 
 
 class _CycleWatch:
@@ -148,6 +214,9 @@ def _lines() -> Generator[Line, None, None]:
         return
     except OSError:
         yield {"error": NOT_INSTALLED}
+        return
+    if is_of_pipewire(jack.version_string()):  # whose driver would wait for us in each cycle
+        yield {"error": OF_PIPEWIRE}
         return
     try:
         monitor = Monitor(jack.Client(NAME, no_start_server=True))

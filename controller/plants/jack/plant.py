@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from controller.errors import PlantError
 from controller.plants.audio_server import AudioServerPlant, ServerState
-from controller.plants.plant import Surroundings
+from controller.plants.jack.monitor import FRAMES_COUNTED, OF_PIPEWIRE
+from controller.plants.pipewire.plant import PipeWirePlant
+from controller.plants.plant import AttachedPlant, Surroundings
 from controller.plants.processes import Search, named, playing_with
+from controller.plants.watched_threads import Rates
+from controller.scheduling import ProcessId
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
 
-FRAMES_COUNTED = 1 << 32
-"""JACK counts frames up to here, and begins anew: once a day."""
 SLACK_CYCLES = 2
 """So many cycles may be about to begin when a line is written, or made up for afterwards."""
 
@@ -33,6 +36,8 @@ class JackState(ServerState):
     xruns: int
     graph: int
     gap_ms: float
+    freewheel: bool
+    joined: int
 
     @property
     def position(self) -> int:
@@ -43,6 +48,17 @@ class JackState(ServerState):
     def identity(self) -> str:
         """The process."""
         return self.server
+
+    @property
+    def no_deadline(self) -> str:
+        """An export plays as fast as it can."""
+        return "the server freewheels" if self.freewheel else ""
+
+    @property
+    def process(self) -> ProcessId | None:
+        """The same; None where it cannot be seen from here."""
+        pid, _, start_time = self.server.partition(":")
+        return ProcessId(int(pid), int(start_time)) if start_time else None
 
 
 class JackPlant(AudioServerPlant[JackState]):
@@ -84,17 +100,36 @@ class JackPlant(AudioServerPlant[JackState]):
         blocks = counts if counts.submitted else None
         return replace(seen, blocks=blocks, readings=MappingProxyType(readings))
 
-    def _members(self) -> tuple[int, ...]:
-        """Looked for after each change of the graph, and now and then."""
-        return self._search.processes()
+    def _rates(self) -> Mapping[ProcessId, Rates]:
+        """All are woken once a cycle; looked for after each change of the graph, now and then."""
+        return dict.fromkeys(self._search.processes(), (1000.0 / self._server.period_ms,))
 
-    def _find_members(self) -> tuple[int, ...]:
-        members = playing_with(self._server_name)
+    def _find_members(self) -> tuple[ProcessId, ...]:
+        members = playing_with(self._server_name, self._server.process)
         allowed = named(self._players) if self._players else members
-        return tuple(pid for pid in members if pid in allowed and pid not in self.helpers())
+        return tuple(each for each in members if each in allowed and each.pid not in self.helpers())
 
     def _places(self) -> tuple[str, ...]:
         return (f"JACK_DEFAULT_SERVER={self._server_name}",)
+
+
+def attach(surroundings: Surroundings) -> AttachedPlant:
+    """The JACK server; where the libjack found here is that of PipeWire, its server instead.
+
+    Raises PlantError where neither answers.
+    """
+    why, remedy = OF_PIPEWIRE
+    try:
+        return JackPlant(surroundings)
+    except PlantError as error:
+        if error.why != why:
+            raise
+    try:
+        plant = PipeWirePlant(surroundings)
+    except PlantError as error:
+        raise PlantError("jack", f"{why}, and {error.why}", error.remedy) from error
+    surroundings.say(f"{why}; going on as with {remedy}")
+    return plant
 
 
 def _counts(before: JackState, now: JackState) -> tuple[BlockCounts, int]:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from controller.plants.audio_server import AudioServerPlant, ServerState
-from controller.plants.pipewire.tools import places
+from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
-from controller.plants.processes import Search, listening, named
+from controller.plants.processes import Search, identified, listening, named
+from controller.plants.watched_threads import Rates
+from controller.scheduling import ProcessId
 from policies.observation import (
     NO_QUANTILES,
     BlockCounts,
@@ -68,9 +70,9 @@ class PipeWireState(ServerState):
         return self.forced_frames
 
     @property
-    def plays(self) -> bool:
-        """Whether a driver is at work: without streams, PipeWire rests."""
-        return self.playing
+    def no_deadline(self) -> str:
+        """Without streams, PipeWire rests."""
+        return "" if self.playing else NO_CYCLE.reason
 
 
 class PipeWirePlant(AudioServerPlant[PipeWireState]):
@@ -89,7 +91,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         self._lateness_ms: list[float] = []
         self._service_ms: list[float] = []
         self._latency_ms: list[float] = []
-        self._search = Search(lambda: listening("pipewire", f"/{self._server.name}"))
+        self._search = Search(lambda: listening("pipewire", socket_path(self._server.name)))
         super().__init__(surroundings)
 
     def helpers(self) -> tuple[int, ...]:
@@ -135,17 +137,21 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
             readings=MappingProxyType(readings),
         )
 
-    def _members(self) -> tuple[int, ...]:
-        members = (*self._search.processes(), *self._server.clients)
+    def _members(self) -> tuple[ProcessId, ...]:
+        members = (*self._search.processes(), *identified(self._server.clients))
         allowed = named(self._players) if self._players else members
-        return tuple(pid for pid in members if pid in allowed and pid != os.getpid())
+        return tuple(each for each in members if each in allowed and each.pid != os.getpid())
+
+    def _rates(self) -> Mapping[ProcessId, Rates]:
+        return dict.fromkeys(self._members(), (1000.0 / self._server.period_ms,))
 
     def _places(self) -> tuple[str, ...]:
         return places()
 
     def _setting_for(self, frames: int) -> int:
         """The quantum; for that which was found whatever was forced then, or nothing."""
-        return self._found.setting if frames == self._found.period_frames else frames
+        found = self._found or self._server
+        return found.setting if frames == found.period_frames else frames
 
 
 def _quantiles(times_ms: list[float], why_none: Missing) -> Quantiles:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from controller.plants.pipewire.meter import TOP_TELLS_FROM
 
@@ -57,6 +58,12 @@ def forcing(quantum: int) -> tuple[str, ...]:
 def places() -> tuple[str, ...]:
     """Where the server is, as NAME=VALUE for `env`."""
     return tuple(f"{name}={os.environ[name]}" for name in PLACES if name in os.environ)
+
+
+def socket_path(name: str) -> Path:
+    """Where the server of this name has its socket."""
+    folders = (os.environ.get(each) for each in ("PIPEWIRE_RUNTIME_DIR", "XDG_RUNTIME_DIR"))
+    return Path(next(filter(None, folders), ""), name)
 
 
 def dump() -> bytes:
