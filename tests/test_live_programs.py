@@ -22,8 +22,8 @@ ksmps = 64
 nchnls = 2
 0dbfs = 1
 instr 1
-  atone oscili 0.1, 440
-  outs atone, atone
+  asine oscili 0.1, 440
+  outs asine, asine
 endin
 </CsInstruments>
 <CsScore>
