@@ -95,7 +95,10 @@ class ForecastSection(Section):
 
 
 class ThresholdsSection(Section):
-    """Latency above which a component is reported as breached, milliseconds (p99 of a tick)."""
+    """Latency (p99 of a tick) above which a component is breached, ms at the period of [pipeline].
+
+    An audio server is held to the same part of its own period, as far as the sound is concerned.
+    """
 
     wait: Milliseconds = Field(1.0, description="start lateness of audio blocks")
     transfer_in: Milliseconds = Field(1.0, description="fetching the input of a batch")

@@ -133,7 +133,9 @@ class _Cause:
 class Diagnostician:
     """Holds latencies against their thresholds and finds what is behind a breach or a miss.
 
-    With a calibration it also raises an alarm where what is seen is not what that predicts.
+    With a calibration it also raises an alarm where what is seen is not what that predicts. The
+    thresholds of the sound are stated for a deadline of `stated_for_ms`; on a plant that tells
+    another, each is the same part of that.
     """
 
     def __init__(
@@ -141,11 +143,14 @@ class Diagnostician:
         thresholds: ThresholdsSection,
         objective: Objective,
         calibration: Calibration | None = None,
+        stated_for_ms: float | None = None,
     ) -> None:
+        self._stated_for_ms = stated_for_ms or objective.deadline_ms
         self._watch = None
         if calibration is not None and calibration.bands:
             self._watch = CalibrationWatch(calibration)
-        self._thresholds: Mapping[str, float] = thresholds.model_dump()
+        self._stated: Mapping[str, float] = thresholds.model_dump()
+        self._thresholds: Mapping[str, float] = self._stated
         self._objective = objective
         self._worst_ms: dict[str, float] = {}
 
@@ -173,6 +178,7 @@ class Diagnostician:
         if observation.no_deadline:
             self._worst_ms.clear()
             return Diagnosis(Bottleneck.NONE, observation.no_deadline)
+        self._thresholds = self._for_deadline(observation.deadline_ms)
         for component, latency in _latencies(observation):
             value_ms = fresh(latency)
             if value_ms is not None:
@@ -196,6 +202,16 @@ class Diagnostician:
         if not helpful and cause.bottleneck is not Bottleneck.FREQUENCY:  # which names the remedy
             summary += "; this plant has no knob that helps"
         return Diagnosis(cause.bottleneck, summary, evidence, breaches, helpful, alarms)
+
+    def _for_deadline(self, deadline_ms: float | None) -> Mapping[str, float]:
+        """The thresholds where a block has so long; None: as stated."""
+        if deadline_ms is None:
+            return self._stated
+        part = deadline_ms / self._stated_for_ms
+        return {
+            name: limit_ms * part if name in SOUND else limit_ms
+            for name, limit_ms in self._stated.items()
+        }
 
     def _breaches(self) -> tuple[Breach, ...]:
         breaches = tuple(

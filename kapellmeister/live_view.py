@@ -98,7 +98,8 @@ class LiveView:
         return Panel(Group(*parts), title=title, subtitle=subtitle, border_style="cyan")
 
     def _sound(self, observed: Observation) -> Table:
-        target, deadline_ms = self._objective.target_miss_rate, self._objective.deadline_ms
+        target = self._objective.target_miss_rate
+        deadline_ms = observed.deadline_ms or self._objective.deadline_ms
         table = Table.grid(padding=(0, 2))
         load_top = max((load for load in self._load if load is not None), default=1.0)
         table.add_row(
@@ -106,10 +107,9 @@ class LiveView:
             _words(observed.load, "{:.0f} " + observed.load_unit),
             sparkline(self._load, max(load_top, 1.0), "cyan"),
         )
-        late = fresh(observed.miss_rate)
         table.add_row(
             "missed",
-            Text(percent(late), "green" if (late or 0.0) <= target else "red"),
+            _missed(observed, target),
             sparkline(self._missed, 0.05, "red"),
         )
         table.add_row(
@@ -175,6 +175,13 @@ def _verdict(verified: Verification | None, shadow: bool) -> Text:
         return Text("awaiting its effect", "dim")
     good = verified.verdict is Verdict.CONFIRMED
     return Text(verified.verdict, "green" if good else "yellow")
+
+
+def _missed(observed: Observation, target: float) -> Text:
+    late = fresh(observed.miss_rate)
+    if observed.no_deadline:
+        return Text(observed.no_deadline, "dim")
+    return Text(percent(late), "green" if (late or 0.0) <= target else "red")
 
 
 def _words(reading: Reading, form: str) -> str:

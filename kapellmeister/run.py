@@ -144,7 +144,9 @@ def run(
             policy=policy,
             objective=objective,
             forecaster=Supervised(forecaster, fits, config.loop.interval_s / 2, box),
-            diagnostician=Diagnostician(config.thresholds, objective, calibration),
+            diagnostician=Diagnostician(
+                config.thresholds, objective, calibration, config.pipeline.period_ms
+            ),
             guard=Guard(config.guard, acting),
             verifier=Verifier(config.guard, objective),
             recorder=journal,
@@ -176,7 +178,7 @@ def run(
             policy=policy.name,
             shadow=acting == frozenset(),
             acting="all" if acting is None else ", ".join(sorted(acting)) or "none",
-            deadline_ms=objective.deadline_ms,
+            deadline_ms=controlled.deadline_ms(),
             buffer_blocks=config.objective.buffer_blocks,
             decisions=tally.decisions,
             rollbacks=tally.rollbacks,
@@ -194,6 +196,7 @@ class _Controlled:
     plant: Plant
     objective: Objective
     summary: Callable[[], dict[str, Any]]
+    deadline_ms: Callable[[], float]
     helpers: Callable[[], tuple[int, ...]] = tuple
     instruments: tuple[Instrument, ...] = ()
 
@@ -210,14 +213,17 @@ def _builtin(
     plant = BuiltinPlant(
         directory, spec, given.clock, given.lease, given.permissions, interval_s, ended
     )
-    return _Controlled(plant, given.config.plan(), plant.summary)
+    objective = given.config.plan()
+    return _Controlled(plant, objective, plant.summary, lambda: objective.deadline_ms)
 
 
 def _attached(plant: AttachedPlant, config: Config) -> _Controlled:
     """A plant that others started, of which we know what we observed."""
     objective = replace(config.plan(), deadline_ms=plant.deadline_ms)
     observed = Observed(plant.counted)
-    return _Controlled(plant, objective, observed.summary, plant.helpers, (observed,))
+    return _Controlled(
+        plant, objective, observed.summary, lambda: plant.deadline_ms, plant.helpers, (observed,)
+    )
 
 
 def _latency(calibration: Calibration | None) -> LatencyModel | None:

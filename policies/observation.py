@@ -184,7 +184,7 @@ class Observation:
     def miss_rate(self) -> Reading:
         """Missed share of the interval's blocks."""
         if self.blocks is None:
-            return NO_BLOCKS_REPORTED
+            return Missing(self.no_deadline) if self.no_deadline else NO_BLOCKS_REPORTED
         miss_rate = self.blocks.miss_rate
         return NO_BLOCK_SUBMITTED if miss_rate is None else Value(miss_rate)
 

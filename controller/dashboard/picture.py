@@ -29,6 +29,8 @@ def picture(tick: Tick, knobs: Mapping[str, Knob] = NO_KNOBS) -> Plain:
         "number": tick.number,
         "interval_s": _number(tick.observation.interval_s),
         "shadow": tick.shadow,
+        "deadline_ms": tick.observation.deadline_ms,
+        "no_deadline": tick.observation.no_deadline,
         "load_unit": tick.observation.load_unit,
         "point": _point(tick),
         "absent": _absent(tick),

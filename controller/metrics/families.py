@@ -76,7 +76,7 @@ def _counted(before: Mapping[str, int], tick: Tick, knobs: list[str]) -> Mapping
 def families(tick: Tick, totals: Totals, objective: Objective) -> Iterator[Metric]:
     """Every family that has at least one sample now."""
     found = (
-        *_objective(objective),
+        *_objective(objective, tick.observation.deadline_ms or objective.deadline_ms),
         *_plant(tick),
         *_control(tick),
         *_counters(totals),
@@ -86,7 +86,7 @@ def families(tick: Tick, totals: Totals, objective: Objective) -> Iterator[Metri
     return (family for family in found if family.samples)
 
 
-def _objective(objective: Objective) -> Iterator[Metric]:
+def _objective(objective: Objective, deadline_ms: float) -> Iterator[Metric]:
     """What alerts are held against, so that no rule repeats the configuration."""
     yield GaugeMetricFamily(
         f"{PREFIX}_target_miss_ratio",
@@ -96,7 +96,7 @@ def _objective(objective: Objective) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         f"{PREFIX}_deadline_seconds",
         "From capture of a block to its deadline.",
-        objective.deadline_ms / 1000,
+        deadline_ms / 1000,
     )
 
 

@@ -46,7 +46,8 @@ class ThreadKnob:
         self._threads = WatchedThreads()
         self._actuator = ThreadClassActuator(surroundings.lease, ThreadClasses())
         self._rested = False
-        self._scheduled_at_s = self._lost_at_s = -math.inf
+        self._scheduled_at_s = -math.inf
+        self._sought_since_s: float | None = None
         self.lease_stood = True
         """Whether nothing was put back before the last look: the lease was renewed in time."""
         self.reset = 0
@@ -100,14 +101,16 @@ class ThreadKnob:
         self._actuator.reconcile(self._threads.classes())
         now_s = self._clock.now_s()
         if not self._actuator.is_turned or self._threads.found:
-            self._lost_at_s = now_s
+            self._sought_since_s = None
+        elif self._sought_since_s is None:
+            self._sought_since_s = now_s
         if any(self._actuator.holds(thread) for thread in self._threads.found.keys() - before):
             self._scheduled_at_s = now_s
 
     def _awaits(self, counted_until_s: float | None) -> str:
         now_s = self._clock.now_s()
         known_s = now_s if counted_until_s is None else counted_until_s
-        if self._lost_at_s < now_s <= self._lost_at_s + SOUGHT_S:
+        if self._sought_since_s is not None and now_s <= self._sought_since_s + SOUGHT_S:
             return "the audio threads are sought, to be scheduled as before"
         if known_s < self._scheduled_at_s + SETTLE_S:
             return "audio threads were scheduled anew, and what comes of it is awaited"

@@ -121,8 +121,9 @@ class WatchedThreads:
         seems to play: one whose work does not fit never sleeps, and cannot be told from one that
         only computes.
         """
-        playing = [self._activity[thread] for thread in self.found if thread in self._activity]
-        laggards = [activity.utilisation for _, activity in self._beside(self.found)]
+        active = [thread for thread in self.found if thread in self._activity]
+        playing = [self._activity[thread] for thread in active]
+        laggards = [activity.utilisation for _, activity in self._beside(active)]
         laggard: dict[str, Reading] = {
             "audio.laggard_utilisation": Value(max(laggards, default=0.0))
         }

@@ -26,6 +26,7 @@ function add(picture) {
   if (!story) return;
   const point = { ...picture.point, number: picture.number };
   story.last = picture;
+  story.run.deadline_ms = picture.deadline_ms ?? story.run.deadline_ms;
   story.points.push(point);
   story.decisions.push(...picture.decisions);
   picture.alarms.forEach(note);

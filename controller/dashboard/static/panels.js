@@ -19,7 +19,7 @@ function tile(id, text, under, tone = "quiet") {
 
 export function showTiles(run, points, decisions, last) {
   const { point, absent } = last;
-  showSound(run, points, point, absent);
+  showSound(run, points, last);
   showBottleneck(last);
   showController(decisions, last);
   showLatency(run, point, absent);
@@ -29,14 +29,14 @@ export function showTiles(run, points, decisions, last) {
   tile("tick", ms(last.tick_ms), `number ${last.number}, every ${figure(run.interval_s)} s, ${skipped}`, late ? BAD : GOOD);
 }
 
-function showSound(run, points, point, absent) {
+function showSound(run, points, { point, absent, no_deadline: noDeadline }) {
   const told = points.filter(({ blocks }) => known(blocks));
   const sum = (name) => told.reduce((total, each) => total + each[name], 0);
   const all = sum("blocks");
   const over = all ? `${percent(sum("missed") / all)} since ${time(told[0].time_s)}` : "";
   const target = `target ${percent(run.target_miss_rate)}`;
   const [text, why, tone] = !known(point.miss_rate)
-    ? ["Not known", absent.miss_rate, WARN]
+    ? noDeadline ? ["No deadline", noDeadline, "quiet"] : ["Not known", absent.miss_rate, WARN]
     : point.miss_rate > run.target_miss_rate
       ? [`${percent(point.miss_rate)} missed`, target, BAD]
       : ["On time", `${percent(point.miss_rate)} missed, ${target}`, GOOD];
