@@ -1,4 +1,7 @@
-"""A PipeWire server of our own for live tests: no sound card, a null sink, a client that plays."""
+"""A PipeWire server of our own for live tests: no sound card, a null sink, a client that plays.
+
+Of two builds: the system's, and a later one that `.ci/unpack_pipewire` put beside it.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,23 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
 import tempfile
-import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from controller.scheduling import Scheduling, read, threads_of
+from live_run import HOG, Schedule, awaits, schedules
 
 QUANTUM = 64
-NULL_SINK = (
-    "{ factory.name=support.null-audio-sink node.name=null-sink media.class=Audio/Sink"
-    " object.linger=true audio.position=[FL FR] }"
-)
+SINK = "null-sink"
 NEEDED = ("pipewire", "wireplumber", "pw-cli", "pw-dump", "pw-metadata", "pw-play", "dbus-daemon")
+UNPACKED = "KAPELLMEISTER_TEST_PIPEWIRE"
+"""Names the folder of the build beside the system's."""
+BUILDS = ("system", "unpacked")
 PLAYERS = ("pw-cat", "WirePlumber")
-HOG = (sys.executable, "-c", "while True: pass")
 
 
 class Server:
@@ -39,13 +38,15 @@ class Server:
     it is raised.
     """
 
-    def __init__(self, directory: Path, realtime: bool = False) -> None:
+    plant = "pipewire"
+
+    def __init__(self, directory: Path, build: str = "system", realtime: bool = False) -> None:
         self._directory = directory
         self._started: list[subprocess.Popen[str]] = []
         unraised = ("setpriv", "--bounding-set", "-sys_nice")
         self._as_user = () if realtime or os.getuid() != 0 else unraised
         self.environment = {
-            **os.environ,
+            **environment_of(build),
             "XDG_RUNTIME_DIR": str(directory),
             "HOME": str(directory),
             "XDG_CONFIG_HOME": str(directory / "config"),
@@ -62,18 +63,26 @@ class Server:
         self.server = self._start("pipewire")
         awaits(lambda: self.says("pw-cli", "info", "0") is not None, 10.0, "no server came up")
         manager = self._start("wireplumber")
-        self.says("pw-cli", "create-node", "adapter", NULL_SINK)
-        self.force(QUANTUM)
-        awaits(lambda: "null-sink" in (self.says("pw-dump") or ""), 10.0, "no sink came up")
         self._of_server = [self.server, manager]
+        self.add_sink(SINK)
+        self.force(QUANTUM)
         self.play()
 
-    def play(self) -> int:
+    def add_sink(self, name: str) -> None:
+        """Make a device that plays into nothing, at its own pace, and wait for it."""
+        made = (
+            f"{{ factory.name=support.null-audio-sink node.name={name} media.class=Audio/Sink"
+            " object.linger=true audio.position=[FL FR] }"
+        )
+        self.says("pw-cli", "create-node", "adapter", made)
+        awaits(lambda: name in (self.says("pw-dump") or ""), 10.0, "no sink came up")
+
+    def play(self, *options: str, sink: str = SINK) -> int:
         """Start a client that plays for a minute, and wait for sound; its process."""
         tone = str(self._directory / "tone.wav")
-        client = self._start("pw-play", "--target", "null-sink", tone)
-        awaits(lambda: self._runs("pw-play"), 20.0, "nothing plays")
+        client = self._start("pw-play", *options, "--target", sink, tone)
         self._of_server.append(client)
+        awaits(lambda: client.pid in self._playing(), 20.0, "nothing plays")
         return client.pid
 
     def kill(self) -> None:
@@ -114,18 +123,25 @@ class Server:
         said = self.says("pw-metadata", "-n", "settings", "0", "clock.force-quantum") or ""
         return int(said.rpartition("value:'")[2].partition("'")[0] or -1)
 
-    def scheduled(self) -> dict[int, Scheduling]:
+    def scheduled(self) -> dict[int, Schedule]:
         """How each thread of the server and of its clients is scheduled now."""
-        return {thread.tid: read(thread) for pid in self._processes() for thread in threads_of(pid)}
+        return {tid: how for pid in self._processes() for tid, how in schedules(pid).items()}
 
     def _processes(self) -> set[int]:
         clients = self._objects("Client")
         players = [each for each in clients if each["application.name"] in PLAYERS]
         return {self.server.pid, *(int(each["pipewire.sec.pid"]) for each in players)}
 
-    def _runs(self, node: str) -> bool:
-        nodes = self._objects("Node")
-        return ("running", node) in {(each["state"], each.get("node.name")) for each in nodes}
+    def _playing(self) -> set[int]:
+        """Processes of clients that have a node at work."""
+        at_work = {
+            each.get("client.id") for each in self._objects("Node") if each["state"] == "running"
+        }
+        return {
+            int(each["pipewire.sec.pid"])
+            for each in self._objects("Client")
+            if each["object.id"] in at_work
+        }
 
     def _objects(self, kind: str) -> list[dict[str, Any]]:
         """What the server tells of all of a kind: their properties, and the state of each."""
@@ -156,26 +172,34 @@ class Server:
 
 
 @contextmanager
-def serving(realtime: bool = False) -> Iterator[Server]:
-    """A server that plays, or the test is skipped where PipeWire is not installed."""
-    missing = [each for each in NEEDED if shutil.which(each) is None]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} not installed")
+def serving(build: str = "system", realtime: bool = False) -> Iterator[Server]:
+    """A server that plays, or the test is skipped where that build is not installed."""
+    skip_without(build)
     with tempfile.TemporaryDirectory(prefix="km-", ignore_cleanup_errors=True) as directory:
-        server = Server(Path(directory), realtime)  # its sockets need a short path
+        server = Server(Path(directory), build, realtime)  # its sockets need a short path
         try:
             yield server
         finally:
             server.close()
 
 
-def awaits(condition: Callable[[], bool], patience_s: float, otherwise: str) -> None:
-    """Wait for it, and fail where it does not come."""
-    until_s = time.monotonic() + patience_s
-    while not condition():
-        if time.monotonic() > until_s:
-            pytest.fail(f"{otherwise} within {patience_s:.0f} s")
-        time.sleep(0.05)
+def environment_of(build: str) -> dict[str, str]:
+    """The environment in which the tools of this build are found."""
+    if build == "system":
+        return dict(os.environ)
+    listed = ("sh", "-c", f'. "${UNPACKED}/environment" && env -0')
+    said = subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+    return dict(each.partition("=")[::2] for each in said.rstrip("\0").split("\0"))
+
+
+def skip_without(build: str) -> None:
+    """Skip the test where this build is not to be had."""
+    if build == "unpacked" and not os.environ.get(UNPACKED):
+        pytest.skip(f"{UNPACKED} names no folder of .ci/unpack_pipewire")
+    path = environment_of(build)["PATH"]
+    missing = [each for each in NEEDED if shutil.which(each, path=path) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed")
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

@@ -29,12 +29,13 @@ def test_a_goal_says_whether_it_was_met(said, words):
     [("preemption", 1.05, 1.05), ("preemption", None, math.inf), ("steal", None, None)],
 )
 def test_an_action_that_never_came_is_a_goal_not_met(bottleneck, first_action_s, waited_s):
-    window = Window(seconds=12.0, xruns=30, gap_ms=0.0)
+    window = Window(seconds=12.0, errors=30, gap_ms=0.0)
     attached = Attached(
         onset=window,
         window=window,
         first_action_s=first_action_s,
         turns=(),
+        verdicts=(),
         bottlenecks={bottleneck: 3},
         period_frames=256,
         cpu_share=0.01,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,66 +10,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from pipewire_server import QUANTUM, Server, awaits, serving
-
-from controller.errors import JournalError
-from controller.journal_reader import JournalReader
-from controller.scheduling import ThreadId, read, threads_of
-from controller.tick import Tick
+from live_run import EAGER, LONGER, Run, awaits, realtime
+from pipewire_server import BUILDS, QUANTUM, Server, environment_of, serving, skip_without
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
-EAGER, LONGER = (
-    f"{Path(__file__).with_name('eager_policies.py')}:{name}" for name in ("Eager", "Longer")
-)
+
+@pytest.fixture(params=BUILDS)
+def build(request: pytest.FixtureRequest) -> str:
+    skip_without(request.param)
+    return str(request.param)
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as started:
+def server(build: str) -> Iterator[Server]:
+    with serving(build) as started:
         yield started
-
-
-class Run:
-    """The command on that server."""
-
-    def __init__(self, server: Server, directory: Path, *options: str) -> None:
-        self.report, self._state = directory / "run.json", directory / "state"
-        command = ("run", "--plant", "pipewire", "--state-dir", str(self._state), *options)
-        self.process = subprocess.Popen(
-            (sys.executable, "-m", "kapellmeister", *command, "--json", str(self.report)),
-            env=server.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def awaits_ticks(self, count: int) -> None:
-        """Wait until the loop has taken so many turns."""
-        awaits(lambda: len(self._ticks()) >= count, 20.0, f"fewer than {count} ticks")
-
-    def awaits_event(self, event: str) -> None:
-        """Wait until the plant has told of that."""
-        awaits(lambda: event in self.events(), 20.0, f"no event {event!r}")
-
-    def end(self, how: signal.Signals | None = None) -> str:
-        if how is not None:
-            self.process.send_signal(how)
-        return self.process.communicate(timeout=30)[0]
-
-    def events(self) -> set[str]:
-        """What the plant told so far, as the journal has it."""
-        return {event for tick in self._ticks() for event in tick.observation.events}
-
-    def _ticks(self) -> list[Tick]:
-        path = self._state / "journal.sqlite3"
-        if not path.exists():
-            return []
-        try:
-            with JournalReader(path) as reader:
-                return [tick for run in reader.runs() for tick in reader.ticks(run.number)]
-        except JournalError:  # it is being made
-            return []
 
 
 def children(pid: int) -> list[int]:
@@ -86,10 +40,6 @@ def kill_all(processes: Iterable[int]) -> None:
         os.kill(each, signal.SIGKILL)
 
 
-def realtime(pid: int) -> list[ThreadId]:
-    return [each for each in threads_of(pid) if read(each).policy == os.SCHED_FIFO]
-
-
 def test_in_shadow_nothing_is_touched(server: Server, tmp_path: Path) -> None:
     found = server.scheduled()
     run = Run(server, tmp_path, "--duration", "5")
@@ -98,7 +48,7 @@ def test_in_shadow_nothing_is_touched(server: Server, tmp_path: Path) -> None:
         assert {tid: now[tid] for tid in found if tid in now} == found
         assert server.forced() == QUANTUM
     run.end()
-    report = json.loads(run.report.read_text())
+    report = run.figures()
     assert report["shadow"]
     assert report["deadline_ms"] == pytest.approx(1000 * QUANTUM / 48_000)
     assert report["blocks"]["submitted"] > 2 * 48_000 / QUANTUM
@@ -119,11 +69,19 @@ def test_data_threads_are_raised_and_put_back_however_it_ends(
         return {tid for tid, how in found.items() if tid in now and now[tid] != how}
 
     duration = () if end else ("--duration", "12")
-    run = Run(server, tmp_path, "--act", "thread_classes", "--policy", EAGER, *duration)
+    run = Run(
+        server,
+        tmp_path,
+        "--act",
+        "thread_classes",
+        "--policy",
+        EAGER,
+        *duration,
+    )
     try:
         awaits(lambda: len(raised()) >= 2, 20.0, "the data threads were not raised")
         now = server.scheduled()
-        assert {now[tid].policy for tid in raised() if tid in now} <= {os.SCHED_FIFO}
+        assert {now[tid][0] for tid in raised() if tid in now} <= {os.SCHED_FIFO}
     finally:
         run.end(end)
     awaits(lambda: not raised(), 2.0, "not put back")
@@ -138,7 +96,7 @@ def test_a_client_that_comes_later_is_raised_too(server: Server, tmp_path: Path)
         awaits(lambda: bool(realtime(client)), 15.0, "none of its threads was raised")
     finally:
         run.end(signal.SIGTERM)
-    assert realtime(client) == []
+    assert realtime(client) == set()
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -146,7 +104,15 @@ def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it
     server: Server, tmp_path: Path, end: signal.Signals | None
 ) -> None:
     duration = () if end else ("--duration", "8")
-    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER, *duration)
+    run = Run(
+        server,
+        tmp_path,
+        "--act",
+        "period_frames",
+        "--policy",
+        LONGER,
+        *duration,
+    )
     try:
         awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
     finally:
@@ -159,7 +125,7 @@ def test_what_a_run_left_whose_guardian_was_killed_too_is_put_back_by_the_next(
 ) -> None:
     run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
     awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
-    run.awaits_ticks(len(run._ticks()) + 1)  # the journal has what is to be put back
+    run.awaits_more_ticks(1)  # the journal has what is to be put back
     kill_all((run.process.pid, *children(run.process.pid)))
     run.end()
     assert server.forced() == 128
@@ -183,7 +149,7 @@ def test_what_another_hand_forced_after_a_run_was_killed_is_left_alone_by_the_ne
 ) -> None:
     run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
     awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
-    run.awaits_ticks(len(run._ticks()) + 1)  # the journal has what is to be put back
+    run.awaits_more_ticks(1)  # the journal has what is to be put back
     run.end(signal.SIGKILL)
     awaits(lambda: server.forced() == QUANTUM, 2.0, "not put back")
     server.force(256)
@@ -220,12 +186,14 @@ def test_a_server_that_stands_still_for_a_while_is_survived(server: Server, tmp_
         run.end(signal.SIGTERM)
 
 
-def test_without_a_server_one_line_says_so(tmp_path: Path) -> None:
-    if shutil.which("pw-dump") is None:
-        pytest.skip("pw-dump is not installed")
+def test_without_a_server_one_line_says_so(build: str, tmp_path: Path) -> None:
     done = subprocess.run(
         (sys.executable, "-m", "kapellmeister", "run", "--plant", "pipewire"),
-        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)},
+        env={
+            **environment_of(build),
+            "XDG_RUNTIME_DIR": str(tmp_path),
+            "XDG_STATE_HOME": str(tmp_path),
+        },
         capture_output=True,
         text=True,
         timeout=30,

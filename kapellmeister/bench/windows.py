@@ -1,4 +1,4 @@
-"""Stretches of time with and without the sidecar, and what happened in them."""
+"""Stretches of time beside a sidecar, and what happened in them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ class Figures(BaseModel):
 
 
 class Window(Figures):
-    """Xruns that the server counted, and the time without sound that it does not count.
+    """Errors that the server counted, and the time without sound that it does not count.
 
-    `gap_ms` is what changes of the period interrupted.
+    An error is an xrun of JACK, and a cycle of PipeWire that a node had not finished when the
+    next began (ERR of pw-top). `gap_ms` is what changes of JACK's period interrupted.
     """
 
     seconds: float
-    xruns: int
+    errors: int
     gap_ms: float
 
     @property
-    def xruns_per_s(self) -> float:
-        """Xruns a second."""
-        return self.xruns / self.seconds
+    def errors_per_s(self) -> float:
+        """Errors a second."""
+        return self.errors / self.seconds
 
 
 class Attached(Figures):
@@ -32,14 +33,16 @@ class Attached(Figures):
 
     `onset` is the time from its first tick to the window, in which it acts at first.
     `first_action_s` counts from the beginning of the first interval in which blocks were
-    missed; None where nothing was done. `turns` are its changes, `bottlenecks` what was
-    diagnosed in how many ticks, `period_frames` what the server played in the end.
+    missed; None where nothing was done. `turns` are its changes, `verdicts` what came of each by
+    its own judgement, None where it was not judged; `bottlenecks` are what was diagnosed in how
+    many ticks, `period_frames` what the server played in the end.
     """
 
     onset: Window
     window: Window
     first_action_s: float | None
     turns: tuple[str, ...]
+    verdicts: tuple[str | None, ...]
     bottlenecks: dict[str, int]
     period_frames: int
     cpu_share: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,6 +11,13 @@ from rich.console import Console
 from kapellmeister.commands.options import JsonFile, check_writable, prints_aside, write_json
 
 app = typer.Typer(help="Figures measured on this machine, peers beside.", no_args_is_help=True)
+
+
+class SoundServer(StrEnum):
+    """A server of somebody else's sound."""
+
+    JACK = "jack"
+    PIPEWIRE = "pipewire"
 
 
 @app.command("workloads", epilog="Example: kapellmeister bench workloads --json out.json")
@@ -80,14 +88,15 @@ def forecast(
     print_report(report, Console())
 
 
-@app.command("sidecar", epilog="Example: kapellmeister bench sidecar --pairs 5")
+@app.command("sidecar", epilog="Example: kapellmeister bench sidecar --server pipewire")
 def sidecar(
-    pairs: Annotated[int, typer.Option(help="Interleaved pairs, without and with.", min=1)] = 5,
+    server: Annotated[SoundServer, typer.Option(help="Which server.")] = SoundServer.JACK,
+    pairs: Annotated[int, typer.Option(help="Interleaved pairs, in shadow and acting.", min=1)] = 5,
     seconds: Annotated[float, typer.Option(help="Length of a window.", min=1.0, max=3600.0)] = 12.0,
     hogs: Annotated[int, typer.Option(help="Processes that disturb the sound.", min=0)] = 4,
     json: JsonFile = None,
 ) -> None:
-    """Xruns of a JACK server that others play on, with the sidecar and without."""
+    """Errors of a sound server that others play on, with the sidecar in shadow and acting."""
     from kapellmeister.bench.sidecar import bench_sidecar as measure
     from kapellmeister.bench.sidecar import print_report
     from kapellmeister.interruption import also_terminated
@@ -95,7 +104,7 @@ def sidecar(
 
     check_writable("--json", json)
     with also_terminated(), progress("measuring") as advance:
-        report = measure(pairs, seconds, hogs, advance)
+        report = measure(server.value, pairs, seconds, hogs, advance)
     write_json(json, report)
     print_report(report, Console())
 

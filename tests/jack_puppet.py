@@ -1,0 +1,47 @@
+"""A JACK client that does on its server what it is told, line by line, and says when it is done.
+
+`python jack_puppet.py NAME` plays silence, so that it has an audio thread; with `--idle` it asks
+for no cycle. It takes `freewheel 1`, `period 512`, `transport start`, `clients`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import jack
+
+
+def main(name: str, *, idle: bool) -> None:
+    """Obey until the input ends."""
+    client = jack.Client(name, no_start_server=True)
+    if not idle:
+        played = client.outports.register("played")
+
+        def process(frames: int) -> None:
+            played.get_buffer()[:] = bytes(4 * frames)
+
+        client.set_process_callback(process)
+    client.activate()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(obey(client, *line.split()), flush=True)
+
+
+def obey(client: Any, what: str, argument: str = "") -> str:
+    """What comes of an order."""
+    if what == "freewheel":
+        client.set_freewheel(argument == "1")
+    elif what == "period":
+        client.blocksize = int(argument)
+    elif what == "transport":
+        client.transport_start() if argument == "start" else client.transport_stop()
+    elif what == "clients":
+        return " ".join(sorted({port.name.partition(":")[0] for port in client.get_ports()}))
+    else:
+        return f"no such order: {what}"
+    return "done"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], idle="--idle" in sys.argv)

@@ -1,0 +1,132 @@
+"""`kapellmeister run` on a real server, its journal so far, and how threads are scheduled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from controller.errors import JournalError
+from controller.journal_reader import JournalReader
+from controller.tick import Tick
+
+EAGER, LONGER = (
+    f"{Path(__file__).with_name('eager_policies.py')}:{name}" for name in ("Eager", "Longer")
+)
+HOG = (sys.executable, "-c", "while True: pass")
+
+
+class Server(Protocol):
+    """A server of either kind."""
+
+    plant: str
+    environment: Mapping[str, str]
+
+
+class Run:
+    """The command on a server."""
+
+    def __init__(self, server: Server, directory: Path, *options: str) -> None:
+        self.report, self.state = directory / "run.json", directory / "state"
+        command = ("run", "--plant", server.plant, "--state-dir", str(self.state), *options)
+        self.process = subprocess.Popen(
+            (sys.executable, "-m", "kapellmeister", *command, "--json", str(self.report)),
+            env=server.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def awaits_ticks(self, count: int) -> None:
+        """Wait until the loop has taken so many turns."""
+        awaits(lambda: len(self.ticks()) >= count, 20.0, f"fewer than {count} ticks")
+
+    def awaits_more_ticks(self, count: int) -> None:
+        """Wait until the loop has taken so many turns more than now."""
+        self.awaits_ticks(len(self.ticks()) + count)
+
+    def awaits_event(self, event: str) -> None:
+        """Wait until the plant has told something in which these words are."""
+        awaits(lambda: any(event in text for text in self.events()), 20.0, f"no event {event!r}")
+
+    def end(self, how: signal.Signals | None = None) -> str:
+        """Wait for its end, which that signal may bring; what it said."""
+        if how is not None:
+            self.process.send_signal(how)
+        return self.process.communicate(timeout=30)[0]
+
+    def figures(self) -> dict[str, Any]:
+        """What it wrote at its end."""
+        figures: dict[str, Any] = json.loads(self.report.read_text())
+        return figures
+
+    def ticks(self) -> list[Tick]:
+        """The turns so far."""
+        path = self.state / "journal.sqlite3"
+        if not path.exists():
+            return []
+        try:
+            with JournalReader(path) as reader:
+                return [tick for run in reader.runs() for tick in reader.ticks(run.number)]
+        except JournalError:  # it is being made
+            return []
+
+    def events(self) -> set[str]:
+        """What the plant told so far."""
+        return {event for tick in self.ticks() for event in tick.observation.events}
+
+    def alarms(self) -> list[str]:
+        """All alarms so far."""
+        return [text for tick in self.ticks() for text in tick.alarms]
+
+    def unavailable(self) -> set[str]:
+        """Why a knob could not be turned, so far."""
+        return {text for tick in self.ticks() for text in tick.unavailable.values()}
+
+
+def awaits(condition: Callable[[], object], patience_s: float, otherwise: str) -> None:
+    """Wait for it, and fail where it does not come."""
+    until_s = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > until_s:
+            pytest.fail(f"{otherwise} within {patience_s:.0f} s")
+        time.sleep(0.05)
+
+
+Schedule = tuple[int, int, int]
+"""Policy, real-time priority and nice of a thread."""
+
+
+def schedules(pid: int) -> dict[int, Schedule]:
+    """How each thread of a process is scheduled now, by its id; none where it has ended."""
+    found = {}
+    try:
+        threads = [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    for thread in threads:
+        try:
+            found[thread] = schedule(thread)
+        except ProcessLookupError:  # it has ended since
+            continue
+    return found
+
+
+def schedule(thread: int) -> Schedule:
+    """How a thread is scheduled. Raises ProcessLookupError where there is none."""
+    policy = os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK
+    priority = os.sched_getparam(thread).sched_priority
+    return policy, priority, os.getpriority(os.PRIO_PROCESS, thread)
+
+
+def realtime(pid: int) -> set[int]:
+    """The threads of a process that are real-time now."""
+    return {thread for thread, how in schedules(pid).items() if how[0] == os.SCHED_FIFO}
