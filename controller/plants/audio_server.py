@@ -217,8 +217,8 @@ class AudioServerPlant(ABC, Generic[State]):
         held = MappingProxyType(readings | self._look())
         self._note_lapse()
         if self._threads.reset:
-            events = (*events, f"{self.name}: {_reset(self._threads.reset)}")
-            self._breaks.append("threads were reset, and scheduled anew")
+            events = (*events, f"{self.name}: {self._threads.reset}")
+            self._breaks.append(self._threads.reset)
         seen = Observation(
             now_s,
             interval_s,
@@ -463,8 +463,3 @@ def _doubles(found: int, longest: int) -> tuple[int, ...]:
     while periods[-1] * 2 <= longest:
         periods.append(periods[-1] * 2)
     return tuple(periods)
-
-
-def _reset(threads: int) -> str:
-    which = "a thread was" if threads == 1 else f"{threads} threads were"
-    return f"{which} reset by its program or the server, and scheduled anew"

@@ -67,15 +67,19 @@ class ProcessPlant:
         readings |= self._look()
         events = []
         if before and not self._players:
-            events = ["process: none of the programs runs any more"]
+            events.append("none of the programs runs any more")
         elif self._players and not before:
-            events = ["process: a program runs"]
+            events.append("a program runs")
+        if self._threads.reset:
+            events.append(self._threads.reset)
+        begun = "" if set(self._players) <= set(before) else "a program has begun"
         return Observation(
             now_s,
             interval_s,
             Missing("programs tell no load"),
             readings=MappingProxyType(readings),
-            events=tuple(events),
+            events=tuple(f"{self.name}: {each}" for each in events),
+            discontinuity=begun or self._threads.reset,
         )
 
     def in_force(self) -> Settings:

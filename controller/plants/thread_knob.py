@@ -47,8 +47,8 @@ class ThreadKnob:
         self._sought_since_s: float | None = None
         self.lease_stood = True
         """Whether nothing was put back before the last look: the lease was renewed in time."""
-        self.reset = 0
-        """How many threads were reset by others before the last look, and scheduled anew."""
+        self.reset = ""
+        """What was reset before the last look and scheduled anew then; empty where nothing was."""
 
     def look(
         self, players: Mapping[ProcessId, Rates], never: Collection[int] = ()
@@ -57,7 +57,7 @@ class ThreadKnob:
         self.lease_stood = self._actuator.renew()
         self._threads.look(players, self._background.processes(), never)
         self._threads.reread(self._actuator.holds)
-        self.reset = self._actuator.take_up_again(self._clock.now_s(), excused=self._rested)
+        self.reset = _told(self._actuator.take_up_again(self._clock.now_s(), excused=self._rested))
         self._bring_in_line(anybody=bool(players))
         self._rested = False
         return self._threads.readings()
@@ -67,7 +67,7 @@ class ThreadKnob:
 
         What their server does to them meanwhile is undone by the next look.
         """
-        self.lease_stood, self.reset, self._rested = self._actuator.renew(), 0, True
+        self.lease_stood, self.reset, self._rested = self._actuator.renew(), "", True
         self._sought_since_s = None
         self._threads.rest(players)
         return self._threads.readings()
@@ -134,3 +134,8 @@ class ThreadKnob:
     def restore(self) -> None:
         """Put every thread back as it was found."""
         self._actuator.restore()
+
+
+def _told(reset: int) -> str:
+    which = "a thread was" if reset == 1 else f"{reset} threads were"
+    return f"{which} reset by its program or the server, and scheduled anew" if reset else ""
