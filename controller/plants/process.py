@@ -35,10 +35,14 @@ class ProcessPlant:
         self._period_ms = surroundings.config.pipeline.period_ms
         self._threads = ThreadKnob(surroundings)
         self._machine = MachineSensor()
-        self._search = Programs(self._wanted)
+        self._search = Programs(self._wanted, surroundings.named_at)
         self._players = self._search.processes()
         if not self._players and not any(map(is_group, self._wanted)):
-            why = none_runs(self._wanted, others()) if self._wanted else "no process is named"
+            why = (
+                none_runs(self._wanted, others(), surroundings.named_at)
+                if self._wanted
+                else "no process is named"
+            )
             raise PlantError(
                 self.name, why, "name some by --process, by name, process id or control group"
             )
