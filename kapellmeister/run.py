@@ -71,7 +71,7 @@ class RunOptions:
     """What a user may ask of one run beyond the configuration.
 
     `duration_s` None: a minute of the built-in pipeline, and without end on any other plant.
-    `named_at`: when process ids were named that stand in the configuration, as `Surroundings` has it.
+    `named_at` is that of `Surroundings`.
     """
 
     duration_s: float | None = None
