@@ -44,7 +44,7 @@ class Search:
 def others(root: Path = PROC) -> list[Running]:
     """All processes that run, without this one and its helpers."""
     everybody = []
-    for pid in _pids(root):
+    for pid in sorted(_pids(root)):
         with contextlib.suppress(ThreadGoneError):
             everybody.append(read_running(pid, root))
     ours = _ours(everybody)
