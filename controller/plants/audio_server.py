@@ -110,7 +110,7 @@ class AudioServerPlant(ABC, Generic[State]):
         self._clock = surroundings.clock
         self._lease = surroundings.lease
         self._named = surroundings.config.sidecar.processes
-        self._programs = Programs(self._named)
+        self._programs = Programs(self._named, surroundings.named_at)
         self._threads = ThreadKnob(surroundings)
         self._machine = MachineSensor()
         self._link = MonitorLink(self.monitor)
