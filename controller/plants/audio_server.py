@@ -36,11 +36,15 @@ LAPSED = "our own guardian put it back, since no sign of life had come from this
 
 @dataclass(frozen=True, slots=True)
 class ServerState(ABC):
-    """A line of the monitor; `time_ns` is of the monotonic clock."""
+    """A line of the monitor.
+
+    `time_ns` is of the monotonic clock, `joined` how many clients that play have joined so far.
+    """
 
     time_ns: int
     period_frames: int
     sample_rate_hz: int
+    joined: int
 
     @property
     @abstractmethod
@@ -61,11 +65,6 @@ class ServerState(ABC):
     def no_deadline(self) -> str:
         """Why no cycle is due (the server freewheels, nothing plays); empty where one is."""
         return ""
-
-    @property
-    def joined(self) -> int:
-        """How many clients that play have joined so far."""
-        return 0
 
     @property
     def driver(self) -> str:
