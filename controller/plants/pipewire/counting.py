@@ -55,7 +55,7 @@ class Counting:
         if self.meter.seen != self._seen or self._motion.rests:
             self._told_of_end &= self.meter.seen == self._seen
             self._seen, self._seen_ns = self.meter.seen, now_ns
-        if now_ns - self._seen_ns > SILENT_NS:
+        if now_ns - self._seen_ns > SILENT_NS or self.meter.is_lost(self._motion):
             return self._start_again(now_ns)
         return None
 

@@ -63,6 +63,10 @@ class Meter(Protocol):
         """Take note that it has written nothing since."""
         ...
 
+    def is_lost(self, motion: Motion) -> bool:
+        """Whether its tool listens to a driver that is not at work any more, while others are."""
+        ...
+
     def line(self) -> Line:
         """What was counted in all, and the times of the cycles since the last line."""
         ...

@@ -45,6 +45,11 @@ class ProfilerMeter:
     def pause(self, motion: Motion, now_ns: int) -> None:
         """Nothing: a row is complete with its line."""
 
+    def is_lost(self, motion: Motion) -> bool:
+        """Whether the driver that it saw first has left its work to others."""
+        watched = self.periods.keys()
+        return bool(watched and motion.drivers) and not watched & motion.began_ns.keys()
+
     def line(self) -> Line:
         """Counts, and the times of every cycle."""
         (late, busy, end), self._times_ms = self._times_ms, ([], [], [])

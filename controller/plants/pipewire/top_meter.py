@@ -46,6 +46,10 @@ class TopMeter:
         if table is not None:
             self._take(table, motion)
 
+    def is_lost(self, motion: Motion) -> bool:
+        """Never: all drivers are shown."""
+        return False
+
     def line(self) -> Line:
         """Counts alone."""
         return counts(self, self._busy_share, [], [], [])
