@@ -13,7 +13,7 @@ from controller.config import Config
 from controller.errors import PlantError
 from controller.plants import audio_server
 from controller.plants.audio_server import LONGEST_PERIOD
-from controller.plants.pipewire import monitor
+from controller.plants.pipewire import quantum
 from controller.plants.pipewire.plant import PipeWirePlant
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.put_back import PutBack
@@ -33,13 +33,39 @@ LINE = {
     "lateness_ms": [],
     "service_ms": [],
     "latency_ms": [],
+    "longest_frames": 4096,
     "forced_frames": 0,
-    "playing": True,
+    "locked_by": "",
+    "rests": "",
+    "joined": 1,
+    "clients": [],
     "name": "no-such-server",
     "cookie": 7,
-    "clients": [],
+    "server": "",
     "helpers": [],
 }
+
+
+def driver(number: int, frames: int, rate_hz: int = 48_000, *processes: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "name": f"device {number}",
+        "period_frames": frames,
+        "sample_rate_hz": rate_hz,
+        "processes": list(processes),
+    }
+
+
+def line(**told: Any) -> dict[str, Any]:
+    """A line of the monitor: of one driver, and counted up to now, unless it is told otherwise."""
+    whole = {**LINE, **told}
+    drivers = [driver(42, whole["period_frames"], whole["sample_rate_hz"])]
+    derived = {
+        "seen": whole["cycles"],
+        "counted_until_ns": whole["time_ns"],
+        "drivers": [] if whole["rests"] else drivers,
+    }
+    return {**derived, **whole}
 
 
 class FakeLink:
@@ -48,7 +74,7 @@ class FakeLink:
     def __init__(self, module: str) -> None:
         self.pid: int | None = 1
         self.error = ("no server answers", "start one")
-        self.to_say: list[dict[str, Any]] = [LINE]
+        self.to_say: list[dict[str, Any]] = [line()]
         self.told: list[str] = []
 
     def wait(self, patience_s: float) -> list[dict[str, Any]]:
@@ -105,19 +131,19 @@ class Attached:
         self.now_ns = 0
         monkeypatch.setattr(audio_server.time, "monotonic_ns", lambda: self.now_ns)
         link = FakeLink("")
-        link.to_say = [{**LINE, **first}]
+        link.to_say = [line(**first)]
         monkeypatch.setattr(audio_server, "MonitorLink", lambda module: link)
         self.link, self.lease, clock = link, FakeLease(), FakeClock()
         self.plant = PipeWirePlant(Surroundings(Config(), clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
 
     def undo(self) -> Undo:
-        """The arguments of the command that puts the period back."""
+        """The arguments of the command that puts the period back, but for what was played."""
         (undo,) = self.lease.held.values()
-        return undo[undo.index(PipeWirePlant.monitor) + 1 :]
+        return undo[undo.index(PipeWirePlant.monitor) + 1 : undo.index("--played")]
 
-    def says(self, seconds: float, **line: object) -> None:
+    def says(self, seconds: float, **told: object) -> None:
         self.now_ns = int(1e9 * seconds)
-        self.link.to_say.append({**LINE, "time_ns": self.now_ns, **line})
+        self.link.to_say.append(line(time_ns=self.now_ns, **told))
 
 
 @pytest.fixture
@@ -159,7 +185,7 @@ def test_a_tool_that_counts_from_the_start_again_shows_no_negative_cycles(
 
 def test_where_nothing_plays_nothing_stands_still(attached: Attached) -> None:
     for second in (3.0, 6.0, 9.0, 12.0):
-        attached.says(second, playing=False)
+        attached.says(second, rests="nothing plays")
         seen = attached.plant.observe()
         assert seen.events == ()
         assert seen.blocks is None
@@ -284,10 +310,10 @@ def test_a_quantum_is_put_back_only_by_its_own_server_and_only_where_it_is_still
         "metadata": [setting],
     }
     run: list[tuple[str, ...]] = []
-    monkeypatch.setattr(monitor, "dump", lambda: json.dumps([core, settings]).encode())
-    monkeypatch.setattr(monitor, "run", run.append)
-    wanted = PutBack.parse(PutBack(64, (128,), "7").arguments())
-    assert monitor.put_back(wanted) == (None if put_back else LEFT_ALONE)
+    monkeypatch.setattr(quantum, "dump", lambda: json.dumps([core, settings]).encode())
+    monkeypatch.setattr(quantum, "run", run.append)
+    arguments = PutBack(64, (128,), "7").arguments()
+    assert quantum.put_back(arguments) == (None if put_back else LEFT_ALONE)
     assert [command[-1] for command in run] == (["64"] if put_back else [])
 
 
@@ -298,9 +324,9 @@ def test_what_the_server_refused_is_an_event(attached: Attached) -> None:
 
 
 def test_a_graph_at_rest_is_no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    attached = Attached(monkeypatch, playing=False, period_frames=1024)
+    attached = Attached(monkeypatch, rests="nothing plays", period_frames=1024)
     assert attached.plant.knobs()["period_frames"].domain == Choice((1024,))
-    attached.says(1.0, playing=True, period_frames=64, cycles=100)
+    attached.says(1.0, period_frames=64, cycles=100)
     seen = attached.plant.observe()
     assert seen.deadline_ms == pytest.approx(64 / 48)
     domain = attached.plant.knobs()["period_frames"].domain
@@ -308,16 +334,16 @@ def test_a_graph_at_rest_is_no_reference(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_at_rest_nothing_is_in_force_and_nothing_has_a_deadline(attached: Attached) -> None:
-    attached.says(1.0, playing=False)
+    attached.says(1.0, rests="nothing plays")
     seen = attached.plant.observe()
     assert (seen.no_deadline, seen.discontinuity) == ("nothing plays", "nothing plays")
     assert seen.miss_rate == Missing("nothing plays")
     assert dict(attached.plant.in_force()) == {}
-    attached.says(2.0, playing=True, cycles=10)
+    attached.says(2.0, cycles=10)
     resumed = attached.plant.observe()
     assert (resumed.no_deadline, resumed.blocks) == ("nothing plays", None)  # for a part of it
     assert resumed.discontinuity == "a deadline holds again"
-    attached.says(3.0, playing=True, cycles=760, missed=2)
+    attached.says(3.0, cycles=760, missed=2)
     after = attached.plant.observe()
     assert (after.no_deadline, after.discontinuity) == ("", "")
     assert after.blocks is not None

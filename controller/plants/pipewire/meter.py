@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +51,11 @@ class Meter(Protocol):
         """The periods last measured, by driver."""
         ...
 
+    @property
+    def only(self) -> Collection[int]:
+        """The drivers that its tool listens to alone; none where it listens to all."""
+        ...
+
     def begin(self, now_ns: int) -> tuple[str, ...]:
         """The command line of the tool, that is about to be started anew."""
         ...
@@ -61,10 +66,6 @@ class Meter(Protocol):
 
     def pause(self, motion: Motion, now_ns: int) -> None:
         """Take note that it has written nothing since."""
-        ...
-
-    def is_lost(self, motion: Motion) -> bool:
-        """Whether its tool listens to a driver that is not at work any more, while others are."""
         ...
 
     def line(self) -> Line:

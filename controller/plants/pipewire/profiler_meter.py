@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from controller.plants.monitor_process import Line
 from controller.plants.pipewire.drivers import Motion
@@ -25,6 +25,11 @@ class ProfilerMeter:
         self._times_ms: tuple[list[float], list[float], list[float]] = ([], [], [])
         self._busy_share: float | None = None
 
+    @property
+    def only(self) -> Collection[int]:
+        """The driver that it saw first, once its cycles have told which that is."""
+        return self.periods.keys()
+
     def begin(self, now_ns: int) -> tuple[str, ...]:
         """The command line of pw-profiler, of which only the file that it writes is wanted."""
         self._rows, self.told_ns, self.periods = Rows(), now_ns, {}
@@ -44,11 +49,6 @@ class ProfilerMeter:
 
     def pause(self, motion: Motion, now_ns: int) -> None:
         """Nothing: a row is complete with its line."""
-
-    def is_lost(self, motion: Motion) -> bool:
-        """Whether the driver that it saw first has left its work to others."""
-        watched = self.periods.keys()
-        return bool(watched and motion.drivers) and not watched & motion.began_ns.keys()
 
     def line(self) -> Line:
         """Counts, and the times of every cycle."""
