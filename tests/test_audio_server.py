@@ -15,10 +15,11 @@ from controller.plants import audio_server
 from controller.plants.audio_server import LONGEST_PERIOD
 from controller.plants.pipewire import quantum
 from controller.plants.pipewire.plant import PipeWirePlant
+from controller.plants.pipewire.pw_dump import Graph, Node
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.put_back import PutBack
 from controller.restoration import LEFT_ALONE, Undo
-from controller.scheduling import Permissions
+from controller.scheduling import Permissions, ProcessId
 from policies.knobs import Choice
 from policies.observation import Missing, Value, fresh
 
@@ -393,3 +394,113 @@ def test_cycles_of_a_stall_are_counted_once_it_is_over(attached: Attached) -> No
 def test_what_was_restored_already_is_not_asked_for_again(attached: Attached) -> None:
     assert attached.plant.restore("period_frames") is None
     assert attached.link.told == []
+
+
+def test_threads_are_woken_by_their_own_drivers_and_those_of_the_server_by_all(
+    attached: Attached,
+) -> None:
+    attached.says(
+        1.0,
+        server="100:5",
+        clients=["200:6", "300:7", "400:8"],
+        drivers=[driver(42, 64, 48_000, "200:6"), driver(47, 1024, 48_000, "200:6", "300:7")],
+    )
+    attached.plant.observe()
+    assert attached.plant._rates() == {
+        ProcessId(100, 5): (750.0, 46.875),
+        ProcessId(200, 6): (750.0, 46.875),
+        ProcessId(300, 7): (46.875,),
+        ProcessId(400, 8): (),
+    }
+    assert attached.plant._threads_without_sound() == (100,)
+
+
+def test_at_rest_the_processes_are_known_and_none_is_woken(attached: Attached) -> None:
+    attached.says(1.0, rests="the server freewheels", server="100:5", clients=["200:6"])
+    attached.plant.observe()
+    assert attached.plant._rates() == {ProcessId(100, 5): (), ProcessId(200, 6): ()}
+
+
+def test_a_quantum_that_a_program_has_locked_is_left_alone(attached: Attached) -> None:
+    attached.says(1.0, locked_by="renderer")
+    attached.plant.observe()
+    assert attached.plant.knobs()["period_frames"].domain == Choice((64,))
+    attached.says(2.0)
+    attached.plant.observe()
+    assert len(attached.plant.knobs()["period_frames"].domain.values) > 1
+
+
+def test_one_that_is_locked_after_we_forced_it_is_put_back(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, forced_frames=128, period_frames=128)
+    attached.says(1.1, forced_frames=128, period_frames=128, locked_by="renderer")
+    events = attached.plant.observe().events
+    assert attached.link.told == ["period 128", "period 0"]
+    assert events == ("pipewire: the period was put back: renderer has locked the quantum",)
+
+
+UNLIKE, ALIKE = [driver(42, 64), driver(47, 1024)], [driver(42, 64), driver(47, 64)]
+
+
+@pytest.mark.parametrize(("drivers", "choices"), [(UNLIKE, 1), (ALIKE, 7)])
+def test_the_period_of_one_device_is_not_forced_on_another(
+    attached: Attached, drivers: list[dict[str, Any]], choices: int
+) -> None:
+    attached.says(1.0, drivers=drivers)
+    attached.plant.observe()
+    assert len(attached.plant.knobs()["period_frames"].domain.values) == choices
+
+
+@pytest.mark.parametrize(("before", "put_back"), [(UNLIKE[:1], True), (ALIKE, False)])
+def test_it_is_put_back_where_a_device_begins_that_played_no_such_period(
+    attached: Attached, before: list[dict[str, Any]], put_back: bool
+) -> None:
+    attached.says(1.0, drivers=before)
+    attached.plant.observe()
+    attached.plant.apply("period_frames", 128)
+    both = [driver(42, 128), driver(47, 128)]
+    attached.says(2.0, forced_frames=128, period_frames=128, drivers=both)
+    attached.plant.observe()
+    assert attached.link.told == ["period 128", *(["period 0"] if put_back else [])]
+
+
+def test_no_period_is_chosen_that_the_server_gives_to_nobody(attached: Attached) -> None:
+    attached.says(1.0, longest_frames=512)
+    attached.plant.observe()
+    assert attached.plant.knobs()["period_frames"].domain == Choice((64, 128, 256, 512))
+
+
+def test_blocks_tell_of_what_time_they_speak(attached: Attached) -> None:
+    start_s = attached.plant.observe().time_s
+    attached.says(1.0, cycles=600, counted_until_ns=800_000_000)
+    attached.says(2.0, cycles=600, counted_until_ns=800_000_000)
+    seen = attached.plant.observe()
+    assert seen.blocks is not None
+    assert seen.counted_s == pytest.approx((start_s - 2.0, start_s - 1.2))
+
+
+def test_what_plays_and_is_not_counted_yet_is_no_silence(attached: Attached) -> None:
+    for second in (1.0, 3.0, 5.0, 7.0):
+        attached.says(second, cycles=0, seen=int(second))
+        seen = attached.plant.observe()
+        assert (seen.events, seen.blocks) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("locked", "forced"), [(True, ["64", "0"]), (False, ["0"])], ids=["locked", "free"]
+)
+def test_what_was_played_is_forced_first_where_a_program_holds_what_is_forced(
+    monkeypatch: pytest.MonkeyPatch, locked: bool, forced: list[str]
+) -> None:
+    run: list[tuple[str, ...]] = []
+    monkeypatch.setattr(quantum, "run", run.append)
+    graph = Graph()
+    graph.nodes = {60: Node(60, "renderer", runs=True, locks=locked)}
+    assert quantum.force(graph, 0, played=64) is None
+    assert [command[-1] for command in run] == forced
+
+
+def test_the_undo_says_what_was_played(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    (undo,) = attached.lease.held.values()
+    assert undo[-2:] == ("--played", "64")
