@@ -13,12 +13,13 @@ from controller.config import Config
 from controller.errors import PlantError
 from controller.plants import audio_server
 from controller.plants.audio_server import LONGEST_PERIOD
-from controller.plants.pipewire import monitor
+from controller.plants.pipewire import quantum
 from controller.plants.pipewire.plant import PipeWirePlant
+from controller.plants.pipewire.pw_dump import Graph, Node
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.put_back import PutBack
 from controller.restoration import LEFT_ALONE, Undo
-from controller.scheduling import Permissions
+from controller.scheduling import Permissions, ProcessId
 from policies.knobs import Choice
 from policies.observation import Missing, Value, fresh
 
@@ -33,13 +34,39 @@ LINE = {
     "lateness_ms": [],
     "service_ms": [],
     "latency_ms": [],
+    "longest_frames": 4096,
     "forced_frames": 0,
-    "playing": True,
+    "locked_by": "",
+    "rests": "",
+    "joined": 1,
+    "clients": [],
     "name": "no-such-server",
     "cookie": 7,
-    "clients": [],
+    "server": "",
     "helpers": [],
 }
+
+
+def driver(number: int, frames: int, rate_hz: int = 48_000, *processes: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "name": f"device {number}",
+        "period_frames": frames,
+        "sample_rate_hz": rate_hz,
+        "processes": list(processes),
+    }
+
+
+def line(**told: Any) -> dict[str, Any]:
+    """A line of the monitor: of one driver, and counted up to now, unless it is told otherwise."""
+    whole = {**LINE, **told}
+    drivers = [driver(42, whole["period_frames"], whole["sample_rate_hz"])]
+    derived = {
+        "seen": whole["cycles"],
+        "counted_until_ns": whole["time_ns"],
+        "drivers": [] if whole["rests"] else drivers,
+    }
+    return {**derived, **whole}
 
 
 class FakeLink:
@@ -48,7 +75,7 @@ class FakeLink:
     def __init__(self, module: str) -> None:
         self.pid: int | None = 1
         self.error = ("no server answers", "start one")
-        self.to_say: list[dict[str, Any]] = [LINE]
+        self.to_say: list[dict[str, Any]] = [line()]
         self.told: list[str] = []
 
     def wait(self, patience_s: float) -> list[dict[str, Any]]:
@@ -105,19 +132,19 @@ class Attached:
         self.now_ns = 0
         monkeypatch.setattr(audio_server.time, "monotonic_ns", lambda: self.now_ns)
         link = FakeLink("")
-        link.to_say = [{**LINE, **first}]
+        link.to_say = [line(**first)]
         monkeypatch.setattr(audio_server, "MonitorLink", lambda module: link)
         self.link, self.lease, clock = link, FakeLease(), FakeClock()
         self.plant = PipeWirePlant(Surroundings(Config(), clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
 
     def undo(self) -> Undo:
-        """The arguments of the command that puts the period back."""
+        """The arguments of the command that puts the period back, but for what was played."""
         (undo,) = self.lease.held.values()
-        return undo[undo.index(PipeWirePlant.monitor) + 1 :]
+        return undo[undo.index(PipeWirePlant.monitor) + 1 : undo.index("--played")]
 
-    def says(self, seconds: float, **line: object) -> None:
+    def says(self, seconds: float, **told: object) -> None:
         self.now_ns = int(1e9 * seconds)
-        self.link.to_say.append({**LINE, "time_ns": self.now_ns, **line})
+        self.link.to_say.append(line(time_ns=self.now_ns, **told))
 
 
 @pytest.fixture
@@ -159,7 +186,7 @@ def test_a_tool_that_counts_from_the_start_again_shows_no_negative_cycles(
 
 def test_where_nothing_plays_nothing_stands_still(attached: Attached) -> None:
     for second in (3.0, 6.0, 9.0, 12.0):
-        attached.says(second, playing=False)
+        attached.says(second, rests="nothing plays")
         seen = attached.plant.observe()
         assert seen.events == ()
         assert seen.blocks is None
@@ -284,10 +311,10 @@ def test_a_quantum_is_put_back_only_by_its_own_server_and_only_where_it_is_still
         "metadata": [setting],
     }
     run: list[tuple[str, ...]] = []
-    monkeypatch.setattr(monitor, "dump", lambda: json.dumps([core, settings]).encode())
-    monkeypatch.setattr(monitor, "run", run.append)
-    wanted = PutBack.parse(PutBack(64, (128,), "7").arguments())
-    assert monitor.put_back(wanted) == (None if put_back else LEFT_ALONE)
+    monkeypatch.setattr(quantum, "dump", lambda: json.dumps([core, settings]).encode())
+    monkeypatch.setattr(quantum, "run", run.append)
+    arguments = PutBack(64, (128,), "7").arguments()
+    assert quantum.put_back(arguments) == (None if put_back else LEFT_ALONE)
     assert [command[-1] for command in run] == (["64"] if put_back else [])
 
 
@@ -298,9 +325,9 @@ def test_what_the_server_refused_is_an_event(attached: Attached) -> None:
 
 
 def test_a_graph_at_rest_is_no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    attached = Attached(monkeypatch, playing=False, period_frames=1024)
+    attached = Attached(monkeypatch, rests="nothing plays", period_frames=1024)
     assert attached.plant.knobs()["period_frames"].domain == Choice((1024,))
-    attached.says(1.0, playing=True, period_frames=64, cycles=100)
+    attached.says(1.0, period_frames=64, cycles=100)
     seen = attached.plant.observe()
     assert seen.deadline_ms == pytest.approx(64 / 48)
     domain = attached.plant.knobs()["period_frames"].domain
@@ -308,16 +335,16 @@ def test_a_graph_at_rest_is_no_reference(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_at_rest_nothing_is_in_force_and_nothing_has_a_deadline(attached: Attached) -> None:
-    attached.says(1.0, playing=False)
+    attached.says(1.0, rests="nothing plays")
     seen = attached.plant.observe()
     assert (seen.no_deadline, seen.discontinuity) == ("nothing plays", "nothing plays")
     assert seen.miss_rate == Missing("nothing plays")
     assert dict(attached.plant.in_force()) == {}
-    attached.says(2.0, playing=True, cycles=10)
+    attached.says(2.0, cycles=10)
     resumed = attached.plant.observe()
     assert (resumed.no_deadline, resumed.blocks) == ("nothing plays", None)  # for a part of it
     assert resumed.discontinuity == "a deadline holds again"
-    attached.says(3.0, playing=True, cycles=760, missed=2)
+    attached.says(3.0, cycles=760, missed=2)
     after = attached.plant.observe()
     assert (after.no_deadline, after.discontinuity) == ("", "")
     assert after.blocks is not None
@@ -378,3 +405,113 @@ def test_a_monitor_that_was_started_again_says_nothing_of_a_server_yet(attached:
     assert attached.plant.observe().events == ()
     attached.says(2.0, cycles=100)
     assert attached.plant.observe().events == ("pipewire: the server plays again",)
+
+
+def test_threads_are_woken_by_their_own_drivers_and_those_of_the_server_by_all(
+    attached: Attached,
+) -> None:
+    attached.says(
+        1.0,
+        server="100:5",
+        clients=["200:6", "300:7", "400:8"],
+        drivers=[driver(42, 64, 48_000, "200:6"), driver(47, 1024, 48_000, "200:6", "300:7")],
+    )
+    attached.plant.observe()
+    assert attached.plant._rates() == {
+        ProcessId(100, 5): (750.0, 46.875),
+        ProcessId(200, 6): (750.0, 46.875),
+        ProcessId(300, 7): (46.875,),
+        ProcessId(400, 8): (),
+    }
+    assert attached.plant._threads_without_sound() == (100,)
+
+
+def test_at_rest_the_processes_are_known_and_none_is_woken(attached: Attached) -> None:
+    attached.says(1.0, rests="the server freewheels", server="100:5", clients=["200:6"])
+    attached.plant.observe()
+    assert attached.plant._rates() == {ProcessId(100, 5): (), ProcessId(200, 6): ()}
+
+
+def test_a_quantum_that_a_program_has_locked_is_left_alone(attached: Attached) -> None:
+    attached.says(1.0, locked_by="renderer")
+    attached.plant.observe()
+    assert attached.plant.knobs()["period_frames"].domain == Choice((64,))
+    attached.says(2.0)
+    attached.plant.observe()
+    assert len(attached.plant.knobs()["period_frames"].domain.values) > 1
+
+
+def test_one_that_is_locked_after_we_forced_it_is_put_back(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, forced_frames=128, period_frames=128)
+    attached.says(1.1, forced_frames=128, period_frames=128, locked_by="renderer")
+    events = attached.plant.observe().events
+    assert attached.link.told == ["period 128", "period 0"]
+    assert events == ("pipewire: the period was put back: renderer has locked the quantum",)
+
+
+UNLIKE, ALIKE = [driver(42, 64), driver(47, 1024)], [driver(42, 64), driver(47, 64)]
+
+
+@pytest.mark.parametrize(("drivers", "choices"), [(UNLIKE, 1), (ALIKE, 7)])
+def test_the_period_of_one_device_is_not_forced_on_another(
+    attached: Attached, drivers: list[dict[str, Any]], choices: int
+) -> None:
+    attached.says(1.0, drivers=drivers)
+    attached.plant.observe()
+    assert len(attached.plant.knobs()["period_frames"].domain.values) == choices
+
+
+@pytest.mark.parametrize(("before", "put_back"), [(UNLIKE[:1], True), (ALIKE, False)])
+def test_it_is_put_back_where_a_device_begins_that_played_no_such_period(
+    attached: Attached, before: list[dict[str, Any]], put_back: bool
+) -> None:
+    attached.says(1.0, drivers=before)
+    attached.plant.observe()
+    attached.plant.apply("period_frames", 128)
+    both = [driver(42, 128), driver(47, 128)]
+    attached.says(2.0, forced_frames=128, period_frames=128, drivers=both)
+    attached.plant.observe()
+    assert attached.link.told == ["period 128", *(["period 0"] if put_back else [])]
+
+
+def test_no_period_is_chosen_that_the_server_gives_to_nobody(attached: Attached) -> None:
+    attached.says(1.0, longest_frames=512)
+    attached.plant.observe()
+    assert attached.plant.knobs()["period_frames"].domain == Choice((64, 128, 256, 512))
+
+
+def test_blocks_tell_of_what_time_they_speak(attached: Attached) -> None:
+    start_s = attached.plant.observe().time_s
+    attached.says(1.0, cycles=600, counted_until_ns=800_000_000)
+    attached.says(2.0, cycles=600, counted_until_ns=800_000_000)
+    seen = attached.plant.observe()
+    assert seen.blocks is not None
+    assert seen.counted_s == pytest.approx((start_s - 2.0, start_s - 1.2))
+
+
+def test_what_plays_and_is_not_counted_yet_is_no_silence(attached: Attached) -> None:
+    for second in (1.0, 3.0, 5.0, 7.0):
+        attached.says(second, cycles=0, seen=int(second))
+        seen = attached.plant.observe()
+        assert (seen.events, seen.blocks) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("locked", "forced"), [(True, ["64", "0"]), (False, ["0"])], ids=["locked", "free"]
+)
+def test_what_was_played_is_forced_first_where_a_program_holds_what_is_forced(
+    monkeypatch: pytest.MonkeyPatch, locked: bool, forced: list[str]
+) -> None:
+    run: list[tuple[str, ...]] = []
+    monkeypatch.setattr(quantum, "run", run.append)
+    graph = Graph()
+    graph.nodes = {60: Node(60, "renderer", runs=True, locks=locked)}
+    assert quantum.force(graph, 0, played=64) is None
+    assert [command[-1] for command in run] == forced
+
+
+def test_the_undo_says_what_was_played(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    (undo,) = attached.lease.held.values()
+    assert undo[-2:] == ("--played", "64")

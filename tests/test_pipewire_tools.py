@@ -6,12 +6,10 @@ import json
 
 import pytest
 
-from controller.plants.pipewire import meter as pipewire_meter
 from controller.plants.pipewire import tools as pipewire_tools
-from controller.plants.pipewire.meter import ProfilerMeter, TopMeter, meter_for
-from controller.plants.pipewire.pw_dump import Graph
+from controller.plants.pipewire.pw_dump import Client, Graph
 from controller.plants.pipewire.pw_profiler import Cycle, Rows
-from controller.plants.pipewire.pw_top import Row, Tables
+from controller.plants.pipewire.pw_top import Row, Table, Tables
 
 
 def thing(number: int, kind: str, **info: object) -> dict[str, object]:
@@ -30,13 +28,29 @@ def settings(**values: int) -> dict[str, object]:
     }
 
 
-CORE = thing(0, "Core", cookie=1679004975, name="pipewire-0", version="0.3.65", props={})
+CORE = thing(
+    0,
+    "Core",
+    cookie=1679004975,
+    name="pipewire-0",
+    version="0.3.65",
+    props={"application.process.id": 3100},
+)
 SINK = thing(36, "Node", state="running", props={"node.driver": True, "node.name": "null-sink"})
-CLIENT = thing(35, "Client", props={"application.process.id": 7, "pipewire.sec.pid": 3141})
+CLIENT = thing(
+    35,
+    "Client",
+    props={"application.process.id": 7, "pipewire.sec.pid": 3141, "object.serial": 40},
+)
 PLAYER = thing(41, "Node", state="running", props={"client.id": 35, "node.name": "pw-play"})
 IDLE_CLIENT = thing(46, "Client", props={"pipewire.sec.pid": 3213})
+LINK = {
+    "id": 50,
+    "type": "PipeWire:Interface:Link",
+    "info": {"output-node-id": 41, "input-node-id": 36, "state": "active"},
+}
 FIRST = [CORE, settings(rate=48000, quantum=1024, force_quantum=64), SINK, CLIENT, PLAYER]
-FIRST += [IDLE_CLIENT]
+FIRST += [IDLE_CLIENT, LINK]
 
 
 def text(*arrays: list[dict[str, object]]) -> bytes:
@@ -47,13 +61,14 @@ class TestTheGraph:
     def test_it_tells_the_server_its_settings_and_the_clients_that_have_nodes(self) -> None:
         graph = Graph()
         assert not graph.is_known
-        graph.feed(text(FIRST))
+        assert graph.feed(text(FIRST))
         assert graph.is_known
-        assert graph.server == ("pipewire-0", 1679004975)
+        assert (graph.server, graph.server_pid) == (("pipewire-0", 1679004975), 3100)
         assert graph.setting("clock.force-quantum") == 64
         assert graph.setting("clock.force-rate") == 0
-        assert graph.clients == (3141,)
-        assert graph.plays
+        assert graph.clients == {35: Client(35, 40, 3141)}
+        assert graph.links == {50: (41, 36)}
+        assert graph.nodes[36].drives
 
     def test_only_what_changed_is_told_again(self) -> None:
         graph = Graph()
@@ -63,23 +78,15 @@ class TestTheGraph:
         )
         assert graph.setting("clock.force-quantum") == 128
         assert graph.setting("clock.quantum") == 1024
-        assert not graph.plays
-        assert graph.clients == ()
+        assert not graph.nodes[36].runs
+        assert graph.clients == {}
 
     def test_arrays_may_come_in_parts_cut_anywhere(self) -> None:
         named = thing(50, "Node", state="idle", props={"node.name": "Flöte"})
         whole, graph = text(FIRST, [named], [settings(force_quantum=256)]), Graph()
-        for at in range(0, len(whole), 7):
-            graph.feed(whole[at : at + 7])
+        told = [graph.feed(whole[at : at + 7]) for at in range(0, len(whole), 7)]
         assert graph.setting("clock.force-quantum") == 256
-
-    def test_the_rate_is_that_of_a_driver_at_work(self) -> None:
-        graph = Graph()
-        graph.feed(text(FIRST))
-        assert graph.rate_hz == 48_000
-        format_, props = {"Format": [{"format": "F32P", "rate": 44_100}]}, {"node.driver": True}
-        graph.feed(text([thing(36, "Node", state="running", props=props, params=format_)]))
-        assert graph.rate_hz == 44_100
+        assert sum(told) == 3
 
     def test_other_metadata_are_no_settings(self) -> None:
         graph = Graph()
@@ -87,10 +94,30 @@ class TestTheGraph:
         graph.feed(text(FIRST, [default]))
         assert graph.setting("clock.force-quantum") == 64
 
-    def test_without_a_trusted_process_id_that_of_the_client_itself_counts(self) -> None:
+    def test_what_a_client_says_of_its_process_is_not_believed(self) -> None:
         graph = Graph()
         graph.feed(text([thing(35, "Client", props={"application.process.id": 7}), PLAYER]))
-        assert graph.clients == (7,)
+        assert graph.clients == {35: Client(35, 0, 0)}
+
+    @pytest.mark.parametrize("lock", [{"node.lock-quantum": True}, {"node.force-quantum": 256}])
+    def test_a_node_at_work_that_wants_the_quantum_left_alone_is_named(
+        self, lock: dict[str, object]
+    ) -> None:
+        graph = Graph()
+        graph.feed(text(FIRST))
+        assert graph.locked_by == ""
+        renderer = thing(60, "Node", state="running", props={"node.name": "renderer", **lock})
+        graph.feed(text([renderer]))
+        assert graph.locked_by == "renderer"
+        graph.feed(text([thing(60, "Node", state="suspended", props=lock)]))
+        assert graph.locked_by == ""
+
+    def test_values_that_are_none_of_their_kind_are_passed_over(self) -> None:
+        graph = Graph()
+        odd = {"node.name": 7, "node.group": 12, "node.latency": "fast", "client.id": "x"}
+        graph.feed(text([thing(60, "Node", state="running", props=odd, params={"Format": []})]))
+        node = graph.nodes[60]
+        assert (node.name, node.latency, node.client, node.rate_hz) == ("7", (0, 0), None, 0)
 
 
 def row(*followers: str, period: str = "1335", total: str = "60") -> bytes:
@@ -104,14 +131,15 @@ DONE, NOT_WOKEN, NOT_DONE = "41 2 24 30 0 6 3 0", "40 7059 7059 19 0 0 1 0", "42
 class TestRowsOfTheProfiler:
     def test_a_cycle_is_as_late_and_as_long_as_the_worst_of_its_followers(self) -> None:
         (cycle,) = Rows().feed(row(DONE, "43 24 40 900 0 860 3 0"))
-        assert cycle == Cycle(1333.0, late_us=22.0, busy_us=860.0, end_us=900.0, missed=False)
+        assert cycle == Cycle(1333.0, 22.0, 860.0, end_us=900.0, missed=False, follower=43)
 
     @pytest.mark.parametrize("follower", [NOT_WOKEN, NOT_DONE])
     def test_one_that_is_not_done_in_time_makes_it_missed_and_a_period_late(
         self, follower: str
     ) -> None:
         (cycle,) = Rows().feed(row(DONE, follower))
-        assert cycle == Cycle(1333.0, late_us=1333.0, busy_us=6.0, end_us=1333.0, missed=True)
+        assert (cycle.period_us, cycle.late_us, cycle.busy_us) == (1333.0, 1333.0, 6.0)
+        assert (cycle.end_us, cycle.missed) == (1333.0, True)
 
     def test_nobody_waits_for_one_that_has_no_part_in_the_cycle(self) -> None:
         gap = " \t" * 8
@@ -123,7 +151,7 @@ class TestRowsOfTheProfiler:
         rows = Rows()
         assert rows.feed(b"1335.250\t60.125\t0.000\t1333.333\t41\t0.000\t24.5") == []
         (cycle,) = rows.feed(b"00\t30.000\t24.500\t5.500\t3\t0\t\n")
-        assert cycle == Cycle(1333.333, late_us=24.5, busy_us=5.5, end_us=30.0, missed=False)
+        assert cycle == Cycle(1333.333, 24.5, 5.5, end_us=30.0, missed=False, follower=41)
 
 
 HEADER = "S   ID  QUANT   RATE    WAIT    BUSY   W/Q   B/Q  ERR FORMAT           NAME \n"
@@ -134,14 +162,24 @@ R   41      0      0  24.1us   6.0us  0.02  0.00    {1}   F32LE 2 48000  + pw-pl
 R   42   1024  48000   +++     +++    +++   +++     {2}                   = Firefox
 I   55   1024  48000    ---     ---   ---   ---    99    S16LE 2 48000 alsa_input.idle
 """
+ROW = "R   36     64  48000  12.3us   1.2ms  0.01  0.90    4  S16LE 2 48000 sink\n"
+
+
+def printed(text: str, tables: Tables, at_s: float = 0.0) -> list[Table]:
+    return tables.feed(text.encode(), seconds(at_s))
+
+
+def seconds(number: float) -> int:
+    return round(1e9 * number)
 
 
 class TestTablesOfTop:
-    def test_a_table_is_complete_once_the_next_begins(self) -> None:
+    def test_a_table_is_complete_once_the_next_begins_and_is_of_when_it_was_printed(self) -> None:
         tables = Tables()
-        assert tables.feed(HEADER + TABLE.format(1, 2, 3)) == []
-        (rows,) = tables.feed(HEADER)
-        assert [(each.id, each.drives, each.runs, each.errors) for each in rows] == [
+        assert printed(HEADER + TABLE.format(1, 2, 3), tables, 1.0) == []
+        (table,) = printed(HEADER, tables, 2.0)
+        assert table.printed_ns == 1_000_000_000
+        assert [(each.id, each.drives, each.runs, each.errors) for each in table.rows] == [
             (30, True, False, 0),
             (36, True, True, 1),
             (41, False, True, 2),
@@ -149,87 +187,58 @@ class TestTablesOfTop:
             (55, True, False, 99),
         ]
 
+    def test_one_that_nothing_follows_for_a_moment_is_complete(self) -> None:
+        tables = Tables()
+        printed(HEADER + TABLE.format(1, 2, 3), tables, 1.0)
+        assert tables.pause(seconds(1.01)) is None
+        table = tables.pause(seconds(1.1))
+        assert table is not None
+        assert (table.printed_ns, len(table.rows)) == (1_000_000_000, 5)
+        assert tables.pause(seconds(1.2)) is None
+        assert printed(HEADER, tables, 2.0) == []
+
+    def test_one_that_is_cut_in_two_is_complete_with_the_rest(self) -> None:
+        tables = Tables()
+        printed(HEADER + TABLE.format(1, 2, 3), tables, 1.0)
+        assert tables.pause(seconds(1.1)) is not None
+        first, second = TABLE.format(4, 5, 6)[:200], TABLE.format(4, 5, 6)[200:]
+        printed(HEADER + first, tables, 2.0)
+        assert tables.pause(seconds(2.3)) is None
+        printed(second, tables, 2.4)
+        table = tables.pause(seconds(2.5))
+        assert table is not None
+        assert (table.printed_ns, len(table.rows)) == (2_000_000_000, 5)
+
+    def test_one_with_fewer_nodes_than_the_last_waits_for_the_next(self) -> None:
+        tables = Tables()
+        printed(HEADER + TABLE.format(1, 2, 3), tables, 1.0)
+        printed(HEADER + ROW, tables, 2.0)
+        assert tables.pause(seconds(2.5)) is None
+        (table,) = printed(HEADER + ROW, tables, 3.0)
+        assert table.printed_ns == 2_000_000_000
+        assert tables.pause(seconds(3.1)) is not None
+
     def test_shares_that_were_not_measured_are_none(self) -> None:
-        (rows,) = Tables().feed(HEADER + TABLE.format(0, 0, 0) + HEADER)
-        assert [each.busy_share for each in rows] == [None, 0.90, 0.00, None, None]
+        (table,) = printed(HEADER + TABLE.format(0, 0, 0) + HEADER, Tables())
+        assert [each.busy_share for each in table.rows] == [None, 0.90, 0.00, None, None]
 
     def test_columns_are_found_by_their_titles(self) -> None:
         wider = "S   ID  NEW  QUANT   RATE    WAIT    BUSY   W/Q   B/Q  ERR  FORMAT  NAME\n"
         line = "R   36  what   64  48000  12.3us   1.2ms  0.01  0.90    4  S16LE 2 48000 sink\n"
-        (rows,) = Tables().feed(wider + line + wider)
-        assert rows == [Row(36, True, True, 64, 48_000, ("12.3us", "1.2ms"), 0.90, 4)]
+        (table,) = printed(wider + line + wider, Tables())
+        assert table.rows == (Row(36, True, True, 64, 48_000, ("12.3us", "1.2ms"), 0.90, 4),)
 
     @pytest.mark.parametrize(
         "line", ["", "R   36", "[W] pw.conf: can't load\n", "R x y z 1 2 3 4 5"]
     )
     def test_what_is_no_row_is_passed_over(self, line: str) -> None:
-        sound = "R   36     64  48000  12.3us   1.2ms  0.01  0.90    4  sink\n"
-        (rows,) = Tables().feed(HEADER + line + "\n" + sound + HEADER)
-        assert [each.id for each in rows] == [36]
+        (table,) = printed(HEADER + line + "\n" + ROW + HEADER, Tables())
+        assert [each.id for each in table.rows] == [36]
 
-
-class TestCounting:
-    def test_the_profiler_counts_every_cycle_and_tells_the_times_once(self) -> None:
-        meter = ProfilerMeter()
-        meter.feed(row(DONE) + row(DONE, NOT_DONE), 48_000)
-        line = meter.line()
-        assert (line["cycles"], line["missed"], meter.quantum) == (2, 1, 64)
-        assert line["latency_ms"] == [0.030, 1.333]
-        assert line["lateness_ms"] == [0.022, 1.333]
-        assert meter.line()["latency_ms"] == []
-
-    def test_the_profiler_goes_on_counting_when_it_is_started_again(self) -> None:
-        meter = ProfilerMeter()
-        meter.feed(row(DONE) + b"1335\t60", 48_000)
-        meter.begin()
-        meter.feed(row(DONE), 48_000)
-        assert meter.cycles == 2
-
-    def test_top_reckons_cycles_from_the_time_and_counts_only_new_errors(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        now_s = [100.0]
-        monkeypatch.setattr(pipewire_meter.time, "monotonic", lambda: now_s[0])
-        meter = TopMeter()
-        for errors in ((5, 70, 800), (7, 72, 801), (7, 75, 801)):
-            now_s[0] += 1.0
-            meter.feed((HEADER + TABLE.format(*errors)).encode(), 48_000)
-        now_s[0] += 1.0
-        meter.feed(HEADER.encode(), 48_000)
-        line = meter.line()
-        assert (line["cycles"], line["missed"]) == (4 * 750, 2 + 3)
-        assert (meter.quantum, line["busy_share"]) == (64, 0.90)  # of the driver and followers
-
-    def test_top_begins_with_the_errors_that_it_finds_when_it_is_started_again(self) -> None:
-        meter = TopMeter()
-        for errors in (5, 0):
-            meter.begin()
-            meter.feed((HEADER + TABLE.format(errors, 0, 0) + HEADER).encode(), 48_000)
-        assert meter.line()["missed"] == 0
-
-    def test_top_that_shows_the_same_cycle_again_shows_none(self) -> None:
-        meter = TopMeter()
-        for _ in range(3):
-            meter.feed((HEADER + TABLE.format(5, 5, 5)).encode(), 48_000)
-        counted = meter.cycles
-        meter.feed(HEADER.encode(), 48_000)
-        assert meter.cycles == counted
-
-    def test_errors_from_before_a_node_was_seen_at_work_are_not_counted(self) -> None:
-        meter = TopMeter()
-        unknown = "C   36      0      0    ---     ---   ---   ---     0  alsa_output.usb\n"
-        meter.feed((HEADER + unknown + HEADER).encode(), 48_000)
-        meter.feed((TABLE.format(241, 284, 3) + HEADER).encode(), 48_000)
-        assert meter.line()["missed"] == 0
-
-    @pytest.mark.parametrize(
-        ("version", "kind"),
-        [((0, 3, 65), ProfilerMeter), ((0, 3, 79), TopMeter), ((1, 0), TopMeter)],
-    )
-    def test_top_counts_from_the_version_that_prints_into_a_pipe(
-        self, version: tuple[int, ...], kind: type
-    ) -> None:
-        assert isinstance(meter_for(version), kind)
+    def test_a_name_that_is_cut_within_a_letter_is_read_whole(self) -> None:
+        text, tables = (HEADER + ROW.replace("sink", "Flöte") + HEADER).encode(), Tables()
+        found = [table for at in range(len(text)) for table in tables.feed(text[at : at + 1], 0)]
+        assert len(found) == 1
 
 
 def test_the_version_is_that_of_the_library_in_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -423,7 +423,8 @@ class AudioServerPlant(ABC, Generic[State]):
             before.period_frames,
             before.sample_rate_hz,
         )
-        if now.driver != before.driver or (changed and not before.no_deadline and not asked):
+        is_other = now.driver != before.driver or (changed and not asked)
+        if is_other and not before.no_deadline:
             self._breaks.append("another driver, rate or period")
             self._counted = now
 

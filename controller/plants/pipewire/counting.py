@@ -55,9 +55,14 @@ class Counting:
         if self.meter.seen != self._seen or self._motion.rests:
             self._told_of_end &= self.meter.seen == self._seen
             self._seen, self._seen_ns = self.meter.seen, now_ns
-        if now_ns - self._seen_ns > SILENT_NS:
+        if now_ns - self._seen_ns > SILENT_NS or self._is_lost():
             return self._start_again(now_ns)
         return None
+
+    def _is_lost(self) -> bool:
+        """Whether all that the tool listens to have left their work to others."""
+        left = self._motion.began_ns.keys().isdisjoint(self.meter.only)
+        return left and bool(self.meter.only and self._motion.drivers)
 
     def close(self) -> None:
         """End the tool."""

@@ -113,14 +113,17 @@ class Motion:
 
 
 def _as_told(running: dict[int, Node]) -> Iterator[tuple[Node, list[Node]]]:
-    """Who drives whom, where each node tells it."""
-    for driver in running.values():
-        if driver.drives and driver.driver in (None, driver.id):
-            yield driver, [each for each in running.values() if _follows(each, driver)]
+    """Who drives whom, where each node tells it.
 
-
-def _follows(node: Node, driver: Node) -> bool:
-    return node.driver == driver.id and node.id != driver.id
+    Of what drives others, that others follow it is what counts: which driver it followed itself
+    once is not told anew where that has let go of it, as after a freewheel.
+    """
+    followed = {each.driver for each in running.values() if each.driver != each.id}
+    drivers = [each for each in running.values() if each.drives and each.id in followed]
+    driving = {each.id for each in drivers}
+    for driver in drivers:
+        followers = (each for each in running.values() if each.driver == driver.id)
+        yield driver, [each for each in followers if each.id not in driving]
 
 
 def _as_linked(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +49,11 @@ class Meter(Protocol):
     @property
     def periods(self) -> Mapping[int, Period]:
         """The periods last measured, by driver."""
+        ...
+
+    @property
+    def only(self) -> Collection[int]:
+        """The drivers that its tool listens to alone; none where it listens to all."""
         ...
 
     def begin(self, now_ns: int) -> tuple[str, ...]:

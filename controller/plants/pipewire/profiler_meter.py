@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from controller.plants.monitor_process import Line
 from controller.plants.pipewire.drivers import Motion
@@ -24,6 +24,11 @@ class ProfilerMeter:
         self._rows = Rows()
         self._times_ms: tuple[list[float], list[float], list[float]] = ([], [], [])
         self._busy_share: float | None = None
+
+    @property
+    def only(self) -> Collection[int]:
+        """The driver that it saw first, once its cycles have told which that is."""
+        return self.periods.keys()
 
     def begin(self, now_ns: int) -> tuple[str, ...]:
         """The command line of pw-profiler, of which only the file that it writes is wanted."""

@@ -29,6 +29,11 @@ class TopMeter:
         self._shown_ns: dict[int, int] = {}
         self._busy_share: float | None = None
 
+    @property
+    def only(self) -> tuple[int, ...]:
+        """None: all drivers are shown."""
+        return ()
+
     def begin(self, now_ns: int) -> tuple[str, ...]:
         """The command line of pw-top, which would keep lines back from a pipe."""
         self._tables, self.told_ns = Tables(), now_ns
