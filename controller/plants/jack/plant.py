@@ -111,10 +111,8 @@ class JackPlant(AudioServerPlant[JackState]):
 
     def _address(self) -> tuple[Path, str]:
         """Each user has a server of each name, but for those that serve all users."""
-        shared = "JACK_PROMISCUOUS_SERVER" in os.environ
-        return Path(
-            "/dev/shm"
-        ), self._server_name if shared else f"{os.getuid()}_{self._server_name}"
+        whose = "" if "JACK_PROMISCUOUS_SERVER" in os.environ else f"{os.getuid()}_"
+        return Path("/dev/shm"), f"{whose}{self._server_name}"  # where JACK has its semaphores
 
     def _places(self) -> tuple[str, ...]:
         return (f"JACK_DEFAULT_SERVER={self._server_name}",)
