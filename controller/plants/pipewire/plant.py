@@ -13,7 +13,7 @@ import numpy as np
 
 from controller.plants.audio_server import LONGEST_PERIOD, AudioServerPlant, ServerState
 from controller.plants.pipewire.quantum import PLAYED
-from controller.plants.pipewire.tools import places
+from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
 from controller.plants.put_back import PutBack
 from controller.plants.watched_threads import Rates
