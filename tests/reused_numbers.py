@@ -18,8 +18,9 @@ from live_run import Run, awaits, schedules
 from controller.process_id import identify_process, ticks_since_boot
 
 PLAYER = """
-import os, time
+import os, signal, time
 os.sched_setaffinity(0, {0})
+signal.signal(signal.SIGUSR1, lambda *_: os.execlp("sleep", "sleep", "1000"))
 due = time.monotonic()
 print("playing", flush=True)
 while True:
@@ -115,7 +116,25 @@ def while_it_starts(folder: Path) -> None:
     assert f"process {player.pid} has ended, and another has its number: " in said, said
 
 
-CASES = {each.__name__: each for each in (while_it_is_controlled, while_it_starts)}
+def while_it_goes_on_as_another(folder: Path) -> None:
+    """A program named by its id calls exec: its thread is no audio thread any more."""
+    player = play()
+    hogs = [subprocess.Popen((sys.executable, "-c", HOG)) for _ in range(HOGS)]
+    run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
+    awaits(lambda: ORDINARY not in schedules(player.pid).values(), 40.0, "nothing was turned")
+    player.send_signal(signal.SIGUSR1)
+    awaits(lambda: set(schedules(player.pid).values()) == {ORDINARY}, 20.0, "it was not let go")
+    watches(run, player.pid)
+    assert "process: none of the programs runs any more" not in run.events()
+    run.end(signal.SIGTERM)
+    for each in (player, *hogs):
+        end(each)
+
+
+CASES = {
+    each.__name__: each
+    for each in (while_it_is_controlled, while_it_starts, while_it_goes_on_as_another)
+}
 
 if __name__ == "__main__":
     CASES[sys.argv[1]](Path(sys.argv[2]))
