@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PlainSerializer, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -60,7 +60,16 @@ class LoopSection(Section):
         return frozenset() if act == "none" else frozenset(map(str.strip, act.split(",")))
 
 
-Program = Annotated[str, AfterValidator(control_group.checked)]
+def _as_text(name: str) -> str:
+    """A name may hold bytes that are no text, which no file of ours can."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+Program = Annotated[
+    str,
+    AfterValidator(control_group.checked),
+    PlainSerializer(_as_text, when_used="json"),
+]
 
 
 class SidecarSection(Section):

@@ -13,11 +13,13 @@ def is_group(program: str) -> bool:
 
 
 def checked(program: str) -> str:
-    """The same text. Raises ValueError in one line for a group that cannot be one.
+    """The same text. Raises ValueError in one line for no name, and a group that cannot be one.
 
     The root group is none: every process of the machine would be in it. Nor is a path that the
     kernel would never write so: nothing would match it.
     """
+    if not program.strip():
+        raise ValueError("names no program")
     if is_group(program):
         root, *names = program.removeprefix(PREFIX).split("/")
         if root or not names or not all(map(_is_name, names)):

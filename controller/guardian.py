@@ -22,7 +22,7 @@ from typing import Any
 from controller.canary import LOOK_S, Canary
 from controller.errors import ThreadGoneError
 from controller.restoration import Original, Restoration, Undo, restore, undo
-from controller.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, read
+from controller.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, identify, read
 
 SUSPECT_SHARE = 0.93
 """Share of a processor that the threads raised run together, from which they may starve others:
@@ -75,7 +75,10 @@ class Guardian:
         Those that were made to yield may run all the time: nobody starves for them.
         """
         raised = [thread for thread, original in self._originals.items() if _raised(original)]
-        before, self._ran_s = self._ran_s, {each: _ran_s(each.tid) for each in raised}
+        before, self._ran_s = self._ran_s, {}
+        for thread in raised:
+            with contextlib.suppress(ThreadGoneError):
+                self._ran_s[thread] = _ran_s(thread)
         elapsed_s, self._looked_at_s = now_s - self._looked_at_s, now_s
         ran_s = sum(now - before.get(each, now) for each, now in self._ran_s.items())
         return ran_s / elapsed_s if elapsed_s > 0.0 else 0.0
@@ -126,13 +129,16 @@ def _plain(how: Scheduling) -> list[object]:
     return [how.policy, how.priority, how.nice, sorted(how.cpus), how.reset_on_fork]
 
 
-def _ran_s(tid: int) -> float:
-    """Processor time of a thread since it began; 0 where it has ended or nobody accounts."""
+def _ran_s(thread: ThreadId) -> float:
+    """Processor time of a thread since it began, 0 where nobody accounts; ThreadGoneError."""
     try:
-        with open(f"/proc/{tid}/schedstat", encoding="ascii") as file:  # noqa: PTH123 - as small as it can be
-            return int(file.read().split()[0]) / 1e9
+        with open(f"/proc/{thread.tid}/schedstat", encoding="ascii") as file:  # noqa: PTH123 - as small as it can be
+            ran_s = int(file.read().split()[0]) / 1e9
     except (OSError, ValueError, IndexError):
-        return 0.0
+        ran_s = 0.0
+    if identify(thread.tid) != thread:
+        raise ThreadGoneError(thread.tid)
+    return ran_s
 
 
 def _raised(original: Original) -> bool:

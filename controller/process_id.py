@@ -5,7 +5,10 @@ Only the standard library is imported from here, so that the guardian stays smal
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from controller.errors import ThreadGoneError
 PROC = Path("/proc")
 ENDED = (b"Z", b"X", b"x")
 """The states of what has ended, as /proc has them."""
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PF_KTHREAD = 0x0020_0000
 """The kernel's flag of its own threads."""
 
@@ -63,6 +67,18 @@ def read_process(pid: int, root: Path = PROC) -> ProcessStat:
         raise ThreadGoneError(pid)
     name = head.partition(b"(")[2]
     return ProcessStat(process, name, int(fields[1]), tuple(fields[23:26]), is_kernel)
+
+
+def kill(process: ProcessId) -> None:
+    """End it, and no other that has its number by now."""
+    if lives(process):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def ticks_since_boot(ago_s: float = 0.0) -> int:
+    """The time now, or so long ago, as /proc tells when a process started."""
+    return int((time.clock_gettime(time.CLOCK_BOOTTIME) - ago_s) * TICKS_PER_S)
 
 
 def _read(path: str) -> bytes:

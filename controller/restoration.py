@@ -6,13 +6,14 @@ here, so that the guardian stays small.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.process_id import read_process, ticks_since_boot
 from controller.scheduling import REALTIME, Scheduling, ThreadId, put_back, read, threads_of
 
 Undo = tuple[str, ...]
@@ -54,8 +55,7 @@ class Original:
 
 def find_original(thread: ThreadId) -> Original:
     """How the thread is found now; ThreadGoneError where it has ended."""
-    ticks = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
-    return Original(read(thread), int(ticks))
+    return Original(read(thread), ticks_since_boot())
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +140,47 @@ def _read_if_alive(thread: ThreadId) -> Scheduling | None:
 def _heirs(
     originals: Mapping[ThreadId, Original], current: Mapping[ThreadId, Scheduling]
 ) -> dict[ThreadId, Scheduling]:
-    """Younger threads of the same process that are scheduled as they inherited it from ours."""
+    """Younger threads of the same process, and of those that it started, as they inherited it."""
     heirs = {}
+    families = _families(current)
     for elder, now in current.items():
         original = originals[elder]
         ours = {bequeathed(each) for each in original.ours or (now,)}
-        for thread in threads_of(elder.tid):
+        for thread in families[elder]:
             younger = thread.start_time >= original.since and thread not in originals
             if younger and _read_if_alive(thread) in ours:
                 heirs[thread] = bequeathed(original.scheduling)
     return heirs
+
+
+def _families(elders: Collection[ThreadId]) -> dict[ThreadId, list[ThreadId]]:
+    """All threads of the process of each, and of the processes that came of it."""
+    families: dict[ThreadId, list[ThreadId]] = {}
+    children = _children() if elders else {}
+    for elder in elders:
+        if elder not in families:
+            own = threads_of(elder.tid)
+            family = [*own, *_descendants(own, children)] if elder in own else []
+            families |= dict.fromkeys((elder, *own), family)
+    return families
+
+
+def _descendants(
+    parents: Iterable[ThreadId], children: Mapping[int, list[int]]
+) -> Iterator[ThreadId]:
+    for child in (child for each in parents for child in children.get(each.tid, ())):
+        threads = threads_of(child)
+        yield from threads
+        yield from _descendants(threads, children)
+
+
+def _children() -> dict[int, list[int]]:
+    """The processes that each has started and that live."""
+    children: dict[int, list[int]] = {}
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):  # noqa: PTH208 - names alone
+        with contextlib.suppress(ThreadGoneError):
+            children.setdefault(read_process(pid).parent, []).append(pid)
+    return children
 
 
 def _policy(scheduling: Scheduling) -> tuple[int, int]:

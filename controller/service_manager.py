@@ -44,7 +44,8 @@ class ServiceManager:
     def _tell(self, *assignments: str) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):  # the next tick tells again
-                self._socket.sendto("\n".join(assignments).encode(), self._address)
+                told = "\n".join(assignments).encode(errors="backslashreplace")
+                self._socket.sendto(told, self._address)
 
 
 def _in_a_line(tick: Tick) -> str:

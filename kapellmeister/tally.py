@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from controller.errors import ThreadGoneError
 from controller.metrics.cpu import ProcessSensor
+from controller.process_id import ProcessId, identify_process
 from controller.tick import Tick
 from kapellmeister.report import OverheadFigures
 from policies.observation import fresh
@@ -28,7 +31,7 @@ class Tally:
     ) -> None:
         self._beside_s = beside_s
         self._helpers = helpers
-        self._used_s: dict[int, float] = {}
+        self._used_s: dict[ProcessId, float] = {}
         self._started_s = time.monotonic()
         self._cpu_s_at_start = self._cpu_s()
         self._tick_ms: list[float] = []
@@ -76,7 +79,8 @@ class Tally:
     def _cpu_s(self) -> float:
         """Processor time of control so far; a helper that has ended costs no more."""
         for pid in (os.getpid(), *self._helpers()):
-            used_s = fresh(ProcessSensor(pid).read()["process.cpu_s"])
-            if used_s is not None:
-                self._used_s[pid] = used_s
+            with contextlib.suppress(ThreadGoneError):
+                process = identify_process(pid)
+                used_s = fresh(ProcessSensor(pid).read()["process.cpu_s"])
+                self._used_s[process] = used_s or self._used_s.get(process, 0.0)
         return self._beside_s() + sum(self._used_s.values())

@@ -176,6 +176,17 @@ def test_whoever_runs_a_script_is_told(tmp_path: Path) -> None:
     assert remark("123", running) is None
 
 
+def test_a_name_of_several_programs_is_told_and_means_all(tmp_path: Path) -> None:
+    put_process(tmp_path, 7, "engine", exe="/opt/a/engine", argv=("/opt/a/engine",))
+    put_process(tmp_path, 8, "engine", exe="/opt/a/engine", argv=("/opt/a/engine", "-2"))
+    assert remark("engine", others(tmp_path)) is None
+    put_process(tmp_path, 9, "engine", exe="/opt/b/engine", argv=("/opt/b/engine",))
+    assert remark("engine", others(tmp_path)) == (
+        "engine is the name of several programs: engine (process 7), engine -2 (process 8), "
+        "engine (process 9)"
+    )
+
+
 def test_an_interpreters_name_that_fits_several_programs_means_none(tmp_path: Path) -> None:
     put_process(tmp_path, 12, "python3", exe=PYTHON, argv=("python3", "./carla"))
     put_process(tmp_path, 13, "python3", exe=PYTHON, argv=("python3", "./carla", "--worker"))

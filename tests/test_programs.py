@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from proc_tree import put_process
 
-from controller.errors import ThreadGoneError
+from controller.config import Config, SidecarSection, load_config
+from controller.errors import ConfigurationError, ThreadGoneError
 from controller.plants.programs import Programs
 from controller.process_id import ProcessId, identify_process, lives
 
@@ -111,3 +112,17 @@ def test_a_process_of_which_the_kernel_tells_nonsense_is_gone(tmp_path: Path, st
     with pytest.raises(ThreadGoneError):
         identify_process(7, tmp_path)
     assert now(Programs(["program"], root=tmp_path)) == set()
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_program_without_a_name_is_told_in_one_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(f"[sidecar]\nprocesses = ['{name}']\n")
+    with pytest.raises(ConfigurationError, match=r"sidecar.processes.0: names no program"):
+        load_config(path)
+
+
+def test_a_configuration_with_a_name_that_is_no_text_can_be_kept() -> None:
+    config = Config.model_construct(sidecar=SidecarSection(processes=("synth\udcff",)))
+    assert config.sidecar.processes == ("synth\udcff",)
+    assert r'"processes":["synth\\xff"]' in config.model_dump_json()

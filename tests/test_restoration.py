@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +19,9 @@ from controller.restoration import (
     restore,
     undo,
 )
-from controller.scheduling import Scheduling, ThreadId, identify, read, write
+from controller.scheduling import Scheduling, ThreadId, identify, read, threads_of, write
 
+PIPES: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
 EVERYWHERE = frozenset(os.sched_getaffinity(0))
 
 
@@ -173,3 +177,21 @@ def test_a_command_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("controller.restoration.UNDO_PATIENCE_S", 0.05)
     (why,) = undo([("sleep", "60")]).refused
     assert "timed out" in why
+
+
+def test_a_process_that_one_has_started_since_is_put_back_with_it() -> None:
+    """The kernel hands an idle class, a nice level and processors on to children."""
+    with subprocess.Popen(("sh", "-c", "read x; sleep 60 & echo $!; read x"), **PIPES) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        (thread,) = threads_of(parent.pid)
+        original = find_original(thread)
+        ours = replace(original.scheduling, policy=os.SCHED_BATCH)
+        write(thread, ours)
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        child = identify(int(parent.stdout.readline()))
+        assert read(child) == ours
+        assert restore({thread: original.set_to(ours)}) == Restoration(restored=2)
+        assert read(child) == read(thread) == original.scheduling
+        os.kill(child.tid, signal.SIGKILL)

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from controller.errors import PlantError
 from controller.plants.server_lock import ServerLock
 
-PLACES = ("JACK_DEFAULT_SERVER=a test of the lock",)
 
-
-def test_a_second_controller_of_a_server_is_refused_until_the_first_has_ended() -> None:
-    with closing(ServerLock("jack", PLACES)), pytest.raises(PlantError) as refused:
-        ServerLock("jack", PLACES)
+def test_a_second_controller_of_a_server_is_refused_until_the_first_has_ended(
+    tmp_path: Path,
+) -> None:
+    with closing(ServerLock("jack", tmp_path, "default")), pytest.raises(PlantError) as refused:
+        ServerLock("jack", tmp_path, "default")
     assert str(refused.value) == (
         "plant jack: another controller turns this server; stop that, or run with --shadow"
     )
-    ServerLock("jack", PLACES).close()
+    ServerLock("jack", tmp_path, "default").close()
 
 
-def test_another_server_may_be_turned_meanwhile() -> None:
-    with closing(ServerLock("jack", PLACES)):
-        ServerLock("jack", ("JACK_DEFAULT_SERVER=another",)).close()
-        ServerLock("pipewire", PLACES).close()
+def test_a_server_is_the_same_however_its_place_is_spelt(tmp_path: Path) -> None:
+    (tmp_path / "user").mkdir()
+    (tmp_path / "link").symlink_to("user")
+    with closing(ServerLock("pipewire", tmp_path / "user", "pipewire-0")):
+        for folder in (tmp_path / "link", tmp_path / "user/../user", f"{tmp_path}//user/"):
+            with pytest.raises(PlantError):
+                ServerLock("pipewire", Path(folder), "pipewire-0")
+
+
+def test_another_server_may_be_turned_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with closing(ServerLock("jack", tmp_path, "default")):
+        ServerLock("jack", tmp_path, "another").close()
+        ServerLock("jack", tmp_path / "other", "default").close()
+        ServerLock("jack", tmp_path / "missing", "default").close()
+        ServerLock("pipewire", tmp_path, "default").close()

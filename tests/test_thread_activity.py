@@ -20,8 +20,10 @@ class Kernel:
         self.process = root / "7" / "stat"
         self.starts(1)
 
-    def starts(self, start_time: int):
-        self.process.write_text(f"7 (a player) S {'0 ' * 16}1 0 {start_time} 0\n")
+    def starts(self, start_time: int, code: str = "1"):
+        """The process has begun then; where its code lies changes with each exec."""
+        line = f"7 (a player) S {'0 ' * 16}1 0 {start_time} 0 0 0 {code} 1 0 0\n"
+        self.process.write_text(line)
 
     def tells(self, ran_ms: int, waited_ms: int, runs: int, switches: tuple[int, int] | None):
         (self.place / "schedstat").write_text(f"{ran_ms * 10**6} {waited_ms * 10**6} {runs}\n")
@@ -78,3 +80,33 @@ def test_a_number_that_another_thread_has_now_begins_anew(kernel, sensor, monkey
     kernel.tells(5, 1, 3, (2, 1))
     monkeypatch.setattr(threads, "identify", lambda tid: ThreadId(tid, 2))
     assert sensor.read({PROCESS: 0.0}) == {}
+
+
+def test_a_process_whose_number_another_has_is_not_read(kernel, sensor):
+    kernel.tells(1000, 100, 50, (40, 10))
+    sensor.read({PROCESS: 90.0})
+    kernel.starts(2)
+    kernel.tells(1300, 200, 350, (240, 110))
+    assert sensor.read({PROCESS: 90.0}) == {}
+    kernel.starts(1)
+    assert sensor.read({PROCESS: 90.0}) == {}
+
+
+def test_a_thread_whose_number_another_has_is_not_taken_for_it(kernel, sensor, monkeypatch):
+    """Although the other has run for longer: its folder is another."""
+    kernel.tells(1000, 100, 50, (40, 10))
+    sensor.read({PROCESS: 90.0})
+    kernel.place.rename(kernel.place.with_name("9"))
+    kernel.place.mkdir()
+    kernel.tells(1300, 200, 350, (240, 110))
+    monkeypatch.setattr(threads, "identify", lambda tid: ThreadId(tid, 2))
+    assert THREAD not in sensor.read({PROCESS: 90.0})
+    kernel.tells(1400, 200, 450, (340, 110))
+    assert ThreadId(8, 2) in sensor.read({PROCESS: 90.0})
+
+
+def test_a_program_that_calls_exec_begins_anew(kernel, sensor):
+    for image, told in (("1", False), ("1", True), ("2", False), ("2", True)):
+        kernel.starts(1, image)
+        kernel.tells(1000, 100, 50, (40, 10))
+        assert (THREAD in sensor.read({PROCESS: 90.0})) is told

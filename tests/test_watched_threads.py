@@ -158,6 +158,44 @@ def test_a_busy_neighbour_counts_where_both_share_an_interpreter(monkeypatch):
     assert watched(monkeypatch, **activities).readings()["audio.interpreter_share"] == Value(0.0)
 
 
+FAST, SLOW = 750.0, 46.875
+"""Devices at 64 and at 1,024 frames."""
+
+
+@pytest.mark.parametrize(
+    ("wakes", "plays"), [(750.0, True), (47.0, True), (797.0, True), (250.0, False), (2.0, False)]
+)
+def test_a_process_may_serve_several_drivers(monkeypatch, wakes, plays):
+    monkeypatch.setattr(scheduling, "read", lambda thread: NORMAL)
+    threads = WatchedThreads(sensor=Sensor(player=activity(wakes=wakes)))
+    threads.look({PROCESS: (FAST, SLOW)}, [])
+    assert threads.classes()["audio"] == ([PLAYER] if plays else [])
+
+
+def test_where_no_driver_is_at_work_none_is_found_and_none_forgotten(monkeypatch):
+    threads = watched(monkeypatch, player=activity())
+    threads.sensor = Sensor(player=activity(wakes=0.0), worker=activity())
+    threads.look({PROCESS: ()}, [])
+    assert threads.classes()["audio"] == [PLAYER]
+
+
+def test_who_serves_several_drivers_may_await_a_lock_at_the_rate_of_one(monkeypatch):
+    monkeypatch.setattr(scheduling, "read", lambda thread: NORMAL)
+    monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/lib/libpython3.so")
+    busy = activity(utilisation=0.9, wakes=1.0)
+    for wakes, share in ((750.0, 0.0), (47.0, 0.0), (790.0, 0.0), (90.0, 0.9)):
+        threads = WatchedThreads(sensor=Sensor(player=activity(wakes=wakes), worker=busy))
+        threads.look({PROCESS: (FAST, SLOW)}, [])
+        assert threads.readings()["audio.interpreter_share"] == Value(share)
+
+
+def test_what_never_plays_is_not_found_however_it_wakes(monkeypatch):
+    monkeypatch.setattr(scheduling, "read", lambda thread: NORMAL)
+    threads = WatchedThreads(sensor=Sensor(player=activity(), worker=activity()))
+    threads.look(AT_ONE_RATE, [], never={WORKER.tid})
+    assert threads.classes()["audio"] == [PLAYER]
+
+
 def test_a_thread_that_ended_is_forgotten(monkeypatch):
     threads = watched(monkeypatch, player=activity())
     threads.sensor = Sensor()

@@ -175,7 +175,8 @@ class ThreadSensor:
     def __init__(self, root: Path = PROC, now_s: Monotonic = time.monotonic) -> None:
         self._root = root
         self._now_s = now_s
-        self._counters: dict[int, tuple[int, int]] = {}
+        self._counters: dict[tuple[int, int], tuple[int, int]] = {}
+        """By the process and the inode of its folder, which no later one with its number shares."""
         self._read_at_s = 0.0
 
     def read(self, pids: Iterable[int]) -> dict[str, Reading]:
@@ -185,17 +186,21 @@ class ThreadSensor:
         run queue, beyond 1 where a wait ends that began before. A thread that is new or has
         ended counts for nothing.
         """
-        counters: dict[int, tuple[int, int]] = {}
+        counters: dict[tuple[int, int], tuple[int, int]] = {}
         why: Reading = Missing("no audio process is running")
         for pid in pids:
+            folder = self._root / str(pid)
             try:
-                counters[pid] = _ran_and_waited_ns(self._root / str(pid) / "schedstat")
+                ran_and_waited_ns = _ran_and_waited_ns(folder / "schedstat")
+                counters[pid, folder.stat().st_ino] = ran_and_waited_ns
             except KernelFileError as error:
                 why = Missing(str(error))
+            except FileNotFoundError:
+                continue  # it has ended meanwhile
         return self._shares_since(counters, why)
 
     def _shares_since(
-        self, counters: dict[int, tuple[int, int]], why: Reading
+        self, counters: dict[tuple[int, int], tuple[int, int]], why: Reading
     ) -> dict[str, Reading]:
         now_s = self._now_s()
         elapsed_s, before = now_s - self._read_at_s, self._counters
@@ -204,7 +209,7 @@ class ThreadSensor:
         if not common:
             missing = FIRST if counters else why
             return dict.fromkeys(("audio.utilisation", "audio.run_delay_share"), missing)
-        pairs = [(before[pid], counters[pid]) for pid in sorted(common)]
+        pairs = [(before[each], counters[each]) for each in sorted(common)]
         ran_s = [(now[0] - then[0]) / 1e9 for then, now in pairs]
         waited_s = [(now[1] - then[1]) / 1e9 for then, now in pairs]
         file = self._root / "PID" / "schedstat"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from controller.errors import PlantError
+from controller.process_id import ProcessId, identify_process
 
 Request = Mapping[str, object]
 Reply = Mapping[str, object]
@@ -41,13 +42,15 @@ def hold_lock(directory: Path) -> int | None:
         os.close(descriptor)
         return None
     os.truncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    own = identify_process(os.getpid())
+    os.pwrite(descriptor, f"{own.pid} {own.start_time}".encode(), 0)
     return descriptor
 
 
-def holder(directory: Path) -> int:
-    """The process that last held the lock."""
-    return int((directory / LOCK_NAME).read_text(encoding="ascii"))
+def holder(directory: Path) -> ProcessId | None:
+    """The process that last held the lock; None where it does not tell yet."""
+    told = (directory / LOCK_NAME).read_text(encoding="ascii").split()
+    return ProcessId(*map(int, told)) if len(told) == 2 else None
 
 
 class Server:

@@ -105,7 +105,7 @@ class AudioServerPlant(ABC, Generic[State]):
 
     def __init__(self, surroundings: Surroundings) -> None:
         acts = surroundings.config.loop.acting(ours=False) != frozenset()
-        self._lock = ServerLock(self.name, self._places()) if acts else None
+        self._lock = ServerLock(self.name, *self._address()) if acts else None
         self._clock = surroundings.clock
         self._lease = surroundings.lease
         self._named = surroundings.config.sidecar.processes
@@ -147,6 +147,10 @@ class AudioServerPlant(ABC, Generic[State]):
     @abstractmethod
     def _places(self) -> tuple[str, ...]:
         """What in the environment says where the server is, as NAME=VALUE."""
+
+    @abstractmethod
+    def _address(self) -> tuple[Path, str]:
+        """The folder in which the server is found, and by which name there."""
 
     def _allowed(self, members: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
         """Those of them that the configuration names; all where it names none."""

@@ -29,6 +29,8 @@ def remark(program: str, running: Sequence[Running], named_at: int | None = None
     meant = meant_by(program, running)
     if not meant:
         return f"{none_runs([program], running)}; it is looked for as long as the run lasts"
+    if len({each.key for each in meant}) > 1:
+        return f"{in_a_line(program)} is the name of several programs: {_listed(meant)}"
     if not meant[0].is_run_by_interpreter:
         return None
     is_other = meant[0].fit(program) is Fit.INTERPRETER

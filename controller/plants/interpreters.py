@@ -56,11 +56,12 @@ FAMILIES = (
     (r"php[\d.]*(-cgi)?", Options(code="r", program="f", value="dc")),
     (r"guile[\d.]*", Options(code="c", program="s", value="leLC")),
     (r"tclsh[\d.]*|wish[\d.]*|mono(-sgen)?|dotnet|julia|gjs|escript|racket", NODE),
-    (r"ld-(linux|musl)[\w.-]*|ld[\d.-]*\.so[\d.]*|qemu-\w+(-static)?", LOADER),
+    (r"ld-(linux|musl)[\w.-]*|ld[\d.-]*\.so[\d.]*", LOADER),
+    (r"qemu-(\w*86\w*|arm\w*|aarch64\w*|riscv\w+)(-static)?", LOADER),
     (r"valgrind(\.bin)?|(memcheck|callgrind|helgrind|massif)-[\w-]+|box(64|86)", LOADER),
 )
 _FAMILIES = tuple((re.compile(pattern), options) for pattern, options in FAMILIES)
-WINE = re.compile(r"wine.*")
+WINE = re.compile(r"wine(64)?(-preloader|-stable|-devel|-staging)?")
 
 
 def is_interpreter(name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from pathlib import Path
 
 from controller.errors import PlantError
 
@@ -15,9 +16,12 @@ from controller.errors import PlantError
 class ServerLock:
     """A socket in the abstract namespace, which ends with the process that holds it."""
 
-    def __init__(self, plant: str, places: tuple[str, ...]) -> None:
-        """Raises PlantError where another controller holds it."""
-        server = hashlib.sha256(repr((os.getuid(), places)).encode()).hexdigest()
+    def __init__(self, plant: str, folder: Path, name: str) -> None:
+        """Of the server that is found in a folder by a name, however either is spelt.
+
+        Raises PlantError where another controller holds it, of any user.
+        """
+        server = hashlib.sha256(repr((*_identity(folder), name)).encode()).hexdigest()
         self._socket = socket.socket(socket.AF_UNIX)
         try:
             self._socket.bind(f"\0kapellmeister/{plant}/{server}")
@@ -29,3 +33,12 @@ class ServerLock:
     def close(self) -> None:
         """Let another controller turn the server."""
         self._socket.close()
+
+
+def _identity(folder: Path) -> tuple[object, ...]:
+    """The folder itself, which keeps its place while servers come and go in it."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return (os.path.realpath(folder),)
+    return found.st_dev, found.st_ino

@@ -18,6 +18,7 @@ from controller.errors import Interruption, PipelineStartError
 from controller.pipeline.server import hold_lock, holder
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.connection import Connection
+from controller.process_id import kill
 
 STEP_S = 0.1
 STEPS_OF_A_WARM_START = 40
@@ -97,9 +98,8 @@ def stop_pipeline(directory: Path, patience_s: float = 3.0) -> None:
     connection.close()
     give_up_s = time.monotonic() + patience_s
     while (lock := hold_lock(directory)) is None:
-        if time.monotonic() > give_up_s:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(holder(directory), signal.SIGKILL)  # its children die with it
+        if time.monotonic() > give_up_s and (pipeline := holder(directory)) is not None:
+            kill(pipeline)  # its children die with it
         time.sleep(0.02)
     os.close(lock)
 

@@ -19,7 +19,9 @@ from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.connection import Connection
 from controller.plants.builtin.pipeline_process import LOG_NAME
 from controller.plants.plant import Refusal
+from controller.plants.processes import identified
 from controller.plants.thread_classes import ThreadClassActuator
+from controller.process_id import ticks_since_boot
 from policies.knobs import (
     AnyThreadClasses,
     Bounds,
@@ -118,7 +120,7 @@ class BuiltinPlant:
             return Observation(now_s, interval_s, silent if load is None else Stale(load, age_s))
         self._last, self._last_at_s = reply, now_s
         self._finished = bool(reply["finished"])
-        self._threads_seen = self._class_threads()
+        self._threads_seen = self._class_threads(reply)
         self._actuator.reconcile(self._threads_seen)
         return Observation(
             time_s=now_s,
@@ -202,17 +204,24 @@ class BuiltinPlant:
         return {**crossed, **{name: answer[name] for name in AS_OF_NOW}, "blocks": blocks}
 
     def _apply_classes(self, knob: str, value: ThreadClasses) -> Refusal | None:
-        refusal = self._actuator.apply(value, self._class_threads())
+        refusal = self._actuator.apply(value, self._threads_seen)
         for work_class in ("analysis", "visualisation"):
             share = getattr(value, work_class).share
             if share is not None:
                 self._ask("set", knob=f"{work_class}_share", value=share)
         return None if refusal is None else Refusal(knob, refusal)
 
-    def _class_threads(self) -> dict[str, list[scheduling.ThreadId]]:
-        processes: dict[str, list[int]] = self._last.get("processes", {})
+    def _class_threads(self, reply: dict[str, Any]) -> dict[str, list[scheduling.ThreadId]]:
+        """The threads of each class, of processes that had begun when the pipeline told of them."""
+        told_at = ticks_since_boot((time.monotonic_ns() - reply["made_ns"]) / 1e9)
+        processes: dict[str, list[int]] = reply["processes"]
         return {
-            name: [thread for pid in pids for thread in scheduling.threads_of(pid)]
+            name: [
+                thread
+                for each in identified(pids)
+                if each.start_time <= told_at
+                for thread in scheduling.threads_of(each)
+            ]
             for name, pids in processes.items()
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -107,6 +108,11 @@ class JackPlant(AudioServerPlant[JackState]):
     def _find_members(self) -> tuple[ProcessId, ...]:
         members = playing_with(self._server_name, self._server.process)
         return tuple(each for each in members if each.pid not in self.helpers())
+
+    def _address(self) -> tuple[Path, str]:
+        """Each user has a server of each name, but for those that serve all users."""
+        whose = "" if "JACK_PROMISCUOUS_SERVER" in os.environ else f"{os.getuid()}_"
+        return Path("/dev/shm"), f"{whose}{self._server_name}"  # where JACK has its semaphores
 
     def _places(self) -> tuple[str, ...]:
         return (f"JACK_DEFAULT_SERVER={self._server_name}",)

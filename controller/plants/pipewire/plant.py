@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from controller.plants.audio_server import LONGEST_PERIOD, AudioServerPlant, ServerState
 from controller.plants.pipewire.quantum import PLAYED
-from controller.plants.pipewire.tools import places
+from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
 from controller.plants.put_back import PutBack
 from controller.plants.watched_threads import Rates
@@ -202,6 +203,10 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
     def _longest_period(self) -> int:
         """No longer than the server lets its clients ask for."""
         return min(LONGEST_PERIOD, self._server.longest_frames or LONGEST_PERIOD)
+
+    def _address(self) -> tuple[Path, str]:
+        path = socket_path(os.environ.get("PIPEWIRE_REMOTE") or "pipewire-0")
+        return path.parent, path.name
 
     def _places(self) -> tuple[str, ...]:
         return places()

@@ -1,0 +1,140 @@
+"""Play out, in a process namespace of our own, that a process id is used again.
+
+`unshare --pid --fork --mount-proc python reused_numbers.py CASE FOLDER` ends with status 0 where
+the program that has the number now was left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from live_run import Run, awaits, schedules
+
+from controller.process_id import identify_process, ticks_since_boot
+
+PLAYER = """
+import os, signal, time
+os.sched_setaffinity(0, {0})
+signal.signal(signal.SIGUSR1, lambda *_: os.execlp("sleep", "sleep", "1000"))
+due = time.monotonic()
+print("playing", flush=True)
+while True:
+    due = max(due + 256 / 48000, time.monotonic() - 0.1)
+    time.sleep(max(0.0, due - time.monotonic()))
+    until = time.thread_time() + 0.0005
+    while time.thread_time() < until:
+        pass
+"""
+HOG = "import os; os.sched_setaffinity(0, {0})\nwhile True: pass"
+HOGS = 4
+ORDINARY = (os.SCHED_OTHER, 0, 0)
+LAST = Path("/proc/sys/kernel/ns_last_pid")
+WATCHED = 8
+"""So many turns the other program is watched for: it would be found by the second."""
+
+
+class Programs:
+    """Stands for the server of a run."""
+
+    plant = "process"
+    environment: Mapping[str, str] = os.environ
+
+
+def play() -> subprocess.Popen[bytes]:
+    """A program that wakes once a cycle."""
+    player = subprocess.Popen((sys.executable, "-c", PLAYER), stdout=subprocess.PIPE)
+    assert player.stdout is not None
+    player.stdout.readline()
+    return player
+
+
+def play_as(pid: int) -> subprocess.Popen[bytes]:
+    """Another program with this number, which must be free."""
+    for _ in range(50):
+        LAST.write_text(str(pid - 1))
+        player = play()
+        if player.pid == pid:
+            return player
+        player.kill()
+        player.wait()
+    raise AssertionError(f"no program got the number {pid}")
+
+
+def end(player: subprocess.Popen[bytes]) -> None:
+    """End it, and free its number."""
+    player.kill()
+    player.communicate()
+
+
+def watches(run: Run, pid: int) -> None:
+    """The program is left alone for some turns of the loop."""
+    until = len(run.ticks()) + WATCHED
+    while len(run.ticks()) < until:
+        assert set(schedules(pid).values()) == {ORDINARY}, "another program was rescheduled"
+        assert run.process.poll() is None, run.end()
+
+
+def while_it_is_controlled(folder: Path) -> None:
+    """A program named by its id ends, and another gets the number."""
+    player = play()
+    hogs = [subprocess.Popen((sys.executable, "-c", HOG)) for _ in range(HOGS)]
+    run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
+    awaits(lambda: ORDINARY not in schedules(player.pid).values(), 40.0, "nothing was turned")
+    end(player)
+    other = play_as(player.pid)
+    watches(run, other.pid)
+    assert "process: none of the programs runs any more" in run.events()
+    assert "process: a program runs" not in run.events()
+    run.end(signal.SIGTERM)
+    for each in (other, *hogs):
+        end(each)
+
+
+def while_it_starts(folder: Path) -> None:
+    """The number is used again while the controller that it was given to is loading."""
+    player = play()
+    command = f"{sys.executable} -m kapellmeister run --plant process --process {player.pid}"
+    started = subprocess.Popen(
+        ("sh", "-c", f"read go; exec {command} --state-dir {folder} --duration 2"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    end(player)
+    begun_at = identify_process(started.pid).start_time
+    awaits(lambda: ticks_since_boot() > begun_at, 1.0, "the clock stands still")
+    other = play_as(player.pid)
+    said = started.communicate("\n", timeout=60)[0]
+    end(other)
+    assert started.returncode == 2, said
+    assert f"process {player.pid} has ended, and another has its number: " in said, said
+
+
+def while_it_goes_on_as_another(folder: Path) -> None:
+    """A program named by its id calls exec: its thread is no audio thread any more."""
+    player = play()
+    hogs = [subprocess.Popen((sys.executable, "-c", HOG)) for _ in range(HOGS)]
+    run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
+    awaits(lambda: ORDINARY not in schedules(player.pid).values(), 40.0, "nothing was turned")
+    player.send_signal(signal.SIGUSR1)
+    awaits(lambda: set(schedules(player.pid).values()) == {ORDINARY}, 20.0, "it was not let go")
+    watches(run, player.pid)
+    assert "process: none of the programs runs any more" not in run.events()
+    run.end(signal.SIGTERM)
+    for each in (player, *hogs):
+        end(each)
+
+
+CASES = {
+    each.__name__: each
+    for each in (while_it_is_controlled, while_it_starts, while_it_goes_on_as_another)
+}
+
+if __name__ == "__main__":
+    CASES[sys.argv[1]](Path(sys.argv[2]))
