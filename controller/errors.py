@@ -34,9 +34,8 @@ class SoundFileError(KapellmeisterError, ValueError):
 class RecordingError(KapellmeisterError, OSError):
     """The recording cannot be written."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        cause = "the write failed; the disk may be full" if why.startswith("System error") else why
-        super().__init__(f"--record {path}: {cause}; name a file in a folder that can be written")
+    def __init__(self, path: Path, why: str, remedy: str) -> None:
+        super().__init__(f"--record {path}: {why}; {remedy}")
 
 
 class HrtfFileError(KapellmeisterError, ValueError):

@@ -41,6 +41,8 @@ def main() -> NoReturn:
     except KapellmeisterError as error:
         if isinstance(error, Interruption):
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # another has nothing left to end
+            if not os_errors.threads_are_granted():  # at which OpenBLAS interrupts its own process
+                _fail(os_errors.more_threads())
         _fail(str(error), error.status)
     except UsageError as error:
         context = getattr(error, "ctx", None)
