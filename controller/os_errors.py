@@ -16,6 +16,12 @@ from pathlib import Path
 from controller.process_access import Reason, obstacle, user_name
 
 ELSEWHERE = "name another place"
+NO_CACHE = "no locator available"
+"""What numba says where it may write to none of the folders that it would keep kernels in."""
+NO_CACHE_REMEDY = (
+    "compiled kernels cannot be kept: neither the installation nor a cache of this user can be "
+    "written; set NUMBA_CACHE_DIR to a folder that can"
+)
 LITTLE_KIB = 1024
 """Where more is left, it is no use to tell how much."""
 TRIED_BYTES = 1 << 16
@@ -41,11 +47,20 @@ def explained(error: OSError, path: Path | str | None = None, elsewhere: str = E
     return f"{why} ({detail})" if detail else why, remedy.format(elsewhere=elsewhere, files=files)
 
 
-def in_a_line(error: OSError) -> str:
-    """What was refused, as far as the error names it, why, and the remedy."""
-    place = _place(error, None)
-    where = "" if place is None else f"{place}: "
-    return f"{where}{'; '.join(explained(error))}"
+def in_a_line(error: OSError | RuntimeError) -> str:
+    """What was refused, as far as the error names it, why, and the remedy.
+
+    A RuntimeError that is about no limit is raised again.
+    """
+    if isinstance(error, OSError):
+        place = _place(error, None)
+        what = UNNAMED.get(error.errno or 0) if place is None else place
+        return f"{'' if what is None else f'{what}: '}{'; '.join(explained(error))}"
+    if str(error) == OUT_OF_THREADS:
+        return more_threads()
+    if NO_CACHE in str(error):
+        return NO_CACHE_REMEDY
+    raise error
 
 
 def refused_write(path: Path) -> OSError | None:
@@ -119,6 +134,15 @@ REMEDIES: Mapping[int, str] = {
     errno.EADDRNOTAVAIL: "use an address of this machine, or {elsewhere}",
 }
 """What helps, by the number of the error."""
+
+
+UNNAMED: Mapping[int, str] = {
+    errno.EMFILE: "another open file",
+    errno.ENFILE: "another open file",
+    errno.EAGAIN: "another process or thread",
+    errno.ENOMEM: "more memory",
+}
+"""What was refused where the error names no place."""
 
 
 def _closed(place: Path) -> str:

@@ -51,12 +51,8 @@ def main() -> NoReturn:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except OSError as error:  # whatever the system refused that nobody else had words for
+    except (OSError, RuntimeError) as error:  # whatever the system refused, and nobody told
         _fail(os_errors.in_a_line(error))
-    except RuntimeError as error:
-        if str(error) != os_errors.OUT_OF_THREADS:
-            raise
-        _fail(os_errors.more_threads())
     sys.exit(status if isinstance(status, int) else 0)
 
 
