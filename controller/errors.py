@@ -147,11 +147,8 @@ class SchedulingRefusedError(KapellmeisterError, PermissionError):
 class GuardianError(KapellmeisterError, RuntimeError):
     """No guardian stands watch, so no thread's scheduling may be changed."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(
-            f"guardian: {why}; nothing is rescheduled without it: allow one more process, "
-            "or run with --shadow"
-        )
+    def __init__(self, why: str, remedy: str = "allow one more process") -> None:
+        super().__init__(f"guardian: {why}; nothing is rescheduled without it: {remedy}")
 
 
 class StarvationError(GuardianError):

@@ -108,7 +108,7 @@ def run(
     clock = WallClock()
     check_proc(options.plant)
     if not ours:
-        check_access(options.plant, config.sidecar)
+        check_access(options.plant, config.sidecar, options.named_at)
     with ExitStack() as stack:
         stopping = stack.enter_context(_signals(clock))
         directory = StateDirectory(options.state_directory)
