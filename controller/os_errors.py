@@ -63,6 +63,24 @@ def in_a_line(error: OSError | RuntimeError) -> str:
     raise error
 
 
+def explained_port(error: OSError, elsewhere: str) -> Reason:
+    """Why a port cannot be had, and what helps: the lowest are for the privileged."""
+    why, remedy = explained(error, elsewhere=elsewhere)
+    if error.errno == errno.EACCES:
+        remedy = f"grant CAP_NET_BIND_SERVICE, or {elsewhere} from 1024 on"
+    return why, remedy
+
+
+def refused_read(path: Path) -> OSError | None:
+    """What the system says to whoever reads a file; None where it can be read."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return error
+    return None
+
+
 def refused_write(path: Path) -> OSError | None:
     """What the system says to more bytes at the end of a file, which then is as it was.
 
@@ -130,7 +148,7 @@ REMEDIES: Mapping[int, str] = {
     errno.ENOSYS: "use a kernel that has this call, or a filter (seccomp) that passes it",
     errno.ESRCH: "it has ended: start it again",
     errno.EPIPE: "whoever read it has gone: {elsewhere}",
-    errno.EADDRINUSE: "end what listens there, or {elsewhere}",
+    errno.EADDRINUSE: "{elsewhere}",
     errno.EADDRNOTAVAIL: "use an address of this machine, or {elsewhere}",
 }
 """What helps, by the number of the error."""
