@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from controller import process_access
 from controller.config import SidecarSection
@@ -11,7 +11,6 @@ from controller.errors import PlantError, ProcessClosedError
 from controller.plants.found_instead import none_runs
 from controller.plants.processes import named, others
 from controller.plants.program_names import in_a_line
-from controller.process_access import Reason
 
 OTHERS = "as the user of the program"
 
@@ -52,19 +51,3 @@ def tell_missing(sidecar: SidecarSection, say: Callable[[str], None]) -> None:
     if missing and (hidden := process_access.hidden()) is not None:
         what, remedy = ", ".join(missing), hidden[1].format(who=OTHERS)
         say(f"{in_a_line(what)} may run and be hidden: {hidden[0]}; {remedy}")
-
-
-def tell_unschedulable(sidecar: SidecarSection, say: Callable[[str], None]) -> None:
-    """Say of the programs whose threads may be watched and not rescheduled, once for each user."""
-    refused: dict[Reason, list[str]] = {}
-    for process in named((*sidecar.processes, *sidecar.background)):
-        reason = process_access.owner_obstacle(process.pid)
-        if reason is not None:
-            refused.setdefault(reason, []).append(str(process.pid))
-    for (why, remedy), pids in refused.items():
-        say(f"{_processes(pids)}: watched and not rescheduled: {why}; {remedy}")
-
-
-def _processes(pids: Iterable[str]) -> str:
-    numbers = ", ".join(pids)
-    return f"processes {numbers}" if "," in numbers else f"process {numbers}"
