@@ -37,6 +37,7 @@ def is_within(groups: Iterable[str], listing: str) -> bool:
     `listing` is its /proc/PID/cgroup: `number:controllers:path` for each hierarchy of version 1,
     and `0::path` for version 2.
     """
-    paths = [line.split(":", 2)[-1] + "/" for line in listing.splitlines()]
+    lines = (line.split(":", 2) for line in listing.splitlines())
+    paths = [fields[2] + "/" for fields in lines if len(fields) == 3]
     wanted = [group.removeprefix(PREFIX) + "/" for group in groups]
     return any(path.startswith(group) for path in paths for group in wanted)

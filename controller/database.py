@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from controller.errors import JournalError
+from controller.os_errors import explained, refused_write
+from controller.process_access import Reason
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x4B61_7065
 """Marks the file as ours (`man file`): the letters Kape."""
 BUSY_PATIENCE_S = 1.0
+ELSEWHERE = "choose another --state-dir"
 
 SCHEMA = """
 CREATE TABLE runs (
@@ -62,8 +66,9 @@ class Database:
     @classmethod
     def existing(cls, path: Path, *, writable: bool = False) -> Database:
         """Open a journal that some run has made."""
-        if not path.exists():
-            raise _absent(path)
+        with _explained(path):
+            if not path.exists():
+                raise _absent(path)
         return cls._opened(path, "rw" if writable else "ro", cls._check_made)
 
     @classmethod
@@ -168,15 +173,41 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise JournalError(path, str(error), _remedy(error)) from error
+        raise JournalError(path, *_reason(path, error)) from error
+    except JournalError:
+        raise
+    except OSError as error:
+        raise JournalError(path, *explained(error, path, ELSEWHERE)) from error
 
 
-def _remedy(error: sqlite3.Error) -> str:
+def _reason(path: Path, error: sqlite3.Error) -> Reason:
+    """Why, and what helps: where the system refused something, what that was."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return "free space on its disk, or choose another --state-dir"
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return "the file is damaged: move it away, a new one is made"
+        return str(error), "the file is damaged: move it away, a new one is made"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "another program holds it locked: end that one"
-    return "make the file and its folder writable, or choose another --state-dir"
+        return str(error), "another program holds it locked: end that one"
+    refused = _refused(path)
+    if refused is not None:
+        return explained(refused, refused.filename or path, ELSEWHERE)
+    if code == sqlite3.SQLITE_FULL:
+        return str(error), f"free space on its disk, or {ELSEWHERE}"
+    return str(error), f"make the file and its folder writable, or {ELSEWHERE}"
+
+
+def _refused(path: Path) -> OSError | None:
+    """What the system says when we do what SQLite does, which does not pass that on."""
+    beside = path.with_name(f"{path.name}-try")
+    try:
+        sizes = [0]
+        for file in filter(Path.exists, (path, path.with_name(f"{path.name}-wal"))):
+            file.open("r+b").close()
+            sizes.append(file.stat().st_size)
+        beside.touch()
+        os.truncate(beside, max(sizes))
+        return refused_write(beside)
+    except OSError as error:
+        return error
+    finally:
+        with suppress(OSError):
+            beside.unlink()

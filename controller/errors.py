@@ -25,25 +25,29 @@ class Interruption(KapellmeisterError):  # noqa: N818 - nothing is wrong
 class SoundFileError(KapellmeisterError, ValueError):
     """A sound file is missing, unreadable or empty."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(
-            f"--audio {path}: {why}; give a WAV, FLAC, OGG or MP3 file, or a folder of them"
-        )
+    def __init__(
+        self,
+        path: Path,
+        why: str,
+        remedy: str = "give a WAV, FLAC, OGG or MP3 file, or a folder of them",
+    ) -> None:
+        super().__init__(f"--audio {path}: {why}; {remedy}")
 
 
 class RecordingError(KapellmeisterError, OSError):
     """The recording cannot be written."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        cause = "the write failed; the disk may be full" if why.startswith("System error") else why
-        super().__init__(f"--record {path}: {cause}; name a file in a folder that can be written")
+    def __init__(self, path: Path, why: str, remedy: str) -> None:
+        super().__init__(f"--record {path}: {why}; {remedy}")
 
 
 class HrtfFileError(KapellmeisterError, ValueError):
     """A SOFA file is missing, unreadable or of a convention that holds no impulse responses."""
 
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"--hrtf {path}: {why}; give a SOFA file of SimpleFreeFieldHRIR")
+    def __init__(
+        self, path: Path, why: str, remedy: str = "give a SOFA file of SimpleFreeFieldHRIR"
+    ) -> None:
+        super().__init__(f"--hrtf {path}: {why}; {remedy}")
 
 
 class TraceError(KapellmeisterError, ValueError):
@@ -102,8 +106,8 @@ class PlugInError(KapellmeisterError, LookupError):
 class PortInUseError(KapellmeisterError, OSError):
     """A port that was asked for cannot be bound."""
 
-    def __init__(self, key: str, address: str, port: int, why: str, option: str) -> None:
-        super().__init__(f"{key} {address}:{port}: {why}; choose another {option}")
+    def __init__(self, key: str, address: str, port: int, why: str, remedy: str) -> None:
+        super().__init__(f"{key} {address}:{port}: {why}; {remedy}")
 
 
 class PlantError(KapellmeisterError, RuntimeError):
@@ -148,11 +152,8 @@ class SchedulingRefusedError(KapellmeisterError, PermissionError):
 class GuardianError(KapellmeisterError, RuntimeError):
     """No guardian stands watch, so no thread's scheduling may be changed."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(
-            f"guardian: {why}; nothing is rescheduled without it: allow one more process, "
-            "or run with --shadow"
-        )
+    def __init__(self, why: str, remedy: str = "allow one more process") -> None:
+        super().__init__(f"guardian: {why}; nothing is rescheduled without it: {remedy}")
 
 
 class StarvationError(GuardianError):
@@ -230,12 +231,16 @@ class NothingToTurnError(KapellmeisterError, ValueError):
 class ScenarioError(KapellmeisterError, ValueError):
     """A scenario of faults cannot be played."""
 
-    def __init__(self, path: Path, where: str, why: str) -> None:
-        super().__init__(f"--scenario {path}: {where}: {why}; see docs/simulator.md")
+    def __init__(
+        self, path: Path, where: str, why: str, remedy: str = "see docs/simulator.md"
+    ) -> None:
+        super().__init__(f"--scenario {path}: {where}: {why}; {remedy}")
 
 
 class PipelineFileError(KapellmeisterError, ValueError):
     """A description of a pipeline cannot be read."""
 
-    def __init__(self, path: Path, where: str, why: str) -> None:
-        super().__init__(f"--pipeline {path}: {where}: {why}; see docs/simulator.md")
+    def __init__(
+        self, path: Path, where: str, why: str, remedy: str = "see docs/simulator.md"
+    ) -> None:
+        super().__init__(f"--pipeline {path}: {where}: {why}; {remedy}")

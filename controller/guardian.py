@@ -17,10 +17,14 @@ import select
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from controller.canary import LOOK_S, Canary
 from controller.errors import ThreadGoneError
+from controller.kernel_files import count, read_text
+from controller.os_errors import explained
+from controller.process_id import PROC
 from controller.restoration import Original, Restoration, Undo, restore, undo
 from controller.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, identify, read
 
@@ -129,14 +133,13 @@ def _plain(how: Scheduling) -> list[object]:
     return [how.policy, how.priority, how.nice, sorted(how.cpus), how.reset_on_fork]
 
 
-def _ran_s(thread: ThreadId) -> float:
+def _ran_s(thread: ThreadId, root: Path = PROC) -> float:
     """Processor time of a thread since it began, 0 where nobody accounts; ThreadGoneError."""
     try:
-        with open(f"/proc/{thread.tid}/schedstat", encoding="ascii") as file:  # noqa: PTH123 - as small as it can be
-            ran_s = int(file.read().split()[0]) / 1e9
-    except (OSError, ValueError, IndexError):
+        ran_s = count(read_text(root / str(thread.tid) / "schedstat").split()[0]) / 1e9
+    except (ValueError, IndexError):
         ran_s = 0.0
-    if identify(thread.tid) != thread:
+    if identify(thread.tid, root) != thread:
         raise ThreadGoneError(thread.tid)
     return ran_s
 
@@ -195,7 +198,13 @@ def main() -> None:
     controller, lease_s = int(sys.argv[1]), float(sys.argv[2])
     for meant_for_the_terminal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(meant_for_the_terminal, signal.SIG_IGN)
-    canary = Canary()
+    try:
+        canary = Canary()
+    except OSError as error:
+        why, remedy = explained(error)
+        refusal = ["refused", f"its canary cannot be started: {why}", remedy]
+        os.write(1, json.dumps(refusal).encode() + b"\n")
+        return
     _stand_above()
     guardian = Guardian(lease_s, canary)
     with contextlib.suppress(BrokenPipeError):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.errors import HrtfFileError
+from controller.os_errors import explained, refused_read
 
 CONVENTION = "SimpleFreeFieldHRIR"
 HEAD_RADIUS_M = 0.0875
@@ -99,6 +100,9 @@ def _read_sofa(path: Path) -> Any:
             warnings.simplefilter("ignore")
             return sofar.read_sofa(str(path), verify=False, verbose=False)
     except Exception as error:  # a corrupt file fails anywhere inside netCDF4
+        refused = refused_read(path)
+        if refused is not None:
+            raise HrtfFileError(path, *explained(refused, path)) from error
         why = " ".join(str(error).split()) or type(error).__name__
         raise HrtfFileError(path, f"it cannot be read ({why})") from error
 

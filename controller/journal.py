@@ -6,15 +6,17 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, cast
 
 from controller.command_queue import CommandQueue
 from controller.commands import Command
 from controller.database import Database
+from controller.errors import KernelFileError
 from controller.guardian import decode, encode
+from controller.kernel_files import read_text
 from controller.plain import JsonValue, to_plain
+from controller.process_id import PROC
 from controller.restoration import Original, Undo
 from controller.scheduling import ThreadId
 from controller.tick import Tick
@@ -156,8 +158,9 @@ def _dump(value: JsonValue) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _boot() -> str:
+def _boot(root: Path = PROC) -> str:
     """Which boot this is: thread ids mean nothing in another. Empty where it is not told."""
-    with suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return ""
+    try:
+        return read_text(root / "sys/kernel/random/boot_id").strip()
+    except KernelFileError:
+        return ""

@@ -12,10 +12,11 @@ import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 from controller.errors import GuardianError, StarvationError, ThreadGoneError
 from controller.guardian import encode
+from controller.os_errors import explained
 from controller.restoration import Original, Restoration, Undo, find_original, restore, undo
 from controller.scheduling import ThreadId, from_class, identify
 from policies.knobs import ThreadClass
@@ -49,6 +50,7 @@ class Lease:
         self._guardian: subprocess.Popen[bytes] | None = None
         self._canary_pid: int | None = None
         self._received = b""
+        self._refused: tuple[str, ...] = ()
         self._expired = False
         self._starved: tuple[float, int] | None = None
 
@@ -255,11 +257,12 @@ class Lease:
                 start_new_session=True,
             )
         except OSError as error:
-            raise GuardianError(f"it cannot be started: {error.strerror}") from error
-        self._received = b""
+            why, remedy = explained(error)
+            raise GuardianError(f"it cannot be started: {why}", remedy) from error
+        self._received, self._refused = b"", ("it was started and did not come up",)
         if not self._listen(START_PATIENCE_S, "ready"):
             self._end_guardian()
-            raise GuardianError("it was started and did not come up")
+            raise GuardianError(*self._refused)
 
     def _tell(self, *message: object) -> bool:
         """Whether the guardian could be told; a stopped one whose pipe is full cannot."""
@@ -286,8 +289,12 @@ class Lease:
                 return True
         return awaited is None
 
-    def _hear(self, word: str, number: int = 0) -> str:
+    def _hear(self, word: str, *told: Any) -> str:
         """Take note of one message, and tell its first word."""
+        if word == "refused":
+            self._refused = tuple(map(str, told))
+            return word
+        number = told[0] if told else 0
         if word == "ready":
             self._canary_pid = number
         elif word == "starved":

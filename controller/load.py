@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from controller.errors import TraceError
+from controller.os_errors import explained
 
 REMEDY = "give two columns: a time (seconds or ISO 8601) and a number of streams, empty for a gap"
 MAXIMUM_LINES = 5_000_000
@@ -105,9 +106,10 @@ def read_trace(path: Path) -> LoadTrace:
             rows = list(_rows(path, file))
     except csv.Error as error:
         raise TraceError(path, None, f"not a table ({error})", REMEDY) from error
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not a text file"
-        raise TraceError(path, None, why, REMEDY) from error
+    except UnicodeDecodeError as error:
+        raise TraceError(path, None, "not a text file", REMEDY) from error
+    except OSError as error:
+        raise TraceError(path, None, *explained(error, path, REMEDY)) from error
     if not any(value is not None for _, value in rows):
         raise TraceError(path, None, "holds no load at all", REMEDY)
     start_s = rows[0][0]

@@ -5,15 +5,27 @@ Only the standard library is imported from here, so that the guardian stays smal
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from controller.process_access import Reason, obstacle, user_name
 
 ELSEWHERE = "name another place"
+NO_CACHE = "no locator available"
+"""What numba says where it may write to none of the folders that it would keep kernels in."""
+NO_CACHE_REMEDY = (
+    "compiled kernels cannot be kept: neither the installation nor a cache of this user can be "
+    "written; set NUMBA_CACHE_DIR to a folder that can"
+)
+LITTLE_KIB = 1024
+"""Where more is left, it is no use to tell how much."""
+TRIED_BYTES = 1 << 16
+"""More than what is written at a time, and may find no room."""
 OUT_OF_THREADS = "can't start new thread"
 """What Python says, without a number, where the system grants no more threads."""
 
@@ -27,17 +39,76 @@ def explained(error: OSError, path: Path | str | None = None, elsewhere: str = E
     if number in (errno.EPERM, errno.EACCES) and (reason := _of_a_process(place)) is not None:
         return reason
     why = error.strerror or str(error) or type(error).__name__
+    if number in (errno.EPERM, errno.ENOENT) and _is_the_kernels(place):
+        return f"{why} (there are none but the kernel's own files)", elsewhere
     detail = "" if place is None or number not in DETAILS else DETAILS[number](_absolute(place))
     remedy = REMEDIES.get(number) or _unknown(number)
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return f"{why} ({detail})" if detail else why, remedy.format(elsewhere=elsewhere, files=files)
 
 
-def in_a_line(error: OSError) -> str:
-    """What was refused, as far as the error names it, why, and the remedy."""
-    place = _place(error, None)
-    where = "" if place is None else f"{place}: "
-    return f"{where}{'; '.join(explained(error))}"
+def in_a_line(error: OSError | RuntimeError) -> str:
+    """What was refused, as far as the error names it, why, and the remedy.
+
+    A RuntimeError that is about no limit is raised again.
+    """
+    if isinstance(error, OSError):
+        place = _place(error, None)
+        what = UNNAMED.get(error.errno or 0) if place is None else place
+        return f"{'' if what is None else f'{what}: '}{'; '.join(explained(error))}"
+    if str(error) == OUT_OF_THREADS:
+        return more_threads()
+    if NO_CACHE in str(error):
+        return NO_CACHE_REMEDY
+    raise error
+
+
+def explained_port(error: OSError, elsewhere: str) -> Reason:
+    """Why a port cannot be had, and what helps: the lowest are for the privileged."""
+    why, remedy = explained(error, elsewhere=elsewhere)
+    if error.errno == errno.EACCES:
+        remedy = f"grant CAP_NET_BIND_SERVICE, or {elsewhere} from 1024 on"
+    return why, remedy
+
+
+def refused_read(path: Path) -> OSError | None:
+    """What the system says to whoever reads a file; None where it can be read."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return error
+    return None
+
+
+def refused_write(path: Path) -> OSError | None:
+    """What the system says to more bytes at the end of a file, which then is as it was.
+
+    Libraries that write for us tell that they could not, and hardly ever why.
+    """
+    size = 0
+    try:
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            file.seek(size)
+            file.write(bytes(TRIED_BYTES))
+    except OSError as error:
+        return error
+    finally:
+        with contextlib.suppress(OSError):  # it was refused as well, or is no file
+            os.truncate(path, size)
+    return None
+
+
+def threads_are_granted() -> bool:
+    """Whether this process may start another thread."""
+    thread = threading.Thread(target=int)
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    thread.join()
+    return True
 
 
 def more_threads() -> str:
@@ -76,10 +147,20 @@ REMEDIES: Mapping[int, str] = {
     errno.ENOEXEC: "install the program for this kind of machine",
     errno.ENOSYS: "use a kernel that has this call, or a filter (seccomp) that passes it",
     errno.ESRCH: "it has ended: start it again",
-    errno.EADDRINUSE: "end what listens there, or {elsewhere}",
+    errno.EPIPE: "whoever read it has gone: {elsewhere}",
+    errno.EADDRINUSE: "{elsewhere}",
     errno.EADDRNOTAVAIL: "use an address of this machine, or {elsewhere}",
 }
 """What helps, by the number of the error."""
+
+
+UNNAMED: Mapping[int, str] = {
+    errno.EMFILE: "another open file",
+    errno.ENFILE: "another open file",
+    errno.EAGAIN: "another process or thread",
+    errno.ENOMEM: "more memory",
+}
+"""What was refused where the error names no place."""
 
 
 def _closed(place: Path) -> str:
@@ -115,9 +196,10 @@ def _full(place: Path) -> str:
         found = os.statvfs(mount)
     except OSError:
         return ""
-    if found.f_files and not found.f_favail and found.f_bavail:
+    if found.f_files and not found.f_favail:
         return f"{mount} has room for no more files"
-    return f"{mount} has {found.f_bavail * found.f_frsize >> 10:,} KiB left"
+    left_kib = found.f_bavail * found.f_frsize >> 10
+    return f"{mount} has {left_kib:,} KiB left" if left_kib < LITTLE_KIB else ""
 
 
 def _absent(place: Path) -> str:
@@ -131,12 +213,18 @@ def _no_folder(place: Path) -> str:
     return f"{files[0]} is no folder" if files else ""
 
 
+def _leads_nowhere(place: Path) -> str:
+    links = [each for each in (place, *place.parents) if each.is_symlink()]
+    return f"{links[0]} is a symbolic link" if links else ""
+
+
 DETAILS: Mapping[int, Callable[[Path], str]] = {
     errno.EACCES: _closed,
     errno.EROFS: _mounted,
     errno.ENOSPC: _full,
     errno.ENOENT: _absent,
     errno.ENOTDIR: _no_folder,
+    errno.EEXIST: _leads_nowhere,
 }
 """What else can be told of a place, by the number of the error."""
 
@@ -166,6 +254,10 @@ def _of_a_process(place: Path | None) -> Reason | None:
     if parts[:1] != ("proc",) or not parts[-1].isdecimal():
         return None
     return obstacle(int(parts[-1]))
+
+
+def _is_the_kernels(place: Path | None) -> bool:
+    return place is not None and place.parts[:2] in (("/", "proc"), ("/", "sys"))
 
 
 def _unknown(number: int) -> str:

@@ -22,6 +22,7 @@ EVERYBODY = "0 0 4294967295"
 HIDING = {"1": "noaccess", "2": "invisible", "4": "ptraceable"}
 """What `hidepid` is called since Linux 5.8, by its number."""
 FILTERED = "2"
+NOT_ENOUGH = "CAP_SYS_NICE is not enough here: let"
 
 Reason = tuple[str, str]
 """Why something is refused, and the remedy."""
@@ -89,12 +90,12 @@ def privilege_obstacle(root: Path = PROC) -> str | None:
         return None
     if in_user_namespace(root):
         return (
-            "raise RLIMIT_RTPRIO and RLIMIT_NICE outside of this user namespace, whose "
-            "CAP_SYS_NICE is none of the kernel's (`--ulimit rtprio=95` of a container)"
+            "CAP_SYS_NICE of this user namespace is none of the kernel's: raise RLIMIT_RTPRIO and "
+            "RLIMIT_NICE outside of it (`--ulimit rtprio=95` of a container)"
         )
     if _status_field("Seccomp", root) == FILTERED:
-        return "let the seccomp filter pass it (`--cap-add SYS_NICE` of a container)"
-    return "let the security module (AppArmor, SELinux) or the control group permit it"
+        return f"{NOT_ENOUGH} the seccomp filter pass it (`--cap-add SYS_NICE` of a container)"
+    return f"{NOT_ENOUGH} the security module (AppArmor, SELinux) or the control group permit it"
 
 
 def capable(capability: int, root: Path = PROC) -> bool:

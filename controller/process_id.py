@@ -60,13 +60,13 @@ def read_process(pid: int, root: Path = PROC) -> ProcessStat:
         fields = tail.split(maxsplit=26)
         ended = fields[0] in ENDED and int(fields[17]) <= 1  # else only its main thread has
         process = ProcessId(pid, int(fields[19]))
-        is_kernel = bool(int(fields[6]) & PF_KTHREAD)
+        is_kernel, parent = bool(int(fields[6]) & PF_KTHREAD), int(fields[1])
     except (OSError, ValueError, IndexError) as error:
         raise ThreadGoneError(pid) from error
     if ended:
         raise ThreadGoneError(pid)
     name = head.partition(b"(")[2]
-    return ProcessStat(process, name, int(fields[1]), tuple(fields[23:26]), is_kernel)
+    return ProcessStat(process, name, parent, tuple(fields[23:26]), is_kernel)
 
 
 def kill(process: ProcessId) -> None:

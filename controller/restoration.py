@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.os_errors import explained
 from controller.process_id import read_process, ticks_since_boot
 from controller.scheduling import REALTIME, Scheduling, ThreadId, put_back, read, threads_of
 
@@ -94,23 +95,23 @@ def undo(settings: Iterable[Undo]) -> Restoration:
 
 def _run(command: Undo) -> tuple[int, str]:
     """The status of a command, and why it is not 0: the last line that it said, if any."""
-    nowhere, said = subprocess.DEVNULL, os.memfd_create("said")
+    nowhere = subprocess.DEVNULL
     try:
-        status = subprocess.run(
-            command,
-            stdin=nowhere,
-            stdout=nowhere,
-            stderr=said,  # no pipe, which what it started might keep open
-            timeout=UNDO_PATIENCE_S,
-            check=False,
-        ).returncode
-        last = os.pread(said, 1 << 16, 0).decode(errors="replace").strip().rpartition("\n")[2]
+        with open(os.memfd_create("said"), "rb") as said:  # noqa: PTH123 - a file without a path
+            status = subprocess.run(
+                command,
+                stdin=nowhere,
+                stdout=nowhere,
+                stderr=said,  # no pipe, which what it started might keep open
+                timeout=UNDO_PATIENCE_S,
+                check=False,
+            ).returncode
+            told = os.pread(said.fileno(), 1 << 16, 0)
     except subprocess.TimeoutExpired:
         return 1, f"timed out after {UNDO_PATIENCE_S:g} s"
     except OSError as error:
-        return 1, error.strerror or str(error)
-    finally:
-        os.close(said)
+        return 1, "; ".join(explained(error))
+    last = told.decode(errors="replace").strip().rpartition("\n")[2]
     return status, last or f"exit status {status}"
 
 

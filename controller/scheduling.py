@@ -57,8 +57,9 @@ NICE = "grant CAP_SYS_NICE, or RLIMIT_NICE (`nice -11` in /etc/security/limits.d
 
 
 NO_SUCH_PROCESSORS = "name processors that exist and that its cpuset permits"
-UNSEEN = (PermissionError, ValueError, IndexError)
+UNSEEN = (OSError, ValueError, IndexError)
 """How a thread hides that lives: it is closed to us, or what is said of it makes no sense."""
+LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ def identify(tid: int, root: Path = PROC) -> ThreadId:
     except (FileNotFoundError, ProcessLookupError) as error:
         raise ThreadGoneError(tid) from error
     except UNSEEN as error:
+        if _is_our_limit(error):  # which says nothing of the thread
+            raise
         raise ThreadGoneError(tid, _unseen(error)) from error
 
 
@@ -119,7 +122,9 @@ def threads_of(process: int | ProcessId, root: Path = PROC) -> tuple[ThreadId, .
     pid = process.pid if isinstance(process, ProcessId) else process
     try:
         tids = sorted(map(count, os.listdir(f"{root}/{pid}/task")))  # noqa: PTH208 - asked for every tick, and much faster
-    except (FileNotFoundError, NotADirectoryError, ProcessLookupError, *UNSEEN):
+    except UNSEEN as error:
+        if _is_our_limit(error):
+            raise
         return ()
     found = []
     for tid in tids:
@@ -317,6 +322,10 @@ def realtime_group(tid: int, root: Path = PROC) -> Path | None:
         if len(fields) == 3 and "cpu" in fields[1].split(",") and fields[2].startswith("/"):
             return Path(f"/sys/fs/cgroup/{fields[1]}{fields[2]}/cpu.rt_runtime_us")
     return None
+
+
+def _is_our_limit(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in LIMITS
 
 
 def _unseen(error: Exception) -> str:

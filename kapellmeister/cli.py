@@ -41,6 +41,8 @@ def main() -> NoReturn:
     except KapellmeisterError as error:
         if isinstance(error, Interruption):
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # another has nothing left to end
+            if not os_errors.threads_are_granted():  # at which OpenBLAS interrupts its own process
+                _fail(os_errors.more_threads())
         _fail(str(error), error.status)
     except UsageError as error:
         context = getattr(error, "ctx", None)
@@ -49,12 +51,8 @@ def main() -> NoReturn:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except OSError as error:  # whatever the system refused that nobody else had words for
+    except (OSError, RuntimeError) as error:  # whatever the system refused, and nobody told
         _fail(os_errors.in_a_line(error))
-    except RuntimeError as error:
-        if str(error) != os_errors.OUT_OF_THREADS:
-            raise
-        _fail(os_errors.more_threads())
     sys.exit(status if isinstance(status, int) else 0)
 
 

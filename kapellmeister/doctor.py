@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from controller import plugins, scheduling
-from controller.errors import ThreadGoneError
+from controller import plugins, process_access, scheduling
+from controller.errors import JournalError, ThreadGoneError
 from controller.metrics.cpu import MachineSensor, ProcessSensor, ThreadSensor
 from controller.plants.pipewire import tools as pipewire_tools
 from controller.plants.processes import named
+from controller.process_id import PROC
 from controller.scheduling import ProcessId
 from controller.state_directory import StateDirectory
 from kapellmeister import kernel
@@ -36,6 +37,10 @@ SOUND_LIBRARIES = ("soundfile", "soxr", "sofar", "numba")
 REALTIME_PERIOD = Path("/proc/sys/kernel/sched_rt_period_us")
 GROUP_PERIOD = "cpu.rt_period_us"
 WAKE_UP_LATENCY = Path("/dev/cpu_dma_latency")
+NVIDIA = Path("/proc/driver/nvidia/version")
+NOTHING_GRANTED = scheduling.Permissions(
+    realtime=False, nice=False, priority_max=0, cpus=frozenset(), demotion=False
+)
 
 
 class Status(StrEnum):
@@ -95,10 +100,10 @@ def doctor(watch: Callable[[], None] = lambda: time.sleep(WATCHED_S)) -> DoctorR
         machine=describe_machine(),
         kernel=list(_kernel()),
         sensors=list(_sensors(watch)),
-        actuators=list(_actuators(scheduling.permitted())),
+        actuators=list(_actuators(_permitted())),
         sound_libraries=[_library(name) for name in SOUND_LIBRARIES],
         neighbours=[*_other_pipelines(), _other_managers()],
-        installation=[_state_directory(StateDirectory()), *map(_import_name, OUR_NAMES)],
+        installation=[_default_state_directory(), *map(_import_name, OUR_NAMES)],
     )
 
 
@@ -127,6 +132,19 @@ def _kernel() -> Iterator[Finding]:
     budget_us = scheduling.read_number(scheduling.REALTIME_BUDGET)
     yield _realtime_budget(budget_us, scheduling.read_number(REALTIME_PERIOD))
     yield _group_budget(kernel.has_realtime_groups(), scheduling.realtime_group(os.getpid()))
+    yield _processes()
+
+
+def _processes(root: Path = PROC) -> Finding:
+    """Whether /proc shows the processes that are to be controlled."""
+    name, foreign = "processes", process_access.foreign(root)
+    if foreign is not None:
+        return Finding(name=name, status=Status.REFUSED, found=foreign[0], remedy=foreign[1])
+    hidden = process_access.hidden(root)
+    if hidden is None:
+        return Finding(name=name, status=Status.WORKS, found=f"{root} shows those of all users")
+    remedy = hidden[1].format(who="as the user of the programs")
+    return Finding(name=name, status=Status.REFUSED, found=hidden[0], remedy=remedy)
 
 
 def _realtime_budget(budget_us: int | None, period_us: int | None) -> Finding:
@@ -191,6 +209,14 @@ def _sensor(name: str, reading: Reading, words: str, remedy: str = "") -> Findin
     return Finding(name=name, status=Status.ABSENT, found=why, remedy=remedy)
 
 
+def _permitted() -> scheduling.Permissions:
+    """What may be done to a thread that is made for this; nothing where it cannot be found."""
+    try:
+        return scheduling.permitted()
+    except ThreadGoneError:
+        return NOTHING_GRANTED
+
+
 def _actuators(granted: scheduling.Permissions) -> Iterator[Finding]:
     yield _actuator(
         "real-time scheduling",
@@ -204,7 +230,7 @@ def _actuators(granted: scheduling.Permissions) -> Iterator[Finding]:
         "nice levels",
         granted.nice,
         f"down to {scheduling.NICE_PROBED}",
-        scheduling.NICE,
+        scheduling.nice_obstacle(),
     )
     several = len(granted.cpus) > 1
     yield Finding(
@@ -250,8 +276,7 @@ def _library(name: str) -> Finding:
 def _other_pipelines() -> Iterator[Finding]:
     yield _pipeline("JACK", "jack", ("jackd", "jackdbus"))
     yield _pipewire()
-    present = Path("/proc/driver/nvidia/version").exists()
-    if present:
+    if kernel.is_there(NVIDIA):
         yield _note("NVIDIA GPU", "its driver is loaded; this version does not control it")
     else:
         yield _absent("NVIDIA GPU")
@@ -306,6 +331,14 @@ def _other_managers(root: Path = kernel.ROOT) -> Finding:
     if scheduler is not None:
         rivals.append(f"sched_ext runs {scheduler}, to which nice levels may mean something else")
     return _note("other managers", "; ".join(rivals) or "none runs")
+
+
+def _default_state_directory() -> Finding:
+    try:
+        return _state_directory(StateDirectory())
+    except JournalError:
+        found, remedy = "this user has no home", "set HOME, or choose a --state-dir"
+        return Finding(name="state directory", status=Status.REFUSED, found=found, remedy=remedy)
 
 
 def _state_directory(directory: StateDirectory) -> Finding:

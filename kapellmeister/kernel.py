@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import os
 import platform
 import re
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
+
+from controller import kernel_files
+from controller.errors import KernelFileError
 
 ROOT = Path("/")
 COMMAND_NAME_LENGTH = 15
@@ -15,7 +20,7 @@ COMMAND_NAME_LENGTH = 15
 
 def timer_frequency_hz(root: Path = ROOT) -> int | None:
     """CONFIG_HZ: how often per second the scheduler looks up by itself."""
-    found = re.search(r"^CONFIG_HZ=(\d+)$", _build_options(root), re.MULTILINE)
+    found = re.search(r"^CONFIG_HZ=([0-9]{1,6})$", _build_options(root), re.MULTILINE)
     return int(found[1]) if found else None
 
 
@@ -36,9 +41,9 @@ def preemption_model(root: Path = ROOT, version: str = platform.version()) -> st
 def control_groups(root: Path = ROOT) -> str:
     """Which version of control groups is mounted, in words."""
     mounted = root / "sys/fs/cgroup"
-    if (mounted / "cgroup.controllers").exists():
+    if is_there(mounted / "cgroup.controllers"):
         return "version 2"
-    if (mounted / "unified").exists():
+    if is_there(mounted / "unified"):
         return "version 1, with version 2 beside it"
     return "version 1" if any(mounted.glob("cpu*")) else "none mounted"
 
@@ -59,16 +64,22 @@ def running(names: Iterable[str], root: Path = ROOT) -> tuple[str, ...]:
     return tuple(name for name in names if name[:COMMAND_NAME_LENGTH] in alive)
 
 
+def is_there(path: Path) -> bool:
+    """Whether a file exists that may be seen."""
+    return os.access(path, os.F_OK)
+
+
 def _build_options(root: Path) -> str:
     try:
-        return gzip.decompress((root / "proc/config.gz").read_bytes()).decode()
-    except (OSError, EOFError):
+        packed = kernel_files.read_bytes(root / "proc/config.gz")
+        return gzip.decompress(packed).decode(errors="replace")
+    except (OSError, EOFError, zlib.error):
         return _text(root / f"boot/config-{platform.release()}")
 
 
 def _text(path: Path) -> str:
     """What a kernel file holds; empty where it is absent, closed to us, or gone meanwhile."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return kernel_files.read_text(path)
+    except KernelFileError:
         return ""

@@ -45,7 +45,7 @@ from controller.service_manager import ServiceManager
 from controller.state_directory import StateDirectory
 from controller.time_box import TimeBox
 from controller.verification import Verifier
-from kapellmeister.access import check_access, check_proc, tell_missing, tell_unschedulable
+from kapellmeister.access import check_access, check_proc, tell_missing
 from kapellmeister.instruments import draw_live, facts, serve_metrics, serve_page
 from kapellmeister.observed import Observed
 from kapellmeister.other_managers import ManagerWatch
@@ -108,7 +108,7 @@ def run(
     clock = WallClock()
     check_proc(options.plant)
     if not ours:
-        check_access(options.plant, config.sidecar)
+        check_access(options.plant, config.sidecar, options.named_at)
     with ExitStack() as stack:
         stopping = stack.enter_context(_signals(clock))
         directory = StateDirectory(options.state_directory)
@@ -137,10 +137,7 @@ def run(
         plant, objective = controlled.plant, controlled.objective
         stack.callback(plant.close)
         _check_acting(acting, plant)
-        managers = None
-        if not ours and _schedules(acting, plant):
-            managers = ManagerWatch(say)
-            tell_unschedulable(config.sidecar, say)
+        managers = None if ours or not _schedules(acting, plant) else ManagerWatch(say)
         for shown_to in page:
             told = facts(plant, policy, config, objective, acting, duration_s)
             shown_to.begin(told, plant.knobs)

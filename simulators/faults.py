@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from controller.errors import ScenarioError
+from controller.os_errors import explained
 
 DEFAULT_DURATION_S = 600.0
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -112,9 +113,10 @@ def read_scenario(path: Path) -> Schedule:
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        why = getattr(error, "strerror", None) or f"not TOML: {error}"
-        raise ScenarioError(path, "file", why) from error
+    except OSError as error:
+        raise ScenarioError(path, "file", *explained(error, path)) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ScenarioError(path, "file", f"not TOML: {error}") from error
     unknown = set(tables) - {"fault"}
     listed = tables.get("fault", [])
     if unknown or not isinstance(listed, list):

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from controller.errors import PipelineFileError
+from controller.os_errors import explained
 from policies.latency import (
     Band,
     Calibration,
@@ -59,10 +60,11 @@ def read_calibration(path: Path) -> Calibration:
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        known = f" (built in are {', '.join(BUILT_IN)})" if not path.exists() else ""
-        why = getattr(error, "strerror", None) or f"not TOML: {error}"
-        raise PipelineFileError(path, "file", why + known) from error
+    except OSError as error:
+        other = f"name another (built in are {', '.join(BUILT_IN)})"
+        raise PipelineFileError(path, "file", *explained(error, path, other)) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PipelineFileError(path, "file", f"not TOML: {error}") from error
     _check_keys(path, "", table, Calibration)
     try:
         calibration = TypeAdapter(Calibration).validate_python(table)

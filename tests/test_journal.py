@@ -220,7 +220,7 @@ def test_a_folder_in_place_of_the_journal_is_named(path):
 
 
 def test_a_folder_that_does_not_exist_is_no_place_for_a_journal(tmp_path):
-    with pytest.raises(JournalError, match="writable, or choose another --state-dir"):
+    with pytest.raises(JournalError, match=r"there is no folder .*; make it, or choose another"):
         Journal.open(tmp_path / "absent" / "journal.sqlite3")
 
 

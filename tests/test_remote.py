@@ -347,7 +347,10 @@ def test_a_command_that_hangs_ends_with_all_that_it_started():
 def test_a_command_that_does_not_exist_is_refused_for_good():
     knob = {"gauge": "workers", "low": 1, "high": 4, "command": ["/no/such", "{value}"]}
     with bench(Scripted(action("nodes", 2)), knobs={"nodes": knob}) as made:
-        assert made.tick().refusals[0].reason == "/no/such: No such file or directory"
+        assert made.tick().refusals[0].reason == (
+            "/no/such: No such file or directory (there is no folder /no); "
+            "make it, or name another program"
+        )
 
 
 def commanded(script: str, argument: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from controller.dashboard.picture import picture
 from controller.errors import MissingExtraError, PortInUseError
+from controller.os_errors import explained_port
 from controller.plain import JsonValue
 from controller.tick import Tick
 from policies.knobs import Knob
@@ -102,9 +103,10 @@ def _bind(port: int) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        why = error.strerror or "cannot be bound"
-        other = "one in a --config file, or as KAPELLMEISTER_DASHBOARD__PORT"
-        raise PortInUseError("dashboard.port", ADDRESS, port, why, other) from error
+        other = "choose another one in a --config file, or as KAPELLMEISTER_DASHBOARD__PORT"
+        raise PortInUseError(
+            "dashboard.port", ADDRESS, port, *explained_port(error, other)
+        ) from error
     return listener
 
 

@@ -27,6 +27,8 @@ UNREADABLE = (OSError, ValueError, ArithmeticError, IndexError, KeyError)
 """How a kernel file fails: it is absent, its process has ended, or its form is another."""
 TOLERANCE = 0.5
 """How far a share may be above 1: counters and the clock are never read at one instant."""
+LONGEST_WAIT_S = 3600.0
+"""No thread that could run waits for longer."""
 FASTEST_KHZ = 100_000_000
 """No processor is as fast as that."""
 PROCESSORS_MAX = 8192
@@ -216,7 +218,7 @@ class ThreadSensor:
         return {
             "audio.utilisation": _highest(_share(each, elapsed_s, file) for each in ran_s),
             "audio.run_delay_share": _highest(
-                _delay_share(each, elapsed_s, now_s, file) for each in waited_s
+                _delay_share(each, elapsed_s, file) for each in waited_s
             ),
         }
 
@@ -230,9 +232,9 @@ def _ran_and_waited_ns(schedstat: Path) -> tuple[int, int]:
     return ran, waited
 
 
-def _delay_share(waited_s: float, elapsed_s: float, up_s: float, source: Path) -> Reading:
+def _delay_share(waited_s: float, elapsed_s: float, source: Path) -> Reading:
     """The share of the interval that a thread waited; a wait counts as a whole once it is over."""
-    if elapsed_s > 0.0 and 0.0 <= waited_s <= up_s:
+    if elapsed_s > 0.0 and 0.0 <= waited_s <= LONGEST_WAIT_S:
         return Value(waited_s / elapsed_s)
     return _share(waited_s, elapsed_s, source)
 

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from controller.errors import PortInUseError
 from controller.metrics.families import Totals, families
+from controller.os_errors import explained_port
 from controller.tick import Tick
 from policies.objective import Objective
 
@@ -30,8 +31,8 @@ class Exposition(Collector):
         try:
             self._server, self._thread = start_http_server(port, ADDRESS, registry)
         except OSError as error:
-            why = error.strerror or "cannot be bound"
-            raise PortInUseError("metrics.port", ADDRESS, port, why, "--metrics-port") from error
+            reason = explained_port(error, "choose another --metrics-port")
+            raise PortInUseError("metrics.port", ADDRESS, port, *reason) from error
 
     @property
     def port(self) -> int:

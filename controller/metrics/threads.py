@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import ThreadGoneError
-from controller.metrics.cpu import PROC, UNREADABLE, Monotonic
+from controller.metrics.cpu import LONGEST_WAIT_S, PROC, TOLERANCE, UNREADABLE, Monotonic
 from controller.process_id import ProcessId, read_process
 from controller.scheduling import ThreadId, identify
 
@@ -123,13 +123,18 @@ def _switches(place: str) -> tuple[int, int]:
 
 
 def _activity(process: ProcessId, before: _Counters, now: _Counters, elapsed_s: float) -> Activity:
+    """What came to pass in between. Raises ValueError where that cannot be."""
+    ran_s, waited_s = (now.ran_ns - before.ran_ns) / 1e9, (now.waited_ns - before.waited_ns) / 1e9
+    most_s = (1.0 + TOLERANCE) * elapsed_s
+    if not (0.0 <= ran_s <= most_s and 0.0 <= waited_s <= LONGEST_WAIT_S and elapsed_s > 0.0):
+        raise ValueError("counters that cannot be true")
     return Activity(
         process=process,
-        utilisation=(now.ran_ns - before.ran_ns) / 1e9 / elapsed_s,
-        run_delay_share=(now.waited_ns - before.waited_ns) / 1e9 / elapsed_s,
+        utilisation=min(1.0, ran_s / elapsed_s),
+        run_delay_share=waited_s / elapsed_s,
         # Fewer than were taken for such, where preemptions were counted among them.
         wakes_per_s=max(0, now.voluntary - before.voluntary) / elapsed_s,
-        preemptions_per_s=(now.involuntary - before.involuntary) / elapsed_s,
+        preemptions_per_s=max(0, now.involuntary - before.involuntary) / elapsed_s,
     )
 
 

@@ -10,13 +10,17 @@ import json
 import os
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from controller.errors import KapellmeisterError
-from controller.pipeline.pipeline import Pipeline
+from controller.os_errors import in_a_line
 from controller.pipeline.spec import PipelineSpec
 from controller.prctl import die_with_parent, name_process
+
+if TYPE_CHECKING:
+    from controller.pipeline.pipeline import Pipeline
 
 
 def main() -> None:
@@ -25,16 +29,29 @@ def main() -> None:
     die_with_parent(signal.SIGKILL)
     answers, sys.stdout = sys.stdout, sys.stderr  # what a workload prints goes to the log
     spec = PipelineSpec.model_validate_json(sys.stdin.read())
-    try:
-        pipeline = Pipeline(spec, Path(sys.argv[1]))
-    except (KapellmeisterError, OSError) as error:
-        _say(answers, {"error": str(error)})
-        sys.exit(2)
-    with pipeline:
-        pipeline.start()
+    with ExitStack() as stack:
+        try:
+            pipeline = stack.enter_context(_pipeline(spec, Path(sys.argv[1])))
+            pipeline.start()
+        except KapellmeisterError as error:
+            _refuse(answers, str(error))
+        except (OSError, RuntimeError) as error:
+            _refuse(answers, in_a_line(error))
         die_with_parent(0)  # from here on, sound outlives the controller
         _say(answers, {"ready": os.getpid()})
         pipeline.run()
+
+
+def _pipeline(spec: PipelineSpec, directory: Path) -> Pipeline:
+    """Load the pipeline, at which the system may refuse something already, and make it."""
+    from controller.pipeline.pipeline import Pipeline
+
+    return Pipeline(spec, directory)
+
+
+def _refuse(answers: TextIO, why: str) -> NoReturn:
+    _say(answers, {"error": why})
+    sys.exit(2)
 
 
 def _say(answers: TextIO, line: dict[str, object]) -> None:

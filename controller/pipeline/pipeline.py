@@ -19,6 +19,7 @@ from controller.executors.cpu import CpuExecutor, Task, share_of_all_cpus
 from controller.executors.playout import Playout
 from controller.executors.timetable import Timetable
 from controller.hrir import HrirSet, load_sofa
+from controller.os_errors import explained, refused_write
 from controller.pipeline import companions
 from controller.pipeline.live_streams import LiveStreams
 from controller.pipeline.reserve import Reserve
@@ -36,6 +37,7 @@ LEAD_IN_S = 0.4
 TURN_S = 0.02
 RESERVE_INTERVAL_S = 0.5
 ORPHAN_SUMMARY = "pipeline-summary.json"
+OTHER_FILE = "name a file in a folder that can be written"
 
 
 class Pipeline:
@@ -207,7 +209,7 @@ class Pipeline:
         try:
             self._recording.write(heard.T)
         except soundfile.LibsndfileError as error:
-            self._alarms.append(str(RecordingError(self._recording.name, error.error_string)))
+            self._alarms.append(str(_unrecorded(Path(self._recording.name), error)))
             self._recording = None
 
     # what the controller may ask
@@ -381,13 +383,28 @@ def _trace(spec: PipelineSpec) -> load.LoadTrace:
 def _open_recording(spec: PipelineSpec) -> soundfile.SoundFile | None:
     if spec.record is None:
         return None
-    try:
-        spec.record.open("wb").close()  # names the cause, which soundfile does not
-    except OSError as error:
-        raise RecordingError(spec.record, error.strerror or str(error)) from error
+    _check_recording(spec.record)
     try:
         return soundfile.SoundFile(
             spec.record, "w", spec.sample_rate_hz, channels=2, subtype="PCM_16", format="WAV"
         )
     except soundfile.LibsndfileError as error:
-        raise RecordingError(spec.record, error.error_string) from error
+        raise _unrecorded(spec.record, error) from error
+
+
+def _check_recording(path: Path) -> None:
+    """See that it can be begun; a pipe would keep us waiting for its reader."""
+    if path.is_fifo():
+        raise RecordingError(path, "it is a pipe, in which nothing can go back", OTHER_FILE)
+    try:
+        path.open("wb").close()
+    except OSError as error:
+        raise RecordingError(path, *explained(error, path, OTHER_FILE)) from error
+
+
+def _unrecorded(path: Path, error: soundfile.LibsndfileError) -> RecordingError:
+    """Why the recording failed, in the system's words where it is to blame."""
+    refused = refused_write(path)
+    if refused is not None:
+        return RecordingError(path, *explained(refused, path, OTHER_FILE))
+    return RecordingError(path, error.error_string, OTHER_FILE)

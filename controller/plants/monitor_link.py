@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from controller.os_errors import explained
+
 RESTART_AFTER_S = 5.0
 """An ended monitor is started again so often: whatever it watches may be back."""
 SILENT_S = 10.0
@@ -89,15 +91,19 @@ class MonitorLink:
         home = str(Path(__file__).resolve().parents[2])
         self._started_s = self._heard_s = time.monotonic()
         self._received = b""
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            cwd="/",
-            env={**os.environ, "PYTHONPATH": home},
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                cwd="/",
+                env={**os.environ, "PYTHONPATH": home},
+                start_new_session=True,
+            )
+        except OSError as error:  # in the middle of a run it is tried again
+            why, remedy = explained(error)
+            self._error = f"its monitor cannot be started: {why}", remedy
 
     def _read(self, process: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
         if process.stdout is None:

@@ -125,7 +125,7 @@ def shares_numbers(pid: int, root: Path = PROC) -> bool:
 
 def _is_same(bound: str, path: Path) -> bool:
     """Whether two names are of one file."""
-    if bound == str(path) or Path(bound).name != path.name:
+    if bound == str(path) or "\0" in bound or Path(bound).name != path.name:
         return bound == str(path)
     return os.path.realpath(bound) == os.path.realpath(path)
 

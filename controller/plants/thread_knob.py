@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from controller.config import SidecarSection
+from controller.plants.other_users import OtherUsers
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.programs import Programs
 from controller.plants.thread_classes import ThreadClassActuator
@@ -42,6 +43,9 @@ class ThreadKnob:
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()
         self._actuator = ThreadClassActuator(surroundings.lease, ThreadClasses())
+        acting = surroundings.config.loop.acting(ours=False)
+        acts = acting is None or KNOB in acting
+        self._others = OtherUsers(surroundings.say) if acts else None
         self._rested = False
         self._scheduled_at_s = -math.inf
         self._sought_since_s: float | None = None
@@ -55,7 +59,10 @@ class ThreadKnob:
     ) -> dict[str, Reading]:
         """Watch the threads of the players, and bring new ones in line; what was read."""
         self.lease_stood = self._actuator.renew()
-        self._threads.look(players, self._background.processes(), never)
+        background = self._background.processes()
+        self._threads.look(players, background, never)
+        if self._others is not None:
+            self._others.look((*players, *background))
         self._threads.reread(self._actuator.holds)
         self.reset = _told(self._actuator.take_up_again(self._clock.now_s(), excused=self._rested))
         self._bring_in_line(anybody=bool(players))

@@ -12,6 +12,7 @@ from controller import scheduling
 from controller.errors import ThreadGoneError
 from controller.metrics.threads import Activity, ThreadActivitySensor
 from controller.plants.processes import read_bytes
+from controller.process_access import owner_obstacle
 from controller.scheduling import REALTIME, ProcessId, Scheduling, ThreadId
 from policies.observation import Missing, Reading, Value
 
@@ -46,8 +47,8 @@ class WatchedThreads:
 
     A thread plays where it keeps time with any of the drivers that its process serves, or with
     all of them together. Found once, it stays an audio thread for as long as it lives, unless it
-    turns out to hold up another of its interpreter. One that its program had made real-time itself
-    is watched and never scheduled.
+    turns out to hold up another of its interpreter. One that its program had made real-time itself,
+    or that belongs to another user, is watched and never scheduled.
     """
 
     sensor: ThreadActivitySensor = field(default_factory=ThreadActivitySensor)
@@ -56,11 +57,12 @@ class WatchedThreads:
     _activity: Mapping[ThreadId, Activity] = field(default_factory=dict)
     _interpreters: dict[ProcessId, bool] = field(default_factory=dict)
     _rates: Mapping[ProcessId, Rates] = field(default_factory=dict)
+    _foreign: dict[int, bool] = field(default_factory=dict)
 
     def look(
         self,
         players: Mapping[ProcessId, Rates],
-        background: Iterable[ProcessId],
+        background: Collection[ProcessId],
         never: Collection[int] = (),
     ) -> None:
         """Watch these processes, each at the rates at which its threads may be woken.
@@ -85,8 +87,13 @@ class WatchedThreads:
             with contextlib.suppress(ThreadGoneError):
                 self.found[thread] = scheduling.read(thread)
         self.background = tuple(
-            thread for process in background for thread in scheduling.threads_of(process)
+            thread
+            for process in background
+            for thread in scheduling.threads_of(process)
+            if not self._is_foreign(process.pid)
         )
+        known = {each.tid for each in self.found} | {each.pid for each in background}
+        self._foreign = {tid: so for tid, so in self._foreign.items() if tid in known}
 
     def rest(self, players: Iterable[ProcessId]) -> None:
         """Watch on without judging: while no deadline holds, no thread keeps time with cycles."""
@@ -102,7 +109,11 @@ class WatchedThreads:
 
     def classes(self) -> dict[str, list[ThreadId]]:
         """The threads that may be scheduled, by class of work."""
-        own = [thread for thread, how in self.found.items() if how.policy not in REALTIME]
+        own = [
+            thread
+            for thread, how in self.found.items()
+            if how.policy not in REALTIME and not self._is_foreign(thread.tid)
+        ]
         return {"audio": own, "background": list(self.background)}
 
     def realtime_priority(self) -> int | None:
@@ -215,6 +226,13 @@ class WatchedThreads:
             computing = [thread for thread, share in demand_shares.items() if share > limit]
             if computing and self._is_interpreter(process):
                 yield from computing
+
+    def _is_foreign(self, tid: int) -> bool:
+        """Whether a thread belongs to a user whose threads the kernel would not let us change."""
+        known = self._foreign.get(tid)
+        if known is None:
+            known = self._foreign[tid] = owner_obstacle(tid) is not None
+        return known
 
     def _is_interpreter(self, process: ProcessId) -> bool:
         known = self._interpreters.get(process)

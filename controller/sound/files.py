@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from controller.errors import SoundFileError
+from controller.os_errors import explained, refused_read
 from controller.sound.clip import Sound
 from controller.workloads.workload import FloatArray
 
@@ -59,8 +60,11 @@ def _read(path: Path) -> tuple[Any, int]:
             longest = int(LONGEST_S * file.samplerate)
             return file.read(longest, dtype="float32", always_2d=True), file.samplerate
     except (soundfile.LibsndfileError, OSError) as error:
-        why = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
-        raise SoundFileError(path, f"it cannot be read ({str(why).rstrip('.')})") from error
+        refused = refused_read(path)
+        if refused is not None:
+            raise SoundFileError(path, *explained(refused, path)) from error
+        why = str(getattr(error, "error_string", error)).rstrip(".")
+        raise SoundFileError(path, f"it cannot be read ({why})") from error
 
 
 def _resampled(mono: FloatArray, rate_hz: int, sample_rate_hz: int) -> FloatArray:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from controller.errors import KernelFileError
+from controller.kernel_files import read_text
+from controller.process_id import PROC
+
 PACKAGES = ("kapellmeister", "numpy", "scipy", "numba", "pedalboard")
 
 
@@ -41,12 +45,14 @@ def describe_machine() -> Machine:
     )
 
 
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    for line in cpuinfo.splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+def _processor(root: Path = PROC) -> str:
+    """What the processor calls itself, or else its kind."""
+    try:
+        lines = read_text(root / "cpuinfo").splitlines()
+    except KernelFileError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(filter(None, names), platform.machine())
 
 
 def _version(package: str) -> str | None:

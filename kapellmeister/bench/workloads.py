@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from controller.hrir import HrirSet
+from controller.metrics.cpu import MachineSensor
 from controller.sound import SoundBank, synthesise_sounds
 from controller.workloads.backend import numpy_backend
 from controller.workloads.fft import SpectralAnalysis
@@ -35,6 +35,7 @@ from kapellmeister.bench.convolution_peers import (
 from kapellmeister.bench.goal import at_least
 from kapellmeister.bench.loop import Spread
 from kapellmeister.bench.machine import Machine, describe_machine
+from policies.observation import fresh
 
 SAMPLE_RATE_HZ = 48_000
 PERIOD_FRAMES = 256
@@ -100,12 +101,13 @@ def bench_workloads(rounds: int = 7, turn_s: float = 0.15) -> WorkloadsReport:
     In each of the `rounds` all take a turn of at least `turn_s`, so that a disturbance of the
     machine falls on all alike. The outputs are compared before anything is timed.
     """
-    before = _processor_times()
+    sensor = MachineSensor()
+    sensor.read()
     ours, peers = _compare_with_peers(rounds, turn_s)
     costs = _cost_of_each(rounds, turn_s)
     return WorkloadsReport(
         machine=describe_machine(),
-        steal_share=_steal_share(before, _processor_times()),
+        steal_share=fresh(sensor.read()["cpu.steal_share"]),
         rounds=rounds,
         sample_rate_hz=SAMPLE_RATE_HZ,
         period_frames=PERIOD_FRAMES,
@@ -290,21 +292,6 @@ def _call_us(call: Callable[[int], object], turn_s: float) -> float:
         calls += 1
         call(calls)
     return 1e6 * passed / calls
-
-
-def _processor_times() -> tuple[int, ...] | None:
-    """Ticks since boot by kind, steal the eighth (proc(5)), or None where there is no /proc."""
-    try:
-        line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
-    except OSError:
-        return None
-    return tuple(int(field) for field in line.split()[1:9])
-
-
-def _steal_share(before: tuple[int, ...] | None, after: tuple[int, ...] | None) -> float | None:
-    if before is None or after is None or sum(after) == sum(before):
-        return None
-    return (after[7] - before[7]) / (sum(after) - sum(before))
 
 
 def _words(spread: Spread, form: str) -> str:

@@ -117,6 +117,7 @@ def run(
     live: Annotated[bool, typer.Option(help="Show the run live, in a terminal.")] = True,
 ) -> None:
     """Start an audio pipeline, or attach to one, keep it on time, and show that live."""
+    from kapellmeister.access import check_proc
     from kapellmeister.run import RunOptions
     from kapellmeister.run import run as run_plant
 
@@ -139,6 +140,7 @@ def run(
     _check_combination(streams, trace, peak_streams)
     _check_process(process, plant)
     check_writable("--json", json)
+    check_proc(plant)
     named_at = identify_process(os.getpid()).start_time  # to load all this may take seconds
     options = RunOptions(
         duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir, named_at

@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from controller.errors import ConfigurationError
-from controller.os_errors import explained
+from controller.os_errors import explained, refused_write
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Configuration file (TOML).", metavar="FILE")
@@ -50,13 +50,18 @@ def check_writable(option: str, path: Path | None) -> None:
     """Find out before a minute of work that its result has nowhere to go."""
     if path is None:
         return
-    is_new = not path.exists()
     try:
+        if path.is_fifo():  # which is opened once, by whoever writes
+            return
+        is_new = not path.exists()
         path.open("a").close()
+        refused = refused_write(path) if path.is_file() else None
         if is_new:
             path.unlink()
     except OSError as error:
         raise _unwritable(option, path, error) from error
+    if refused is not None:
+        raise _unwritable(option, path, refused)
 
 
 def _unwritable(option: str, path: Path, error: OSError) -> ConfigurationError:

@@ -61,13 +61,6 @@ def test_a_peer_that_is_not_installed_is_named_with_the_remedy(task, monkeypatch
     assert "kapellmeister[bench]" in str(absent[0].remark)
 
 
-def test_steal_is_a_share_of_all_processor_time_or_unknown():
-    before, after = (0, 0, 0, 0, 0, 0, 0, 0), (40, 0, 10, 40, 0, 0, 0, 10)
-    assert bench._steal_share(before, after) == 0.1
-    assert bench._steal_share(None, after) is None
-    assert bench._steal_share(after, after) is None
-
-
 @pytest.mark.slow
 def test_the_whole_bench_runs_and_its_report_crosses_to_json():
     report = bench.bench_workloads(rounds=1, turn_s=0.01)

@@ -59,7 +59,7 @@ def start_pipeline(
             process.wait()
             raise Interruption("no sound was played")
         line = stdout.readline()
-    answer = json.loads(line) if line else {"error": f"it ended at its start; see {LOG_NAME}"}
+    answer = json.loads(line) if line else {"error": f"it ended at its start; see {log.name}"}
     if "error" in answer:
         process.wait()
         raise PipelineStartError(answer["error"])

@@ -13,6 +13,7 @@ from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from dataclasses import dataclass
 
+from controller.os_errors import explained
 from controller.plants.plant import Refusal
 from controller.plants.remote.http import HttpClient, RequestError, plain_line
 from controller.remote_section import PLACE, KnobSection
@@ -103,7 +104,8 @@ def by_command(knob: KnobSection, timeout_s: float) -> Turn:
                 start_new_session=True,
             )
         except OSError as error:
-            raise RequestError(f"{command[0]}: {error.strerror}", passing=False) from error
+            why = "; ".join(explained(error, command[0], "name another program"))
+            raise RequestError(f"{command[0]}: {why}", passing=False) from error
         with process:
             return _output(process, command[0], timeout_s)
 

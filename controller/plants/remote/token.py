@@ -7,7 +7,10 @@ import stat
 from pathlib import Path
 
 from controller.errors import ConfigurationError
+from controller.os_errors import explained
 from controller.remote_section import RemoteSection
+
+REMEDY = "name a file of mode 600 that holds the token"
 
 
 def read_token(section: RemoteSection) -> str | None:
@@ -27,10 +30,11 @@ def _content(path: Path) -> str:
                 why = f"others may read it (mode {mode:03o})"
                 raise ConfigurationError(str(path), "remote.token_file", why, f"chmod 600 {path}")
             return file.read(1 << 16)
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not a text"
-        remedy = "name a file of mode 600 that holds the token"
-        raise ConfigurationError(str(path), "remote.token_file", why, remedy) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(str(path), "remote.token_file", "not a text", REMEDY) from error
+    except OSError as error:
+        reason = explained(error, path, REMEDY)
+        raise ConfigurationError(str(path), "remote.token_file", *reason) from error
 
 
 def _usable(token: str | None, key: str, source: str) -> str:
