@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from controller import control_group
 from controller.errors import ConfigurationError
+from controller.os_errors import explained
 from controller.remote_section import RemoteSection
 from controller.section import Milliseconds, Seconds, Section, Share
 from policies.objective import Objective, Prices, Priority
@@ -285,8 +286,8 @@ def _check_toml(path: Path) -> None:
     try:
         tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        why = error.strerror or "cannot be read"
-        raise ConfigurationError(str(path), "file", why, "name a readable TOML file") from error
+        reason = explained(error, path, "name a readable TOML file")
+        raise ConfigurationError(str(path), "file", *reason) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         remedy = "mend the line, or start from `kapellmeister config`"
         raise ConfigurationError(str(path), "file", f"not TOML: {error}", remedy) from error

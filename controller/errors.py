@@ -115,11 +115,25 @@ class PlantError(KapellmeisterError, RuntimeError):
         self.remedy = remedy
 
 
-class ThreadGoneError(KapellmeisterError, ProcessLookupError):
-    """A thread ended before it could be read or changed."""
+class KernelFileError(KapellmeisterError, ValueError):
+    """A file of /proc or /sys cannot be read, or holds what cannot be true."""
 
-    def __init__(self, tid: int) -> None:
-        super().__init__(f"thread {tid}: it has ended; nothing is left to change")
+    def __init__(self, path: Path | str, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+
+
+class ProcessClosedError(KapellmeisterError, PermissionError):
+    """A program that was named cannot be looked into, so that it cannot be controlled."""
+
+    def __init__(self, program: str, why: str, remedy: str) -> None:
+        super().__init__(f"{program}: {why}; {remedy}")
+
+
+class ThreadGoneError(KapellmeisterError, ProcessLookupError):
+    """A thread ended before it could be read or changed, or hides from us, which is the same."""
+
+    def __init__(self, tid: int, why: str = "it has ended") -> None:
+        super().__init__(f"thread {tid}: {why}; nothing is left to change")
 
 
 class SchedulingRefusedError(KapellmeisterError, PermissionError):

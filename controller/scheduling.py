@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.errors import KernelFileError, SchedulingRefusedError, ThreadGoneError
+from controller.kernel_files import count, read_text
+from controller.os_errors import explained
+from controller.process_access import Reason, owner_obstacle, privilege_obstacle
+from controller.process_id import PROC as PROC
+from controller.process_id import ProcessId as ProcessId
+from controller.process_id import identify_process as identify_process
+from controller.process_id import lives as lives
 from policies.knobs import SchedulingClass, ThreadClass
 
 POLICY_NAMES = {
@@ -45,12 +52,13 @@ UNTHROTTLED = (
 )
 """Why real-time is not used although the kernel may grant it, as the remedy."""
 
-PROC = Path("/proc")
-ENDED = (b"Z", b"X", b"x")
-"""The states of what has ended, as /proc has them."""
-
 NICE = "grant CAP_SYS_NICE, or RLIMIT_NICE (`nice -11` in /etc/security/limits.d)"
 """The remedy where nice levels are refused."""
+
+
+NO_SUCH_PROCESSORS = "name processors that exist and that its cpuset permits"
+UNSEEN = (PermissionError, ValueError, IndexError)
+"""How a thread hides that lives: it is closed to us, or what is said of it makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +69,6 @@ class ThreadId:
     """
 
     tid: int
-    start_time: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessId:
-    """A process that no later one can be mistaken for: a reused `pid` starts later.
-
-    `start_time` is in clock ticks since boot, as /proc has it. A program that calls exec goes on
-    as the same process.
-    """
-
-    pid: int
     start_time: int
 
 
@@ -97,53 +93,38 @@ class Scheduling:
         return f"{name} {level} on cpu {','.join(map(str, sorted(self.cpus)))}"
 
 
-def identify(tid: int) -> ThreadId:
-    """The thread that has this id now; ThreadGoneError where none has."""
+SetPart = Callable[[int, Scheduling, Scheduling], None]
+"""Sets one part of a thread's scheduling: found so, and wanted so."""
+
+
+def identify(tid: int, root: Path = PROC) -> ThreadId:
+    """The thread that has this id now; ThreadGoneError where none has, or none that may be seen."""
     try:
-        with open(f"/proc/{tid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - likewise
-            stat = file.read()
+        with open(f"{root}/{tid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - likewise
+            # The name stands in brackets and may itself hold spaces and brackets.
+            return ThreadId(tid, count(file.read().rpartition(b")")[2].split(maxsplit=20)[19]))
     except (FileNotFoundError, ProcessLookupError) as error:
         raise ThreadGoneError(tid) from error
-    # The name stands in brackets and may itself hold spaces and brackets.
-    return ThreadId(tid, int(stat.rpartition(b")")[2].split(maxsplit=20)[19]))
+    except UNSEEN as error:
+        raise ThreadGoneError(tid, _unseen(error)) from error
 
 
-def identify_process(pid: int, root: Path = PROC) -> ProcessId:
-    """The process that has this id now; ThreadGoneError where none has, or none that may be seen.
+def threads_of(process: int | ProcessId, root: Path = PROC) -> tuple[ThreadId, ...]:
+    """All threads of the process that now live; none where it is gone, or another by now.
 
-    One that has ended, and of which only the status is still to be taken, is gone.
+    None either where they may not be seen.
     """
-    try:
-        with open(f"{root}/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - likewise
-            state, *fields = file.read().rpartition(b")")[2].split(maxsplit=20)
-    except (OSError, ValueError) as error:
-        raise ThreadGoneError(pid) from error
-    if state in ENDED and int(fields[16]) <= 1:  # else only its main thread has ended
-        raise ThreadGoneError(pid)
-    return ProcessId(pid, int(fields[18]))
-
-
-def lives(process: ProcessId, root: Path = PROC) -> bool:
-    """Whether it does, and no other process has its number."""
-    try:
-        return identify_process(process.pid, root) == process
-    except ThreadGoneError:
-        return False
-
-
-def threads_of(process: int | ProcessId) -> tuple[ThreadId, ...]:
-    """All threads of the process that now live; none where it is gone, or another by now."""
-    if isinstance(process, ProcessId) and not lives(process):
+    if isinstance(process, ProcessId) and not lives(process, root):
         return ()
     pid = process.pid if isinstance(process, ProcessId) else process
     try:
-        tids = sorted(map(int, os.listdir(f"/proc/{pid}/task")))  # noqa: PTH208 - asked for every tick, and much faster
-    except (FileNotFoundError, ProcessLookupError):
+        tids = sorted(map(count, os.listdir(f"{root}/{pid}/task")))  # noqa: PTH208 - asked for every tick, and much faster
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError, *UNSEEN):
         return ()
     found = []
     for tid in tids:
         with contextlib.suppress(ThreadGoneError):  # it ended since it was listed
-            found.append(identify(tid))
+            found.append(identify(tid, root))
     return tuple(found)
 
 
@@ -162,6 +143,8 @@ def read(thread: ThreadId) -> Scheduling:
         )
     except ProcessLookupError as error:
         raise ThreadGoneError(thread.tid) from error
+    except PermissionError as error:  # by a security module, or a filter of system calls
+        raise ThreadGoneError(thread.tid, _unseen(error)) from error
 
 
 def write(thread: ThreadId, wanted: Scheduling) -> None:
@@ -197,7 +180,8 @@ def _write(thread: ThreadId, found: Scheduling, wanted: Scheduling) -> None:
         for step in reversed(undo):
             with contextlib.suppress(OSError):  # the refusal below is the news
                 step()
-        raise _refusal(thread.tid, wanted, error) from error
+        why, remedy = _reason(thread.tid, wanted, set_part, error)
+        raise SchedulingRefusedError(thread.tid, str(wanted), why, remedy) from error
 
 
 def _demotes(found: Scheduling, wanted: Scheduling) -> bool:
@@ -230,10 +214,7 @@ def _policy_differs(found: Scheduling, wanted: Scheduling) -> bool:
     return not same
 
 
-_PARTS: tuple[
-    tuple[Callable[[Scheduling, Scheduling], bool], Callable[[int, Scheduling, Scheduling], None]],
-    ...,
-] = (
+_PARTS: tuple[tuple[Callable[[Scheduling, Scheduling], bool], SetPart], ...] = (
     (lambda found, wanted: found.cpus != wanted.cpus, _set_cpus),
     (lambda found, wanted: found.nice != wanted.nice, _set_nice),
     (_policy_differs, _set_policy),
@@ -285,17 +266,24 @@ def to_class(now: Scheduling, found: Scheduling | None = None) -> ThreadClass:
     )
 
 
-def _refusal(tid: int, wanted: Scheduling, error: OSError) -> SchedulingRefusedError:
-    why = error.strerror or str(error)
-    return SchedulingRefusedError(tid, str(wanted), why, _remedy(tid, wanted, error))
-
-
-def _remedy(tid: int, wanted: Scheduling, error: OSError) -> str:
+def _reason(tid: int, wanted: Scheduling, part: SetPart, error: OSError) -> Reason:
+    """Why a part of what was wanted was refused, and the remedy."""
+    why, remedy = explained(error)
     if error.errno == errno.EINVAL:
-        return "name processors that exist and that its cpuset permits"
-    if wanted.policy in REALTIME:
-        return realtime_obstacle(tid)
-    return NICE
+        remedy = NO_SUCH_PROCESSORS if part is _set_cpus else "this kernel has no such scheduling"
+    elif error.errno == errno.EBUSY:
+        remedy = "end what runs under SCHED_DEADLINE there: its time is promised"
+    elif isinstance(error, PermissionError):
+        if (owner := owner_obstacle(tid)) is not None:
+            return f"{why}, as {owner[0]}", owner[1]
+        realtime = part is _set_policy and wanted.policy in REALTIME
+        remedy = realtime_obstacle(tid) if realtime else nice_obstacle()
+    return why, remedy
+
+
+def nice_obstacle() -> str:
+    """Why scheduling of our own threads is likely refused, as the remedy for it."""
+    return privilege_obstacle() or NICE
 
 
 def realtime_obstacle(tid: int) -> str:
@@ -305,28 +293,35 @@ def realtime_obstacle(tid: int) -> str:
     group = realtime_group(tid)
     if group is not None and read_number(group) == 0:
         return f"give its control group real-time budget: write 950000 to {group}"
-    return "grant CAP_SYS_NICE, or RLIMIT_RTPRIO (`rtprio 70` in /etc/security/limits.d)"
+    return privilege_obstacle() or (
+        "grant CAP_SYS_NICE, or RLIMIT_RTPRIO (`rtprio 70` in /etc/security/limits.d)"
+    )
 
 
 def read_number(path: Path) -> int | None:
-    """The whole number a kernel file holds; None where it has none."""
+    """The whole number a kernel file holds, perhaps below 0; None where it has none."""
     try:
-        return int(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
+        text = read_text(path).strip()
+        return -count(text[1:]) if text.startswith("-") else count(text)
+    except ValueError:
         return None
 
 
-def realtime_group(tid: int) -> Path | None:
+def realtime_group(tid: int, root: Path = PROC) -> Path | None:
     """The file that bounds real-time scheduling in the thread's control group (version 1)."""
     try:
-        lines = Path(f"/proc/{tid}/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
+        lines = read_text(root / str(tid) / "cgroup").splitlines()
+    except KernelFileError:
         return None
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if "cpu" in controllers.split(","):
-            return Path(f"/sys/fs/cgroup/{controllers}{path}/cpu.rt_runtime_us")
+    for fields in (line.split(":", 2) for line in lines):
+        if len(fields) == 3 and "cpu" in fields[1].split(",") and fields[2].startswith("/"):
+            return Path(f"/sys/fs/cgroup/{fields[1]}{fields[2]}/cpu.rt_runtime_us")
     return None
+
+
+def _unseen(error: Exception) -> str:
+    why = error.strerror if isinstance(error, OSError) else None
+    return f"it cannot be seen ({why or 'what /proc says of it makes no sense'})"
 
 
 NICE_PROBED = -11

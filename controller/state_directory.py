@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from controller.errors import AlreadyRunningError, JournalError
+from controller.os_errors import explained
 
 JOURNAL_NAME = "journal.sqlite3"
 LOCK_NAME = "controller.lock"
@@ -35,16 +36,14 @@ class StateDirectory:
         Creates the folder. Raises AlreadyRunningError with the holder's process, and
         JournalError where the folder cannot be made or written.
         """
-        try:
+        with _explained(self.path):
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise JournalError(self.path, why, "choose another --state-dir") from error
         try:
-            self._take(descriptor)
-            os.truncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            with _explained(self.path):
+                self._take(descriptor)
+                os.truncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
         finally:
             os.close(descriptor)
@@ -70,10 +69,27 @@ class StateDirectory:
 
 
 def default_path() -> Path:
-    """The folder by the XDG base directory specification: a relative setting is ignored."""
+    """The folder by the XDG base directory specification: a relative setting is ignored.
+
+    Raises JournalError for a user without a home.
+    """
     named = Path(os.environ.get("XDG_STATE_HOME", ""))
-    base = named if named.is_absolute() else Path.home() / ".local" / "state"
-    return base / "kapellmeister"
+    if named.is_absolute():
+        return named / "kapellmeister"
+    try:
+        return Path.home() / ".local" / "state" / "kapellmeister"
+    except RuntimeError as error:
+        why = "this user has no home, and HOME names none"
+        raise JournalError(Path("~"), why, "choose a --state-dir") from error
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = explained(error, error.filename or path, "choose another --state-dir")
+        raise JournalError(path, *reason) from error
 
 
 def _locked(descriptor: int, how: int) -> bool:

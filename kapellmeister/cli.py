@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import typer
 
+from controller import os_errors
 from controller.errors import Interruption, KapellmeisterError
 from kapellmeister.commands import bench, live, simulation
 from kapellmeister.commands.options import say
@@ -48,9 +49,12 @@ def main() -> NoReturn:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except OSError as error:  # a full disk, a folder that is none: whatever was to be written
-        place = f"{error.filename}: " if error.filename else ""
-        _fail(f"{place}{error.strerror or error}; free some space, or name another place")
+    except OSError as error:  # whatever the system refused that nobody else had words for
+        _fail(os_errors.in_a_line(error))
+    except RuntimeError as error:
+        if str(error) != os_errors.OUT_OF_THREADS:
+            raise
+        _fail(os_errors.more_threads())
     sys.exit(status if isinstance(status, int) else 0)
 
 

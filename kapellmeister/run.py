@@ -19,7 +19,6 @@ from rich.console import Console
 from controller import plugins, restoration, scheduling
 from controller.clock import WallClock
 from controller.config import Config
-from controller.control_group import is_group
 from controller.diagnosis import Diagnostician
 from controller.errors import ConfigurationError
 from controller.forecasting.fit_process import FitProcess
@@ -37,14 +36,16 @@ from controller.plants.builtin.pipeline_process import (
     stop_pipeline,
 )
 from controller.plants.builtin.plant import BuiltinPlant
+from controller.plants.found_instead import remark as remark_on
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
-from controller.plants.processes import named
+from controller.plants.processes import others
 from controller.plants.thread_knob import KNOB as THREADS
 from controller.restoration import Undo
 from controller.service_manager import ServiceManager
 from controller.state_directory import StateDirectory
 from controller.time_box import TimeBox
 from controller.verification import Verifier
+from kapellmeister.access import check_access, check_proc, tell_missing, tell_unschedulable
 from kapellmeister.instruments import draw_live, facts, serve_metrics, serve_page
 from kapellmeister.observed import Observed
 from kapellmeister.other_managers import ManagerWatch
@@ -103,6 +104,9 @@ def run(
     forecaster = make_forecaster(config.forecast.model)
     calibration = None if options.calibration is None else read_calibration(options.calibration)
     clock = WallClock()
+    check_proc(options.plant)
+    if not ours:
+        check_access(options.plant, config.sidecar)
     with ExitStack() as stack:
         stopping = stack.enter_context(_signals(clock))
         directory = StateDirectory(options.state_directory)
@@ -126,11 +130,15 @@ def run(
             controlled = _builtin(surroundings, directory.path, spec, pipeline)
         else:
             controlled = _attached(make_plant(surroundings), config)
-            _tell_empty_groups(config, say)
+            tell_missing(config.sidecar, say)
+            _tell_programs(config, say)
         plant, objective = controlled.plant, controlled.objective
         stack.callback(plant.close)
         _check_acting(acting, plant)
-        managers = None if ours or not _schedules(acting, plant) else ManagerWatch(say)
+        managers = None
+        if not ours and _schedules(acting, plant):
+            managers = ManagerWatch(say)
+            tell_unschedulable(config.sidecar, say)
         for shown_to in page:
             told = facts(plant, policy, config, objective, acting, duration_s)
             shown_to.begin(told, plant.knobs)
@@ -378,11 +386,12 @@ def _permissions(unthrottled: bool, say: Callable[[str], None]) -> scheduling.Pe
     return permissions
 
 
-def _tell_empty_groups(config: Config, say: Callable[[str], None]) -> None:
-    """A group fills later, or its name is mistyped: only who named it can know."""
-    for program in (*config.sidecar.processes, *config.sidecar.background):
-        if is_group(program) and not named((program,)):
-            say(f"no process is in {program} yet; it is looked for as long as the run lasts")
+def _tell_programs(config: Config, say: Callable[[str], None]) -> None:
+    """What was found by a name that does not tell by itself which program is meant."""
+    programs = dict.fromkeys((*config.sidecar.processes, *config.sidecar.background))
+    running = others() if programs else []
+    for remark in filter(None, (remark_on(each, running) for each in programs)):
+        say(remark)
 
 
 def _resume(loop: Loop, memory: State, say: Callable[[str], None]) -> None:

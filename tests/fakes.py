@@ -68,7 +68,7 @@ class FakePlant:
     """Three knobs that act at once (or after `arrives_after_s`), and figures the test sets.
 
     `miss_share` gives the missed share of 10,000 blocks per interval from the settings in
-    force and the load.
+    force and the load. `tells` is what an observation says beside them.
     """
 
     name = "fake"
@@ -94,6 +94,7 @@ class FakePlant:
         self.applied: list[tuple[str, KnobValue]] = []
         self.restored: list[str] = []
         self.ends_at_s = float("inf")
+        self.tells: dict[str, object] = {}
         self.during_observe: Callable[[], None] = lambda: None
 
     def knobs(self) -> Mapping[str, Knob]:
@@ -109,7 +110,8 @@ class FakePlant:
         missed = round(10_000 * self.miss_share(self.values, load))
         latency = NO_QUANTILES.__class__(*(self.latency_p99_ms,) * 4)
         blocks = BlockCounts(on_time=10_000 - missed, late=missed) if self.has_blocks else None
-        return Observation(now_s, self.interval_s, self.load, blocks=blocks, latency=latency)
+        seen = Observation(now_s, self.interval_s, self.load, blocks=blocks, latency=latency)
+        return replace(seen, **self.tells)  # type: ignore[arg-type]
 
     def in_force(self) -> Settings:
         return Settings.of(

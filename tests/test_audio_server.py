@@ -293,3 +293,75 @@ def test_what_the_server_refused_is_an_event(attached: Attached) -> None:
     attached.link.to_say.append({"refused": "the server refused to force a quantum of 128: why"})
     (event,) = attached.plant.observe().events
     assert event == "pipewire: the server refused to force a quantum of 128: why"
+
+
+def test_a_graph_at_rest_is_no_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    attached = Attached(monkeypatch, playing=False, period_frames=1024)
+    assert attached.plant.knobs()["period_frames"].domain == Choice((1024,))
+    attached.says(1.0, playing=True, period_frames=64, cycles=100)
+    seen = attached.plant.observe()
+    assert seen.deadline_ms == pytest.approx(64 / 48)
+    domain = attached.plant.knobs()["period_frames"].domain
+    assert domain == Choice((64, 128, 256, 512, 1024, 2048, LONGEST_PERIOD))
+
+
+def test_at_rest_nothing_is_in_force_and_nothing_has_a_deadline(attached: Attached) -> None:
+    attached.says(1.0, playing=False)
+    seen = attached.plant.observe()
+    assert (seen.no_deadline, seen.discontinuity) == ("nothing plays", "nothing plays")
+    assert seen.miss_rate == Missing("nothing plays")
+    assert dict(attached.plant.in_force()) == {}
+    attached.says(2.0, playing=True, cycles=10)
+    resumed = attached.plant.observe()
+    assert (resumed.no_deadline, resumed.blocks) == ("nothing plays", None)  # for a part of it
+    assert resumed.discontinuity == "a deadline holds again"
+    attached.says(3.0, playing=True, cycles=760, missed=2)
+    after = attached.plant.observe()
+    assert (after.no_deadline, after.discontinuity) == ("", "")
+    assert after.blocks is not None
+    assert (after.blocks.submitted, after.blocks.lost) == (750, 2)
+
+
+def test_a_period_that_somebody_else_changes_is_the_new_reference(attached: Attached) -> None:
+    attached.says(1.0, cycles=750)
+    attached.plant.observe()
+    attached.says(2.0, cycles=800, missed=20, period_frames=1024)
+    seen = attached.plant.observe()
+    assert seen.discontinuity == "another driver, rate or period"
+    assert seen.blocks is None
+    assert seen.deadline_ms == attached.plant.deadline_ms == pytest.approx(1024 / 48)
+    assert attached.plant.knobs()["period_frames"].domain == Choice((1024, 2048, LONGEST_PERIOD))
+
+
+def test_a_period_of_ours_moves_no_deadline(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, cycles=400, forced_frames=128, period_frames=128)
+    seen = attached.plant.observe()
+    assert (seen.discontinuity, seen.deadline_ms) == ("", pytest.approx(64 / 48))
+    assert attached.plant.in_force()["period_frames"] == 128
+
+
+def test_what_a_rate_makes_of_a_period_of_ours_is_no_other_hand(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, cycles=400, forced_frames=128, period_frames=128)
+    attached.plant.observe()
+    attached.says(2.0, cycles=800, forced_frames=128, period_frames=64, sample_rate_hz=44_100)
+    attached.plant.observe()
+    assert attached.plant.in_force()["period_frames"] == 128
+
+
+def test_cycles_of_a_stall_are_counted_once_it_is_over(attached: Attached) -> None:
+    for second, cycles in ((1.0, 750), (2.0, 750)):
+        attached.says(second, cycles=cycles, missed=0)
+        seen = attached.plant.observe()
+    assert seen.blocks is None
+    assert seen.get("audio.dsp_load") == Missing("no cycle has begun")
+    attached.says(3.0, cycles=1500, missed=400)
+    blocks = attached.plant.observe().blocks
+    assert blocks is not None
+    assert (blocks.submitted, blocks.lost) == (750, 400)
+
+
+def test_what_was_restored_already_is_not_asked_for_again(attached: Attached) -> None:
+    assert attached.plant.restore("period_frames") is None
+    assert attached.link.told == []

@@ -19,7 +19,7 @@ from controller.plants.plant import Surroundings
 from controller.plants.process import ProcessPlant
 from controller.plants.processes import named
 from controller.scheduling import ProcessId, permitted
-from kapellmeister.run import _tell_empty_groups
+from kapellmeister.access import tell_missing
 
 V1 = """\
 9:name=systemd:/system.slice/pipewire.service
@@ -103,7 +103,7 @@ def test_a_group_that_cannot_be_one_is_told_in_one_line(
 def test_a_group_without_processes_at_the_start_is_told_once(key: str) -> None:
     told: list[str] = []
     sidecar = SidecarSection(**{key: ("cgroup:/no/such", "no such program")})
-    _tell_empty_groups(Config.model_construct(sidecar=sidecar), told.append)
+    tell_missing(sidecar, told.append)
     assert told == [
         "no process is in cgroup:/no/such yet; it is looked for as long as the run lasts"
     ]

@@ -85,7 +85,7 @@ def test_a_counter_that_ran_backwards_is_invalid(kernel: FakeKernel) -> None:
 def test_a_stat_file_of_another_form_is_missing_and_says_which(kernel: FakeKernel) -> None:
     kernel.write("stat", "cpu\n")
     assert MachineSensor(kernel.proc, kernel.now_s).read()["cpu.utilisation"] == Missing(
-        f"{kernel.proc}/stat: not in the expected form"
+        f"{kernel.proc}/stat: says 'cpu'"
     )
 
 

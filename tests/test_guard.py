@@ -240,6 +240,36 @@ def test_a_hold_that_was_interrupted_counts_from_anew():
     assert holds[0].since_s == 2.0
 
 
+def test_another_hand_is_an_alarm_at_once_where_the_sound_suffers():
+    guard, moved = Guard(GuardSection(hold_alarm_s=60.0)), {"nodes": "moved"}
+    _, holds = review(guard, time_s=1.0, drift=moved, seen=observation(1.0))
+    assert not holds[0].alarm
+    suffering = observation(2.0, blocks=BlockCounts(on_time=9_900, lost=100))
+    _, holds = review(guard, time_s=2.0, drift=moved, seen=suffering)
+    assert holds[0].alarm
+
+
+# no deadline
+
+
+def test_where_no_deadline_holds_nothing_is_turned_and_nothing_held_for_long():
+    guard, exporting = Guard(GuardSection(hold_alarm_s=5.0)), "the server freewheels"
+    for second in range(20):
+        seen = replace(observation(float(second)), blocks=None, no_deadline=exporting)
+        assert review(guard, action("nodes", 3), time_s=float(second), seen=seen) == ((), ())
+        blocked = guard.unavailable(situation(float(second), seen=seen))
+        assert blocked == dict.fromkeys(KNOBS, exporting)
+
+
+def test_what_the_plant_put_in_force_again_is_awaited_on_its_resource_alone():
+    again = replace(KNOBS["thread_classes"], awaits="threads were scheduled anew")
+    knobs = {**KNOBS, "thread_classes": again}
+    held = reason(Guard(GuardSection()), action("batch_size", 64), knobs=knobs)
+    assert held == "threads were scheduled anew"
+    changes, _ = review(Guard(GuardSection()), action("nodes", 3), knobs=knobs)
+    assert [change.action.value for change in changes] == [3]
+
+
 # missing data
 
 

@@ -342,6 +342,49 @@ def test_a_knob_that_goes_away_ends_its_evaluation_undecided():
     assert verification.reason == "the plant no longer has this knob"
 
 
+# another plant
+
+
+def test_a_change_that_a_restart_overtakes_is_not_judged():
+    rig = Rig(Scripted(action("nodes", 2)))
+    rig.tick()
+    rig.policy.wants = ()
+    rig.plant.miss_share = lambda values, load: 0.5
+    rig.plant.tells = {"discontinuity": "another server plays"}
+    (verification,) = rig.tick().verifications
+    assert verification.verdict is Verdict.UNDECIDED
+    assert verification.reason == "nothing to compare: another server plays"
+    rig.plant.tells = {}
+    assert not any(tick.verifications for tick in rig.ticks(10))
+    assert rig.plant.applied == [("nodes", 2)]
+
+
+def test_a_change_that_is_made_as_the_plant_becomes_another_is_judged():
+    rig = Rig(Scripted(action("nodes", 2)))
+    rig.plant.tells = {"discontinuity": "another server plays"}
+    rig.tick()
+    rig.plant.tells = {}
+    verdicts = [each.verdict for tick in rig.ticks(4) for each in tick.verifications]
+    assert verdicts == [Verdict.CONFIRMED]
+
+
+def test_in_freewheel_nothing_is_judged_and_nothing_turned():
+    rig = Rig(Scripted(action("nodes", 2)))
+    rig.plant.tells = {"no_deadline": "the server freewheels", "blocks": None}
+    assert all(tick.changes == tick.holds == () for tick in rig.ticks(90))
+    assert rig.plant.applied == []
+    rig.plant.tells = {}
+    assert [change.action.value for change in rig.tick().changes] == [2]
+
+
+def test_policies_are_told_the_deadline_that_the_plant_has_now():
+    rig = Rig(Scripted())
+    rig.tick()
+    rig.plant.tells = {"deadline_ms": 21.3}
+    rig.tick()
+    assert [each.objective.deadline_ms for each in rig.policy.contexts] == [5.0, 21.3]
+
+
 # another hand
 
 

@@ -122,3 +122,82 @@ def test_what_starved_a_processor_comes_back_only_when_it_is_asked_for_anew(kern
     assert turned.apply(REALTIME, THREADS) is None
     assert turned.in_force(THREADS) == REALTIME
     assert turned.undone == ""
+
+
+def test_a_thread_that_its_program_reset_is_scheduled_anew_once(kernel: Kernel) -> None:
+    turned = actuator(kernel)
+    turned.apply(REALTIME, THREADS)
+    kernel.now[AUDIO] = FOUND
+    assert turned.take_up_again(100.0) == 1
+    turned.reconcile(THREADS)
+    assert turned.in_force(THREADS) == REALTIME
+
+
+def test_what_is_reset_again_within_a_minute_is_another_hands(kernel: Kernel) -> None:
+    turned = actuator(kernel)
+    turned.apply(REALTIME, THREADS)
+    for at_s, taken_up in ((100.0, 1), (130.0, 0), (131.0, 0)):
+        kernel.now[AUDIO] = FOUND
+        assert turned.take_up_again(at_s) == taken_up
+        turned.reconcile(THREADS)
+    assert turned.in_force(THREADS) == ThreadClasses()
+    assert kernel.now[AUDIO] == FOUND
+
+
+def test_what_is_reset_once_in_a_long_while_is_scheduled_anew_each_time(kernel: Kernel) -> None:
+    turned = actuator(kernel)
+    turned.apply(REALTIME, THREADS)
+    for at_s in (100.0, 161.0, 300.0):
+        kernel.now[AUDIO] = FOUND
+        assert turned.take_up_again(at_s) == 1
+        turned.reconcile(THREADS)
+    assert turned.in_force(THREADS) == REALTIME
+
+
+@pytest.mark.parametrize(
+    "set_by_hand",
+    [
+        Scheduling(os.SCHED_FIFO, 30, 0, FOUND.cpus),
+        Scheduling(os.SCHED_RR, 60, 0, FOUND.cpus),
+        Scheduling(os.SCHED_OTHER, 0, -5, FOUND.cpus),
+        Scheduling(os.SCHED_IDLE, 0, 0, FOUND.cpus),
+    ],
+)
+def test_what_nobody_resets_a_thread_to_is_another_hands_at_once(
+    kernel: Kernel, set_by_hand: Scheduling
+) -> None:
+    turned = actuator(kernel)
+    turned.apply(REALTIME, THREADS)
+    kernel.now[AUDIO] = set_by_hand
+    assert turned.take_up_again(100.0) == 0
+    turned.reconcile(THREADS)
+    assert turned.in_force(THREADS) == ThreadClasses(audio=scheduling.to_class(set_by_hand))
+    assert kernel.now[AUDIO] == set_by_hand
+
+
+def test_what_a_server_did_to_its_clients_is_undone_however_often(kernel: Kernel) -> None:
+    turned = actuator(kernel)
+    turned.apply(REALTIME, THREADS)
+    for at_s in (100.0, 103.0, 106.0):
+        kernel.now[AUDIO] = FOUND
+        assert turned.take_up_again(at_s, excused=True) == 1
+        turned.reconcile(THREADS)
+    assert turned.in_force(THREADS) == REALTIME
+
+
+def test_a_thread_that_its_server_made_real_time_is_left_to_it(kernel: Kernel) -> None:
+    turned = actuator(kernel)
+    turned.apply(REALTIME, THREADS)
+    given = kernel.now[AUDIO] = Scheduling(os.SCHED_FIFO, 75, 0, FOUND.cpus)
+    turned._lease.let_go = lambda threads: None  # type: ignore[method-assign] # nothing of ours is left
+    assert turned.take_up_again(100.0, excused=True) == 0
+    assert not turned.holds(AUDIO)
+    assert kernel.now[AUDIO] == given
+
+
+def test_processors_that_the_class_does_not_name_are_nobodys_hand(kernel: Kernel) -> None:
+    turned = actuator(kernel)
+    turned.apply(REALTIME, THREADS)
+    kernel.now[AUDIO] = Scheduling(os.SCHED_FIFO, 60, 0, frozenset({97}))
+    assert turned.take_up_again(100.0) == 0
+    assert turned.in_force(THREADS) == REALTIME

@@ -26,7 +26,9 @@ class Bench:
         self.actuation.request("nodes", 2, 0.0)
         self.verifier.watch(Change("c1", action("nodes", 2, **promise), 1, 0.0, 2.0))
 
-    def second(self, *, miss_rate=0.0, load=10.0, in_force=2, blocks=10_000, **readings):
+    def second(
+        self, *, miss_rate=0.0, load=10.0, in_force=2, blocks=10_000, counted_s=None, **readings
+    ):
         """One second later: what is judged then."""
         self.now_s += 1.0
         missed = round(blocks * miss_rate)
@@ -37,6 +39,7 @@ class Bench:
             UNKNOWN if load is None else Value(load),
             blocks=counts,
             readings=readings,
+            counted_s=counted_s,
         )
         values = {} if in_force is None else {"nodes": in_force}
         self.actuation.see(KNOBS, Settings.of(values), self.now_s)
@@ -226,3 +229,29 @@ def test_the_delay_of_a_knob_is_learned_as_an_exponential_average():
     assert actuation.delays_s["nodes"] == pytest.approx(3.0)
     actuation.see(KNOBS, nodes.turned("nodes", 2), 11.0)
     assert actuation.delays_s["nodes"] == pytest.approx(3.0)
+
+
+def test_what_was_missed_before_a_change_and_is_counted_after_it_is_not_held_against_it():
+    """The counts are two seconds old: those of the change are known up to second 3 at second 5."""
+    bench = Bench(changed=0.0, unchanged=0.05)
+    for second in range(1, 5):
+        told = {"miss_rate": 0.05 if second < 4 else 0.0, "counted_s": (second - 3.0, second - 2.0)}
+        assert bench.second(**told) is None
+    verification = bench.second(counted_s=(2.0, 3.0))
+    assert (verification.verdict, verification.measured) == (Verdict.CONFIRMED, 0.0)
+
+
+def test_counts_that_never_come_end_the_wait_for_them():
+    bench = Bench(changed=0.0, unchanged=0.05)
+    verdicts = [bench.second(counted_s=(-1.0, 0.0)) for _ in range(18)]
+    assert verdicts[:-1] == [None] * 17
+    assert verdicts[-1].verdict is Verdict.UNDECIDED
+
+
+def test_a_plant_that_became_another_leaves_nothing_to_be_judged():
+    bench = Bench()
+    bench.second()
+    (given_up,) = bench.verifier.abandon_all("another server plays")
+    assert (given_up.verdict, given_up.measured) == (Verdict.UNDECIDED, None)
+    assert given_up.reason == "another server plays"
+    assert bench.verifier.pending() == ()

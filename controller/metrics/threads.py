@@ -11,7 +11,12 @@ from pathlib import Path
 
 from controller.errors import ThreadGoneError
 from controller.metrics.cpu import PROC, UNREADABLE, Monotonic
-from controller.scheduling import ProcessId, ThreadId, identify, lives
+from controller.process_id import ProcessId, read_process
+from controller.scheduling import ThreadId, identify
+
+Mark = tuple[int, tuple[bytes, ...]]
+"""The inode of a thread's folder, which no later thread with its number shares, and where the code
+of its program lies, which is elsewhere after each exec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +41,27 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class _Counters:
-    """Since the thread began: nanoseconds it ran and waited, how often it ran, its switches.
-
-    `inode` is that of its folder in /proc, which no later thread with its number shares.
-    """
+    """Since the thread began: nanoseconds it ran and waited, how often it ran, its switches."""
 
     thread: ThreadId
-    inode: int
+    mark: Mark
     ran_ns: int
     waited_ns: int
     runs: int
     voluntary: int
     involuntary: int
 
+    def is_same(self, later: _Counters) -> bool:
+        """Whether the later ones are of the same thread, in the same program."""
+        return self.thread == later.thread and self.mark[1] == later.mark[1]
+
 
 class ThreadActivitySensor:
     """Reads schedstat of every thread of the processes, and status of those that run often.
 
     A process whose number another has by now is not read. A thread that is new in an interval,
-    or has ended, has no activity in it. The kernel takes
+    or has ended, has no activity in it, nor has one of a program that called exec: it is new.
+    The kernel takes
     longer to write the status than all else: where a thread ran less often than is asked about,
     each run counts as a wake-up.
     """
@@ -63,6 +70,7 @@ class ThreadActivitySensor:
         self._root = root
         self._now_s = now_s
         self._counters: dict[int, _Counters] = {}
+        self._images: dict[ProcessId, tuple[bytes, ...]] = {}
         self._read_at_s = 0.0
 
     def read(self, often_per_s: Mapping[ProcessId, float]) -> Mapping[ThreadId, Activity]:
@@ -75,37 +83,39 @@ class ThreadActivitySensor:
         before, self._counters = self._counters, {}
         active: dict[ThreadId, Activity] = {}
         for process, often in often_per_s.items():
-            for tid, inode in self._threads(process):
+            for place, tid, mark in self._threads(process):
+                earlier = before.get(tid)
                 with contextlib.suppress(ThreadGoneError, *UNREADABLE):
-                    earlier = before.get(tid)
-                    place = f"{self._root}/{process.pid}/task/{tid}"
-                    counters = _counters(place, tid, inode, earlier, often * elapsed_s)
+                    counters = _counters(place, tid, mark, earlier, often * elapsed_s)
                     self._counters[tid] = counters
-                    if earlier is not None and earlier.thread == counters.thread:
+                    if earlier is not None and earlier.is_same(counters):
                         active[counters.thread] = _activity(process, earlier, counters, elapsed_s)
         return active
 
-    def _threads(self, process: ProcessId) -> Iterator[tuple[int, int]]:
-        """The number of each, and its inode; none where the process is gone, or is another."""
-        if not lives(process, self._root):
-            return
-        with contextlib.suppress(OSError), os.scandir(f"{self._root}/{process.pid}/task") as found:
-            for each in found:
-                yield int(each.name), each.inode()
+    def _threads(self, process: ProcessId) -> Iterator[tuple[str, int, Mark]]:
+        """The folder of each, its number and its mark."""
+        with contextlib.suppress(ThreadGoneError, OSError):
+            stat = read_process(process.pid, self._root)
+            if stat.process != process:
+                return
+            folder = f"{self._root}/{process.pid}/task"
+            with os.scandir(folder) as threads:
+                for each in threads:
+                    yield f"{folder}/{each.name}", int(each.name), (each.inode(), stat.image)
 
 
 def _counters(
-    place: str, tid: int, inode: int, earlier: _Counters | None, often: float
+    place: str, tid: int, mark: Mark, earlier: _Counters | None, often: float
 ) -> _Counters:
     ran, waited, runs = map(int, _read(f"{place}/schedstat").split()[:3])
-    if earlier is None or inode != earlier.inode or ran < earlier.ran_ns:  # perhaps another thread
-        return _Counters(identify(tid), inode, ran, waited, runs, *_switches(place))
+    if earlier is None or mark != earlier.mark or ran < earlier.ran_ns:  # perhaps another thread
+        return _Counters(identify(tid), mark, ran, waited, runs, *_switches(place))
     since = runs - earlier.runs
     if since < often:
         switches = earlier.voluntary + since, earlier.involuntary
     else:
         switches = _switches(place)
-    return _Counters(earlier.thread, inode, ran, waited, runs, *switches)
+    return _Counters(earlier.thread, mark, ran, waited, runs, *switches)
 
 
 def _switches(place: str) -> tuple[int, int]:

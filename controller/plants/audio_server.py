@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from controller.errors import GuardianError, PlantError
 from controller.metrics.cpu import MachineSensor
 from controller.plants.monitor_link import MonitorLink
 from controller.plants.plant import Refusal, Surroundings
+from controller.plants.programs import Programs
 from controller.plants.put_back import PutBack
 from controller.plants.server_lock import ServerLock
 from controller.plants.thread_knob import KNOB, ThreadKnob
@@ -107,7 +108,8 @@ class AudioServerPlant(ABC, Generic[State]):
         self._lock = ServerLock(self.name, self._places()) if acts else None
         self._clock = surroundings.clock
         self._lease = surroundings.lease
-        self._players = surroundings.config.sidecar.processes
+        self._named = surroundings.config.sidecar.processes
+        self._programs = Programs(self._named)
         self._threads = ThreadKnob(surroundings)
         self._machine = MachineSensor()
         self._link = MonitorLink(self.monitor)
@@ -145,6 +147,13 @@ class AudioServerPlant(ABC, Generic[State]):
     @abstractmethod
     def _places(self) -> tuple[str, ...]:
         """What in the environment says where the server is, as NAME=VALUE."""
+
+    def _allowed(self, members: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
+        """Those of them that the configuration names; all where it names none."""
+        if not self._named:
+            return tuple(members)
+        allowed = self._programs.processes()
+        return tuple(each for each in members if each in allowed)
 
     def _setting_for(self, frames: int) -> int:
         """What is asked for to have a period of so many frames."""
@@ -208,8 +217,8 @@ class AudioServerPlant(ABC, Generic[State]):
         held = MappingProxyType(readings | self._look())
         self._note_lapse()
         if self._threads.reset:
-            events = (*events, f"{self.name}: {_reset(self._threads.reset)}")
-            self._breaks.append("threads were reset, and scheduled anew")
+            events = (*events, f"{self.name}: {self._threads.reset}")
+            self._breaks.append(self._threads.reset)
         seen = Observation(
             now_s,
             interval_s,
@@ -454,8 +463,3 @@ def _doubles(found: int, longest: int) -> tuple[int, ...]:
     while periods[-1] * 2 <= longest:
         periods.append(periods[-1] * 2)
     return tuple(periods)
-
-
-def _reset(threads: int) -> str:
-    which = "a thread was" if threads == 1 else f"{threads} threads were"
-    return f"{which} reset by its program or the server, and scheduled anew"

@@ -9,8 +9,10 @@ from typing import ClassVar
 from controller.control_group import is_group
 from controller.errors import PlantError
 from controller.metrics.cpu import MachineSensor
+from controller.plants.found_instead import none_runs
 from controller.plants.plant import Refusal, Surroundings
-from controller.plants.processes import Search, named
+from controller.plants.processes import others
+from controller.plants.programs import Programs
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Missing, Observation, Reading
@@ -33,11 +35,10 @@ class ProcessPlant:
         self._period_ms = surroundings.config.pipeline.period_ms
         self._threads = ThreadKnob(surroundings)
         self._machine = MachineSensor()
-        self._search = Search(lambda: named(self._wanted))
+        self._search = Programs(self._wanted)
         self._players = self._search.processes()
         if not self._players and not any(map(is_group, self._wanted)):
-            wanted = ", ".join(self._wanted)
-            why = f"no process {wanted} runs" if wanted else "no process is named"
+            why = none_runs(self._wanted, others()) if self._wanted else "no process is named"
             raise PlantError(
                 self.name, why, "name some by --process, by name, process id or control group"
             )
@@ -66,15 +67,19 @@ class ProcessPlant:
         readings |= self._look()
         events = []
         if before and not self._players:
-            events = ["process: none of the programs runs any more"]
+            events.append("none of the programs runs any more")
         elif self._players and not before:
-            events = ["process: a program runs"]
+            events.append("a program runs")
+        if self._threads.reset:
+            events.append(self._threads.reset)
+        begun = "" if set(self._players) <= set(before) else "a program has begun"
         return Observation(
             now_s,
             interval_s,
             Missing("programs tell no load"),
             readings=MappingProxyType(readings),
-            events=tuple(events),
+            events=tuple(f"{self.name}: {each}" for each in events),
+            discontinuity=begun or self._threads.reset,
         )
 
     def in_force(self) -> Settings:

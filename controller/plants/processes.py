@@ -1,4 +1,4 @@
-"""Processes by name, id or control group, and those that are or play with an audio server."""
+"""The processes of this machine: those that run, that are ours, or that play with a server."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
-from controller.control_group import is_group, is_within
 from controller.errors import ThreadGoneError
-from controller.scheduling import PROC, ProcessId, identify_process, lives
+from controller.plants.meaning import meant_by
+from controller.plants.program_names import Running, read_running
+from controller.process_id import PROC, ProcessId, identify_process, lives
 
 SEARCH_EVERY_S = 5.0
+OWN_CODE = ("controller.", "kapellmeister.")
+"""How the modules begin that our helpers run."""
 
 
 class Search:
@@ -36,24 +39,23 @@ class Search:
         return self._found
 
 
-def named(wanted: Collection[str], root: Path = PROC) -> tuple[ProcessId, ...]:
-    """Processes that now live and have one of these ids, names or groups, without this one.
+def others(root: Path = PROC) -> list[Running]:
+    """All processes that run, without this one and its helpers."""
+    everybody = []
+    for pid in _pids(root):
+        with contextlib.suppress(ThreadGoneError):
+            everybody.append(read_running(pid, root))
+    ours = _ours(everybody)
+    return [each for each in everybody if each.process.pid not in ours]
 
-    A name is that of the kernel (`comm`, cut off at 15 characters) or of the executable.
-    """
-    groups = {each for each in wanted if is_group(each)}
-    names = set(wanted) - groups
-    if not names and not groups:
+
+def named(wanted: Collection[str], root: Path = PROC) -> tuple[ProcessId, ...]:
+    """The processes that these ids, names and control groups mean now."""
+    if not wanted:
         return ()
-    return identified(
-        (
-            pid
-            for pid in _running(root)
-            if (names and names & _names(pid, root))
-            or (groups and is_within(groups, _listing(pid, root)))
-        ),
-        root,
-    )
+    running = others(root)
+    found = (each.process for program in wanted for each in meant_by(program, running))
+    return tuple(dict.fromkeys(found))
 
 
 def identified(pids: Iterable[int], root: Path = PROC) -> tuple[ProcessId, ...]:
@@ -86,7 +88,8 @@ def playing_with(
     if server is None or not lives(server, root):
         return ()
     its_own = semaphores(server.pid)
-    return identified((pid for pid in _running(root) if its_own & semaphores(pid)), root)
+    others = (pid for pid in _pids(root) if pid != os.getpid())
+    return identified((pid for pid in others if its_own & semaphores(pid)), root)
 
 
 def listening(program: str, path: Path, root: Path = PROC) -> tuple[ProcessId, ...]:
@@ -111,13 +114,29 @@ def read_bytes(path: Path) -> bytes:
         return b""
 
 
-def _running(root: Path) -> Iterator[int]:
+def _pids(root: Path) -> Iterator[int]:
+    return (int(each) for each in os.listdir(root) if each.isdigit())  # noqa: PTH208 - names alone
+
+
+def _ours(everybody: Iterable[Running]) -> set[int]:
+    """This process, its forks and its helpers, with all that these started.
+
+    What else was started from here is a program like any other: a Python program may play, and
+    control that.
+    """
+    children: dict[int, list[Running]] = {}
+    for each in everybody:
+        children.setdefault(each.stat.parent, []).append(each)
     own = os.getpid()
-    return (int(each) for each in os.listdir(root) if each.isdigit() and int(each) != own)  # noqa: PTH208 - names alone
-
-
-def _listing(pid: int, root: Path) -> str:
-    return read_bytes(root / str(pid) / "cgroup").decode(errors="replace")
+    our_line = next((each.arguments for each in everybody if each.process.pid == own), ())
+    ours, below = {own}, [(each, False) for each in children.get(own, ())]
+    while below:
+        each, helps = below.pop()
+        helps = helps or each.arguments == our_line or (each.program or "").startswith(OWN_CODE)
+        if helps:
+            ours.add(each.process.pid)
+        below += [(child, helps) for child in children.get(each.process.pid, ())]
+    return ours
 
 
 def _open_files(pid: int, root: Path) -> set[bytes]:
@@ -128,10 +147,3 @@ def _open_files(pid: int, root: Path) -> set[bytes]:
             with contextlib.suppress(OSError):  # closed since it was listed
                 found.add(os.fsencode(each.readlink()))
     return found
-
-
-def _names(pid: int, root: Path) -> set[str]:
-    names = {str(pid), read_bytes(root / str(pid) / "comm").decode(errors="replace").strip()}
-    with contextlib.suppress(OSError):
-        names.add((root / str(pid) / "exe").readlink().name)
-    return names

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from controller.config import SidecarSection
 from controller.plants.plant import Refusal, Surroundings
-from controller.plants.processes import Search, named
+from controller.plants.programs import Programs
 from controller.plants.thread_classes import ThreadClassActuator
 from controller.plants.watched_threads import Rates, WatchedThreads
 from controller.scheduling import ProcessId
@@ -37,10 +37,7 @@ class ThreadKnob:
 
     def __init__(self, surroundings: Surroundings) -> None:
         may: SidecarSection = surroundings.config.sidecar
-        lease = surroundings.lease
-        self._background = Search(  # a group may hold those that stand watch over the threads
-            lambda: tuple(each for each in named(may.background) if each.pid not in lease.watchers)
-        )
+        self._background = Programs(may.background)
         self._clock = surroundings.clock
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()
@@ -50,8 +47,8 @@ class ThreadKnob:
         self._sought_since_s: float | None = None
         self.lease_stood = True
         """Whether nothing was put back before the last look: the lease was renewed in time."""
-        self.reset = 0
-        """How many threads were reset by others before the last look, and scheduled anew."""
+        self.reset = ""
+        """What was reset before the last look and scheduled anew then; empty where nothing was."""
 
     def look(
         self, players: Mapping[ProcessId, Rates], never: Collection[int] = ()
@@ -60,8 +57,8 @@ class ThreadKnob:
         self.lease_stood = self._actuator.renew()
         self._threads.look(players, self._background.processes(), never)
         self._threads.reread(self._actuator.holds)
-        self.reset = self._actuator.take_up_again(self._clock.now_s(), excused=self._rested)
-        self._bring_in_line()
+        self.reset = _told(self._actuator.take_up_again(self._clock.now_s(), excused=self._rested))
+        self._bring_in_line(anybody=bool(players))
         self._rested = False
         return self._threads.readings()
 
@@ -70,7 +67,8 @@ class ThreadKnob:
 
         What their server does to them meanwhile is undone by the next look.
         """
-        self.lease_stood, self.reset, self._rested = self._actuator.renew(), 0, True
+        self.lease_stood, self.reset, self._rested = self._actuator.renew(), "", True
+        self._sought_since_s = None
         self._threads.rest(players)
         return self._threads.readings()
 
@@ -95,12 +93,12 @@ class ThreadKnob:
             awaits=self._awaits(counted_until_s),
         )
 
-    def _bring_in_line(self) -> None:
+    def _bring_in_line(self, *, anybody: bool) -> None:
         """Schedule what is new, and note when: its effect is awaited as that of a change is."""
         before = {thread for thread in self._threads.found if self._actuator.holds(thread)}
         self._actuator.reconcile(self._threads.classes())
         now_s = self._clock.now_s()
-        if not self._actuator.is_turned or self._threads.found:
+        if self._threads.found or not (anybody and self._actuator.is_turned):
             self._sought_since_s = None
         elif self._sought_since_s is None:
             self._sought_since_s = now_s
@@ -136,3 +134,8 @@ class ThreadKnob:
     def restore(self) -> None:
         """Put every thread back as it was found."""
         self._actuator.restore()
+
+
+def _told(reset: int) -> str:
+    which = "a thread was" if reset == 1 else f"{reset} threads were"
+    return f"{which} reset by its program or the server, and scheduled anew" if reset else ""

@@ -11,6 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from controller.errors import ConfigurationError
+from controller.os_errors import explained
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Configuration file (TOML).", metavar="FILE")
@@ -59,8 +60,8 @@ def check_writable(option: str, path: Path | None) -> None:
 
 
 def _unwritable(option: str, path: Path, error: OSError) -> ConfigurationError:
-    why = error.strerror or "cannot be written"
-    return ConfigurationError("command line", f"{option} {path}", why, "name another")
+    why, remedy = explained(error, path, "name another")
+    return ConfigurationError("command line", f"{option} {path}", why, remedy)
 
 
 def write_json(path: Path | None, figures: BaseModel) -> None:

@@ -13,7 +13,7 @@ from controller.plants.audio_server import AudioServerPlant, ServerState
 from controller.plants.jack.monitor import FRAMES_COUNTED, OF_PIPEWIRE
 from controller.plants.pipewire.plant import PipeWirePlant
 from controller.plants.plant import AttachedPlant, Surroundings
-from controller.plants.processes import Search, named, playing_with
+from controller.plants.processes import Search, playing_with
 from controller.plants.watched_threads import Rates
 from controller.scheduling import ProcessId
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
@@ -102,12 +102,12 @@ class JackPlant(AudioServerPlant[JackState]):
 
     def _rates(self) -> Mapping[ProcessId, Rates]:
         """All are woken once a cycle; looked for after each change of the graph, now and then."""
-        return dict.fromkeys(self._search.processes(), (1000.0 / self._server.period_ms,))
+        members = self._allowed(self._search.processes())
+        return dict.fromkeys(members, (1000.0 / self._server.period_ms,))
 
     def _find_members(self) -> tuple[ProcessId, ...]:
         members = playing_with(self._server_name, self._server.process)
-        allowed = named(self._players) if self._players else members
-        return tuple(each for each in members if each in allowed and each.pid not in self.helpers())
+        return tuple(each for each in members if each.pid not in self.helpers())
 
     def _places(self) -> tuple[str, ...]:
         return (f"JACK_DEFAULT_SERVER={self._server_name}",)

@@ -13,7 +13,7 @@ import numpy as np
 from controller.plants.audio_server import AudioServerPlant, ServerState
 from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
-from controller.plants.processes import Search, identified, listening, named
+from controller.plants.processes import Search, identified, listening
 from controller.plants.watched_threads import Rates
 from controller.scheduling import ProcessId
 from policies.observation import (
@@ -139,8 +139,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
 
     def _members(self) -> tuple[ProcessId, ...]:
         members = (*self._search.processes(), *identified(self._server.clients))
-        allowed = named(self._players) if self._players else members
-        return tuple(each for each in members if each in allowed and each.pid != os.getpid())
+        return tuple(each for each in self._allowed(members) if each.pid != os.getpid())
 
     def _rates(self) -> Mapping[ProcessId, Rates]:
         return dict.fromkeys(self._members(), (1000.0 / self._server.period_ms,))

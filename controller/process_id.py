@@ -1,0 +1,78 @@
+"""Which process is meant by a number, which a later process may have: by its start as well.
+
+Only the standard library is imported from here, so that the guardian stays small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.errors import ThreadGoneError
+
+PROC = Path("/proc")
+ENDED = (b"Z", b"X", b"x")
+"""The states of what has ended, as /proc has them."""
+PF_KTHREAD = 0x0020_0000
+"""The kernel's flag of its own threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A process that no later one can be mistaken for: a reused `pid` starts later.
+
+    `start_time` is in clock ticks since boot, as /proc has it. A program that calls exec goes on
+    as the same process.
+    """
+
+    pid: int
+    start_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStat:
+    """What /proc/PID/stat tells of a process.
+
+    `name` is that of its main thread, at most 15 bytes. `image` is where its code and its stack
+    lie: each exec puts them elsewhere. Zeros where this process may not look into that one.
+    """
+
+    process: ProcessId
+    name: bytes
+    parent: int
+    image: tuple[bytes, ...]
+    is_kernel: bool
+
+
+def read_process(pid: int, root: Path = PROC) -> ProcessStat:
+    """What is told of the process that has this id now.
+
+    ThreadGoneError where none has, or none that may be seen. One that has ended, and of which
+    only the status is still to be taken, is gone.
+    """
+    try:
+        with open(f"{root}/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - asked for every tick
+            head, _, tail = file.read().rpartition(b")")  # the name may itself hold brackets
+        fields = tail.split(maxsplit=26)
+        ended = fields[0] in ENDED and int(fields[17]) <= 1  # else only its main thread has
+        process = ProcessId(pid, int(fields[19]))
+        is_kernel = bool(int(fields[6]) & PF_KTHREAD)
+    except (OSError, ValueError, IndexError) as error:
+        raise ThreadGoneError(pid) from error
+    if ended:
+        raise ThreadGoneError(pid)
+    name = head.partition(b"(")[2]
+    return ProcessStat(process, name, int(fields[1]), tuple(fields[23:26]), is_kernel)
+
+
+def identify_process(pid: int, root: Path = PROC) -> ProcessId:
+    """The process that has this id now; ThreadGoneError as `read_process`."""
+    return read_process(pid, root).process
+
+
+def lives(process: ProcessId, root: Path = PROC) -> bool:
+    """Whether it does, and no other process has its number."""
+    try:
+        return identify_process(process.pid, root) == process
+    except ThreadGoneError:
+        return False
