@@ -5,6 +5,7 @@ Only the standard library is imported from here, so that the guardian stays smal
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,8 +52,7 @@ def read_process(pid: int, root: Path = PROC) -> ProcessStat:
     only the status is still to be taken, is gone.
     """
     try:
-        with open(f"{root}/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - asked for every tick
-            head, _, tail = file.read().rpartition(b")")  # the name may itself hold brackets
+        head, _, tail = _read(f"{root}/{pid}/stat").rpartition(b")")  # names may hold brackets
         fields = tail.split(maxsplit=26)
         ended = fields[0] in ENDED and int(fields[17]) <= 1  # else only its main thread has
         process = ProcessId(pid, int(fields[19]))
@@ -63,6 +63,14 @@ def read_process(pid: int, root: Path = PROC) -> ProcessStat:
         raise ThreadGoneError(pid)
     name = head.partition(b"(")[2]
     return ProcessStat(process, name, int(fields[1]), tuple(fields[23:26]), is_kernel)
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY)  # asked for every tick: a file object takes longer
+    try:
+        return os.read(descriptor, 1 << 12)
+    finally:
+        os.close(descriptor)
 
 
 def identify_process(pid: int, root: Path = PROC) -> ProcessId:

@@ -71,6 +71,7 @@ class RunOptions:
     """What a user may ask of one run beyond the configuration.
 
     `duration_s` None: a minute of the built-in pipeline, and without end on any other plant.
+    `named_at` is that of `Surroundings`.
     """
 
     duration_s: float | None = None
@@ -82,6 +83,7 @@ class RunOptions:
     record: Path | None = None
     calibration: Path | None = None
     state_directory: Path | None = None
+    named_at: int | None = None
 
 
 def run(
@@ -125,13 +127,13 @@ def run(
         permissions = _permissions(config.sidecar.realtime_without_throttling, say)
         if permissions.nice:
             stack.enter_context(_favoured())  # after the children, which would inherit it
-        surroundings = Surroundings(config, clock, lease, permissions, say)
+        surroundings = Surroundings(config, clock, lease, permissions, say, options.named_at)
         if ours:
             controlled = _builtin(surroundings, directory.path, spec, pipeline)
         else:
             controlled = _attached(make_plant(surroundings), config)
             tell_missing(config.sidecar, say)
-            _tell_programs(config, say)
+            _tell_programs(config, options.named_at, say)
         plant, objective = controlled.plant, controlled.objective
         stack.callback(plant.close)
         _check_acting(acting, plant)
@@ -386,11 +388,11 @@ def _permissions(unthrottled: bool, say: Callable[[str], None]) -> scheduling.Pe
     return permissions
 
 
-def _tell_programs(config: Config, say: Callable[[str], None]) -> None:
+def _tell_programs(config: Config, named_at: int | None, say: Callable[[str], None]) -> None:
     """What was found by a name that does not tell by itself which program is meant."""
     programs = dict.fromkeys((*config.sidecar.processes, *config.sidecar.background))
     running = others() if programs else []
-    for remark in filter(None, (remark_on(each, running) for each in programs)):
+    for remark in filter(None, (remark_on(each, running, named_at) for each in programs)):
         say(remark)
 
 

@@ -20,6 +20,8 @@ def put_process(
     start_time: int = 1,
     parent: int = 1,
     state: str = "S",
+    threads: int = 1,
+    image: Sequence[str] = ("1", "1", "0"),
     cgroup: str = "0::/",
     maps: str = "",
     sockets: Sequence[int] = (),
@@ -28,8 +30,8 @@ def put_process(
     place = root / str(pid)
     shutil.rmtree(place, ignore_errors=True)
     (place / "fd").mkdir(parents=True)
-    zeros = "0 " * 15
-    stat = f"{pid} ({comm}) {state} {parent} {zeros}1 0 {start_time} 0 0\n"
+    counts = f"{'0 ' * 15}{threads} 0 {start_time} 0 0 0 {' '.join(image)} 0"
+    stat = f"{pid} ({comm}) {state} {parent} {counts}\n"
     (place / "stat").write_bytes(os.fsencode(stat))
     (place / "comm").write_bytes(os.fsencode(f"{comm}\n"))
     (place / "cmdline").write_bytes(b"".join(os.fsencode(each) + b"\0" for each in argv))

@@ -221,7 +221,9 @@ def test_of_another_server_nothing_is_to_be_put_back(attached: Attached) -> None
     attached.says(1.0, cookie=8, forced_frames=256, period_frames=256)
     attached.plant.observe()
     assert attached.lease.held == {}
+    assert "the server was started again" in attached.plant.knobs()["period_frames"].lapsed
     attached.plant.apply("period_frames", 512)
+    assert attached.plant.knobs()["period_frames"].lapsed == ""
     attached.plant.restore("period_frames")
     assert attached.link.told[1:] == ["period 512", "period 256"]
     assert attached.undo() == ("256", "--if", "512", "256", "--server", "8")

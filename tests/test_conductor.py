@@ -178,6 +178,29 @@ def test_the_period_waits_longer_where_the_hypervisor_may_leave_off(bottleneck, 
         assert bool(actions) is (bad == bad_intervals)
 
 
+@pytest.mark.parametrize("unsettled", ["discontinuity", "awaits"])
+def test_what_was_missed_until_a_cure_is_in_force_again_calls_for_no_last_resort(unsettled):
+    period = Knob("period_frames", Choice((256, 512)), "cpu")
+    bad = replace(
+        context(Bottleneck.UNKNOWN),
+        knobs={"period_frames": period},
+        diagnosis=Diagnosis(Bottleneck.UNKNOWN, "because", helpful_knobs=("period_frames",)),
+        settings=Settings.of({"period_frames": 256}),
+    )
+    disturbed = replace(
+        bad, observation=replace(bad.observation, discontinuity="another server plays")
+    )
+    if unsettled == "awaits":
+        awaits = {"period_frames": replace(period, awaits="threads were scheduled anew")}
+        disturbed = replace(bad, knobs=awaits)
+    _, state = decide(disturbed, {"bad_at_s": [997.0, 998.0, 999.0]})
+    turned = []
+    for second in (1.0, 2.0, 3.0):
+        proposal, state = decide(replace(bad, time_s=1000.0 + second), state)
+        turned.append(len(proposal.actions))
+    assert turned == [0, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("bottleneck", "then"), [(Bottleneck.OVERLOAD, None), (Bottleneck.GIL, 1024)]
 )

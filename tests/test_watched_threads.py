@@ -177,7 +177,7 @@ def test_this_process_is_never_among_those_named():
 
 def test_a_plant_of_processes_says_what_is_missing():
     surroundings = type("S", (), {"config": Config(), "clock": None, "lease": None})
-    surroundings.permissions = None
+    surroundings.permissions = surroundings.named_at = None
     with pytest.raises(PlantError, match="no process is named; name some by --process"):
         ProcessPlant(surroundings)
 

@@ -61,16 +61,14 @@ class ThreadActivitySensor:
 
     A process whose number another has by now is not read. A thread that is new in an interval,
     or has ended, has no activity in it, nor has one of a program that called exec: it is new.
-    The kernel takes
-    longer to write the status than all else: where a thread ran less often than is asked about,
-    each run counts as a wake-up.
+    The kernel takes longer to write the status than all else: where a thread ran less often than
+    is asked about, each run counts as a wake-up.
     """
 
     def __init__(self, root: Path = PROC, now_s: Monotonic = time.monotonic) -> None:
         self._root = root
         self._now_s = now_s
         self._counters: dict[int, _Counters] = {}
-        self._images: dict[ProcessId, tuple[bytes, ...]] = {}
         self._read_at_s = 0.0
 
     def read(self, often_per_s: Mapping[ProcessId, float]) -> Mapping[ThreadId, Activity]:

@@ -28,6 +28,7 @@ PERIOD = "period_frames"
 LONGEST_PERIOD = 4096
 PERIOD_DISRUPTION_MS = 27.0
 """What a change of the period interrupted the sound of JACK for at worst, with two processors."""
+RESTARTED = "the server was started again, and plays the period of its own"
 AT_ONCE_S = 0.3
 """Cycles that were counted so shortly before a tick count as up to it."""
 LAPSED = "our own guardian put it back, since no sign of life had come from this controller"
@@ -109,7 +110,7 @@ class AudioServerPlant(ABC, Generic[State]):
         self._clock = surroundings.clock
         self._lease = surroundings.lease
         self._named = surroundings.config.sidecar.processes
-        self._programs = Programs(self._named)
+        self._programs = Programs(self._named, surroundings.named_at)
         self._threads = ThreadKnob(surroundings)
         self._machine = MachineSensor()
         self._link = MonitorLink(self.monitor)
@@ -322,6 +323,8 @@ class AudioServerPlant(ABC, Generic[State]):
         """This is another server: of what we did nothing is left."""
         self._found = None
         self._breaks.append("another server plays")
+        if self._held is not None:
+            self._lapsed = RESTARTED
         self._let_go()
         self._look_anew()
 

@@ -14,37 +14,56 @@ from controller.plants.program_names import Fit, Running, in_a_line
 
 SHOWN = 3
 """So many of those that were found are named."""
+Guesses = tuple[tuple[str, Callable[[Running, str], bool]], ...]
 SHORTEST = 3
 """Names of fewer characters are in many others."""
 
 
-def remark(program: str, running: Sequence[Running]) -> str | None:
+def remark(program: str, running: Sequence[Running], named_at: int | None = None) -> str | None:
     """A line for whoever named it; None where its name is its own, and it runs."""
     if is_group(program):
         return None
+    if is_id(program):
+        gone = _gone(program, running, named_at)
+        return None if gone is None else f"{gone}; it is left out"
     meant = meant_by(program, running)
     if not meant:
-        later = "it is left out" if is_id(program) else "it is looked for as long as the run lasts"
-        return f"{none_runs([program], running)}; {later}"
-    if is_id(program) or not meant[0].is_run_by_interpreter:
+        return f"{none_runs([program], running)}; it is looked for as long as the run lasts"
+    if not meant[0].is_run_by_interpreter:
         return None
     is_other = meant[0].fit(program) is Fit.INTERPRETER
     how = "is an interpreter, and runs" if is_other else "is run by an interpreter"
     return f"{in_a_line(program)} {how}: {_listed(meant)}"
 
 
-def none_runs(wanted: Sequence[str], running: Sequence[Running]) -> str:
+def none_runs(
+    wanted: Sequence[str], running: Sequence[Running], named_at: int | None = None
+) -> str:
     """That none of these runs, and what does that a person may have meant."""
     others = _without_those_above(running)
-    several = {each: found for each in wanted if (found := _several(each, others))}
-    absent = [each for each in wanted if each not in several]
-    words = [
+    ids = [each for each in wanted if is_id(each)]
+    several = {each: fits for each in wanted if (fits := _several(each, others))}
+    absent = [each for each in wanted if each not in several and each not in ids]
+    words = [_gone(each, running, named_at) for each in ids]
+    words += [
         f"{in_a_line(each)} is an interpreter, and runs several programs: {_listed(found)}"
         for each, found in several.items()
     ]
     if absent:
         words.append(f"no process {in_a_line(', '.join(absent))} runs")
-    return "; ".join((*words, *filter(None, (_instead(each, others) for each in absent))))
+    words += [_instead(each, others) for each in absent]
+    return "; ".join(filter(None, words))
+
+
+def _gone(number: str, running: Sequence[Running], named_at: int | None) -> str | None:
+    """That the process with this id has ended; None where it runs."""
+    now = meant_by(number, running)
+    if not now:
+        thread = _instead(number, running, GUESSES_OF_A_NUMBER)
+        return "; ".join(filter(None, (f"no process {number} runs", thread)))
+    if named_at is None or now[0].process.start_time <= named_at:
+        return None
+    return f"process {number} has ended, and another has its number: {now[0]}"
 
 
 def _several(program: str, running: Sequence[Running]) -> list[Running]:
@@ -52,9 +71,11 @@ def _several(program: str, running: Sequence[Running]) -> list[Running]:
     return fitting(program, running)[Fit.INTERPRETER]
 
 
-def _instead(program: str, running: Sequence[Running]) -> str | None:
+def _instead(
+    program: str, running: Sequence[Running], guesses: Guesses | None = None
+) -> str | None:
     """What else may have been meant: the first of the guesses that fits any."""
-    for words, guess in GUESSES:
+    for words, guess in guesses or GUESSES:
         found = [each for each in running if not each.stat.is_kernel and guess(each, program)]
         if found:
             return f"found instead: {words}{_listed(found)}"
@@ -81,7 +102,7 @@ def _holds(one: str, other: str) -> bool:
 
 def _has_thread(running: Running, program: str) -> bool:
     """Whether one of its threads has this name or number."""
-    folder = Path(f"/proc/{running.process.pid}/task")
+    folder = running.root / str(running.process.pid) / "task"
     with contextlib.suppress(OSError):
         for each in folder.iterdir():
             if each.name == program or _name_of(each) == program:
@@ -97,9 +118,10 @@ def _mentions(running: Running, program: str) -> bool:
     return program.casefold() in " ".join(running.arguments).casefold()
 
 
-GUESSES: tuple[tuple[str, Callable[[Running, str], bool]], ...] = (
+GUESSES_OF_A_NUMBER: Guesses = (("a thread of ", _has_thread),)
+GUESSES: Guesses = (
     ("", _is_like),
-    ("a thread of ", _has_thread),
+    *GUESSES_OF_A_NUMBER,
     ("only the command line of ", _mentions),
 )
 """What a person may have meant, the likeliest first."""

@@ -71,7 +71,11 @@ class Plant(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a plant that others started is given when it is attached to."""
+    """What a plant that others started is given when it is attached to.
+
+    Process ids of the configuration mean programs that had begun by `named_at`, in clock ticks
+    since boot: whoever wrote them cannot have known later ones. Those of now where it is None.
+    """
 
     config: Config
     clock: Clock
@@ -79,6 +83,7 @@ class Surroundings:
     permissions: scheduling.Permissions
     say: Callable[[str], None] = print
     """Takes one line about what a user should know."""
+    named_at: int | None = None
 
 
 class AttachedPlant(Plant, Protocol):

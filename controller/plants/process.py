@@ -17,6 +17,8 @@ from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Missing, Observation, Reading
 
+REMEDY = "name some by --process, by name, process id or control group"
+
 
 class ProcessPlant:
     """Knows of a late thread only that it waited: nobody counts blocks, nor streams.
@@ -35,13 +37,10 @@ class ProcessPlant:
         self._period_ms = surroundings.config.pipeline.period_ms
         self._threads = ThreadKnob(surroundings)
         self._machine = MachineSensor()
-        self._search = Programs(self._wanted)
+        self._search = Programs(self._wanted, surroundings.named_at)
         self._players = self._search.processes()
         if not self._players and not any(map(is_group, self._wanted)):
-            why = none_runs(self._wanted, others()) if self._wanted else "no process is named"
-            raise PlantError(
-                self.name, why, "name some by --process, by name, process id or control group"
-            )
+            raise PlantError(self.name, self._why_none(surroundings.named_at), REMEDY)
         self._look()  # the first interval tells then
         self._last_at_s = self._clock.now_s()
 
@@ -97,6 +96,11 @@ class ProcessPlant:
             return Refusal(knob, "no such knob")
         self._threads.restore()
         return None
+
+    def _why_none(self, named_at: int | None) -> str:
+        if not self._wanted:
+            return "no process is named"
+        return none_runs(self._wanted, others(), named_at)
 
     def _look(self) -> dict[str, Reading]:
         return self._threads.look(dict.fromkeys(self._players, (1000.0 / self._period_ms,)))

@@ -15,6 +15,8 @@ from controller.plants.program_names import Running, read_running
 from controller.process_id import PROC, ProcessId, identify_process, lives
 
 SEARCH_EVERY_S = 5.0
+USER = re.compile(rb"^Uid:\s+(?:\d+\s+){3}(\d+)", re.MULTILINE)
+"""The user as which a process makes files."""
 OWN_CODE = ("controller.", "kapellmeister.")
 """How the modules begin that our helpers run."""
 
@@ -42,7 +44,7 @@ class Search:
 def others(root: Path = PROC) -> list[Running]:
     """All processes that run, without this one and its helpers."""
     everybody = []
-    for pid in _pids(root):
+    for pid in sorted(_pids(root)):
         with contextlib.suppress(ThreadGoneError):
             everybody.append(read_running(pid, root))
     ours = _ours(everybody)
@@ -95,15 +97,48 @@ def playing_with(
 def listening(program: str, path: Path, root: Path = PROC) -> tuple[ProcessId, ...]:
     """Processes of that program which hold the socket open that others find at this path.
 
-    A service manager may hold it as well, and have made it.
+    A service manager may hold it as well, and have made it. Another user, or whoever sees other
+    files there or counts other process ids, holds another socket of the same name.
     """
     sockets = {
         b"socket:[%s]" % fields[6]
         for fields in (line.split(None, 7) for line in read_bytes(root / "net/unix").splitlines())
-        if len(fields) > 7 and fields[7] == os.fsencode(path)
+        if len(fields) > 7 and _is_same(os.fsdecode(fields[7]), path)
     }
-    found = named((program,), root)
-    return tuple(each for each in found if sockets & _open_files(each.pid, root))
+    return tuple(
+        each
+        for each in (named((program,), root) if sockets else ())
+        if sockets & _open_files(each.pid, root)
+        and _made(each.pid, path, root)
+        and shares_numbers(each.pid, root)
+    )
+
+
+def shares_numbers(pid: int, root: Path = PROC) -> bool:
+    """Whether a process counts them as we do, as far as that may be seen."""
+    try:
+        theirs = (root / str(pid) / "ns/pid").readlink()
+    except OSError:
+        return True
+    return theirs == Path("/proc/self/ns/pid").readlink()
+
+
+def _is_same(bound: str, path: Path) -> bool:
+    """Whether two names are of one file."""
+    if bound == str(path) or Path(bound).name != path.name:
+        return bound == str(path)
+    return os.path.realpath(bound) == os.path.realpath(path)
+
+
+def _made(pid: int, path: Path, root: Path) -> bool:
+    """Whether a process may have made what we find there, as far as that may be seen."""
+    user = USER.search(read_bytes(root / str(pid) / "status"))
+    try:
+        found = path.stat()
+        is_its_user = user is None or int(user[1]) == found.st_uid
+        return is_its_user and os.path.samestat((root / f"{pid}/root/{path}").stat(), found)
+    except OSError:
+        return True
 
 
 def read_bytes(path: Path) -> bytes:

@@ -15,16 +15,23 @@ from controller.process_id import PROC, ProcessId, lives
 class Programs:
     """Finds them anew now and then, and knows those again that it has found.
 
-    An id means the process that has it at the start, until that ends. What was found by name
+    An id means the process that has it at the start, until that ends, and none that began after
+    it was named. What was found by name
     stays found for as long as it lives, whatever it or its file is called later, until it calls
     exec: then it is another program. A control group means those that are in it now.
     """
 
-    def __init__(self, wanted: Collection[str], root: Path = PROC) -> None:
+    def __init__(
+        self, wanted: Collection[str], named_at: int | None = None, root: Path = PROC
+    ) -> None:
         self._root = root
         self._groups = [each for each in wanted if is_group(each)]
         self._names = [each for each in wanted if not is_group(each) and not is_id(each)]
-        self._pinned = named([each for each in wanted if is_id(each)], root)
+        self._pinned = tuple(
+            each
+            for each in named([each for each in wanted if is_id(each)], root)
+            if named_at is None or each.start_time <= named_at
+        )
         self._known: dict[ProcessId, Running] = {}
         self._search = Search(self._find)
 

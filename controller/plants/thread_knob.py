@@ -37,7 +37,7 @@ class ThreadKnob:
 
     def __init__(self, surroundings: Surroundings) -> None:
         may: SidecarSection = surroundings.config.sidecar
-        self._background = Programs(may.background)
+        self._background = Programs(may.background, surroundings.named_at)
         self._clock = surroundings.clock
         self._permissions = surroundings.permissions
         self._threads = WatchedThreads()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from rich.table import Table
 from controller.commands import Command, Pause, Restore, Resume
 from controller.config import Config, first_error, load_config
 from controller.errors import ConfigurationError
+from controller.process_id import identify_process
 from kapellmeister.commands.options import (
     ConfigFile,
     JsonFile,
@@ -137,8 +139,9 @@ def run(
     _check_combination(streams, trace, peak_streams)
     _check_process(process, plant)
     check_writable("--json", json)
+    named_at = identify_process(os.getpid()).start_time  # to load all this may take seconds
     options = RunOptions(
-        duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir
+        duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir, named_at
     )
     console = Console(file=sys.stdout)
     view_on = console if live and console.is_terminal else None
