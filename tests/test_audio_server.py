@@ -367,3 +367,14 @@ def test_cycles_of_a_stall_are_counted_once_it_is_over(attached: Attached) -> No
 def test_what_was_restored_already_is_not_asked_for_again(attached: Attached) -> None:
     assert attached.plant.restore("period_frames") is None
     assert attached.link.told == []
+
+
+def test_a_monitor_that_was_started_again_says_nothing_of_a_server_yet(attached: Attached) -> None:
+    attached.link.pid, attached.link.error = None, ("the server has ended", "start it again")
+    assert attached.plant.observe().events == (
+        "pipewire: the server is gone or stands still: the server has ended",
+    )
+    attached.link.pid = 2
+    assert attached.plant.observe().events == ()
+    attached.says(2.0, cycles=100)
+    assert attached.plant.observe().events == ("pipewire: the server plays again",)

@@ -36,11 +36,15 @@ LAPSED = "our own guardian put it back, since no sign of life had come from this
 
 @dataclass(frozen=True, slots=True)
 class ServerState(ABC):
-    """A line of the monitor; `time_ns` is of the monotonic clock."""
+    """A line of the monitor.
+
+    `time_ns` is of the monotonic clock, `joined` how many clients that play have joined so far.
+    """
 
     time_ns: int
     period_frames: int
     sample_rate_hz: int
+    joined: int
 
     @property
     @abstractmethod
@@ -61,11 +65,6 @@ class ServerState(ABC):
     def no_deadline(self) -> str:
         """Why no cycle is due (the server freewheels, nothing plays); empty where one is."""
         return ""
-
-    @property
-    def joined(self) -> int:
-        """How many clients that play have joined so far."""
-        return 0
 
     @property
     def driver(self) -> str:
@@ -126,7 +125,7 @@ class AudioServerPlant(ABC, Generic[State]):
         self._asked: int | None = None
         self._obeyed: int | None = None
         self._cycled_ns = self._server.time_ns
-        self._present = True
+        self._present = self._heard = True
         self._no_deadline = self._server.no_deadline
         self._breaks: list[str] = []
         self._counted_until_s = self._clock.now_s()
@@ -385,6 +384,8 @@ class AudioServerPlant(ABC, Generic[State]):
         self._no_deadline = self._server.no_deadline
         for state in (self._state(line) for line in lines if "time_ns" in line):
             events += self._hear_of(state)
+            self._heard = True
+        self._heard = self._heard and self._link.pid is not None
         was_present, self._present = self._present, self._is_recent()
         if was_present and not self._present:
             events.append(f"{self.name}: the server is gone or stands still: {self._why_absent()}")
@@ -455,9 +456,9 @@ class AudioServerPlant(ABC, Generic[State]):
         return self._link.error[0] if self._link.pid is None else "no cycle has begun"
 
     def _is_recent(self) -> bool:
-        """Whether a cycle has begun not long ago, or none is due."""
+        """Whether a cycle has begun not long ago, or none is due, as the monitor says."""
         silent_s = (time.monotonic_ns() - self._cycled_ns) / 1e9
-        return self._link.pid is not None and silent_s < self.silent_s
+        return self._heard and silent_s < self.silent_s
 
 
 def _doubles(found: int, longest: int) -> tuple[int, ...]:

@@ -37,7 +37,6 @@ class JackState(ServerState):
     graph: int
     gap_ms: float
     freewheel: bool
-    joined: int
 
     @property
     def position(self) -> int:

@@ -8,93 +8,46 @@ nobody waiting.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import select
-import subprocess
 import sys
 import time
 from collections.abc import Generator
 
 from controller.plants.monitor_process import Line, orders, report
-from controller.plants.pipewire.meter import meter_for
-from controller.plants.pipewire.pw_dump import Graph
-from controller.plants.pipewire.tools import (
-    REMEDY,
-    dump,
-    environment,
-    forcing,
-    missing_tool,
-    run,
-    version,
-)
-from controller.plants.put_back import PutBack
-from controller.restoration import LEFT_ALONE
+from controller.plants.pipewire.counting import Counting, meter_for
+from controller.plants.pipewire.drivers import UNMEASURED, Driver, Motion, drivers_at_work
+from controller.plants.pipewire.drivers import expected_frames as expected
+from controller.plants.pipewire.members import Members
+from controller.plants.pipewire.meter import LAG_NS, Period
+from controller.plants.pipewire.pw_dump import Client, Graph
+from controller.plants.pipewire.quantum import force, put_back
+from controller.plants.pipewire.tool import Tool
+from controller.plants.pipewire.tools import REMEDY, missing_tool, socket_path, version
+from controller.plants.processes import listening
+from controller.scheduling import ProcessId
 
 LINE_EVERY_S = 0.1
-PIPE_BYTES = 1 << 20
-"""Room for what a tool tells between two lines, however short the cycles are."""
 PATIENCE_S = 4.0
 """How long a server may take to tell of itself and, where it plays, of a cycle: pw-top tells of
 them once a second."""
-SILENT_S = 3.0
-"""A tool that tells of no cycle for so long while nodes are at work is started again: the driver
-that it watched may be gone, and another at work."""
+UNMEASURED_NS = 3_000_000_000
+"""So long a driver may be at work before its cycles are known."""
 NO_SERVER = ("no server answers", "start one, or name its folder in XDG_RUNTIME_DIR")
-
-
-class Tool:
-    """A tool that goes on telling, and our end of the pipe that it tells into.
-
-    It runs where nobody can write: pw-profiler leaves scripts behind where it ends.
-    """
-
-    def __init__(self, command: tuple[str, ...]) -> None:
-        self.descriptor, theirs = os.pipe()
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=subprocess.DEVNULL,
-            cwd="/proc",
-            env=environment(),
-        )
-        with contextlib.suppress(OSError):  # beyond what the system allows it stays as it is
-            fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        os.close(theirs)
-        self.ended = False
-
-    @property
-    def pid(self) -> int:
-        """Its process."""
-        return self._process.pid
-
-    def has_told(self) -> bool:
-        """Whether there is something to read, the end included."""
-        return not self.ended and bool(select.select([self.descriptor], [], [], 0.0)[0])
-
-    def read(self) -> bytes:
-        """What it has written."""
-        chunk = os.read(self.descriptor, 1 << 20)
-        self.ended |= not chunk
-        return chunk
-
-    def close(self) -> None:
-        """End it."""
-        os.close(self.descriptor)
-        self._process.kill()
-        self._process.wait()
+UNSEEN = "the server's process is not to be seen from here: no thread is known that plays"
 
 
 class Monitor:
     """Listens to pw-dump and to what counts cycles, and has pw-metadata force the quantum."""
 
     def __init__(self) -> None:
-        self._graph = Graph()
-        self._meter = meter_for(version())
+        now_ns = time.monotonic_ns()
+        self._graph, self._motion = Graph(), Motion()
         self._dump = Tool(("pw-dump", "--monitor"))
-        self._counting = Tool(self._meter.begin())
-        self._counted, self._counted_s = 0.0, time.monotonic()
+        self._counting = Counting(meter_for(version()), self._motion, now_ns)
+        self._members = Members(lambda: listening("pipewire", socket_path(self._graph.server[0])))
+        self._players: set[Client] = set()
+        self._joined = 0
+        self._shown: Period | None = None
+        self._played_before = 0
 
     @property
     def ended(self) -> bool:
@@ -106,40 +59,51 @@ class Monitor:
         until_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < until_s and not self.ended:
             self.obey()
-            if self._graph.is_known and (self._meter.quantum or not self._graph.plays):
+            if self._graph.is_known and (self._motion.rests or self._counting.meter.periods):
                 break
         return self._graph.is_known and not self.ended
 
-    def obey(self) -> str | None:
-        """Listen, and carry out orders, until a line is due; what was refused, and why."""
-        refused = None
-        told = () if self._dump.ended else (self._dump.descriptor,)
-        for order in orders(LINE_EVERY_S, told, lambda _: self._graph.feed(self._dump.read())):
-            why = run(forcing(int(order[1])))
+    def find_server(self) -> bool:
+        """Whether the server's process can be seen."""
+        self._members.find_server(self._dump.pid, self._graph.server_pid)
+        return self._members.server is not None
+
+    def obey(self) -> list[str]:
+        """Listen, and carry out orders, until a line is due; what is to be told of that."""
+        told = [] if self._dump.ended else [self._dump.descriptor]
+        events = []
+        for order in orders(LINE_EVERY_S, (*told, *self._counting.urgent), self._read):
+            why = self._force(int(order[1]))
             if why is not None:
-                refused = f"the server refused to force a quantum of {order[1]}: {why}"
-        # Once a line: to wake for each cycle would cost more than all that is made of them.
-        if self._counting.has_told():
-            self._meter.feed(self._counting.read(), self._graph.rate_hz)
-        self._see_to_counting()
-        return refused
+                events.append(f"the server refused to force a quantum of {order[1]}: {why}")
+        event = self._counting.tend(time.monotonic_ns())
+        return events if event is None else [*events, event]
 
     def line(self) -> Line:
         """The state of the server now."""
-        graph = self._graph
+        now_ns, graph = time.monotonic_ns(), self._graph
+        self._motion.forget_rested(now_ns)
+        at_work = self._measured(now_ns)
+        clients = self._members.clients(self._players, now_ns)
+        self._shown = min(at_work.values(), key=lambda each: each.seconds, default=self._shown)
+        shown = self._shown or self._resting()
         name, cookie = graph.server
-        forced = graph.setting("clock.force-quantum")
-        played = self._meter.quantum if graph.plays else 0
         return {
-            **self._meter.line(),
-            "time_ns": time.monotonic_ns(),
-            "period_frames": played or forced or graph.setting("clock.quantum"),
-            "sample_rate_hz": graph.rate_hz,
-            "forced_frames": forced,
-            "playing": graph.plays,
+            **self._counting.meter.line(),
+            "time_ns": now_ns,
+            "counted_until_ns": self._counted_until_ns(at_work, now_ns),
+            "period_frames": shown.frames,
+            "sample_rate_hz": shown.rate_hz,
+            "longest_frames": graph.setting("clock.max-quantum"),
+            "forced_frames": graph.setting("clock.force-quantum"),
+            "locked_by": graph.locked_by,
+            "rests": self._motion.rests or ("" if at_work else UNMEASURED),
+            "drivers": [_described(*each, clients) for each in at_work.items()],
+            "clients": sorted(map(_written, set(clients.values()))),
+            "joined": self._joined,
             "name": name,
             "cookie": cookie,
-            "clients": graph.clients,
+            "server": _written(self._members.server),
             "helpers": (self._dump.pid, self._counting.pid),
         }
 
@@ -148,15 +112,47 @@ class Monitor:
         self._dump.close()
         self._counting.close()
 
-    def _see_to_counting(self) -> None:
-        """Start what counts again where it has not told of a cycle for long, and there are some."""
-        now_s = time.monotonic()
-        if self._meter.cycles != self._counted or not self._graph.plays:
-            self._counted, self._counted_s = self._meter.cycles, now_s
-        elif now_s - self._counted_s > SILENT_S:
-            self._counting.close()
-            self._counting = Tool(self._meter.begin())
-            self._counted_s = now_s
+    def _read(self, descriptor: int) -> None:
+        """Take what a tool tells as soon as it does, and note when."""
+        now_ns = time.monotonic_ns()
+        if descriptor != self._dump.descriptor:
+            self._counting.read(now_ns)
+        elif self._graph.feed(self._dump.read()):
+            self._motion.note(drivers_at_work(self._graph), now_ns)
+            players = set(self._graph.clients.values())
+            self._joined += len(players - self._players)
+            self._players = players
+
+    def _force(self, wanted: int) -> str | None:
+        forced = self._graph.setting("clock.force-quantum")
+        if wanted and not forced and self._shown is not None:
+            self._played_before = self._shown.frames
+        return force(self._graph, wanted, self._played_before)
+
+    def _measured(self, now_ns: int) -> dict[Driver, Period]:
+        """The drivers at work and their periods, without those of which none is known yet."""
+        periods = {each: self._period(each, now_ns) for each in self._motion.drivers}
+        return {driver: period for driver, period in periods.items() if period is not None}
+
+    def _period(self, driver: Driver, now_ns: int) -> Period | None:
+        """As measured; where another driver is, or too long none was, as it is to be expected."""
+        measured = self._counting.meter.periods
+        waited_ns = now_ns - self._motion.began_ns[driver.id]
+        if driver.id in measured:
+            return measured[driver.id]
+        if (measured and not self._counting.meter.at_once) or waited_ns > UNMEASURED_NS:
+            return Period(expected(self._graph, driver), driver.rates_hz[0])
+        return None
+
+    def _resting(self) -> Period:
+        """What a server says of itself that has not played yet; it may play another period."""
+        setting = self._graph.setting
+        frames = setting("clock.force-quantum") or setting("clock.quantum")
+        return Period(frames, setting("clock.rate"))
+
+    def _counted_until_ns(self, at_work: dict[Driver, Period], now_ns: int) -> int:
+        began_ns = (self._motion.began_ns[each.id] for each in at_work)
+        return max(self._counting.meter.told_ns - LAG_NS, min(began_ns, default=now_ns))
 
 
 def main() -> None:
@@ -165,16 +161,8 @@ def main() -> None:
     With arguments, put what the quantum is forced to back as they say, and end.
     """
     if len(sys.argv) > 1:
-        sys.exit(put_back(PutBack.parse(sys.argv[1:])))
+        sys.exit(put_back(sys.argv[1:]))
     report(_lines())
-
-
-def put_back(wanted: PutBack) -> str | int | None:
-    """The status to end with, or why it could not."""
-    graph = Graph()
-    graph.feed(dump())
-    cookie, forced = str(graph.server[1]), graph.setting("clock.force-quantum")
-    return run(forcing(wanted.found)) if wanted.is_due(cookie, forced) else LEFT_ALONE
 
 
 def _lines() -> Generator[Line, None, None]:
@@ -186,12 +174,29 @@ def _lines() -> Generator[Line, None, None]:
         if not monitor.await_server():
             yield {"error": NO_SERVER}
             return
+        if not monitor.find_server():
+            yield {"refused": UNSEEN}
         while not monitor.ended:
             yield monitor.line()
-            refused = monitor.obey()
-            if refused is not None:
-                yield {"refused": refused}
+            for event in monitor.obey():
+                yield {"refused": event}
         yield {"error": ["the server has ended", "start it again"]}
+
+
+def _described(driver: Driver, period: Period, clients: dict[int, ProcessId]) -> Line:
+    """A driver for the line, with the processes of those that follow it."""
+    of_clients = {clients[each.client] for each in driver.followers if each.client in clients}
+    return {
+        "id": driver.id,
+        "name": driver.name,
+        "period_frames": period.frames,
+        "sample_rate_hz": period.rate_hz,
+        "processes": sorted(map(_written, of_clients)),
+    }
+
+
+def _written(process: ProcessId | None) -> str:
+    return "" if process is None else f"{process.pid}:{process.start_time}"
 
 
 if __name__ == "__main__":

@@ -1,14 +1,53 @@
-"""What `pw-dump --monitor` says of a PipeWire server: its settings, clients and nodes."""
+"""What `pw-dump --monitor` says of a PipeWire server: its settings, clients, nodes and links."""
 
 from __future__ import annotations
 
 import codecs
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-NODE, CLIENT, CORE = (f"PipeWire:Interface:{each}" for each in ("Node", "Client", "Core"))
+NODE, CLIENT, LINK, CORE = (
+    f"PipeWire:Interface:{each}" for each in ("Node", "Client", "Link", "Core")
+)
 METADATA = "PipeWire:Interface:Metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the graph.
+
+    `driver` is the node that drives it; None where that is not told, as by 0.3.65 never.
+    `locks` is whether it wants the quantum left as it is, `forces` the one that it forces itself,
+    `latency` the one that it asks for and at which rate. Zeros where nothing is told.
+    """
+
+    id: int
+    name: str
+    runs: bool = False
+    drives: bool = False
+    freewheels: bool = False
+    driver: int | None = None
+    priority: int = 0
+    client: int | None = None
+    groups: frozenset[str] = frozenset()
+    rate_hz: int = 0
+    locks: bool = False
+    forces: int = 0
+    latency: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client as the server saw it connect, which is all of it that can be trusted.
+
+    `serial` is another for each client; `pid` counts in the server's namespace.
+    """
+
+    id: int
+    serial: int
+    pid: int
 
 
 class Graph:
@@ -22,12 +61,17 @@ class Graph:
         self._text = ""
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._decoder = json.JSONDecoder()
-        self._objects: dict[int, Mapping[str, Any]] = {}
+        self._core: Mapping[str, Any] = {}
         self._settings: dict[str, object] = {}
+        self._all_clients: dict[int, Client] = {}
+        self.nodes: dict[int, Node] = {}
+        self.links: dict[int, tuple[int, int]] = {}
+        """Which node each link leads from, and which to."""
 
-    def feed(self, chunk: bytes) -> None:
-        """Take more of the text."""
+    def feed(self, chunk: bytes) -> bool:
+        """Take more of the text; whether anything was told to its end."""
         self._text = (self._text + self._decode(chunk)).lstrip()
+        told = False
         while self._text:
             try:
                 changed, end = self._decoder.raw_decode(self._text)
@@ -35,6 +79,8 @@ class Graph:
                 break  # the rest of this array is still to come
             self._text = self._text[end:].lstrip()
             self._take(changed)
+            told = True
+        return told
 
     @property
     def is_known(self) -> bool:
@@ -44,60 +90,97 @@ class Graph:
     @property
     def server(self) -> tuple[str, int]:
         """The server's name, and a number that another start of it would not share."""
-        for each in self._of(CORE):
-            return str(each["info"].get("name", "")), int(each["info"].get("cookie", 0))
-        return "", 0
+        return str(self._core.get("name", "")), _number(self._core.get("cookie"))
+
+    @property
+    def server_pid(self) -> int:
+        """The process that the server says it is, in its own namespace; 0 where it does not."""
+        return _number(_properties(self._core).get("application.process.id"))
 
     def setting(self, key: str) -> int:
         """A number among the settings, `clock.force-quantum` say; 0 where it is not set."""
-        value = self._settings.get(key)
-        return value if isinstance(value, int) else 0
+        return _number(self._settings.get(key))
 
     @property
-    def plays(self) -> bool:
-        """Whether any node that can drive a graph is at work."""
-        return any(self._drivers())
+    def locked_by(self) -> str:
+        """A node at work that wants the quantum left as it is, or forces its own; "" if none."""
+        locking = (each.name for each in self.nodes.values() if each.runs and each.locks)
+        return next(locking, "")
 
     @property
-    def rate_hz(self) -> int:
-        """The rate of a driver at work, which may be another than the server's own."""
-        formats = (each["info"].get("params", {}).get("Format") for each in self._drivers())
-        rates = (each[0].get("rate") for each in formats if each)
-        return next((each for each in rates if each), None) or self.setting("clock.rate")
-
-    @property
-    def clients(self) -> tuple[int, ...]:
-        """Processes of the clients that have nodes, as the server saw them connect."""
-        owners = {_properties(each).get("client.id") for each in self._of(NODE)}
-        processes = {
-            _properties(each).get("pipewire.sec.pid")
-            or _properties(each).get("application.process.id")
-            for each in self._of(CLIENT)
-            if each["id"] in owners
-        }
-        return tuple(sorted(pid for pid in processes if isinstance(pid, int)))
+    def clients(self) -> dict[int, Client]:
+        """The clients that have nodes, by their ids."""
+        owners = {node.client for node in self.nodes.values()}
+        return {each: client for each, client in self._all_clients.items() if each in owners}
 
     def _take(self, changed: Iterable[Mapping[str, Any]]) -> None:
         for each in changed:
+            number, info = each["id"], each.get("info")
             if each.get("type") == METADATA:
                 if each.get("props", {}).get("metadata.name") == "settings":
                     self._settings |= {item["key"]: item["value"] for item in each["metadata"]}
-            elif each.get("info") is None:
-                self._objects.pop(each["id"], None)
-            else:
-                self._objects[each["id"]] = each
-
-    def _drivers(self) -> Iterator[Mapping[str, Any]]:
-        return (
-            each
-            for each in self._of(NODE)
-            if each["info"].get("state") == "running" and _properties(each).get("node.driver")
-        )
-
-    def _of(self, kind: str) -> Iterator[Mapping[str, Any]]:
-        return (each for each in self._objects.values() if each.get("type") == kind)
+            elif info is None:
+                for objects in (self.nodes, self.links, self._all_clients):
+                    objects.pop(number, None)
+            elif each.get("type") == CORE:
+                self._core = info
+            elif each.get("type") == NODE:
+                self.nodes[number] = _node(number, info)
+            elif each.get("type") == LINK:
+                self.links[number] = (info["output-node-id"], info["input-node-id"])
+            elif each.get("type") == CLIENT:
+                self._all_clients[number] = _client(number, _properties(info))
 
 
-def _properties(each: Mapping[str, Any]) -> Mapping[str, Any]:
-    properties: Mapping[str, Any] = each["info"].get("props") or {}
+def _node(number: int, info: Mapping[str, Any]) -> Node:
+    properties = _properties(info)
+    driver, client = properties.get("node.driver-id"), properties.get("client.id")
+    forces = _number(properties.get("node.force-quantum"))
+    return Node(
+        id=number,
+        name=str(properties.get("node.name", number)),
+        runs=info.get("state") == "running",
+        drives=properties.get("node.driver") is True,
+        freewheels=properties.get("node.freewheel") is True,
+        driver=driver if isinstance(driver, int) else None,
+        priority=_number(properties.get("priority.driver")),
+        client=client if isinstance(client, int) else None,
+        groups=frozenset(_groups(properties)),
+        rate_hz=_rate(info.get("params") or {}),
+        locks=properties.get("node.lock-quantum") is True or forces > 0,
+        forces=forces,
+        latency=_fraction(properties.get("node.latency")),
+    )
+
+
+def _client(number: int, properties: Mapping[str, Any]) -> Client:
+    serial, pid = (properties.get(each) for each in ("object.serial", "pipewire.sec.pid"))
+    return Client(number, _number(serial), _number(pid))
+
+
+def _groups(properties: Mapping[str, Any]) -> Iterator[str]:
+    """Nodes that share one of these are driven together, linked or not."""
+    for kind in ("node.group", "node.link-group"):
+        for group in str(properties.get(kind) or "").split(","):
+            if group.strip():
+                yield f"{kind} {group.strip()}"
+
+
+def _rate(params: Mapping[str, Any]) -> int:
+    formats = params.get("Format") or [{}]
+    return _number(formats[0].get("rate"))
+
+
+def _fraction(value: object) -> tuple[int, int]:
+    """A latency such as 256/48000; (0, 0) for what is none."""
+    above, _, below = str(value).partition("/")
+    return (int(above), int(below)) if above.isdecimal() and below.isdecimal() else (0, 0)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _properties(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties: Mapping[str, Any] = info.get("props") or {}
     return properties

@@ -17,6 +17,7 @@ class Cycle(NamedTuple):
     `late_us` is the longest that a follower took to wake once it could have run, `busy_us` the
     longest that one then worked, and `end_us` when the last of them was done, from the start of
     the cycle. Of a follower that was not, a whole period is counted: it took at least that.
+    `follower` is one that had a part in it, 0 where none had.
     """
 
     period_us: float
@@ -24,6 +25,7 @@ class Cycle(NamedTuple):
     busy_us: float
     end_us: float
     missed: bool
+    follower: int
 
 
 class Rows:
@@ -47,11 +49,12 @@ def _cycle(row: bytes) -> Cycle:
     columns = row.split(b"\t")
     period_us = float(columns[3])
     late_us = busy_us = end_us = 0.0
-    missed = False
+    missed, follower = False, 0
     for first in range(DRIVER_COLUMNS, len(columns), FOLLOWER_COLUMNS):
         identity, signalled, awake, finished, _, _, state = columns[first : first + STATE]
         if not identity.strip() or (ended_as := int(state)) == INACTIVE:
             continue
+        follower = int(identity)
         if ended_as != FINISHED:
             late_us = end_us = max(late_us, end_us, period_us)
             missed = True
@@ -60,4 +63,4 @@ def _cycle(row: bytes) -> Cycle:
         late_us = max(late_us, awake_us - float(signalled))
         busy_us = max(busy_us, finished_us - awake_us)
         end_us = max(end_us, finished_us)
-    return Cycle(period_us, late_us, busy_us, end_us, missed)
+    return Cycle(period_us, late_us, busy_us, end_us, missed, follower)

@@ -10,6 +10,8 @@ RUNNING = "RtT"
 """States in which a node takes part in cycles; lower and upper t: with a transport as well."""
 COLUMNS = ("S", "ID", "QUANT", "RATE", "WAIT", "BUSY", "B/Q", "ERR")
 """What is read of a row, by the titles of the table; before the format, which may be empty."""
+PAUSE_NS = 50_000_000
+"""A table is printed at once; whoever prints it may have to wait for a processor meanwhile."""
 FOLLOWS = re.compile(r"(?:^|\s)[+=] ")
 
 
@@ -32,28 +34,57 @@ class Row:
     errors: int
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is known of all nodes at once, and when that was printed, of the monotonic clock."""
+
+    printed_ns: int
+    rows: tuple[Row, ...]
+
+
 class Tables:
-    """Cuts what is printed into tables; one is complete once the next begins."""
+    """Cuts what is printed into tables.
+
+    One is complete once the next begins, or already where nothing follows for a while and it has
+    as many rows as the one before: cut in two, it has fewer.
+    """
 
     def __init__(self) -> None:
-        self._rest = ""
+        self._rest = b""
         self._places: Mapping[str, int] = {}
         self._rows: list[Row] = []
+        self._printed_ns = self._fed_ns = 0
+        self._count_before = 0
+        self._is_open = False
 
-    def feed(self, text: str) -> list[list[Row]]:
+    def feed(self, chunk: bytes, now_ns: int) -> list[Table]:
         """The tables that this completes."""
-        *lines, self._rest = (self._rest + text).split("\n")
+        self._fed_ns = now_ns
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
         complete = []
-        for line in lines:
+        for line in (each.decode(errors="replace") for each in lines):
             titles = line.split()
             if titles[:2] == ["S", "ID"]:
+                complete += self._finish()
                 self._places = {title: place for place, title in enumerate(titles)}
-                if self._rows:
-                    complete.append(self._rows)
-                self._rows = []
-            elif (row := _row(line, self._places)) is not None:
+                self._printed_ns, self._is_open = now_ns, True
+            elif self._is_open and (row := _row(line, self._places)) is not None:
                 self._rows.append(row)
         return complete
+
+    def pause(self, now_ns: int) -> Table | None:
+        """The last table, where it is complete by now."""
+        paused = now_ns - self._fed_ns >= PAUSE_NS and not self._rest
+        if paused and self._rows and len(self._rows) >= self._count_before:
+            return self._finish()[0]
+        return None
+
+    def _finish(self) -> list[Table]:
+        rows, self._rows, self._is_open = self._rows, [], False
+        if not rows:
+            return []
+        self._count_before = len(rows)
+        return [Table(self._printed_ns, tuple(rows))]
 
 
 def _row(line: str, places: Mapping[str, int]) -> Row | None:

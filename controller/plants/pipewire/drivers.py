@@ -1,0 +1,178 @@
+"""Which nodes of a PipeWire graph drive others now: each drives a pipeline with its own cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from controller.plants.pipewire.pw_dump import Graph, Node
+
+NOTHING, FREEWHEEL = "nothing plays", "the server freewheels"
+UNMEASURED = "of what plays no cycle is known yet"
+USUAL_RATES_HZ = (48_000, 44_100)
+REST_NS = 500_000_000
+"""A driver that is not at work for less than this has not rested: a change of the quantum or of
+the rate suspends all nodes for some milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A node that has cycles begin, and the nodes that follow it in each."""
+
+    id: int
+    name: str
+    freewheels: bool
+    followers: tuple[Node, ...]
+    rates_hz: tuple[int, ...]
+    """Rates at which it may play, the likeliest first: which one it is only pw-top tells."""
+
+
+def drivers_at_work(graph: Graph) -> tuple[Driver, ...]:
+    """Those that others follow now: who drives nobody plays nothing."""
+    running = {each.id: each for each in graph.nodes.values() if each.runs}
+    told = any(each.driver is not None for each in graph.nodes.values())
+    groups = _as_told(running) if told else _as_linked(running, graph.links.values())
+    return tuple(
+        Driver(
+            driver.id,
+            driver.name,
+            driver.freewheels,
+            tuple(sorted(followers, key=lambda each: each.id)),
+            _rates(graph, driver),
+        )
+        for driver, followers in groups
+        if followers
+    )
+
+
+def _rates(graph: Graph, driver: Node) -> tuple[int, ...]:
+    settings = (graph.setting(f"clock.{each}") for each in ("force-rate", "rate"))
+    return tuple(filter(None, (driver.rate_hz, *settings, *USUAL_RATES_HZ)))
+
+
+def expected_frames(graph: Graph, driver: Driver) -> int:
+    """The quantum that the server's rules come to, for a driver whose cycles nobody measures."""
+    if forced := graph.setting("clock.force-quantum"):
+        return forced
+    if forced := max((each.forces for each in driver.followers), default=0):
+        return forced
+    wanted = [
+        frames * driver.rates_hz[0] // rate_hz
+        for frames, rate_hz in (each.latency for each in driver.followers)
+        if frames and rate_hz
+    ]
+    frames = min(wanted, default=graph.setting("clock.quantum"))
+    frames = max(frames, graph.setting("clock.min-quantum"))
+    frames = min(frames, graph.setting("clock.max-quantum") or frames)
+    return 1 << max(frames.bit_length() - 1, 0)
+
+
+class Motion:
+    """Which drivers are at work under a deadline, since when, and why none is.
+
+    `changed_ns` is when the graph last told of any change.
+    """
+
+    def __init__(self) -> None:
+        self._drivers: dict[int, Driver] = {}
+        self._left_ns: dict[int, int] = {}
+        self._freewheels = False
+        self.began_ns: dict[int, int] = {}
+        self.changed_ns = 0
+
+    def note(self, drivers: Collection[Driver], now_ns: int) -> None:
+        """Take note of the drivers at work now, after each change of the graph."""
+        self.changed_ns = now_ns
+        self._freewheels = any(each.freewheels for each in drivers)
+        working = {each.id: each for each in drivers if not each.freewheels}
+        for number in self._drivers.keys() - working.keys():
+            self._left_ns.setdefault(number, now_ns)
+        self.forget_rested(now_ns)
+        for number in working:
+            self._left_ns.pop(number, None)
+            self.began_ns.setdefault(number, now_ns)
+        self._drivers |= working
+
+    def forget_rested(self, now_ns: int) -> None:
+        """Drivers that have rested for a while begin anew; at once where a freewheel took over."""
+        patience_ns = 0 if self._freewheels else REST_NS
+        for number in [each for each, at in self._left_ns.items() if now_ns - at >= patience_ns]:
+            del self._left_ns[number], self._drivers[number], self.began_ns[number]
+
+    @property
+    def drivers(self) -> tuple[Driver, ...]:
+        """Those that are at work under a deadline."""
+        return tuple(self._drivers.values())
+
+    @property
+    def rests(self) -> str:
+        """Why no deadline holds; empty where one does."""
+        if self._drivers:
+            return ""
+        return FREEWHEEL if self._freewheels else NOTHING
+
+
+def _as_told(running: dict[int, Node]) -> Iterator[tuple[Node, list[Node]]]:
+    """Who drives whom, where each node tells it."""
+    for driver in running.values():
+        if driver.drives and driver.driver in (None, driver.id):
+            yield driver, [each for each in running.values() if _follows(each, driver)]
+
+
+def _follows(node: Node, driver: Node) -> bool:
+    return node.driver == driver.id and node.id != driver.id
+
+
+def _as_linked(
+    running: dict[int, Node], links: Iterable[tuple[int, int]]
+) -> Iterator[tuple[Node, list[Node]]]:
+    """Who drives whom, as linked and grouped nodes have one driver.
+
+    What is linked to no driver follows the one that matters most.
+    """
+    left: list[Node] = []
+    pipelines: dict[int, tuple[Node, list[Node]]] = {}
+    for nodes in _connected(running, links):
+        driver = _most_important(nodes)
+        if driver is None:
+            left += nodes
+        else:
+            pipelines[driver.id] = driver, [each for each in nodes if each is not driver]
+    clocked = (driver for driver, _ in pipelines.values() if not driver.freewheels)
+    if left and (driver := _most_important(clocked)) is not None:
+        pipelines[driver.id][1].extend(left)
+    yield from pipelines.values()
+
+
+def _most_important(nodes: Iterable[Node]) -> Node | None:
+    drivers = [each for each in nodes if each.drives]
+    return max(drivers, key=lambda each: (each.freewheels, each.priority, -each.id), default=None)
+
+
+def _connected(running: dict[int, Node], links: Iterable[tuple[int, int]]) -> Iterator[list[Node]]:
+    """Running nodes in sets that links or groups hold together."""
+    beside = _neighbours(running, links)
+    left = set(running)
+    while left:
+        found: set[int] = set()
+        edge = {left.pop()}
+        while edge:
+            found |= edge
+            edge = set().union(*(beside[each] for each in edge)) - found
+        left -= found
+        yield [running[each] for each in sorted(found)]
+
+
+def _neighbours(running: dict[int, Node], links: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
+    beside: dict[int, set[int]] = {number: set() for number in running}
+    for one, other in links:
+        if one in beside and other in beside:
+            beside[one].add(other)
+            beside[other].add(one)
+    members: dict[str, set[int]] = {}
+    for node in running.values():
+        for group in node.groups:
+            members.setdefault(group, set()).add(node.id)
+    for node in running.values():
+        beside[node.id].update(*(members[group] for group in node.groups))
+    return beside

@@ -1,0 +1,69 @@
+"""Counts cycles by what pw-profiler writes: each cycle of the driver that it saw first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from controller.plants.monitor_process import Line
+from controller.plants.pipewire.drivers import Motion
+from controller.plants.pipewire.meter import SETTLES_NS, Period, counts
+from controller.plants.pipewire.pw_profiler import Cycle, Rows
+
+ROUNDING_US = 1.0
+"""Periods are told in whole microseconds, cut off."""
+
+
+class ProfilerMeter:
+    """Counts every cycle of one driver, which those nodes tell that had a part in it."""
+
+    at_once = False
+
+    def __init__(self) -> None:
+        self.cycles, self.missed, self.seen, self.told_ns = 0.0, 0, 0, 0
+        self.periods: dict[int, Period] = {}
+        self._rows = Rows()
+        self._times_ms: tuple[list[float], list[float], list[float]] = ([], [], [])
+        self._busy_share: float | None = None
+
+    def begin(self, now_ns: int) -> tuple[str, ...]:
+        """The command line of pw-profiler, of which only the file that it writes is wanted."""
+        self._rows, self.told_ns, self.periods = Rows(), now_ns, {}
+        return ("sh", "-c", "exec pw-profiler -o /dev/fd/3 3>&1 >/dev/null")
+
+    def feed(self, chunk: bytes, motion: Motion, now_ns: int) -> None:
+        """Take rows."""
+        self.told_ns = now_ns
+        followed = {each.id: driver for driver in motion.drivers for each in driver.followers}
+        for cycle in self._rows.feed(chunk):
+            driver = followed.get(cycle.follower)
+            if driver is not None:  # else it freewheels, or is not at work any more
+                self.seen += 1
+                self.periods = {driver.id: _period(cycle.period_us, driver.rates_hz)}
+                if now_ns >= motion.began_ns[driver.id] + SETTLES_NS:
+                    self._count(cycle)
+
+    def pause(self, motion: Motion, now_ns: int) -> None:
+        """Nothing: a row is complete with its line."""
+
+    def line(self) -> Line:
+        """Counts, and the times of every cycle."""
+        (late, busy, end), self._times_ms = self._times_ms, ([], [], [])
+        return counts(self, self._busy_share, late, busy, end)
+
+    def _count(self, cycle: Cycle) -> None:
+        self.cycles += 1
+        self.missed += cycle.missed
+        self._busy_share = cycle.end_us / cycle.period_us
+        times_us = (cycle.late_us, cycle.busy_us, cycle.end_us)
+        for times_ms, time_us in zip(self._times_ms, times_us, strict=True):
+            times_ms.append(time_us / 1000.0)
+
+
+def _period(period_us: float, rates_hz: Sequence[int]) -> Period:
+    """The period in frames, at the first of these rates at which they are whole.
+
+    The rate is not told, nor does the graph tell it where another is forced than a node has.
+    """
+    meant = [Period(round(period_us * each / 1e6), each) for each in rates_hz]
+    whole = (each for each in meant if abs(1e6 * each.seconds - period_us) < ROUNDING_US)
+    return next(whole, meant[0])
