@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from live_run import HOG, awaits, schedules
@@ -37,6 +38,11 @@ class Puppet:
         self._process.stdin.flush()
         return self._hears()
 
+    def end(self) -> None:
+        """End it without a word."""
+        self._process.kill()
+        self._process.communicate()
+
     def _hears(self) -> str:
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
@@ -50,11 +56,12 @@ class JackServer:
 
     plant = "jack"
 
-    def __init__(self, *, realtime: bool = False, period: int = 256) -> None:
+    def __init__(self, name: str = NAME, *, realtime: bool = False, period: int = 256) -> None:
+        self._name = name
         self.environment = {
             **os.environ,
             "JACK_NO_AUDIO_RESERVATION": "1",
-            "JACK_DEFAULT_SERVER": NAME,
+            "JACK_DEFAULT_SERVER": name,
         }
         self._priority = ("-R", "-P", "80") if realtime else ("-r",)
         self._started: list[subprocess.Popen[str]] = []
@@ -63,7 +70,7 @@ class JackServer:
     def start(self, period: int = 256) -> None:
         """Start the server, and wait until it answers."""
         driver = ("-d", "dummy", "-r", "48000", "-p", str(period))
-        self.server = self.runs("jackd", "-n", NAME, *self._priority, *driver)
+        self.server = self.runs("jackd", "-n", self._name, *self._priority, *driver)
         self.pid = self.server.pid
         awaits(self._answers, PATIENCE_S, "no server came up")
 
@@ -94,6 +101,10 @@ class JackServer:
         self._started.append(process)
         return process
 
+    def processes(self) -> list[int]:
+        """All that was started here."""
+        return [each.pid for each in self._started]
+
     def schedules(self) -> dict[int, tuple[int, int, int]]:
         """How the threads of all that was started here are scheduled."""
         alive = (each.pid for each in self._started if each.poll() is None)
@@ -121,7 +132,7 @@ class JackServer:
 
 
 @contextmanager
-def serving(*, realtime: bool = False, period: int = 256) -> Iterator[JackServer]:
+def serving(name: str = NAME, **options: Any) -> Iterator[JackServer]:
     """A server, or the test is skipped where JACK is not installed."""
     if shutil.which("jackd") is None:
         pytest.skip("jackd is not installed")
@@ -129,7 +140,7 @@ def serving(*, realtime: bool = False, period: int = 256) -> Iterator[JackServer
         load_jack()
     except KapellmeisterError as error:
         pytest.skip(str(error))
-    server = JackServer(realtime=realtime, period=period)
+    server = JackServer(name, **options)
     try:
         yield server
     finally:

@@ -6,21 +6,22 @@ Of two builds: the system's, and a later one that `.ci/unpack_pipewire` put besi
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import signal
-import struct
 import subprocess
+import sys
 import tempfile
-import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jack_server import PUPPET, Puppet
 from live_run import HOG, Schedule, awaits, schedules
+
+from kapellmeister.bench.pipewire_rig import write_silence
 
 QUANTUM = 64
 SINK = "null-sink"
@@ -40,11 +41,20 @@ class Server:
 
     plant = "pipewire"
 
-    def __init__(self, directory: Path, build: str = "system", realtime: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        build: str = "system",
+        *,
+        realtime: bool = False,
+        forced: int = QUANTUM,
+        user: int = os.getuid(),
+    ) -> None:
         self._directory = directory
         self._started: list[subprocess.Popen[str]] = []
-        unraised = ("setpriv", "--bounding-set", "-sys_nice")
-        self._as_user = () if realtime or os.getuid() != 0 else unraised
+        self._forced = forced
+        self._as_user = _privileges(realtime, user)
+        os.chown(directory, user, -1)
         self.environment = {
             **environment_of(build),
             "XDG_RUNTIME_DIR": str(directory),
@@ -52,10 +62,10 @@ class Server:
             "XDG_CONFIG_HOME": str(directory / "config"),
             "XDG_STATE_HOME": str(directory / "state"),
         }
-        bus = self._start("dbus-daemon", "--session", "--nofork", "--print-address", said=True)
+        bus = self._start("dbus-daemon", "--session", "--nofork", "--print-address", talks=True)
         assert bus.stdout is not None
         self.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
-        _write_tone(directory / "tone.wav")
+        self._silence = write_silence(directory / "silence.wav")
         self.start()
 
     def start(self) -> None:
@@ -65,7 +75,8 @@ class Server:
         manager = self._start("wireplumber")
         self._of_server = [self.server, manager]
         self.add_sink(SINK)
-        self.force(QUANTUM)
+        self.set("clock.min-quantum", 32)  # in a virtual machine it may be 1024
+        self.force(self._forced)
         self.play()
 
     def add_sink(self, name: str) -> None:
@@ -77,13 +88,30 @@ class Server:
         self.says("pw-cli", "create-node", "adapter", made)
         awaits(lambda: name in (self.says("pw-dump") or ""), 10.0, "no sink came up")
 
-    def play(self, *options: str, sink: str = SINK) -> int:
-        """Start a client that plays for a minute, and wait for sound; its process."""
-        tone = str(self._directory / "tone.wav")
-        client = self._start("pw-play", *options, "--target", sink, tone)
+    def play(self, quantum: int = QUANTUM, sink: str = SINK) -> int:
+        """Start a client that plays on, and wait for sound; its process."""
+        options = ("--latency", str(quantum), "--target", sink)
+        client = self._start("pw-play", *options, self._silence)
         self._of_server.append(client)
         awaits(lambda: client.pid in self._playing(), 20.0, "nothing plays")
         return client.pid
+
+    def stop(self, client: int) -> None:
+        """End a client that plays."""
+        (process,) = (each for each in self._of_server if each.pid == client)
+        _kill(process)
+        self._of_server.remove(process)
+        self._started.remove(process)
+
+    def jack_client(self, name: str, *options: str) -> Puppet:
+        """Start a client of PipeWire's libjack, and wait until the server has it."""
+        found = self.environment.get("LD_LIBRARY_PATH", "/usr/lib/*").lstrip("/")
+        folders = [str(each) for each in Path("/").glob(f"{found}/pipewire-0.3/jack")]
+        if not folders:
+            pytest.skip("PipeWire's libjack is not installed")
+        command = (sys.executable, str(PUPPET), name, *options)
+        path = ":".join((*folders, self.environment.get("LD_LIBRARY_PATH", "")))
+        return Puppet(self._start("env", f"LD_LIBRARY_PATH={path}", *command, talks=True))
 
     def kill(self) -> None:
         """Kill the server and what came with it."""
@@ -116,18 +144,34 @@ class Server:
 
     def force(self, quantum: int) -> None:
         """Have every driver play this quantum, as a user may."""
-        self.says("pw-metadata", "-n", "settings", "0", "clock.force-quantum", str(quantum))
+        self.set("clock.force-quantum", quantum)
+
+    def set(self, name: str, value: int) -> None:
+        """Change a setting of the server, as a user may."""
+        self.says("pw-metadata", "-n", "settings", "0", name, str(value))
 
     def forced(self) -> int:
         """The quantum that is forced now."""
-        said = self.says("pw-metadata", "-n", "settings", "0", "clock.force-quantum") or ""
+        return self.setting("clock.force-quantum")
+
+    def setting(self, name: str) -> int:
+        """A setting of the server; -1 where it does not tell."""
+        said = self.says("pw-metadata", "-n", "settings", "0", name) or ""
         return int(said.rpartition("value:'")[2].partition("'")[0] or -1)
+
+    def started(self) -> dict[int, Schedule]:
+        """How each thread is scheduled of all that was started here and lives."""
+        return {tid: how for each in self._started for tid, how in schedules(each.pid).items()}
+
+    def processes(self) -> list[int]:
+        """All that was started here."""
+        return [each.pid for each in self._started]
 
     def scheduled(self) -> dict[int, Schedule]:
         """How each thread of the server and of its clients is scheduled now."""
-        return {tid: how for pid in self._processes() for tid, how in schedules(pid).items()}
+        return {tid: how for pid in self._players() for tid, how in schedules(pid).items()}
 
-    def _processes(self) -> set[int]:
+    def _players(self) -> set[int]:
         clients = self._objects("Client")
         players = [each for each in clients if each["application.name"] in PLAYERS]
         return {self.server.pid, *(int(each["pipewire.sec.pid"]) for each in players)}
@@ -157,12 +201,16 @@ class Server:
         ]
         return [{**info["props"], "state": info.get("state")} for info in infos]
 
-    def _start(self, *command: str, said: bool = False) -> subprocess.Popen[str]:
+    def runs(self, *command: str) -> None:
+        """Start a program that ends with the server."""
+        self._of_server.append(self._start(*command))
+
+    def _start(self, *command: str, talks: bool = False) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             (*self._as_user, *command),
             env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if said else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if talks else subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             text=True,
@@ -172,15 +220,24 @@ class Server:
 
 
 @contextmanager
-def serving(build: str = "system", realtime: bool = False) -> Iterator[Server]:
+def serving(build: str = "system", **options: Any) -> Iterator[Server]:
     """A server that plays, or the test is skipped where that build is not installed."""
     skip_without(build)
     with tempfile.TemporaryDirectory(prefix="km-", ignore_cleanup_errors=True) as directory:
-        server = Server(Path(directory), build, realtime)  # its sockets need a short path
+        server = Server(Path(directory), build, **options)  # its sockets need a short path
         try:
             yield server
         finally:
             server.close()
+
+
+def _privileges(realtime: bool, user: int) -> tuple[str, ...]:
+    """The command before each command, without which it would run with all that we may do."""
+    if os.getuid() != 0 or (realtime and user == 0):
+        return ()
+    if user == 0:
+        return ("setpriv", "--bounding-set", "-sys_nice")
+    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
 
 
 def environment_of(build: str) -> dict[str, str]:
@@ -205,14 +262,6 @@ def skip_without(build: str) -> None:
 def _kill(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
-
-
-def _write_tone(path: Path) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(48_000)
-        tone = (int(8000 * math.sin(0.05 * frame)) for frame in range(48_000))
-        file.writeframes(b"".join(struct.pack("<hh", each, each) for each in tone) * 60)
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()

@@ -55,7 +55,7 @@ def pipewire_rig(hogs: int) -> Iterator[Rig]:
         _tell(environment, "pw-cli", "create-node", "adapter", MADE)
         forced = ("clock.force-quantum", f"{FOUND_FRAMES}")
         _tell(environment, "pw-metadata", "-n", "settings", "0", *forced)
-        silence = _write_silence(Path(folder, "silence.wav"))
+        silence = write_silence(Path(folder, "silence.wav"))
         player = (*_ordinary(), "pw-play", "--target", SINK, silence)
         stack.enter_context(program(player, environment))
         rig = Rig(
@@ -100,7 +100,7 @@ def _await_sound(rig: Rig) -> None:
         time.sleep(TURN_S)
 
 
-def _write_silence(path: Path) -> str:
+def write_silence(path: Path) -> str:
     """A file so long that it never ends, of which next to nothing takes room."""
     size = SILENCE_S * RATE_HZ * 2
     form = (b"fmt ", 16, 1, 1, RATE_HZ, 2 * RATE_HZ, 2, 16)
