@@ -4,6 +4,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,9 @@ def test_without_throttling_real_time_is_used_only_where_that_is_wanted(
     assert scheduling.permitted(unthrottled=True) == granted
     scheduling.REALTIME_BUDGET.write_text("950000\n", encoding="ascii")
     assert scheduling.permitted() == granted
+
+
+def test_a_process_whose_number_another_has_has_no_threads_left() -> None:
+    own = scheduling.identify_process(os.getpid())
+    assert scheduling.threads_of(own) == scheduling.threads_of(own.pid)
+    assert scheduling.threads_of(replace(own, start_time=own.start_time - 1)) == ()
