@@ -247,3 +247,13 @@ def test_neither_this_process_nor_its_helpers_are_found(tmp_path: Path) -> None:
     put_process(tmp_path, 105, "pw-top", exe="/usr/bin/pw-top", argv=("pw-top",), parent=1)
     assert {each.process.pid for each in others(tmp_path)} == {104, 105}
     assert named((str(own), "102", "kapellmeister"), tmp_path) == ()
+
+
+def test_a_script_is_one_program_however_its_place_is_spelt(tmp_path: Path) -> None:
+    for pid, argv in ((12, ("python3", "./carla")), (13, ("python3", "/opt/studio/carla"))):
+        put_process(tmp_path, pid, "python3", exe=PYTHON, argv=argv)
+        (tmp_path / str(pid) / "cwd").symlink_to("/opt/studio")
+    assert found_by(tmp_path, "python3") == {12, 13}
+    put_process(tmp_path, 14, "python3", exe=PYTHON, argv=("python3", "./carla"))
+    (tmp_path / "14/cwd").symlink_to("/opt/other")
+    assert found_by(tmp_path, "python3") == set()

@@ -71,7 +71,7 @@ class Running:
     def key(self) -> object:
         """What two processes of one program share, and those of two programs do not."""
         if self.program is not None:
-            return self.program
+            return tuple(self._paths())
         return self.arguments if any(map(is_interpreter, self._files())) else self.executable
 
     def control_groups(self) -> str:
