@@ -21,7 +21,7 @@ from controller.scheduling import ProcessId, Scheduling, ThreadId
 from kapellmeister.explain import describe_turn
 from policies.knobs import AnyThreadClasses, ThreadClasses
 from policies.objective import Priority
-from policies.observation import Value
+from policies.observation import Value, fresh
 from policies.threads import steps
 
 CYCLES_PER_S = 187.5
@@ -290,3 +290,23 @@ def test_a_server_is_the_program_that_holds_the_socket_where_it_is_found(tmp_pat
     assert listening("pipewire", folder / "pipewire-0", tmp_path) == (ProcessId(41, 1),)
     assert listening("pipewire", folder / "pipewire-1", tmp_path) == ()
     assert listening("pipewire", Path("pipewire-0"), tmp_path) == ()
+
+
+def delay_ms(threads: WatchedThreads) -> float | None:
+    return fresh(threads.readings()["audio.run_delay_per_wake_ms"])
+
+
+def test_a_thread_that_has_just_begun_to_play_is_not_late_for_its_few_wakes(monkeypatch):
+    """It woke once in this second and waited 8 ms in all, of which most was before it played."""
+    threads = watched(monkeypatch, player=activity())
+    threads.sensor = Sensor(player=activity(waited=0.008, wakes=1.0))
+    threads.look(AT_ONE_RATE, [])
+    assert delay_ms(threads) == pytest.approx(8.0 / 18.75)
+
+
+def test_a_delay_counts_by_the_period_of_the_driver_that_the_thread_serves(monkeypatch):
+    """4 ms of 21.3 ms are no more than 0.25 ms of 1.33 ms."""
+    slow, fast = ProcessId(1, 1), ProcessId(9, 1)
+    threads = watched(monkeypatch, player=activity(waited=0.1875, wakes=46.875))
+    threads.look({slow: (46.875,), fast: (750.0,)}, [])
+    assert delay_ms(threads) == pytest.approx(0.25)

@@ -141,7 +141,7 @@ class WatchedThreads:
         if not playing:
             names = ("utilisation", "run_delay_share", "run_delay_per_wake_ms")
             return laggard | {f"audio.{name}": NOT_SEEN for name in names}
-        delays_ms = [1000.0 * each.run_delay_share / max(each.wakes_per_s, 1.0) for each in playing]
+        delays_ms = map(self._delay_ms, playing)
         return laggard | {
             "audio.threads": Value(float(len(playing))),
             "audio.utilisation": Value(max(each.utilisation for each in playing)),
@@ -149,6 +149,18 @@ class WatchedThreads:
             "audio.run_delay_per_wake_ms": Value(max(delays_ms)),
             "audio.interpreter_share": Value(self._interpreter_share(playing)),
         }
+
+    def _delay_ms(self, activity: Activity) -> float:
+        """How long a thread waited whenever it woke, at the rate of the fastest driver of all.
+
+        What a thread waits for that serves a slower one is a smaller part of its period. One that
+        has only just begun to play woke hardly at all.
+        """
+        rates = self._rates.get(activity.process) or (1.0,)
+        own = max(rates[:-1] or rates)  # the last is their sum, where there are several
+        fastest = max(max(each[:-1] or each) for each in self._rates.values() if each)
+        wakes_per_s = max(activity.wakes_per_s, RAREST * min(rates))
+        return 1000.0 * activity.run_delay_share / wakes_per_s * own / fastest
 
     def _interpreter_share(self, playing: Iterable[Activity]) -> float:
         hosts = {
