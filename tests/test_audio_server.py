@@ -216,6 +216,17 @@ def test_why_the_monitor_ended_is_why_nothing_is_known(attached: Attached) -> No
     assert attached.plant.helpers() == ()
 
 
+def test_a_monitor_that_is_started_again_is_no_sign_of_a_server(attached: Attached) -> None:
+    attached.says(1.0, cycles=750)
+    attached.plant.observe()
+    attached.link.pid = None
+    attached.plant.observe()
+    attached.link.pid = 2
+    assert attached.plant.observe().events == ()
+    attached.says(2.0, cookie=8, cycles=10)
+    assert attached.plant.observe().events == ("pipewire: the server plays again",)
+
+
 def test_without_a_server_at_the_start_there_is_no_plant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeLink, "wait", lambda self, patience_s: [])
     with pytest.raises(PlantError, match="no server answers; start one"):
