@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ from rich.table import Table
 from controller.commands import Command, Pause, Restore, Resume
 from controller.config import Config, first_error, load_config
 from controller.errors import ConfigurationError
-from controller.process_id import identify_process
+from kapellmeister.begun import BEGUN_TICKS
 from kapellmeister.commands.options import (
     ConfigFile,
     JsonFile,
@@ -141,9 +140,8 @@ def run(
     _check_process(process, plant)
     check_writable("--json", json)
     check_proc(plant)
-    named_at = identify_process(os.getpid()).start_time  # to load all this may take seconds
     options = RunOptions(
-        duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir, named_at
+        duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir, BEGUN_TICKS
     )
     console = Console(file=sys.stdout)
     view_on = console if live and console.is_terminal else None
