@@ -71,6 +71,7 @@ def test_on_pipewire_nothing_else_is_touched_and_all_is_put_back(
         stack.enter_context(pipewire_server.serving(build, user=user))  # somebody else's session
         stack.enter_context(programs((sys.executable, "-c", LURE), *[HOG] * 4))
         second, exporter = Second(server, tmp_path / "log"), server.jack_client("exporter")
+        exporter.does(f"connect {pipewire_server.SINK}")
         newest: list[int] = []
 
         def join() -> None:
