@@ -35,12 +35,26 @@ class Server(Protocol):
 class Run:
     """The command on a server."""
 
-    def __init__(self, server: Server, directory: Path, *options: str) -> None:
+    def __init__(
+        self,
+        server: Server,
+        directory: Path,
+        *options: str,
+        plant: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.report, self.state = directory / "run.json", directory / "state"
-        command = ("run", "--plant", server.plant, "--state-dir", str(self.state), *options)
+        command = (
+            "run",
+            "--plant",
+            plant or server.plant,
+            "--state-dir",
+            str(self.state),
+            *options,
+        )
         self.process = subprocess.Popen(
             (sys.executable, "-m", "kapellmeister", *command, "--json", str(self.report)),
-            env=server.environment,
+            env=environment or server.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
