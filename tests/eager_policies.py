@@ -30,7 +30,7 @@ class Longer:
     name = "longer"
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
-        found, longer = context.knobs["period_frames"].domain.values[:2]
-        if context.settings.get("period_frames") != found:
+        found, *longer = context.knobs["period_frames"].domain.values
+        if not longer or context.settings.get("period_frames") != found:
             return Proposal(), state
-        return Proposal((Action("period_frames", longer, "for a test", EFFECT),)), state
+        return Proposal((Action("period_frames", longer[0], "for a test", EFFECT),)), state

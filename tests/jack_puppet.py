@@ -1,7 +1,8 @@
 """A JACK client that does on its server what it is told, line by line, and says when it is done.
 
 `python jack_puppet.py NAME` plays silence, so that it has an audio thread; with `--idle` it asks
-for no cycle. It takes `freewheel 1`, `period 512`, `transport start`, `clients`.
+for no cycle. It takes `freewheel 1`, `period 512`, `transport start`, `connect CLIENT`
+and `clients`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ def obey(client: Any, what: str, argument: str = "") -> str:
         client.blocksize = int(argument)
     elif what == "transport":
         client.transport_start() if argument == "start" else client.transport_stop()
+    elif what == "connect":
+        for heard in client.get_ports(f"{argument}:", is_audio=True, is_input=True):
+            client.connect(client.outports[0], heard)
     elif what == "clients":
         return " ".join(sorted({port.name.partition(":")[0] for port in client.get_ports()}))
     else:

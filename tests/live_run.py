@@ -17,6 +17,7 @@ import pytest
 from controller.errors import JournalError
 from controller.journal_reader import JournalReader
 from controller.tick import Tick
+from policies.observation import Observation
 
 EAGER, LONGER = (
     f"{Path(__file__).with_name('eager_policies.py')}:{name}" for name in ("Eager", "Longer")
@@ -34,12 +35,26 @@ class Server(Protocol):
 class Run:
     """The command on a server."""
 
-    def __init__(self, server: Server, directory: Path, *options: str) -> None:
+    def __init__(
+        self,
+        server: Server,
+        directory: Path,
+        *options: str,
+        plant: str = "",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.report, self.state = directory / "run.json", directory / "state"
-        command = ("run", "--plant", server.plant, "--state-dir", str(self.state), *options)
+        command = (
+            "run",
+            "--plant",
+            plant or server.plant,
+            "--state-dir",
+            str(self.state),
+            *options,
+        )
         self.process = subprocess.Popen(
             (sys.executable, "-m", "kapellmeister", *command, "--json", str(self.report)),
-            env=server.environment,
+            env=environment or server.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -79,6 +94,27 @@ class Run:
         except JournalError:  # it is being made
             return []
 
+    def freewheels(self) -> bool:
+        """Whether no deadline held in the last turn."""
+        return any(tick.observation.no_deadline for tick in self.ticks()[-1:])
+
+    def check_freewheel_was_left_alone(self, cycles_per_s: float) -> None:
+        """Nothing was counted or turned in it, nobody was blamed, and not more than is played."""
+        seen = [tick.observation for tick in self.ticks()]
+        free = [tick for tick in self.ticks() if tick.observation.no_deadline]
+        assert {tick.observation.no_deadline for tick in free} <= {"the server freewheels"}
+        assert [tick.changes for tick in free if tick.changes] == []
+        assert [tick.observation.blocks for tick in free if tick.observation.blocks] == []
+        counted = [each for each in seen if each.blocks is not None]
+        submitted = sum(each.blocks.submitted for each in counted if each.blocks is not None)
+        assert submitted <= (sum(map(_span_s, counted)) + 0.5) * cycles_per_s
+        assert self.blamed() == []
+
+    def blamed(self) -> list[str]:
+        """What is put down to another hand."""
+        told = (*self.alarms(), *self.unavailable())
+        return [text for text in told if "another hand" in text]
+
     def events(self) -> set[str]:
         """What the plant told so far."""
         return {event for tick in self.ticks() for event in tick.observation.events}
@@ -90,6 +126,11 @@ class Run:
     def unavailable(self) -> set[str]:
         """Why a knob could not be turned, so far."""
         return {text for tick in self.ticks() for text in tick.unavailable.values()}
+
+
+def _span_s(seen: Observation) -> float:
+    """How long it counted."""
+    return seen.interval_s if seen.counted_s is None else seen.counted_s[1] - seen.counted_s[0]
 
 
 def awaits(condition: Callable[[], object], patience_s: float, otherwise: str) -> None:

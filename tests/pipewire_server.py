@@ -74,6 +74,7 @@ class Server:
         awaits(lambda: self.says("pw-cli", "info", "0") is not None, 10.0, "no server came up")
         manager = self._start("wireplumber")
         self._of_server = [self.server, manager]
+        self._clients: list[int] = []
         self.add_sink(SINK)
         self.set("clock.min-quantum", 32)  # in a virtual machine it may be 1024
         self.force(self._forced)
@@ -88,13 +89,21 @@ class Server:
         self.says("pw-cli", "create-node", "adapter", made)
         awaits(lambda: name in (self.says("pw-dump") or ""), 10.0, "no sink came up")
 
-    def play(self, quantum: int = QUANTUM, sink: str = SINK) -> int:
+    def play(self, quantum: int = QUANTUM, sink: str = SINK, properties: str = "") -> int:
         """Start a client that plays on, and wait for sound; its process."""
         options = ("--latency", str(quantum), "--target", sink)
-        client = self._start("pw-play", *options, self._silence)
+        wanted = ("env", f"PIPEWIRE_PROPS={{ {properties} }}") if properties else ()
+        client = self._start(*wanted, "pw-play", *options, self._silence)
         self._of_server.append(client)
+        self._clients.append(client.pid)
         awaits(lambda: client.pid in self._playing(), 20.0, "nothing plays")
         return client.pid
+
+    def rest(self) -> None:
+        """End every client that plays, and wait until no device is at work."""
+        while self._clients:
+            self.stop(self._clients[0])
+        awaits(lambda: not self._playing(), 20.0, "it does not rest")
 
     def stop(self, client: int) -> None:
         """End a client that plays."""
@@ -102,16 +111,21 @@ class Server:
         _kill(process)
         self._of_server.remove(process)
         self._started.remove(process)
+        self._clients.remove(client)
 
     def jack_client(self, name: str, *options: str) -> Puppet:
         """Start a client of PipeWire's libjack, and wait until the server has it."""
-        found = self.environment.get("LD_LIBRARY_PATH", "/usr/lib/*").lstrip("/")
-        folders = [str(each) for each in Path("/").glob(f"{found}/pipewire-0.3/jack")]
+        command = (sys.executable, str(PUPPET), name, *options)
+        path = f"LD_LIBRARY_PATH={self.libjack()}"
+        return Puppet(self._start("env", path, *command, talks=True))
+
+    def libjack(self) -> str:
+        """Where programs of JACK find the library by which they play on PipeWire instead."""
+        found = self.environment.get("LD_LIBRARY_PATH", "/usr/lib/*")
+        folders = [str(each) for each in Path("/").glob(f"{found.lstrip('/')}/pipewire-0.3/jack")]
         if not folders:
             pytest.skip("PipeWire's libjack is not installed")
-        command = (sys.executable, str(PUPPET), name, *options)
-        path = ":".join((*folders, self.environment.get("LD_LIBRARY_PATH", "")))
-        return Puppet(self._start("env", f"LD_LIBRARY_PATH={path}", *command, talks=True))
+        return ":".join((*folders, self.environment.get("LD_LIBRARY_PATH", "")))
 
     def kill(self) -> None:
         """Kill the server and what came with it."""

@@ -101,7 +101,7 @@ def test_a_program_is_raised_again_after_somebody_exports(
         assert raised <= realtime(playing.pid)
     finally:
         run.end(signal.SIGTERM)
-    check_freewheel_was_left_alone(run)
+    run.check_freewheel_was_left_alone(48_000 / 256)
     assert sorted(server.schedules().values()) == sorted(found.values())
     cycles = sum(map(switches, raised))
     awaits(lambda: sum(map(switches, raised)) > cycles + 100, 5.0, "it does not play any more")
@@ -114,16 +114,6 @@ def start(server: JackServer, program: Program) -> subprocess.Popen[str]:
     playing.stdin.write(program.orders)
     playing.stdin.flush()
     return playing
-
-
-def check_freewheel_was_left_alone(run: Run) -> None:
-    seen = [tick.observation for tick in run.ticks()]
-    free = [each for each in seen if each.no_deadline]
-    assert {each.no_deadline for each in free} == {"the server freewheels"}
-    assert all(each.blocks is None for each in free)
-    counted = sum(each.blocks.submitted for each in seen if each.blocks is not None)
-    assert counted <= sum(each.interval_s for each in seen if each not in free) * 48_000 / 256 + 20
-    assert [text for text in (*run.alarms(), *run.unavailable()) if "another hand" in text] == []
 
 
 def switches(thread: int) -> int:
