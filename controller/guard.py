@@ -212,7 +212,7 @@ class Guard:
         return not (
             self._acting
             or situation.observation.no_deadline
-            or any(each.awaits for each in situation.knobs.values())
+            or any(each.awaits or each.obstacle for each in situation.knobs.values())
             or situation.pending
             or situation.drift
             or memory.pauses
@@ -229,6 +229,7 @@ class Guard:
             or self.paused(knob.id, Direction.GROW, situation.time_s)
             or self._shadow(knob.id, situation.time_s)
             or situation.drift.get(knob.id)
+            or knob.obstacle
             or self._resting(knob.id, situation.time_s)
             or self._rate(situation.time_s)
             or _awaited(knob, situation)

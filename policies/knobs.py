@@ -171,7 +171,8 @@ class Knob:
     itself took back what had been set, empty where it did not: nobody may set that again unasked.
     `lapsed` likewise, where nothing speaks against turning it again at once. `awaits` is what the
     plant itself has just put in force again, empty where nothing: until its effect is known,
-    nothing on that resource is turned.
+    nothing on that resource is turned. `obstacle` is why this knob must not be turned as things
+    are, empty where it may.
     """
 
     id: str
@@ -184,6 +185,7 @@ class Knob:
     undone: str = ""
     lapsed: str = ""
     awaits: str = ""
+    obstacle: str = ""
 
     def direction(self, before: KnobValue, after: KnobValue) -> Direction:
         """Which way the change goes."""

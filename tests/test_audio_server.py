@@ -14,7 +14,7 @@ from controller.errors import PlantError
 from controller.plants import audio_server
 from controller.plants.audio_server import LONGEST_PERIOD
 from controller.plants.pipewire import quantum
-from controller.plants.pipewire.plant import PipeWirePlant
+from controller.plants.pipewire.plant import OWN_PERIODS, PipeWirePlant
 from controller.plants.pipewire.pw_dump import Graph, Node
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.put_back import PutBack
@@ -446,7 +446,10 @@ def test_at_rest_the_processes_are_known_and_none_is_woken(attached: Attached) -
 def test_a_quantum_that_a_program_has_locked_is_left_alone(attached: Attached) -> None:
     attached.says(1.0, locked_by="renderer")
     attached.plant.observe()
-    assert attached.plant.knobs()["period_frames"].domain == Choice((64,))
+    assert attached.plant.knobs()["period_frames"].obstacle == "renderer has locked the quantum"
+    refusal = attached.plant.apply("period_frames", 128)
+    assert refusal == Refusal("period_frames", "renderer has locked the quantum", passing=True)
+    assert attached.link.told == []
     attached.says(2.0)
     attached.plant.observe()
     assert len(attached.plant.knobs()["period_frames"].domain.values) > 1
@@ -464,13 +467,13 @@ def test_one_that_is_locked_after_we_forced_it_is_put_back(attached: Attached) -
 UNLIKE, ALIKE = [driver(42, 64), driver(47, 1024)], [driver(42, 64), driver(47, 64)]
 
 
-@pytest.mark.parametrize(("drivers", "choices"), [(UNLIKE, 1), (ALIKE, 7)])
+@pytest.mark.parametrize(("drivers", "obstacle"), [(UNLIKE, OWN_PERIODS), (ALIKE, "")])
 def test_the_period_of_one_device_is_not_forced_on_another(
-    attached: Attached, drivers: list[dict[str, Any]], choices: int
+    attached: Attached, drivers: list[dict[str, Any]], obstacle: str
 ) -> None:
     attached.says(1.0, drivers=drivers)
     attached.plant.observe()
-    assert len(attached.plant.knobs()["period_frames"].domain.values) == choices
+    assert attached.plant.knobs()["period_frames"].obstacle == obstacle
 
 
 @pytest.mark.parametrize(("before", "put_back"), [(UNLIKE[:1], True), (ALIKE, False)])

@@ -261,6 +261,14 @@ def test_where_no_deadline_holds_nothing_is_turned_and_nothing_held_for_long():
         assert blocked == dict.fromkeys(KNOBS, exporting)
 
 
+def test_a_knob_that_must_not_be_turned_as_things_are_says_why():
+    knobs = {**KNOBS, "nodes": replace(KNOBS["nodes"], obstacle="two devices share it")}
+    held = reason(Guard(GuardSection()), action("nodes", 3), knobs=knobs)
+    assert held == "two devices share it"
+    blocked = Guard(GuardSection()).unavailable(situation(knobs=knobs))
+    assert blocked == {"nodes": "two devices share it"}
+
+
 def test_what_the_plant_put_in_force_again_is_awaited_on_its_resource_alone():
     again = replace(KNOBS["thread_classes"], awaits="threads were scheduled anew")
     knobs = {**KNOBS, "thread_classes": again}

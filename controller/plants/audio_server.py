@@ -207,6 +207,7 @@ class AudioServerPlant(ABC, Generic[State]):
                 settle_s=5.0,
                 disruption_ms=PERIOD_DISRUPTION_MS,
                 lapsed=self._lapsed,
+                obstacle=self._period_obstacle(),
             ),
         }
 
@@ -254,6 +255,8 @@ class AudioServerPlant(ABC, Generic[State]):
         """Schedule the threads, or ask the server for a period."""
         if knob == KNOB:
             return self._threads.apply(value)
+        if obstacle := self._period_obstacle():
+            return Refusal(PERIOD, obstacle, passing=True)
         held, now = self._held, self._server
         is_ours = held is not None and held.is_due(now.identity, now.setting)
         return self._turn(value, held.found if held and is_ours else now.setting)
@@ -365,10 +368,10 @@ class AudioServerPlant(ABC, Generic[State]):
         return self._interval(seen, before)
 
     def _periods(self) -> tuple[int, ...]:
-        """The period as it was found and its doubles; only the present one where it must stay."""
-        found, now = self._found, self._server.period_frames
-        if found is None or self._period_obstacle():
-            return (now,)
+        """The period as it was found and its doubles; the present one where none was found yet."""
+        found = self._found
+        if found is None:
+            return (self._server.period_frames,)
         return _doubles(found.period_frames, self._longest_period())
 
     def _period_in_force(self) -> int:

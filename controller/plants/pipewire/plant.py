@@ -30,6 +30,7 @@ from policies.observation import (
     reading,
 )
 
+OWN_PERIODS = "devices play at periods of their own, and one can only be forced on all of them"
 NO_CYCLE = Missing("nothing plays")
 NO_TIMES = Missing("pw-top shows one cycle a second, of which there are no quantiles")
 
@@ -198,7 +199,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         before = {each.id: each.cycles_per_s for each in found.drivers}
         forced = now.forced_frames != found.forced_frames
         own = [before.get(each.id, None if forced else each.cycles_per_s) for each in now.drivers]
-        return "devices play at periods of their own" if len(set(own)) > 1 else ""
+        return OWN_PERIODS if len(set(own)) > 1 else ""
 
     def _longest_period(self) -> int:
         """No longer than the server lets its clients ask for."""
