@@ -12,7 +12,7 @@ from fakes import FakeClock
 from controller.config import Config
 from controller.errors import PlantError
 from controller.plants import audio_server
-from controller.plants.audio_server import LONGEST_PERIOD
+from controller.plants.period_knob import LONGEST_PERIOD
 from controller.plants.pipewire import quantum
 from controller.plants.pipewire.plant import OWN_PERIODS, PipeWirePlant
 from controller.plants.pipewire.pw_dump import Graph, Node

@@ -13,7 +13,7 @@ from controller.errors import PlantError
 from controller.guard import Guard
 from controller.metrics.threads import Activity
 from controller.plants import watched_threads
-from controller.plants.audio_server import LONGEST_PERIOD, _doubles
+from controller.plants.period_knob import LONGEST_PERIOD, doubles
 from controller.plants.process import ProcessPlant
 from controller.plants.processes import Search, listening, named
 from controller.plants.watched_threads import WatchedThreads
@@ -203,9 +203,9 @@ def test_a_thread_that_ended_is_forgotten(monkeypatch):
     assert threads.classes()["audio"] == []
 
 
-def test_the_period_only_grows_and_by_doubles():
-    assert _doubles(1024, LONGEST_PERIOD) == (1024, 2048, 4096)
-    assert _doubles(8192, LONGEST_PERIOD) == (8192,)
+def test_the_period_only_grows_and_bydoubles():
+    assert doubles(1024, LONGEST_PERIOD) == (1024, 2048, 4096)
+    assert doubles(8192, LONGEST_PERIOD) == (8192,)
 
 
 def test_this_process_is_never_among_those_named():

@@ -6,83 +6,29 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic
 
-from controller.errors import GuardianError, PlantError
+from controller.errors import PlantError
 from controller.metrics.cpu import MachineSensor
 from controller.plants.monitor_link import MonitorLink
+from controller.plants.period_knob import LONGEST_PERIOD, PERIOD, PeriodKnob, PeriodRules
 from controller.plants.plant import Refusal, Surroundings
 from controller.plants.programs import Programs
 from controller.plants.put_back import PutBack
 from controller.plants.server_lock import ServerLock
+from controller.plants.server_state import State
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from controller.plants.watched_threads import Rates
 from controller.scheduling import ProcessId
-from policies.knobs import Choice, Knob, KnobValue, Settings
+from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Missing, Observation, Reading, Value
 
-PERIOD = "period_frames"
-LONGEST_PERIOD = 4096
-PERIOD_DISRUPTION_MS = 27.0
-"""What a change of the period interrupted the sound of JACK for at worst, with two processors."""
-RESTARTED = "the server was started again, and plays the period of its own"
 AT_ONCE_S = 0.3
 """Cycles that were counted so shortly before a tick count as up to it."""
 LAPSED = "our own guardian put it back, since no sign of life had come from this controller"
-
-
-@dataclass(frozen=True, slots=True)
-class ServerState(ABC):
-    """A line of the monitor.
-
-    `time_ns` is of the monotonic clock, `joined` how many clients that play have joined so far.
-    """
-
-    time_ns: int
-    period_frames: int
-    sample_rate_hz: int
-    joined: int
-
-    @property
-    @abstractmethod
-    def position(self) -> int:
-        """What changes whenever a cycle begins."""
-
-    @property
-    @abstractmethod
-    def identity(self) -> str:
-        """By what the server is known, which another start of it does not share."""
-
-    @property
-    def setting(self) -> int:
-        """What is asked for, and put back, where the period is turned."""
-        return self.period_frames
-
-    @property
-    def no_deadline(self) -> str:
-        """Why no cycle is due (the server freewheels, nothing plays); empty where one is."""
-        return ""
-
-    @property
-    def driver(self) -> str:
-        """What drives the cycles, where that may change while the server runs."""
-        return ""
-
-    @property
-    def counted_ns(self) -> int:
-        """The monotonic time up to which cycles are counted."""
-        return self.time_ns
-
-    @property
-    def period_ms(self) -> float:
-        """How long a cycle lasts."""
-        return 1000.0 * self.period_frames / self.sample_rate_hz
-
-
-State = TypeVar("State", bound=ServerState)
 
 
 class AudioServerPlant(ABC, Generic[State]):
@@ -107,7 +53,6 @@ class AudioServerPlant(ABC, Generic[State]):
         acts = surroundings.config.loop.acting(ours=False) != frozenset()
         self._lock = ServerLock(self.name, *self._address()) if acts else None
         self._clock = surroundings.clock
-        self._lease = surroundings.lease
         self._named = surroundings.config.sidecar.processes
         self._programs = Programs(self._named, surroundings.named_at)
         self._threads = ThreadKnob(surroundings)
@@ -119,11 +64,15 @@ class AudioServerPlant(ABC, Generic[State]):
             self._unlock()
             raise PlantError(self.name, *self._link.error)
         self._server = self._counted = self._state(lines[-1])
-        self._found: State | None = None if self._server.no_deadline else self._server
-        self._held: PutBack | None = None
-        self._lease_ran_out, self._lapsed = False, ""
-        self._asked: int | None = None
-        self._obeyed: int | None = None
+        rules = PeriodRules(
+            self.name,
+            self._setting_for,
+            self._period_obstacle,
+            self._longest_period,
+            self._undo,
+            self._link.tell,
+        )
+        self._period = PeriodKnob(rules, surroundings.lease, self._server)
         self._cycled_ns = self._server.time_ns
         self._present = self._heard = True
         self._no_deadline = self._server.no_deadline
@@ -182,14 +131,9 @@ class AudioServerPlant(ABC, Generic[State]):
         """Forget what was known of the server's processes: it plays again, or is another."""
 
     @property
-    def _setting(self) -> str:
-        """What the period is called where it is held to be put back."""
-        return f"the period of {self.name}"
-
-    @property
     def deadline_ms(self) -> float:
         """One period as it was found, or as somebody else set it since."""
-        return (self._found or self._server).period_ms
+        return self._period.deadline_ms
 
     def helpers(self) -> tuple[int, ...]:
         """Processes whose cost is that of control."""
@@ -199,28 +143,19 @@ class AudioServerPlant(ABC, Generic[State]):
         """Scheduling, and as the last resort the period."""
         return {
             KNOB: self._threads.knob(self._counted_until_s),
-            PERIOD: Knob(
-                PERIOD,
-                Choice(self._periods()),
-                "cpu",  # as the threads: what either of them cures is seen in the same xruns
-                delay_s=0.2,
-                settle_s=5.0,
-                disruption_ms=PERIOD_DISRUPTION_MS,
-                lapsed=self._lapsed,
-                obstacle=self._period_obstacle(),
-            ),
+            PERIOD: self._period.knob(),
         }
 
     def observe(self) -> Observation:
         """The interval since the last call; blocks are absent while no server answers."""
         events = self._hear()
-        self._note_in_force()
+        self._period.note_in_force()
         now_s = self._clock.now_s()
         interval_s, self._last_at_s = now_s - self._last_at_s, now_s
         readings: dict[str, Reading] = dict(self._machine.read())
         readings["audio.period_ms"] = Value(self._server.period_ms)
         held = MappingProxyType(readings | self._look())
-        self._note_lapse()
+        self._period.note_lapse(lease_stood=self._threads.lease_stood)
         if self._threads.reset:
             events = (*events, f"{self.name}: {self._threads.reset}")
             self._breaks.append(self._threads.reset)
@@ -248,27 +183,25 @@ class AudioServerPlant(ABC, Generic[State]):
         if classes is not None:
             values[KNOB] = classes
         if self._present:
-            values[PERIOD] = self._period_in_force()
+            values[PERIOD] = self._period.in_force()
         return Settings.of(values)
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
         """Schedule the threads, or ask the server for a period."""
         if knob == KNOB:
             return self._threads.apply(value)
-        if obstacle := self._period_obstacle():
-            return Refusal(PERIOD, obstacle, passing=True)
-        held, now = self._held, self._server
-        is_ours = held is not None and held.is_due(now.identity, now.setting)
-        return self._turn(value, held.found if held and is_ours else now.setting)
+        if not self._present:
+            return Refusal(PERIOD, "no server answers", passing=True)
+        return self._period.apply(value)
 
     def restore(self, knob: str) -> Refusal | None:
         """Put back what was found."""
         if knob == KNOB:
             self._threads.restore()
             return None
-        if self._held is None or self._found is None:
-            return None
-        return self._turn(self._found.period_frames, self._found.setting)
+        if not self._present:
+            return Refusal(PERIOD, "no server answers", passing=True)
+        return self._period.restore()
 
     def finished(self) -> bool:
         """Never: a server that has ended may be started again."""
@@ -278,66 +211,18 @@ class AudioServerPlant(ABC, Generic[State]):
         """Put the threads and the period back, and leave the server."""
         self._threads.restore()
         self._link.close()  # first, lest it carry an order out afterwards
-        self._lease.put_setting_back(self._setting)
+        self._period.close()
         self._unlock()
 
     def _unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
 
-    def _turn(self, value: KnobValue, found: int) -> Refusal | None:
-        """Ask for a period, once it is held that `found` is to be put back."""
-        if not self._present or not isinstance(value, int):
-            return Refusal(PERIOD, "no server answers", passing=True)
-        setting, self._asked, self._obeyed = self._setting_for(value), value, None
-        before = self._held.ours if self._held else ()
-        self._held = PutBack(found, before, self._server.identity).asked_for(setting)
-        self._lease_ran_out, self._lapsed = False, ""
-        try:
-            self._lease.hold_setting(self._setting, self._undo(self._held))
-        except GuardianError as error:
-            return Refusal(PERIOD, str(error))
-        if not self._link.tell(f"period {setting}"):
-            return Refusal(PERIOD, "the monitor of the server takes no orders now")
-        return None
-
     def _undo(self, held: PutBack) -> tuple[str, ...]:
         """The command line that puts the period back, without this process."""
         home = Path(__file__).resolve().parents[2]
         monitor = (sys.executable, "-P", "-m", self.monitor, *held.arguments())
         return ("env", f"PYTHONPATH={home}", *self._places(), *monitor)
-
-    def _note_in_force(self) -> None:
-        """Once what was asked for last is in force, nothing asked for earlier is ours."""
-        held, now = self._held, self._server
-        if held is None:
-            return
-        if now.setting == held.ours[-1] and now.period_frames == self._asked:
-            self._obeyed = self._asked
-        if (known := held.seen(now.setting)) != held:
-            self._held = known
-            self._lease.amend_setting(self._setting, self._undo(known))
-
-    def _note_lapse(self) -> None:
-        """Once the lease has run out, what was found may be in force again: then none is ours."""
-        self._lease_ran_out |= not self._threads.lease_stood
-        if self._lease_ran_out and self._held and self._server.setting == self._held.found:
-            self._lease_ran_out, self._lapsed = False, LAPSED
-            self._let_go()
-
-    def _begin_anew(self) -> None:
-        """This is another server: of what we did nothing is left."""
-        self._found = None
-        self._breaks.append("another server plays")
-        if self._held is not None:
-            self._lapsed = RESTARTED
-        self._let_go()
-        self._look_anew()
-
-    def _let_go(self) -> None:
-        """Nothing of ours is left to be put back."""
-        self._held = self._obeyed = None
-        self._lease.forget_setting(self._setting)
 
     def _look(self) -> dict[str, Reading]:
         """Watch the threads of those that play."""
@@ -366,23 +251,6 @@ class AudioServerPlant(ABC, Generic[State]):
             span = (self._counted_until_s - span_s, self._counted_until_s)
             seen = replace(seen, counted_s=span)
         return self._interval(seen, before)
-
-    def _periods(self) -> tuple[int, ...]:
-        """The period as it was found and its doubles; the present one where none was found yet."""
-        found = self._found
-        if found is None:
-            return (self._server.period_frames,)
-        return _doubles(found.period_frames, self._longest_period())
-
-    def _period_in_force(self) -> int:
-        """The period, as asked for where the server makes another of it by itself.
-
-        Where its rate changes, what is forced on it stays and the period does not.
-        """
-        held, now = self._held, self._server
-        if held is None or not held.is_due(now.identity, now.setting) or self._obeyed is None:
-            return now.period_frames
-        return self._obeyed
 
     def _hear(self) -> tuple[str, ...]:
         """Take what the monitor said; what became of the server meanwhile."""
@@ -415,50 +283,26 @@ class AudioServerPlant(ABC, Generic[State]):
             self._counted = state
         if state.identity != before.identity:
             self._counted = state
-            self._begin_anew()
+            self._breaks.append("another server plays")
+            self._look_anew()
         elif not state.no_deadline:
             self._compare(before)
-        return self._renew_reference()
+        came_of_it = self._period.see(state)
+        return [f"{self.name}: {came_of_it}"] if came_of_it else []
 
     def _compare(self, before: State) -> None:
         """Note what makes cycles before and after this line no match for each other."""
-        now, held = self._server, self._held
+        now = self._server
         if now.joined > before.joined:
             self._breaks.append("a client has joined")
-        asked = held is not None and now.setting in held.ours
         changed = (now.period_frames, now.sample_rate_hz) != (
             before.period_frames,
             before.sample_rate_hz,
         )
-        is_other = now.driver != before.driver or (changed and not asked)
+        is_other = now.driver != before.driver or (changed and not self._period.asked_for(now))
         if is_other and not before.no_deadline:
             self._breaks.append("another driver, rate or period")
             self._counted = now
-
-    def _renew_reference(self) -> list[str]:
-        """Take the server in motion for what was found, where nothing of ours is in force.
-
-        Where the period must stay as it is from now on, what we made of it is put back.
-        """
-        held, now = self._held, self._server
-        if now.no_deadline:
-            return []
-        ours = held is not None and held.is_due(now.identity, now.setting)
-        if not ours:
-            self._found = now
-        elif (why := self._period_obstacle()) and self._found is not None:
-            return self._give_back(self._found, why)
-        return []
-
-    def _give_back(self, found: State, why: str) -> list[str]:
-        """Put the period back that must not be ours any more; what happened."""
-        if self._server.setting == found.setting or self._asked == found.period_frames:
-            return []  # it is under way
-        refusal = self._turn(found.period_frames, found.setting)
-        if refusal is not None:
-            return [f"{self.name}: the period could not be put back: {refusal.reason}"]
-        self._lapsed = f"it was put back: {why}"
-        return [f"{self.name}: the period was put back: {why}"]
 
     def _why_absent(self) -> str:
         return self._link.error[0] if self._link.pid is None else "no cycle has begun"
@@ -467,11 +311,3 @@ class AudioServerPlant(ABC, Generic[State]):
         """Whether a cycle has begun not long ago, or none is due, as the monitor says."""
         silent_s = (time.monotonic_ns() - self._cycled_ns) / 1e9
         return self._heard and silent_s < self.silent_s
-
-
-def _doubles(found: int, longest: int) -> tuple[int, ...]:
-    """The period as it was found, and its doubles."""
-    periods = [found]
-    while periods[-1] * 2 <= longest:
-        periods.append(periods[-1] * 2)
-    return tuple(periods)

@@ -12,7 +12,7 @@ from pydantic import computed_field
 from rich.console import Console
 from rich.table import Table
 
-from controller.plants.audio_server import PERIOD
+from controller.plants.period_knob import PERIOD
 from controller.plants.thread_knob import KNOB as THREAD_KNOB
 from kapellmeister.bench.attaching import attach
 from kapellmeister.bench.goal import at_most, judged

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from controller.plants.audio_server import LONGEST_PERIOD, AudioServerPlant, ServerState
+from controller.plants.audio_server import AudioServerPlant
+from controller.plants.period_knob import LONGEST_PERIOD
 from controller.plants.pipewire.quantum import PLAYED
 from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
 from controller.plants.put_back import PutBack
+from controller.plants.server_state import ServerState
 from controller.plants.watched_threads import Rates
 from controller.scheduling import ProcessId
 from policies.observation import (
@@ -193,7 +195,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
 
     def _period_obstacle(self) -> str:
         """A quantum is forced on all devices, and over what a program has locked."""
-        now, found = self._server, self._found or self._server
+        now, found = self._server, self._period.found or self._server
         if now.locked_by:
             return f"{now.locked_by} has locked the quantum"
         before = {each.id: each.cycles_per_s for each in found.drivers}
@@ -214,11 +216,11 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
 
     def _setting_for(self, frames: int) -> int:
         """The quantum; for that which was found whatever was forced then, or nothing."""
-        found = self._found or self._server
+        found = self._period.found or self._server
         return found.setting if frames == found.period_frames else frames
 
     def _undo(self, held: PutBack) -> tuple[str, ...]:
-        played = (self._found or self._server).period_frames
+        played = (self._period.found or self._server).period_frames
         return (*super()._undo(held), PLAYED, str(played))
 
 
