@@ -96,7 +96,8 @@ class ThreadClassActuator:
         """
         reset = 0
         for thread in tuple(self._scheduled):
-            if (now := self._changed(thread)) is None:
+            now = _read_if_alive(thread)
+            if now is None or self._is_as_asked(thread, now):
                 continue
             if excused and now.policy in scheduling.REALTIME:
                 self._lease.let_go((thread,))
@@ -157,14 +158,13 @@ class ThreadClassActuator:
             return str(error)
         return None
 
-    def _changed(self, thread: scheduling.ThreadId) -> scheduling.Scheduling | None:
-        """How a thread is scheduled that was scheduled here and now is otherwise."""
+    def _is_as_asked(self, thread: scheduling.ThreadId, now: scheduling.Scheduling) -> bool:
+        """Whether a thread that was scheduled here still is so, as far as that is known."""
         original, wanted = self._lease.originals().get(thread), self._scheduled[thread]
-        now = _read_if_alive(thread)
-        if original is None or now is None:
-            return None
+        if original is None:
+            return True
         asked = scheduling.from_class(wanted, original.scheduling)
-        return None if scheduling.is_as_asked(now, asked, wanted) else now
+        return scheduling.is_as_asked(now, asked, wanted)
 
     def _is_reset(self, thread: scheduling.ThreadId, now: scheduling.Scheduling) -> bool:
         """Whether the thread is as it was found, or as any new thread is."""
@@ -182,7 +182,7 @@ class ThreadClassActuator:
         now = _read_if_alive(thread)
         if now is None:
             return None
-        if thread in self._scheduled and self._changed(thread) is None:
+        if thread in self._scheduled and self._is_as_asked(thread, now):
             return replace(own, share=None)
         return scheduling.to_class(now)
 
