@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +15,8 @@ from controller import scheduling
 from controller.config import Config
 from controller.plants.plant import Surroundings
 from controller.plants.thread_knob import ThreadKnob
-from controller.scheduling import Permissions, ProcessId, Scheduling, ThreadId
+from controller.plants.watched_threads import WatchedThreads
+from controller.scheduling import REALTIME, Permissions, ProcessId, Scheduling, ThreadId
 from policies.knobs import SchedulingClass, ThreadClass, ThreadClasses
 from policies.observation import Reading
 
@@ -29,18 +32,18 @@ class FakeThreads:
     def __init__(self) -> None:
         self.found: dict[ThreadId, Scheduling] = {AUDIO: FOUND}
         self.background: tuple[ThreadId, ...] = ()
+        self.reread = partial(WatchedThreads.reread, self)  # type: ignore[arg-type]
 
     def look(self, *_: object) -> None: ...
 
     def rest(self, *_: object) -> None: ...
 
-    def reread(self, ours: Callable[[ThreadId], bool]) -> None: ...
-
     def readings(self) -> dict[str, Reading]:
         return {}
 
     def classes(self) -> dict[str, list[ThreadId]]:
-        return {"audio": list(self.found), "background": []}
+        own = [thread for thread, how in self.found.items() if how.policy not in REALTIME]
+        return {"audio": own, "background": []}
 
     def realtime_priority(self) -> int | None:
         return None
@@ -118,3 +121,14 @@ def test_at_rest_threads_are_let_be_and_brought_in_line_afterwards(rig: Rig) -> 
         assert rig.kernel.now[AUDIO] == FOUND
     assert rig.second() == ANEW
     assert rig.kernel.now[AUDIO] != FOUND
+
+
+def test_what_a_server_makes_real_time_in_its_export_keeps_the_priority_that_it_was_given(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = rig.kernel.now[AUDIO] = replace(FOUND, policy=os.SCHED_FIFO, priority=20)
+    monkeypatch.setattr(FakeLease, "let_go", lambda *_: None)  # nothing of ours is left to put back
+    rig.knob.rest(PLAYER)
+    rig.second()
+    rig.second()
+    assert rig.kernel.now[AUDIO] == given

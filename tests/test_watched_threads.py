@@ -310,3 +310,10 @@ def test_a_delay_counts_by_the_period_of_the_driver_that_the_thread_serves(monke
     threads = watched(monkeypatch, player=activity(waited=0.1875, wakes=46.875))
     threads.look({slow: (46.875,), fast: (750.0,)}, [])
     assert delay_ms(threads) == pytest.approx(0.25)
+
+
+def test_a_program_that_was_found_and_whose_stream_pauses_is_late_for_nothing(monkeypatch):
+    threads = watched(monkeypatch, player=activity(waited=0.1))
+    threads.look({PROCESS: ()}, [])
+    assert threads.classes()["audio"] == [PLAYER]
+    assert threads.readings()["audio.run_delay_per_wake_ms"] == watched_threads.NOT_DRIVEN

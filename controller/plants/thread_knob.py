@@ -63,8 +63,8 @@ class ThreadKnob:
         self._threads.look(players, background, never)
         if self._others is not None:
             self._others.look((*players, *background))
-        self._threads.reread(self._actuator.holds)
         self.reset = _told(self._actuator.take_up_again(self._clock.now_s(), excused=self._rested))
+        self._threads.reread(self._actuator.holds)  # with those that were let go of just now
         self._bring_in_line(anybody=bool(players))
         self._rested = False
         return self._threads.readings()

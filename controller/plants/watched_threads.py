@@ -39,6 +39,7 @@ Rates = tuple[float, ...]
 """How often a second the drivers that a process serves begin a cycle: none, one or several."""
 INTERPRETERS = (b"libpython", b"/python")
 NOT_SEEN = Missing("no audio thread is known yet")
+NOT_DRIVEN = Missing("no driver at work wakes the audio threads")
 
 
 @dataclass(slots=True)
@@ -141,12 +142,12 @@ class WatchedThreads:
         if not playing:
             names = ("utilisation", "run_delay_share", "run_delay_per_wake_ms")
             return laggard | {f"audio.{name}": NOT_SEEN for name in names}
-        delays_ms = map(self._delay_ms, playing)
+        delays_ms = [self._delay_ms(each) for each in playing if self._rates[each.process]]
         return laggard | {
             "audio.threads": Value(float(len(playing))),
             "audio.utilisation": Value(max(each.utilisation for each in playing)),
             "audio.run_delay_share": Value(max(each.run_delay_share for each in playing)),
-            "audio.run_delay_per_wake_ms": Value(max(delays_ms)),
+            "audio.run_delay_per_wake_ms": Value(max(delays_ms)) if delays_ms else NOT_DRIVEN,
             "audio.interpreter_share": Value(self._interpreter_share(playing)),
         }
 
@@ -156,7 +157,7 @@ class WatchedThreads:
         What a thread waits for that serves a slower one is a smaller part of its period. One that
         has only just begun to play woke hardly at all.
         """
-        rates = self._rates.get(activity.process) or (1.0,)
+        rates = self._rates[activity.process]
         own = max(rates[:-1] or rates)  # the last is their sum, where there are several
         fastest = max(max(each[:-1] or each) for each in self._rates.values() if each)
         wakes_per_s = max(activity.wakes_per_s, RAREST * min(rates))
