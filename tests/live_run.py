@@ -144,6 +144,7 @@ def awaits(condition: Callable[[], object], patience_s: float, otherwise: str) -
 
 Schedule = tuple[int, int, int]
 """Policy, real-time priority and nice of a thread."""
+ORDINARY: Schedule = (os.SCHED_OTHER, 0, 0)
 
 
 def schedules(pid: int) -> dict[int, Schedule]:
@@ -166,6 +167,11 @@ def schedule(thread: int) -> Schedule:
     policy = os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK
     priority = os.sched_getparam(thread).sched_priority
     return policy, priority, os.getpriority(os.PRIO_PROCESS, thread)
+
+
+def moved(found: Mapping[int, Schedule], now: Mapping[int, Schedule]) -> dict[int, Schedule]:
+    """The threads that are not scheduled as they were found, or as new ones are where nobody is."""
+    return {thread: how for thread, how in now.items() if how != found.get(thread, ORDINARY)}
 
 
 def realtime(pid: int) -> set[int]:
