@@ -28,7 +28,6 @@ from policies.observation import Counted, Missing, Observation, Reading, Value
 
 AT_ONCE_S = 0.3
 """Cycles that were counted so shortly before a tick count as up to it."""
-LAPSED = "our own guardian put it back, since no sign of life had come from this controller"
 
 
 class AudioServerPlant(ABC, Generic[State]):
