@@ -610,3 +610,14 @@ def test_a_server_that_is_started_again_after_its_period_was_put_back_is_no_othe
     attached.says(3.0, cookie=8, cycles=1, period_frames=1024)
     attached.plant.observe()
     assert "the server was started again" in attached.plant.knobs()["period_frames"].lapsed
+
+
+def test_a_server_that_ends_in_freewheel_is_not_said_to_freewheel_any_more(
+    attached: Attached,
+) -> None:
+    attached.says(1.0, rests="the server freewheels")
+    attached.plant.observe()
+    attached.link.pid, attached.link.error = None, ("the server has ended", "start it again")
+    seen = attached.plant.observe()
+    assert seen.no_deadline == "the server has ended"
+    assert dict(attached.plant.in_force()) == {}
