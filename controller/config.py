@@ -131,7 +131,10 @@ class GuardSection(Section):
     shrink_after_s: Seconds = Field(
         15.0, description="how long shrinking must be proposed without a break before it is done"
     )
-    hold_alarm_s: Seconds = Field(60.0, description="a hold longer than this raises an alarm")
+    hold_alarm_s: Seconds = Field(
+        60.0,
+        description="a hold longer than this raises an alarm; at once where another hand does harm",
+    )
     verify_timeout_s: Seconds = Field(
         15.0, description="how long after its due time a change may wait for valid readings"
     )

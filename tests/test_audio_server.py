@@ -77,6 +77,7 @@ class FakeLink:
         self.error = ("no server answers", "start one")
         self.to_say: list[dict[str, Any]] = [line()]
         self.told: list[str] = []
+        self.takes_orders = True
 
     def wait(self, patience_s: float) -> list[dict[str, Any]]:
         return self.newest()
@@ -86,8 +87,8 @@ class FakeLink:
         return said
 
     def tell(self, order: str) -> bool:
-        self.told.append(order)
-        return True
+        self.told += [order] * self.takes_orders
+        return self.takes_orders
 
     def close(self) -> None:
         self.pid = None
@@ -529,3 +530,94 @@ def test_the_undo_says_what_was_played(attached: Attached) -> None:
     attached.plant.apply("period_frames", 128)
     (undo,) = attached.lease.held.values()
     assert undo[-2:] == ("--played", "64")
+
+
+def test_what_was_put_back_is_as_it_was_found_and_renewed_again(attached: Attached) -> None:
+    for second, forced, period in ((1.0, 128, 128), (2.0, 0, 64)):
+        attached.plant.apply("period_frames", period)
+        attached.says(second, cycles=1, forced_frames=forced, period_frames=period)
+        attached.plant.observe()
+    assert attached.lease.held == {}
+    attached.says(3.0, cycles=400, period_frames=1024)
+    seen = attached.plant.observe()
+    assert seen.discontinuity == "another driver, rate or period"
+    assert seen.deadline_ms == pytest.approx(1024 / 48)
+    knob = attached.plant.knobs()["period_frames"]
+    assert knob.domain == Choice((1024, 2048, LONGEST_PERIOD))
+    assert knob.lapsed == "it had been put back, and somebody else has changed it since"
+    assert attached.plant.in_force()["period_frames"] == 1024
+
+
+def test_where_others_want_another_period_by_now_that_is_what_was_put_back(
+    attached: Attached,
+) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, cycles=1, forced_frames=128, period_frames=128)
+    attached.plant.observe()
+    attached.plant.restore("period_frames")
+    attached.says(2.0, cycles=2, period_frames=32)
+    attached.plant.observe()
+    attached.says(7.1, cycles=3, period_frames=32)
+    attached.plant.observe()
+    attached.says(8.0, cycles=4, period_frames=32)
+    assert attached.plant.observe().deadline_ms == pytest.approx(32 / 48)
+    assert attached.lease.held == {}
+    assert attached.plant.knobs()["period_frames"].lapsed
+
+
+def test_a_period_that_no_monitor_would_put_back_is_put_back_by_the_next_and_told_once(
+    attached: Attached,
+) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, forced_frames=128, period_frames=128)
+    attached.plant.observe()
+    attached.link.takes_orders = False
+    locked = {"forced_frames": 128, "period_frames": 128, "locked_by": "renderer"}
+    for second in (1.1, 1.2):
+        attached.says(second, **locked)
+    why = "pipewire: the period could not be put back: the monitor of the server takes no orders"
+    assert attached.plant.observe().events == (f"{why} now",)
+    attached.link.takes_orders = True
+    attached.says(1.3, **locked)
+    assert "was put back" in attached.plant.observe().events[0]
+    assert attached.link.told == ["period 128", "period 0"]
+
+
+def test_an_order_that_nobody_took_leaves_nothing_to_be_put_back(attached: Attached) -> None:
+    attached.link.takes_orders = False
+    refusal = attached.plant.apply("period_frames", 128)
+    assert refusal is not None
+    assert refusal.reason == "the monitor of the server takes no orders now"
+    assert attached.lease.held == {}
+
+
+def test_a_period_whose_putting_back_came_to_nothing_is_put_back_again(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    for second in (1.0, 2.0, 6.0, 8.0):
+        lock = "" if second == 1.0 else "renderer"
+        attached.says(second, forced_frames=128, period_frames=128, locked_by=lock)
+        attached.plant.observe()
+    assert attached.link.told == ["period 128", "period 0", "period 0"]
+
+
+def test_a_server_that_is_started_again_after_its_period_was_put_back_is_no_other_hand(
+    attached: Attached,
+) -> None:
+    for second, forced, period in ((1.0, 128, 128), (2.0, 0, 64)):
+        attached.plant.apply("period_frames", period)
+        attached.says(second, cycles=1, forced_frames=forced, period_frames=period)
+        attached.plant.observe()
+    attached.says(3.0, cookie=8, cycles=1, period_frames=1024)
+    attached.plant.observe()
+    assert "the server was started again" in attached.plant.knobs()["period_frames"].lapsed
+
+
+def test_a_server_that_ends_in_freewheel_is_not_said_to_freewheel_any_more(
+    attached: Attached,
+) -> None:
+    attached.says(1.0, rests="the server freewheels")
+    attached.plant.observe()
+    attached.link.pid, attached.link.error = None, ("the server has ended", "start it again")
+    seen = attached.plant.observe()
+    assert seen.no_deadline == "the server has ended"
+    assert dict(attached.plant.in_force()) == {}

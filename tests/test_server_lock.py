@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,3 +42,14 @@ def test_another_server_may_be_turned_meanwhile(tmp_path: Path) -> None:
         ServerLock("jack", tmp_path / "other", "default").close()
         ServerLock("jack", tmp_path / "missing", "default").close()
         ServerLock("pipewire", tmp_path, "default").close()
+
+
+def test_a_lock_that_the_system_refuses_is_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(socket, "socket", lambda _: SimpleNamespace(bind=refuse, close=print))
+    with pytest.raises(PlantError, match="Permission denied; give access to it"):
+        ServerLock("jack", tmp_path, "default")

@@ -28,7 +28,6 @@ from policies.observation import Counted, Missing, Observation, Reading, Value
 
 AT_ONCE_S = 0.3
 """Cycles that were counted so shortly before a tick count as up to it."""
-LAPSED = "our own guardian put it back, since no sign of life had come from this controller"
 
 
 class AudioServerPlant(ABC, Generic[State]):
@@ -166,7 +165,7 @@ class AudioServerPlant(ABC, Generic[State]):
             readings=held,
             events=events,
             deadline_ms=self.deadline_ms,
-            no_deadline=self._no_deadline,
+            no_deadline=self._why_no_deadline(),
             discontinuity="; ".join(dict.fromkeys(self._breaks)),
         )
         self._breaks.clear()
@@ -303,6 +302,10 @@ class AudioServerPlant(ABC, Generic[State]):
         if is_other and not before.no_deadline:
             self._breaks.append("another driver, rate or period")
             self._counted = now
+
+    def _why_no_deadline(self) -> str:
+        """Empty where one holds; a server that ended in freewheel does not freewheel any more."""
+        return self._why_absent() if self._no_deadline and not self._present else self._no_deadline
 
     def _why_absent(self) -> str:
         return self._link.error[0] if self._link.pid is None else "no cycle has begun"

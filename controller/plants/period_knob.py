@@ -20,6 +20,9 @@ PERIOD_DISRUPTION_MS = 27.0
 """What a change of the period interrupted the sound of JACK for at worst, with two processors."""
 LAPSED = "our own guardian put it back, since no sign of life had come from this controller"
 RESTARTED = "the server was started again, and plays the period of its own"
+CHANGED = "it had been put back, and somebody else has changed it since"
+GRACE_NS = 5_000_000_000
+"""So long an order is under way at most, and what was found may come back as another period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,10 @@ class PeriodKnob(Generic[State]):
         self.found: State | None = None if server.no_deadline else server
         self._held: PutBack | None = None
         self._asked: int | None = None
+        self._asked_ns = 0
         self._obeyed: int | None = None
-        self._lease_ran_out, self._lapsed = False, ""
+        self._is_back = self._lease_ran_out = False
+        self._lapsed = self._refused = ""
 
     @property
     def deadline_ms(self) -> float:
@@ -74,9 +79,16 @@ class PeriodKnob(Generic[State]):
         return self._held is not None and self._held.is_due(server.identity, server.setting)
 
     def note_in_force(self) -> None:
-        """Once what was asked for last is in force, nothing asked for earlier is ours."""
+        """Once what was asked for last is in force, nothing asked for earlier is ours.
+
+        Nor is that, where it is what was found.
+        """
         held, now = self._held, self._server
         if held is None:
+            return
+        if self._came_back(held):
+            self._is_back = True
+            self._let_go()
             return
         if now.setting == held.ours[-1] and now.period_frames == self._asked:
             self._obeyed = self._asked
@@ -140,11 +152,21 @@ class PeriodKnob(Generic[State]):
         """What the period is called where it is held to be put back."""
         return f"the period of {self._rules.server}"
 
+    def _came_back(self, held: PutBack) -> bool:
+        """Whether what was found is in force again, as another period perhaps by now."""
+        now = self._server
+        if not now.setting == held.found == held.ours[-1]:
+            return False
+        return now.period_frames == self._asked or not self._is_under_way()
+
+    def _is_under_way(self) -> bool:
+        return self._server.time_ns - self._asked_ns <= GRACE_NS
+
     def _begin_anew(self) -> None:
         """This is another server: of what we did nothing is left."""
-        self.found = None
-        if self._held is not None:
+        if self._held is not None or self._is_back:
             self._lapsed = RESTARTED
+        self.found, self._is_back = None, False
         self._let_go()
 
     def _let_go(self) -> None:
@@ -158,18 +180,23 @@ class PeriodKnob(Generic[State]):
         Where the period must stay as it is from now on, what we made of it is put back.
         """
         if not self.asked_for(self._server):
-            self.found = self._server
+            before, self.found = self.found, self._server
+            if self._is_back and before and before.period_frames != self.found.period_frames:
+                self._is_back, self._lapsed = False, CHANGED
         elif (why := self._rules.obstacle()) and self.found is not None:
             return self._give_back(self.found, why)
         return ""
 
     def _give_back(self, found: State, why: str) -> str:
         """Put the period back that must not be ours any more; what happened."""
-        if self._server.setting == found.setting or self._asked == found.period_frames:
-            return ""  # it is under way
+        is_asked_for = self._asked == found.period_frames and self._is_under_way()
+        if self._server.setting == found.setting or is_asked_for:
+            return ""
         refusal = self._turn(found.period_frames, found.setting)
         if refusal is not None:
-            return f"the period could not be put back: {refusal.reason}"
+            told, self._refused = self._refused, refusal.reason
+            again = told == refusal.reason  # which would be said with every line
+            return "" if again else f"the period could not be put back: {refusal.reason}"
         self._lapsed = f"it was put back: {why}"
         return f"the period was put back: {why}"
 
@@ -177,17 +204,28 @@ class PeriodKnob(Generic[State]):
         """Ask for a period, once it is held that `found` is to be put back."""
         if not isinstance(value, int):
             return Refusal(PERIOD, f"{value} is no number of frames")
-        setting, self._asked, self._obeyed = self._rules.setting_for(value), value, None
+        setting = self._rules.setting_for(value)
         before = self._held.ours if self._held else ()
-        self._held = PutBack(found, before, self._server.identity).asked_for(setting)
-        self._lease_ran_out, self._lapsed = False, ""
+        held = PutBack(found, before, self._server.identity).asked_for(setting)
         try:
-            self._lease.hold_setting(self._setting, self._rules.undo(self._held))
+            self._lease.hold_setting(self._setting, self._rules.undo(held))
         except GuardianError as error:
             return Refusal(PERIOD, str(error))
         if not self._rules.tell(f"period {setting}"):
+            self._hold_as_before()
             return Refusal(PERIOD, "the monitor of the server takes no orders now")
+        self._held, self._obeyed = held, None
+        self._asked, self._asked_ns = value, self._server.time_ns
+        self._is_back = self._lease_ran_out = False
+        self._lapsed = self._refused = ""
         return None
+
+    def _hold_as_before(self) -> None:
+        """Nothing was asked for: only what was ours before is to be put back."""
+        if self._held is None:
+            self._lease.forget_setting(self._setting)
+        else:
+            self._lease.amend_setting(self._setting, self._rules.undo(self._held))
 
 
 def doubles(found: int, longest: int) -> tuple[int, ...]:

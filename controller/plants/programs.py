@@ -16,9 +16,9 @@ class Programs:
     """Finds them anew now and then, and knows those again that it has found.
 
     An id means the process that has it at the start, until that ends, and none that began after
-    it was named. What was found by name
-    stays found for as long as it lives, whatever it or its file is called later, until it calls
-    exec: then it is another program. A control group means those that are in it now.
+    it was named. What was found by name stays found for as long as it lives, whatever it or its
+    file is called later, until it calls exec: then it is another program. A control group means
+    those that are in it now.
     """
 
     def __init__(

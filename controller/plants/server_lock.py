@@ -5,12 +5,17 @@ Two would each take what the other set for what was found, and leave that behind
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import socket
 from pathlib import Path
 
 from controller.errors import PlantError
+from controller.os_errors import explained
+
+HELD = "another controller turns this server", "stop that, or run with --shadow"
+"""Why it cannot be turned, and the remedy."""
 
 
 class ServerLock:
@@ -27,8 +32,8 @@ class ServerLock:
             self._socket.bind(f"\0kapellmeister/{plant}/{server}")
         except OSError as error:
             self._socket.close()
-            why, remedy = "another controller turns this server", "stop that, or run with --shadow"
-            raise PlantError(plant, why, remedy) from error
+            held = error.errno == errno.EADDRINUSE
+            raise PlantError(plant, *(HELD if held else explained(error))) from error
 
     def close(self) -> None:
         """Let another controller turn the server."""

@@ -58,7 +58,7 @@ class WatchedThreads:
     _activity: Mapping[ThreadId, Activity] = field(default_factory=dict)
     _interpreters: dict[ProcessId, bool] = field(default_factory=dict)
     _rates: Mapping[ProcessId, Rates] = field(default_factory=dict)
-    _foreign: dict[int, bool] = field(default_factory=dict)
+    _foreign: dict[ThreadId | ProcessId, bool] = field(default_factory=dict)
 
     def look(
         self,
@@ -91,10 +91,10 @@ class WatchedThreads:
             thread
             for process in background
             for thread in scheduling.threads_of(process)
-            if not self._is_foreign(process.pid)
+            if not self._is_foreign(process, process.pid)
         )
-        known = {each.tid for each in self.found} | {each.pid for each in background}
-        self._foreign = {tid: so for tid, so in self._foreign.items() if tid in known}
+        known = {*self.found, *background}
+        self._foreign = {each: so for each, so in self._foreign.items() if each in known}
 
     def rest(self, players: Iterable[ProcessId]) -> None:
         """Watch on without judging: while no deadline holds, no thread keeps time with cycles."""
@@ -113,7 +113,7 @@ class WatchedThreads:
         own = [
             thread
             for thread, how in self.found.items()
-            if how.policy not in REALTIME and not self._is_foreign(thread.tid)
+            if how.policy not in REALTIME and not self._is_foreign(thread, thread.tid)
         ]
         return {"audio": own, "background": list(self.background)}
 
@@ -240,11 +240,11 @@ class WatchedThreads:
             if computing and self._is_interpreter(process):
                 yield from computing
 
-    def _is_foreign(self, tid: int) -> bool:
+    def _is_foreign(self, whose: ThreadId | ProcessId, number: int) -> bool:
         """Whether a thread belongs to a user whose threads the kernel would not let us change."""
-        known = self._foreign.get(tid)
+        known = self._foreign.get(whose)
         if known is None:
-            known = self._foreign[tid] = owner_obstacle(tid) is not None
+            known = self._foreign[whose] = owner_obstacle(number) is not None
         return known
 
     def _is_interpreter(self, process: ProcessId) -> bool:

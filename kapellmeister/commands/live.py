@@ -116,7 +116,6 @@ def run(
     live: Annotated[bool, typer.Option(help="Show the run live, in a terminal.")] = True,
 ) -> None:
     """Start an audio pipeline, or attach to one, keep it on time, and show that live."""
-    from kapellmeister.access import check_proc
     from kapellmeister.run import RunOptions
     from kapellmeister.run import run as run_plant
 
@@ -139,7 +138,6 @@ def run(
     _check_combination(streams, trace, peak_streams)
     _check_process(process, plant)
     check_writable("--json", json)
-    check_proc(plant)
     options = RunOptions(
         duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir, BEGUN_TICKS
     )
