@@ -67,6 +67,19 @@ class TestWhereNodesTellWhoDrivesThem:
         assert followers(graph(device(42), resting)) == {}
         assert followers(graph(device(42, runs=False), stream(52, driver=42))) == {}
 
+    def test_what_is_linked_to_one_that_freewheels_does_so_too_though_nobody_tells(self) -> None:
+        exporter, other = stream(60, driver=30), stream(52, driver=42)
+        made = graph(FREEWHEELING, device(42), exporter, other, links=[(60, 42), (52, 42)])
+        (driver,) = drivers_at_work(made)
+        assert (driver.freewheels, [each.id for each in driver.followers]) == (True, [42, 52, 60])
+
+    def test_a_device_of_its_own_plays_on_beside_a_freewheel(self) -> None:
+        linked = [(60, 42), (58, 47)]
+        beside = (device(47), stream(58, driver=47))
+        exporter = stream(60, driver=30)
+        made = graph(FREEWHEELING, device(42), exporter, *beside, links=linked)
+        assert followers(made) == {30: [42, 60], 47: [58]}
+
     def test_devices_follow_a_freewheel_like_all_others(self) -> None:
         made = graph(FREEWHEELING, device(42, driver=30), stream(49, driver=30))
         assert followers(made) == {30: [42, 49]}

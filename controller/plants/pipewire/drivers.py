@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.plants.pipewire.pw_dump import Graph, Node
 
@@ -31,7 +31,8 @@ def drivers_at_work(graph: Graph) -> tuple[Driver, ...]:
     """Those that others follow now: who drives nobody plays nothing."""
     running = {each.id: each for each in graph.nodes.values() if each.runs}
     told = any(each.driver is not None for each in graph.nodes.values())
-    groups = _as_told(running) if told else _as_linked(running, graph.links.values())
+    links = graph.links.values()
+    groups = _as_told(_freewheeling(running, links)) if told else _as_linked(running, links)
     return tuple(
         Driver(
             driver.id,
@@ -110,6 +111,22 @@ class Motion:
         if self._drivers:
             return ""
         return FREEWHEEL if self._freewheels else NOTHING
+
+
+def _freewheeling(running: dict[int, Node], links: Iterable[tuple[int, int]]) -> dict[int, Node]:
+    """The same nodes, where those that hang together freewheel together.
+
+    As freewheel begins, PipeWire 1.4.2 does not tell of each node that its driver is another now.
+    """
+    wheels = {each.id for each in running.values() if each.freewheels}
+    if not any(each.driver in wheels for each in running.values() if each.id not in wheels):
+        return running
+    known = dict(running)
+    for nodes in _connected(running, links):
+        members = [each for each in nodes if each.id not in wheels]
+        if driver := next((each.driver for each in members if each.driver in wheels), None):
+            known |= {each.id: replace(each, driver=driver) for each in members}
+    return known
 
 
 def _as_told(running: dict[int, Node]) -> Iterator[tuple[Node, list[Node]]]:
