@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from controller.process_access import Reason, obstacle, user_name
+from controller.process_access import Reason, mount_points, obstacle, user_name
 
 ELSEWHERE = "name another place"
 NO_CACHE = "no locator available"
@@ -54,6 +54,8 @@ def in_a_line(error: OSError | RuntimeError) -> str:
     """
     if isinstance(error, OSError):
         place = _place(error, None)
+        if error.errno == errno.ENOENT and place is None and _is_nowhere():
+            return "the current folder was removed; change to another one"
         what = UNNAMED.get(error.errno or 0) if place is None else place
         return f"{'' if what is None else f'{what}: '}{'; '.join(explained(error))}"
     if str(error) == OUT_OF_THREADS:
@@ -230,8 +232,11 @@ DETAILS: Mapping[int, Callable[[Path], str]] = {
 
 
 def _mount_point(place: Path) -> Path:
+    """Where the file system of a place is mounted, which may be a part of another's."""
     absolute = Path(os.path.realpath(place))
-    return next(each for each in (absolute, *absolute.parents) if os.path.ismount(each))
+    mounts = mount_points()
+    above = (absolute, *absolute.parents)
+    return next(each for each in above if str(each) in mounts or os.path.ismount(each))
 
 
 def _place(error: OSError, path: Path | str | None) -> Path | None:
@@ -254,6 +259,14 @@ def _of_a_process(place: Path | None) -> Reason | None:
     if parts[:1] != ("proc",) or not parts[-1].isdecimal():
         return None
     return obstacle(int(parts[-1]))
+
+
+def _is_nowhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _is_the_kernels(place: Path | None) -> bool:

@@ -182,14 +182,25 @@ def _status_field(name: str, root: Path) -> str:
     return found[1] if found else ""
 
 
+def mount_points(root: Path = PROC) -> frozenset[str]:
+    """Where file systems are mounted, as far as that is told."""
+    return frozenset(each.split(" ")[4] for each, _ in _mounts(root))
+
+
 def _mount_options(root: Path) -> dict[str, str]:
-    """How /proc is mounted: `/proc/self/mountinfo` has the topmost mount of a place last."""
-    try:
-        lines = read_text(root / "self" / "mountinfo").splitlines()
-    except KernelFileError:
-        return {}
-    for mount, _, of_the_system in (line.partition(" - ") for line in reversed(lines)):
-        if mount.split(" ")[4:5] == [str(root)]:
+    """How /proc is mounted: the topmost mount of a place stands last."""
+    for mount, of_the_system in reversed(_mounts(root)):
+        if mount.split(" ")[4] == str(root):
             pairs = (each.partition("=") for each in of_the_system.split(" ")[-1].split(","))
             return {name: value for name, _, value in pairs}
     return {}
+
+
+def _mounts(root: Path) -> list[tuple[str, str]]:
+    """What `/proc/self/mountinfo` tells of each mount, and of its file system."""
+    try:
+        lines = read_text(root / "self" / "mountinfo").splitlines()
+    except KernelFileError:
+        return []
+    parts = (line.partition(" - ") for line in lines)
+    return [(mount, system) for mount, _, system in parts if mount.count(" ") > 4]

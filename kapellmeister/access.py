@@ -9,6 +9,7 @@ from controller.config import SidecarSection
 from controller.control_group import is_group
 from controller.errors import PlantError, ProcessClosedError
 from controller.plants.found_instead import none_runs
+from controller.plants.meaning import is_id
 from controller.plants.processes import named, others
 from controller.plants.program_names import in_a_line
 
@@ -29,7 +30,7 @@ def check_access(plant: str, sidecar: SidecarSection, named_at: int | None = Non
     by name only that it was not found can be said, and why that may be.
     """
     for program in (*sidecar.processes, *sidecar.background):
-        if program.isdecimal() and (reason := process_access.obstacle(int(program))) is not None:
+        if is_id(program) and (reason := process_access.obstacle(int(program))) is not None:
             raise ProcessClosedError(f"process {program}", *reason)
     wanted = sidecar.processes
     if plant != "process" or not wanted or any(map(is_group, wanted)):

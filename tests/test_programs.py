@@ -9,6 +9,8 @@ from proc_tree import put_process
 
 from controller.config import Config, SidecarSection, load_config
 from controller.errors import ConfigurationError, ThreadGoneError
+from controller.plants.meaning import is_id
+from controller.plants.processes import named
 from controller.plants.programs import Programs
 from controller.process_id import ProcessId, identify_process, lives
 
@@ -126,3 +128,9 @@ def test_a_configuration_with_a_name_that_is_no_text_can_be_kept() -> None:
     config = Config.model_construct(sidecar=SidecarSection(processes=("synth\udcff",)))
     assert config.sidecar.processes == ("synth\udcff",)
     assert r'"processes":["synth\\xff"]' in config.model_dump_json()
+
+
+@pytest.mark.parametrize("program", ["9" * 11, "9" * 5000, "٣", "0", "-7"])
+def test_what_no_process_can_have_for_its_number_is_a_name(tmp_path: Path, program: str) -> None:
+    assert not is_id(program)
+    assert named((program,), tmp_path) == ()

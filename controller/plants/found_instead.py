@@ -41,7 +41,7 @@ def remark(program: str, running: Sequence[Running], named_at: int | None = None
 def none_runs(
     wanted: Sequence[str], running: Sequence[Running], named_at: int | None = None
 ) -> str:
-    """That none of these runs, and what does that a person may have meant."""
+    """Words for whoever named programs none of which runs, and what does that may be meant."""
     others = _without_those_above(running)
     ids = [each for each in wanted if is_id(each)]
     several = {each: fits for each in wanted if (fits := _several(each, others))}
@@ -58,7 +58,7 @@ def none_runs(
 
 
 def _gone(number: str, running: Sequence[Running], named_at: int | None) -> str | None:
-    """That the process with this id has ended; None where it runs."""
+    """Words for an id whose process has ended; None where it runs."""
     now = meant_by(number, running)
     if not now:
         thread = _instead(number, running, GUESSES_OF_A_NUMBER)

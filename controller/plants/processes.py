@@ -72,7 +72,7 @@ def identified(pids: Iterable[int], root: Path = PROC) -> tuple[ProcessId, ...]:
 def playing_with(
     server_name: str, server: ProcessId | None, root: Path = PROC
 ) -> tuple[ProcessId, ...]:
-    """That JACK server and its clients, as far as they may be looked into.
+    """The JACK server and its clients, as far as they may be looked into.
 
     Each maps the semaphore of the server's driver, with the user's number in its name or
     without (promiscuous mode), from the same file: another user, another mount namespace or an

@@ -59,7 +59,7 @@ class Running:
 
     @property
     def name(self) -> str:
-        """That of its main thread."""
+        """The name of its main thread."""
         return os.fsdecode(self.stat.name)
 
     @property

@@ -87,13 +87,16 @@ class WatchedThreads:
         for thread in playing - self.found.keys():
             with contextlib.suppress(ThreadGoneError):
                 self.found[thread] = scheduling.read(thread)
+        self._look_at_background(background)
+
+    def _look_at_background(self, processes: Collection[ProcessId]) -> None:
         self.background = tuple(
             thread
-            for process in background
+            for process in processes
             for thread in scheduling.threads_of(process)
             if not self._is_foreign(process, process.pid)
         )
-        known = {*self.found, *background}
+        known = {*self.found, *processes}
         self._foreign = {each: so for each, so in self._foreign.items() if each in known}
 
     def rest(self, players: Iterable[ProcessId]) -> None:

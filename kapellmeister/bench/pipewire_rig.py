@@ -94,7 +94,7 @@ def _tell(environment: dict[str, str], *command: str) -> None:
 
 def _await_sound(rig: Rig) -> None:
     until_s = time.monotonic() + PATIENCE_S
-    while not (line := rig.line())["playing"] or line["period_frames"] != FOUND_FRAMES:
+    while (line := rig.line())["rests"] or line["period_frames"] != FOUND_FRAMES:
         if time.monotonic() > until_s:
             raise PlantError("pipewire", "nothing plays", "see whether `pw-play` plays by hand")
         time.sleep(TURN_S)

@@ -101,4 +101,4 @@ def monitor(module: str, environment: Mapping[str, str]) -> Iterator[MonitorLink
 
 def _counted_ns(line: Mapping[str, Any]) -> int:
     """The time up to which a line speaks, which may lie before that at which it was said."""
-    return int(line.get("counted_ns", line["time_ns"]))
+    return int(line.get("counted_until_ns", line["time_ns"]))
