@@ -15,6 +15,7 @@ import pytest
 from live_run import HOG, awaits, schedules
 
 from controller.errors import KapellmeisterError
+from controller.prctl import dying_with_parent
 from kapellmeister.jack_client import load_jack
 
 NAME = "kapellmeister-live-test"
@@ -91,7 +92,7 @@ class JackServer:
     def runs(self, *command: str, talks: bool = False) -> subprocess.Popen[str]:
         """Start a program, which ends with this server; `talks` is whether it says anything."""
         process = subprocess.Popen(
-            command,
+            dying_with_parent(*command),
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if talks else subprocess.DEVNULL,

@@ -16,6 +16,7 @@ import pytest
 
 from controller.errors import JournalError
 from controller.journal_reader import JournalReader
+from controller.prctl import dying_with_parent
 from controller.tick import Tick
 from policies.observation import Observation
 
@@ -44,16 +45,10 @@ class Run:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.report, self.state = directory / "run.json", directory / "state"
-        command = (
-            "run",
-            "--plant",
-            plant or server.plant,
-            "--state-dir",
-            str(self.state),
-            *options,
-        )
+        where = ("--plant", plant or server.plant, "--state-dir", str(self.state))
+        command = ("run", *where, *options, "--json", str(self.report))
         self.process = subprocess.Popen(
-            (sys.executable, "-m", "kapellmeister", *command, "--json", str(self.report)),
+            dying_with_parent(sys.executable, "-m", "kapellmeister", *command),
             env=environment or server.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

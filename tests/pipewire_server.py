@@ -25,7 +25,10 @@ from kapellmeister.bench.pipewire_rig import write_silence
 
 QUANTUM = 64
 SINK = "null-sink"
-NEEDED = ("pipewire", "wireplumber", "pw-cli", "pw-dump", "pw-metadata", "pw-play", "dbus-daemon")
+NEEDED = (
+    *("pipewire", "wireplumber", "pw-cli", "pw-dump", "pw-metadata", "pw-play"),
+    *("dbus-daemon", "setpriv"),
+)
 UNPACKED = "KAPELLMEISTER_TEST_PIPEWIRE"
 """Names the folder of the build beside the system's."""
 BUILDS = ("system", "unpacked")
@@ -144,7 +147,8 @@ class Server:
 
     def hog(self, count: int) -> None:
         """Start programs that only compute."""
-        self._started += [subprocess.Popen(HOG, start_new_session=True) for _ in range(count)]
+        for _ in range(count):
+            self._start(*HOG)
 
     def says(self, *command: str) -> str | None:
         """What a tool says; None where it fails or hangs."""
@@ -246,12 +250,13 @@ def serving(build: str = "system", **options: Any) -> Iterator[Server]:
 
 
 def _privileges(realtime: bool, user: int) -> tuple[str, ...]:
-    """The command before each command, without which it would run with all that we may do."""
+    """The command before each command: without it that would outlive us, and may do all we may."""
+    ends_with_us = ("setpriv", "--pdeathsig", "TERM")
     if os.getuid() != 0 or (realtime and user == 0):
-        return ()
+        return ends_with_us
     if user == 0:
-        return ("setpriv", "--bounding-set", "-sys_nice")
-    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
+        return (*ends_with_us, "--bounding-set", "-sys_nice")
+    return (*ends_with_us, f"--reuid={user}", f"--regid={user}", "--clear-groups")
 
 
 def environment_of(build: str) -> dict[str, str]:

@@ -21,6 +21,8 @@ import pytest
 from bystanders import LURE, Bystanders
 from live_run import HOG, Run, awaits, moved, realtime
 
+from controller.prctl import dying_with_parent
+
 SECONDS = float(os.environ.get("KAPELLMEISTER_TEST_SOAK_S", "600"))
 CLIENT_EVERY_S = 10.0
 NOBODY = 65534
@@ -168,7 +170,7 @@ def every(seconds: float, happens: Callable[[], object]) -> list[Event]:
 
 @contextmanager
 def programs(*commands: tuple[str, ...]) -> Iterator[None]:
-    started = [subprocess.Popen(each) for each in commands]
+    started = [subprocess.Popen(dying_with_parent(*each)) for each in commands]
     try:
         yield
     finally:
