@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from controller import control_group
 from controller.errors import ConfigurationError
+from controller.input_files import read_toml
 from controller.os_errors import explained
 from controller.remote_section import RemoteSection
 from controller.section import Milliseconds, Seconds, Section, Share
@@ -238,6 +240,7 @@ class Config(BaseSettings):
         env_prefix="KAPELLMEISTER_",
         env_nested_delimiter="__",
     )
+    from_file: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     objective: ObjectiveSection = ObjectiveSection()
     loop: LoopSection = LoopSection()
@@ -263,7 +266,7 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Overrides first, then the environment, then the file."""
         del dotenv_settings, file_secret_settings
-        file = TomlConfigSettingsSource(settings_cls)
+        file = InitSettingsSource(settings_cls, init_kwargs=dict(cls.from_file))
         return init_settings, env_settings, file
 
     def plan(self) -> Objective:
@@ -283,9 +286,8 @@ def load_config(path: Path | None = None) -> Config:
     Raises ConfigurationError, in one line, for a file that is absent or is not TOML, a key
     that does not exist and a value that is impossible.
     """
-    if path is not None:
-        _check_toml(path)
-    source = type("FileConfig", (Config,), {"model_config": {"toml_file": path}})
+    table = {} if path is None else _read_toml(path)
+    source = type("FileConfig", (Config,), {"from_file": table})
     try:
         loaded = source()
     except ValidationError as error:
@@ -294,13 +296,13 @@ def load_config(path: Path | None = None) -> Config:
     return Config.model_construct(**{name: getattr(loaded, name) for name in Config.model_fields})
 
 
-def _check_toml(path: Path) -> None:
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except OSError as error:
         reason = explained(error, path, "name a readable TOML file")
         raise ConfigurationError(str(path), "file", *reason) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         remedy = "mend the line, or start from `kapellmeister config`"
         raise ConfigurationError(str(path), "file", f"not TOML: {error}", remedy) from error
 

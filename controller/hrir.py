@@ -78,7 +78,8 @@ def load_sofa(path: Path, sample_rate_hz: int) -> HrirSet:
     Raises HrtfFileError when the file is missing, corrupt, or of another convention.
     """
     if not path.is_file():
-        raise HrtfFileError(path, "there is no such file")
+        why = "it is no regular file" if path.exists() else "there is no such file"
+        raise HrtfFileError(path, why)
     if path.suffix.lower() != ".sofa":
         raise HrtfFileError(path, "its name does not end in .sofa")
     sofa = _read_sofa(path)

@@ -118,7 +118,12 @@ def read_trace(path: Path) -> LoadTrace:
 
 
 def _check_length(path: Path) -> None:
-    """Count the lines, which is quick, before any is read, which is not."""
+    """Count the lines, which is quick, before any is read, which is not.
+
+    A pipe could be read but once, and a device has no end.
+    """
+    if path.exists() and not path.is_file():
+        raise TraceError(path, None, "no regular file", "write it into one, and name that")
     with path.open("rb") as file:
         lines = sum(chunk.count(b"\n") for chunk in iter(partial(file.read, 1 << 20), b""))
     if lines > MAXIMUM_LINES:

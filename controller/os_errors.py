@@ -149,6 +149,8 @@ REMEDIES: Mapping[int, str] = {
     errno.ENOEXEC: "install the program for this kind of machine",
     errno.ENOSYS: "use a kernel that has this call, or a filter (seccomp) that passes it",
     errno.ESRCH: "it has ended: start it again",
+    errno.ETIMEDOUT: "see that something writes into it, or {elsewhere}",
+    errno.EOVERFLOW: "{elsewhere}",
     errno.EPIPE: "whoever read it has gone: {elsewhere}",
     errno.EADDRINUSE: "{elsewhere}",
     errno.EADDRNOTAVAIL: "use an address of this machine, or {elsewhere}",

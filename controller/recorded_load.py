@@ -15,6 +15,8 @@ SQLITE_HEADER = b"SQLite format 3\0"
 def is_journal(path: Path) -> bool:
     """Whether the file is a journal rather than a table of two columns."""
     try:
+        if not path.is_file():  # a pipe would keep us, and be read but once
+            return False
         with path.open("rb") as file:
             return file.read(len(SQLITE_HEADER)) == SQLITE_HEADER
     except OSError:

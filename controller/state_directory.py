@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -87,9 +88,19 @@ def default_path() -> Path:
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
+    except FileExistsError as error:  # of no folder; a link that leads nowhere is told as such
+        if not path.exists():
+            raise _unusable(path, error) from error
+        other = NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+        raise _unusable(path, other) from error
     except OSError as error:
-        reason = explained(error, error.filename or path, "choose another --state-dir")
-        raise JournalError(path, *reason) from error
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> JournalError:
+    return JournalError(
+        path, *explained(error, error.filename or path, "choose another --state-dir")
+    )
 
 
 def _locked(descriptor: int, how: int) -> bool:

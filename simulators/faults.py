@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from controller.errors import ScenarioError
+from controller.input_files import read_toml
 from controller.os_errors import explained
 
 DEFAULT_DURATION_S = 600.0
@@ -112,10 +112,10 @@ def read_scenario(path: Path) -> Schedule:
     and a value that makes no sense.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = read_toml(path)
     except OSError as error:
-        raise ScenarioError(path, "file", *explained(error, path)) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ScenarioError(path, "file", *explained(error, path, "name another file")) from error
+    except ValueError as error:
         raise ScenarioError(path, "file", f"not TOML: {error}") from error
     unknown = set(tables) - {"fault"}
     listed = tables.get("fault", [])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from controller.errors import PipelineFileError
+from controller.input_files import read_toml
 from controller.os_errors import explained
 from policies.latency import (
     Band,
@@ -59,11 +59,11 @@ def read_calibration(path: Path) -> Calibration:
     cannot be read, an unknown key and a value that makes no sense.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
     except OSError as error:
         other = f"name another (built in are {', '.join(BUILT_IN)})"
         raise PipelineFileError(path, "file", *explained(error, path, other)) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:
         raise PipelineFileError(path, "file", f"not TOML: {error}") from error
     _check_keys(path, "", table, Calibration)
     try:

@@ -41,7 +41,9 @@ def test_the_lock_of_a_dead_controller_is_free(tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("", encoding="ascii")
-    with pytest.raises(JournalError, match="choose another --state-dir"):
+    with pytest.raises(
+        JournalError, match="Not a directory; choose another --state-dir, in a folder"
+    ):
         StateDirectory(tmp_path / "state").lock().__enter__()
 
 

@@ -26,7 +26,8 @@ def load_sound(path: Path, sample_rate_hz: int) -> tuple[Sound, ...]:
     if path.is_dir():
         return tuple(_load_file(file, sample_rate_hz) for file in _sound_files(path))
     if not path.is_file():
-        raise SoundFileError(path, "there is no such file or folder")
+        absent = "there is no such file or folder"
+        raise SoundFileError(path, "neither a file nor a folder" if path.exists() else absent)
     return (_load_file(path, sample_rate_hz),)
 
 
