@@ -132,3 +132,12 @@ def test_what_a_server_makes_real_time_in_its_export_keeps_the_priority_that_it_
     rig.second()
     rig.second()
     assert rig.kernel.now[AUDIO] == given
+
+
+def test_a_program_that_makes_threads_all_along_holds_nothing_up_for_ever(rig: Rig) -> None:
+    awaited = []
+    for number in range(100, 130):
+        rig.threads.found = {ThreadId(number, 1): FOUND}
+        rig.kernel.now[ThreadId(number, 1)] = FOUND
+        awaited.append(rig.second())
+    assert awaited == [ANEW] * 11 + [""] * 19

@@ -26,7 +26,8 @@ from policies.observation import Reading
 KNOB = "thread_classes"
 SETTLE_S = 2.0
 SOUGHT_S = 10.0
-"""So long threads of another start of a program are awaited, before anything else is turned."""
+"""So long threads of another start of a program are awaited, and what comes of scheduling those
+that appear one after the other, before anything else is turned."""
 
 
 class ThreadKnob:
@@ -47,7 +48,7 @@ class ThreadKnob:
         acts = acting is None or KNOB in acting
         self._others = OtherUsers(surroundings.say) if acts else None
         self._rested = False
-        self._scheduled_at_s = -math.inf
+        self._scheduled_at_s = self._unsettled_since_s = -math.inf
         self._sought_since_s: float | None = None
         self.lease_stood = True
         """Whether nothing was put back before the last look: the lease was renewed in time."""
@@ -110,6 +111,8 @@ class ThreadKnob:
         elif self._sought_since_s is None:
             self._sought_since_s = now_s
         if any(self._actuator.holds(thread) for thread in self._threads.found.keys() - before):
+            if now_s - self._scheduled_at_s > SOUGHT_S:
+                self._unsettled_since_s = now_s
             self._scheduled_at_s = now_s
 
     def _awaits(self, counted_until_s: float | None) -> str:
@@ -117,7 +120,8 @@ class ThreadKnob:
         known_s = now_s if counted_until_s is None else counted_until_s
         if self._sought_since_s is not None and now_s <= self._sought_since_s + SOUGHT_S:
             return "the audio threads are sought, to be scheduled as before"
-        if known_s < self._scheduled_at_s + SETTLE_S:
+        endless = now_s > self._unsettled_since_s + SOUGHT_S  # a program makes threads all along
+        if known_s < self._scheduled_at_s + SETTLE_S and not endless:
             return "audio threads were scheduled anew, and what comes of it is awaited"
         return ""
 
