@@ -95,6 +95,15 @@ class TestWhereNodesTellWhoDrivesThem:
         )
         assert followers(made) == {42: [49], 30: [50]}
 
+    def test_what_is_linked_to_what_freewheels_does_so_though_it_does_not_tell(self) -> None:
+        device_and_player = device(42), stream(49, driver=42)
+        exporter, links = stream(50, driver=30), ((49, 42), (50, 42))
+        assert followers(graph(FREEWHEELING, *device_and_player, exporter, links=links)) == {
+            30: [42, 49, 50]
+        }
+        again = stream(50, driver=42)
+        assert followers(graph(FREEWHEEL, *device_and_player, again, links=links)) == {42: [49, 50]}
+
     def test_a_driver_that_is_gone_drives_nobody(self) -> None:
         assert followers(graph(stream(52, driver=42), stream(53, driver=None))) == {}
 

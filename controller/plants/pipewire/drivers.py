@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from controller.plants.pipewire.pw_dump import Graph, Node
 
@@ -31,8 +31,7 @@ def drivers_at_work(graph: Graph) -> tuple[Driver, ...]:
     """Those that others follow now: who drives nobody plays nothing."""
     running = {each.id: each for each in graph.nodes.values() if each.runs}
     told = any(each.driver is not None for each in graph.nodes.values())
-    links = graph.links.values()
-    groups = _as_told(_freewheeling(running, links)) if told else _as_linked(running, links)
+    groups = (_as_told if told else _as_linked)(running, graph.links.values())
     return tuple(
         Driver(
             driver.id,
@@ -113,38 +112,37 @@ class Motion:
         return FREEWHEEL if self._freewheels else NOTHING
 
 
-def _freewheeling(running: dict[int, Node], links: Iterable[tuple[int, int]]) -> dict[int, Node]:
-    """The same nodes, where those that hang together freewheel together.
-
-    As freewheel begins, PipeWire 1.4.2 does not tell of each node that its driver is another now.
-    """
-    wheels = {each.id for each in running.values() if each.freewheels}
-    if not any(each.driver in wheels for each in running.values() if each.id not in wheels):
-        return running
-    known = dict(running)
-    for nodes in _connected(running, links):
-        members = [each for each in nodes if each.id not in wheels]
-        if driver := next((each.driver for each in members if each.driver in wheels), None):
-            known |= {each.id: replace(each, driver=driver) for each in members}
-    return known
-
-
-def _as_told(running: dict[int, Node]) -> Iterator[tuple[Node, list[Node]]]:
+def _as_told(
+    running: dict[int, Node], links: Collection[tuple[int, int]]
+) -> Iterator[tuple[Node, list[Node]]]:
     """Who drives whom, where each node tells it.
 
     Of what drives others, that others follow it is what counts: which driver it followed itself
     once is not told anew where that has let go of it, as after a freewheel.
     """
-    followed = {each.driver for each in running.values() if each.driver != each.id}
+    led = _driver_of_each(running, links)
+    followed = {driver for number, driver in led.items() if driver != number}
     drivers = [each for each in running.values() if each.drives and each.id in followed]
     driving = {each.id for each in drivers}
     for driver in drivers:
-        followers = (each for each in running.values() if each.driver == driver.id)
+        followers = (each for each in running.values() if led[each.id] == driver.id)
         yield driver, [each for each in followers if each.id not in driving]
 
 
+def _driver_of_each(
+    running: dict[int, Node], links: Collection[tuple[int, int]]
+) -> dict[int, int | None]:
+    """Which node drives each; all that is linked to what freewheels does so as well, untold."""
+    led = {each.id: each.driver for each in running.values()}
+    for nodes in _connected(running, links):
+        for driver in [each.driver for each in nodes if each.driver in running]:
+            if driver is not None and running[driver].freewheels:
+                led |= dict.fromkeys((each.id for each in nodes), driver)
+    return led
+
+
 def _as_linked(
-    running: dict[int, Node], links: Iterable[tuple[int, int]]
+    running: dict[int, Node], links: Collection[tuple[int, int]]
 ) -> Iterator[tuple[Node, list[Node]]]:
     """Who drives whom, as linked and grouped nodes have one driver.
 
