@@ -154,7 +154,12 @@ def _absent(path: Path) -> JournalError:
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     if path.is_dir():
-        raise JournalError(path, "it is a folder", "move it away, or choose another --state-dir")
+        raise JournalError(path, "it is a folder", f"move it away, or {ELSEWHERE}")
+    if path.exists() and not (path.is_file() or path.is_char_device()):
+        raise JournalError(path, "it is no regular file", f"move it away, or {ELSEWHERE}")
+    if path.is_symlink() and not path.parent.joinpath(path.readlink()).parent.exists():
+        why = f"it is a symbolic link to {path.readlink()}, whose folder does not exist"
+        raise JournalError(path, why, f"move it away, or {ELSEWHERE}")
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, timeout=BUSY_PATIENCE_S, isolation_level=None)
 

@@ -39,6 +39,7 @@ class StateDirectory:
         """
         with _explained(self.path):
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._check_lock_file()
             descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             with _explained(self.path):
@@ -52,13 +53,20 @@ class StateDirectory:
     def holder(self) -> int | None:
         """Process id of the controller that runs here; None where none does."""
         try:
-            descriptor = os.open(self.path / LOCK_NAME, os.O_RDONLY)
+            descriptor = os.open(self.path / LOCK_NAME, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             return None
         try:
             return None if _locked(descriptor, fcntl.LOCK_SH) else _pid_in(descriptor)
         finally:
             os.close(descriptor)
+
+    def _check_lock_file(self) -> None:
+        """A pipe would keep whoever opens it, and a folder cannot be."""
+        file = self.path / LOCK_NAME
+        if file.exists() and not file.is_file():
+            remedy = "move it away, or choose another --state-dir"
+            raise JournalError(file, "it is no regular file", remedy)
 
     def _take(self, descriptor: int) -> None:
         """Lock; `holder` in another process may have it locked for a moment."""

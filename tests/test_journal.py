@@ -307,3 +307,18 @@ def test_kill_9_at_any_moment_loses_at_most_the_tick_in_flight(path):
             memory = journal.last_memory("fake")
         assert isinstance(memory, dict)
         assert json.dumps(memory["number"]) == str(numbers[-1])
+
+
+def test_a_pipe_in_place_of_the_journal_is_named_and_keeps_nobody_waiting(path: Path) -> None:
+    os.mkfifo(path)
+    for opens in (Journal.open, JournalReader):
+        with pytest.raises(JournalError, match="it is no regular file; move it away, or choose"):
+            opens(path)
+
+
+def test_a_link_to_a_folder_that_is_gone_is_told_as_such(path: Path) -> None:
+    path.symlink_to("gone/journal.sqlite3")
+    with pytest.raises(
+        JournalError, match=r"symbolic link to gone/.*, whose folder does not exist"
+    ):
+        Journal.open(path)

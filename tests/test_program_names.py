@@ -176,6 +176,15 @@ def test_whoever_runs_a_script_is_told(tmp_path: Path) -> None:
     assert remark("123", running) is None
 
 
+def test_what_a_script_has_started_is_told_since_its_name_does_not_mean_it(tmp_path: Path) -> None:
+    put_process(tmp_path, 123, "studio.sh", exe="/bin/dash", argv=("/bin/sh", "./studio.sh"))
+    put_process(tmp_path, 124, "engine", exe="/opt/engine", argv=("/opt/engine",), parent=123)
+    assert remark("studio.sh", others(tmp_path)) == (
+        "studio.sh is run by an interpreter: sh ./studio.sh (process 123), which started "
+        "engine (process 124): name that, where it plays"
+    )
+
+
 def test_a_name_of_several_programs_is_told_and_means_all(tmp_path: Path) -> None:
     put_process(tmp_path, 7, "engine", exe="/opt/a/engine", argv=("/opt/a/engine",))
     put_process(tmp_path, 8, "engine", exe="/opt/a/engine", argv=("/opt/a/engine", "-2"))

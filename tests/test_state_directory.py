@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,12 @@ def test_the_folder_follows_the_xdg_specification(
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert StateDirectory().path == tmp_path / ".local" / "state" / "kapellmeister"
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_cannot_be_a_lock_is_named(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "controller.lock")
+    words = r"controller\.lock: it is no regular file; move it away, or choose another"
+    with pytest.raises(JournalError, match=words):
+        StateDirectory(tmp_path).lock().__enter__()
+    assert StateDirectory(tmp_path).holder() is None

@@ -35,7 +35,14 @@ def remark(program: str, running: Sequence[Running], named_at: int | None = None
         return None
     is_other = meant[0].fit(program) is Fit.INTERPRETER
     how = "is an interpreter, and runs" if is_other else "is run by an interpreter"
-    return f"{in_a_line(program)} {how}: {_listed(meant)}"
+    return f"{in_a_line(program)} {how}: {_listed(meant)}{_started(meant, running)}"
+
+
+def _started(meant: Sequence[Running], running: Sequence[Running]) -> str:
+    """The programs that a script has started, which its name does not mean."""
+    own = {each.process.pid for each in meant}
+    children = [each for each in running if each.stat.parent in own and each.process.pid not in own]
+    return f", which started {_listed(children)}: name that, where it plays" if children else ""
 
 
 def none_runs(
