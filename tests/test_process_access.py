@@ -10,7 +10,9 @@ import pytest
 
 from controller import process_access, scheduling
 from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.plants import watched_threads
 from controller.plants.other_users import OtherUsers
+from controller.plants.watched_threads import WatchedThreads
 from controller.process_id import ProcessId
 from controller.scheduling import Scheduling, ThreadId
 
@@ -161,6 +163,23 @@ def test_processes_of_other_users_are_told_once_and_those_alike_together(proc: P
     ]
     others.look((ProcessId(7, 2),))
     assert told[1].startswith("process 7: watched")
+
+
+def test_threads_of_other_users_are_watched_and_never_scheduled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def owner_obstacle(tid: int) -> tuple[str, str] | None:
+        asked.append(tid)
+        return ("it belongs to user x", "run this as user x") if tid == 7 else None
+
+    monkeypatch.setattr(watched_threads, "owner_obstacle", owner_obstacle)
+    theirs, own = ThreadId(7, 1), ThreadId(8, 1)
+    watched = WatchedThreads(found={theirs: ORDINARY, own: ORDINARY})
+    for _ in range(3):
+        assert watched.classes()["audio"] == [own]
+    assert asked == [7, 8]
 
 
 # what the kernel refuses of a thread

@@ -110,3 +110,15 @@ def test_a_program_that_calls_exec_begins_anew(kernel, sensor):
         kernel.starts(1, image)
         kernel.tells(1000, 100, 50, (40, 10))
         assert (THREAD in sensor.read({PROCESS: 90.0})) is told
+
+
+@pytest.mark.parametrize("odd", ["", "0", "-5 0 1", "1_0 x y", f"{10**30} 0 60", "9 9 9 9 9 9\0"])
+def test_counters_that_cannot_be_are_no_activity_and_end_nothing(kernel, sensor, odd):
+    kernel.tells(1000, 100, 50, (40, 10))
+    sensor.read({PROCESS: 90.0})
+    (kernel.place / "schedstat").write_text(odd)
+    assert sensor.read({PROCESS: 90.0}) == {}
+    kernel.tells(1000, 100, 50, (40, 10))
+    sensor.read({PROCESS: 90.0})
+    kernel.tells(1300, 200, 350, (240, 110))
+    assert sensor.read({PROCESS: 90.0})[THREAD].utilisation == 0.3
