@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from test_pipewire_tools import DONE, HEADER, NOT_DONE, TABLE, row, seconds
 
-from controller.plants.pipewire.counting import meter_for
+from controller.plants.pipewire import counting
+from controller.plants.pipewire.counting import Counting, meter_for
 from controller.plants.pipewire.drivers import Driver, Motion
 from controller.plants.pipewire.meter import Meter, Period
 from controller.plants.pipewire.profiler_meter import ProfilerMeter
@@ -212,3 +213,95 @@ def test_top_counts_from_the_version_that_prints_into_a_pipe(
     version: tuple[int, ...], kind: type
 ) -> None:
     assert isinstance(meter_for(version), kind)
+
+
+class FakeTool:
+    """A tool that tells what a test has put into `told`; how many were started is counted."""
+
+    started = 0
+
+    def __init__(self, command: tuple[str, ...]) -> None:
+        FakeTool.started += 1
+        self.command, self.told = command, list[bytes]()
+        self.descriptor, self.pid, self.ended = 9, 99, False
+
+    def has_told(self) -> bool:
+        return bool(self.told) and not self.ended
+
+    def read(self) -> bytes:
+        return self.told.pop(0)
+
+    def close(self) -> None: ...
+
+
+class Tended:
+    """The tool of a meter, looked after each tenth of a second."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, meter: Meter) -> None:
+        monkeypatch.setattr(counting, "Tool", FakeTool)
+        FakeTool.started = 0
+        self.motion, self._second = Motion(), 0.0
+        self.motion.note([PLAYING], 0)
+        self.counting = Counting(meter, self.motion, 0)
+
+    def until(self, second: float, told: bytes = b"") -> list[str]:
+        """What is told of the tool until then, in which it itself told that."""
+        if told:
+            self.tool.told.append(told)
+        events = []
+        while self._second < second:
+            self._second = round(self._second + 0.1, 1)
+            events.append(self.counting.tend(seconds(self._second)))
+        return [each for each in events if each is not None]
+
+    @property
+    def tool(self) -> FakeTool:
+        tool = self.counting._tool
+        assert isinstance(tool, FakeTool)
+        return tool
+
+
+class TestTendingTheTool:
+    @pytest.mark.parametrize(("meter", "patience_s"), [(TopMeter(), 3.0), (ProfilerMeter(), 1.2)])
+    def test_one_that_tells_of_no_cycle_for_long_is_started_again(
+        self, monkeypatch: pytest.MonkeyPatch, meter: Meter, patience_s: float
+    ) -> None:
+        tended = Tended(monkeypatch, meter)
+        assert tended.until(patience_s) == []
+        assert FakeTool.started == 1
+        tended.until(patience_s + 0.1)
+        assert FakeTool.started == 2
+
+    def test_where_nothing_plays_there_is_nothing_to_tell(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tended = Tended(monkeypatch, TopMeter())
+        tended.motion.note([driven(30, 36, freewheels=True)], 0)
+        tended.until(10.0)
+        assert FakeTool.started == 1
+
+    def test_one_that_ends_is_told_of_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tended = Tended(monkeypatch, TopMeter())
+        events = []
+        for _ in range(3):
+            tended.tool.ended = True
+            events += tended.until(tended._second + 3.2)
+        assert events == [counting.ENDED]
+        assert FakeTool.started == 4
+        tended.until(tended._second + 1.0, shown(64, 0).encode())
+        tended.tool.ended = True
+        assert tended.until(tended._second + 3.2) == [counting.ENDED]
+
+    def test_a_profiler_whose_driver_has_left_its_work_to_others_is_started_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tended = Tended(monkeypatch, ProfilerMeter())
+        tended.until(0.5, row(DONE))
+        tended.motion.note([driven(40, 41)], seconds(0.5))
+        tended.motion.forget_rested(seconds(1.0))
+        tended.until(0.6)
+        assert FakeTool.started == 2
+
+    def test_what_tells_seldom_is_read_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert Tended(monkeypatch, TopMeter()).counting.urgent == (9,)
+        assert Tended(monkeypatch, ProfilerMeter()).counting.urgent == ()

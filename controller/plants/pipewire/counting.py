@@ -8,9 +8,6 @@ from controller.plants.pipewire.profiler_meter import ProfilerMeter
 from controller.plants.pipewire.tool import Tool
 from controller.plants.pipewire.top_meter import TopMeter
 
-SILENT_NS = 3_000_000_000
-"""A tool that tells of no cycle for so long while drivers are at work is started again: the one
-that it watched may be gone, and another at work."""
 ENDED = "the tool that counts cycles has ended, and is started again now and then"
 
 
@@ -55,7 +52,7 @@ class Counting:
         if self.meter.seen != self._seen or self._motion.rests:
             self._told_of_end &= self.meter.seen == self._seen
             self._seen, self._seen_ns = self.meter.seen, now_ns
-        if now_ns - self._seen_ns > SILENT_NS or self._is_lost():
+        if now_ns - self._seen_ns > self.meter.patience_ns or self._is_lost():
             return self._start_again(now_ns)
         return None
 

@@ -45,6 +45,9 @@ class Meter(Protocol):
     told_ns: int
     at_once: bool
     """Whether what the tool tells is to be read as soon as it tells; it does so seldom."""
+    patience_ns: int
+    """A tool that tells of no cycle for so long while drivers are at work is started again: the
+    one that it listens to may be gone, and another at work."""
 
     @property
     def periods(self) -> Mapping[int, Period]:

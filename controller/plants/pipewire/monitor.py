@@ -55,11 +55,12 @@ class Monitor:
         return self._dump.ended
 
     def await_server(self) -> bool:
-        """Whether one tells of itself, and of a cycle where any node is at work."""
+        """Whether one tells of itself, and of a cycle of each driver that is at work."""
         until_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < until_s and not self.ended:
             self.obey()
-            if self._graph.is_known and (self._motion.rests or self._counting.meter.periods):
+            unmeasured = len(self._motion.drivers) - len(self._measured(time.monotonic_ns()))
+            if self._graph.is_known and not unmeasured:
                 break
         return self._graph.is_known and not self.ended
 

@@ -17,6 +17,7 @@ class ProfilerMeter:
     """Counts every cycle of one driver, which those nodes tell that had a part in it."""
 
     at_once = False
+    patience_ns = 1_200_000_000
 
     def __init__(self) -> None:
         self.cycles, self.missed, self.seen, self.told_ns = 0.0, 0, 0, 0

@@ -20,6 +20,7 @@ class TopMeter:
     """
 
     at_once = True
+    patience_ns = 3_000_000_000
 
     def __init__(self) -> None:
         self.cycles, self.missed, self.seen, self.told_ns = 0.0, 0, 0, 0
