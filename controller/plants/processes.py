@@ -85,7 +85,8 @@ def playing_with(
     )
 
     def semaphores(pid: int) -> set[bytes]:
-        return set(semaphore.findall(read_bytes(root / str(pid) / "maps")))
+        maps = read_bytes(root / str(pid) / "maps")
+        return set(semaphore.findall(maps)) if b"/jack_sem." in maps else set()
 
     if server is None or not lives(server, root):
         return ()
