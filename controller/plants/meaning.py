@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from controller.control_group import is_group, is_within
 from controller.plants.program_names import Fit, Running
 
-PROCESS_ID = re.compile("[1-9][0-9]*")
+PROCESS_ID = re.compile("[1-9][0-9]{0,9}")
 
 
 def is_id(program: str) -> bool:
