@@ -148,11 +148,8 @@ def _longer_period(context: Context, lately: Lately) -> Iterator[Alternative]:
     overloaded = context.diagnosis.bottleneck is Bottleneck.OVERLOAD
     # Work that grows with the period is no smaller part of a longer one: that is tried once.
     step = "longer period" if overloaded else f"period_{longer[0]}"
-    stolen = context.diagnosis.bottleneck is Bottleneck.STEAL
-    bad, enough = lately.bad_intervals, STOLEN_INTERVALS if stolen else BAD_INTERVALS
-    if bad < enough:
-        why_not = f"it interrupts the sound; {bad} of {enough} bad intervals yet"
-        yield Alternative(step, why_not=why_not)
+    if (why_not := _bearable(context, lately)) is not None:
+        yield Alternative(step, why_not=f"it interrupts the sound; {why_not}")
         return
     gain = (
         f"a period of {longer[0]} frames instead of {now} leaves more time for each block, and "
@@ -161,6 +158,18 @@ def _longer_period(context: Context, lately: Lately) -> Iterator[Alternative]:
     reason = f"{context.diagnosis.summary}; {gain}"
     effect = _fewer_misses(context, lately) if overloaded else _fewer_xruns(context, lately)
     yield Alternative(step, Action("period_frames", longer[0], reason, effect))
+
+
+def _bearable(context: Context, lately: Lately) -> str | None:
+    """Why what is missed does not call for an interruption of the sound; None where it does."""
+    stolen = context.diagnosis.bottleneck is Bottleneck.STEAL
+    bad, enough = lately.bad_intervals, STOLEN_INTERVALS if stolen else BAD_INTERVALS
+    if bad < enough:
+        return f"{bad} of {enough} bad intervals yet"
+    mean = lately.total / lately.intervals if lately.intervals else None
+    if mean is None or mean > context.objective.target_miss_rate:
+        return None
+    return f"{mean:.2%} missed lately, which is within the target"
 
 
 def _one_more_node(

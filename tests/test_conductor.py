@@ -178,6 +178,22 @@ def test_the_period_waits_longer_where_the_hypervisor_may_leave_off(bottleneck, 
         assert bool(actions) is (bad == bad_intervals)
 
 
+@pytest.mark.parametrize(("missed", "turned"), [(0.0013, False), (0.0053, True)])
+def test_no_last_resort_is_taken_while_lately_all_together_is_within_the_target(missed, turned):
+    """Of 750 cycles a second one is 0.13 %: three of those in ten seconds are 0.04 %."""
+    seen = replace(
+        context(Bottleneck.UNKNOWN),
+        knobs={"period_frames": Knob("period_frames", Choice((64, 128)), "cpu")},
+        diagnosis=Diagnosis(Bottleneck.UNKNOWN, "because", helpful_knobs=("period_frames",)),
+        settings=Settings.of({"period_frames": 64}),
+    )
+    lately = Lately(bad_intervals=3, worst=None, total=3 * missed, intervals=10)
+    (alternative,) = remedies(seen, None, lately)
+    assert (alternative.action is not None) is turned
+    if not turned:
+        assert "0.04% missed lately, which is within the target" in alternative.why_not
+
+
 @pytest.mark.parametrize("unsettled", ["discontinuity", "awaits"])
 def test_what_was_missed_until_a_cure_is_in_force_again_calls_for_no_last_resort(unsettled):
     period = Knob("period_frames", Choice((256, 512)), "cpu")
