@@ -10,6 +10,7 @@ from controller.control_group import is_group
 from controller.errors import PlantError, ProcessClosedError
 from controller.plants.found_instead import none_runs
 from controller.plants.meaning import is_id
+from controller.plants.process import REMEDY
 from controller.plants.processes import named, others
 from controller.plants.program_names import in_a_line
 
@@ -24,7 +25,7 @@ def check_proc(plant: str) -> None:
 
 
 def check_access(plant: str, sidecar: SidecarSection, named_at: int | None = None) -> None:
-    """Raise ProcessClosedError for a program that may not be looked into.
+    """Raise ProcessClosedError for a program that may not be looked into, PlantError for none.
 
     One that is hidden altogether and was named by its id is known to run all the same; of one
     by name only that it was not found can be said, and why that may be.
@@ -35,10 +36,13 @@ def check_access(plant: str, sidecar: SidecarSection, named_at: int | None = Non
     wanted = sidecar.processes
     if plant != "process" or not wanted or any(map(is_group, wanted)):
         return
-    hidden = process_access.hidden()
-    if hidden is not None and not named(wanted):
-        why = f"{none_runs(wanted, others(), named_at)}, or it is hidden: {hidden[0]}"
-        raise ProcessClosedError(f"plant {plant}", why, hidden[1].format(who=OTHERS))
+    if named(wanted):
+        return
+    why, hidden = none_runs(wanted, others(), named_at), process_access.hidden()
+    if hidden is None or all(map(is_id, wanted)):
+        raise PlantError(plant, why, REMEDY)
+    what = f"{why}, or it is hidden: {hidden[0]}"
+    raise ProcessClosedError(f"plant {plant}", what, hidden[1].format(who=OTHERS))
 
 
 def tell_missing(sidecar: SidecarSection, say: Callable[[str], None]) -> None:
@@ -49,6 +53,7 @@ def tell_missing(sidecar: SidecarSection, say: Callable[[str], None]) -> None:
     missing = [each for each in (*sidecar.processes, *sidecar.background) if not named((each,))]
     for program in filter(is_group, missing):
         say(f"no process is in {program} yet; it is looked for as long as the run lasts")
-    if missing and (hidden := process_access.hidden()) is not None:
-        what, remedy = ", ".join(missing), hidden[1].format(who=OTHERS)
+    may_be_hidden = [each for each in missing if not is_id(each)]
+    if may_be_hidden and (hidden := process_access.hidden()) is not None:
+        what, remedy = ", ".join(may_be_hidden), hidden[1].format(who=OTHERS)
         say(f"{in_a_line(what)} may run and be hidden: {hidden[0]}; {remedy}")

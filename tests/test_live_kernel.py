@@ -86,6 +86,18 @@ def test_a_hidden_program_that_is_named_by_its_name_may_be_there(
     assert "or it is hidden: /proc is mounted with hidepid=" in run.stderr
 
 
+@pytest.mark.parametrize("hidepid", [1, 2, 4])
+def test_a_number_that_no_process_has_is_not_said_to_be_hidden(
+    tmp_path: Path, hidepid: int
+) -> None:
+    run = in_namespaces(HIDDEN.replace("$OPTIONS", "--process 54321"), tmp_path, HIDEPID=hidepid)
+    assert run.returncode == 2
+    assert run.stderr == (
+        "kapellmeister: plant process: no process 54321 runs; name some by --process, by name, "
+        "process id or control group\n"
+    )
+
+
 def test_whoever_is_in_the_group_of_the_mount_controls_as_ever(tmp_path: Path) -> None:
     member = UNPRIVILEGED.replace("--clear-groups", "--groups 4242")
     run = in_namespaces(HIDDEN.replace("$OPTIONS", "--process $P"), tmp_path, HIDEPID=2, N=member)

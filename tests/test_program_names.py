@@ -9,6 +9,7 @@ import pytest
 from proc_tree import put_process
 
 from controller.plants.found_instead import none_runs, remark
+from controller.plants.meaning import is_id
 from controller.plants.processes import named, others
 
 PYTHON = "/usr/bin/python3.11"
@@ -242,6 +243,12 @@ def test_a_number_that_another_program_has_by_now_is_told(tmp_path: Path) -> Non
     )
     assert remark("7", running, named_at=500) is None
     assert none_runs(["9"], running) == "no process 9 runs"
+
+
+def test_what_is_no_process_id_is_a_name() -> None:
+    for name in ("0", "007", "+5", "-5", "\u0663", "1e3", "9" * 5000):
+        assert not is_id(name)
+    assert is_id("4194304")
 
 
 def test_neither_this_process_nor_its_helpers_are_found(tmp_path: Path) -> None:
