@@ -139,7 +139,7 @@ def test_a_group_that_is_empty_at_first_fills_and_empties_again(version: str) ->
             (made / "below" / "cgroup.procs").write_text(str(player.pid))
             plant._search.renew()
             assert plant.observe().events == ("process: a program runs",)
-            assert plant._players == (player.pid,)
+            assert [each.pid for each in plant._players] == [player.pid]
             player.kill()
         plant._search.renew()
         assert plant.observe().events == ("process: none of the programs runs any more",)
