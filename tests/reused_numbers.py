@@ -15,8 +15,6 @@ from pathlib import Path
 
 from live_run import Run, awaits, schedules
 
-from controller.process_id import identify_process, ticks_since_boot
-
 PLAYER = """
 import os, signal, time
 os.sched_setaffinity(0, {0})
@@ -98,19 +96,20 @@ def while_it_is_controlled(folder: Path) -> None:
 def while_it_starts(folder: Path) -> None:
     """The number is used again while the controller that it was given to is loading."""
     player = play()
-    command = f"{sys.executable} -m kapellmeister run --plant process --process {player.pid}"
+    run = ("run", "--plant", "process", "--process", str(player.pid), "--duration", "2")
     started = subprocess.Popen(
-        ("sh", "-c", f"read go; exec {command} --state-dir {folder} --duration 2"),
-        stdin=subprocess.PIPE,
+        (sys.executable, "-m", "kapellmeister", *run, "--state-dir", str(folder)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    libraries = Path(f"/proc/{started.pid}/maps")
+    awaits(lambda: b"site-packages" in libraries.read_bytes(), 20.0, "it did not begin to load")
+    started.send_signal(signal.SIGSTOP)
     end(player)
-    begun_at = identify_process(started.pid).start_time
-    awaits(lambda: ticks_since_boot() > begun_at, 1.0, "the clock stands still")
     other = play_as(player.pid)
-    said = started.communicate("\n", timeout=60)[0]
+    started.send_signal(signal.SIGCONT)
+    said = started.communicate(timeout=60)[0]
     end(other)
     assert started.returncode == 2, said
     assert f"process {player.pid} has ended, and another has its number: " in said, said
