@@ -66,11 +66,11 @@ class JackServer:
         }
         self._priority = ("-R", "-P", "80") if realtime else ("-r",)
         self._started: list[subprocess.Popen[str]] = []
-        self.start(period)
+        self._period = period
 
-    def start(self, period: int = 256) -> None:
+    def start(self, period: int | None = None) -> None:
         """Start the server, and wait until it answers."""
-        driver = ("-d", "dummy", "-r", "48000", "-p", str(period))
+        driver = ("-d", "dummy", "-r", "48000", "-p", str(period or self._period))
         self.server = self.runs("jackd", "-n", self._name, *self._priority, *driver)
         self.pid = self.server.pid
         awaits(self._answers, PATIENCE_S, "no server came up")
@@ -143,6 +143,7 @@ def serving(name: str = NAME, **options: Any) -> Iterator[JackServer]:
         pytest.skip(str(error))
     server = JackServer(name, **options)
     try:
+        server.start()
         yield server
     finally:
         server.close()

@@ -65,10 +65,13 @@ class Server:
             "XDG_CONFIG_HOME": str(directory / "config"),
             "XDG_STATE_HOME": str(directory / "state"),
         }
+
+    def open(self) -> None:
+        """Start the session, and in it the server."""
         bus = self._start("dbus-daemon", "--session", "--nofork", "--print-address", talks=True)
         assert bus.stdout is not None
         self.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
-        self._silence = write_silence(directory / "silence.wav")
+        self._silence = write_silence(self._directory / "silence.wav")
         self.start()
 
     def start(self) -> None:
@@ -244,6 +247,7 @@ def serving(build: str = "system", **options: Any) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="km-", ignore_cleanup_errors=True) as directory:
         server = Server(Path(directory), build, **options)  # its sockets need a short path
         try:
+            server.open()
             yield server
         finally:
             server.close()

@@ -130,7 +130,7 @@ def test_on_jack_nothing_else_is_touched_and_all_is_put_back(tmp_path: Path) -> 
         def restart() -> None:
             newest.clear()
             server.kill()
-            server.start(128)
+            server.start()
 
         found, bystanders = server.schedules(), Bystanders(server.processes())
         run = Run(server, tmp_path, "--act")
