@@ -62,6 +62,12 @@ class TestWhereNodesTellWhoDrivesThem:
     def test_a_driver_that_nobody_follows_is_not_at_work(self) -> None:
         assert followers(graph(device(42), device(47), stream(52, driver=42))) == {42: [52]}
 
+    def test_a_camera_drives_no_sound(self) -> None:
+        made = graph(
+            device(42), device(80, shows=True), stream(52, driver=42), stream(81, driver=80)
+        )
+        assert followers(made) == {42: [52]}
+
     def test_what_does_not_run_neither_drives_nor_follows(self) -> None:
         resting = stream(52, driver=42, runs=False)
         assert followers(graph(device(42), resting)) == {}

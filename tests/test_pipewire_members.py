@@ -112,6 +112,19 @@ def test_but_not_a_server_that_counts_processes_in_a_namespace_of_its_own(root: 
     assert members(root).clients([RENDERER], 1) == {}
 
 
+def test_of_a_server_in_another_network_the_kernel_does_not_tell_who_its_clients_are(
+    root: Path,
+) -> None:
+    found = members(root, peers={101: 201})
+    assert found.server == ProcessId(SERVER, 5)
+    assert found.clients([RENDERER], 1) == {35: ProcessId(CLIENT, 6)}
+
+
+def test_a_client_may_be_in_another_network(root: Path) -> None:
+    found = members(root, peers={101: 201, 201: 101, 202: 301})
+    assert found.clients([RENDERER, Client(36, 8, OTHERS_CLIENT)], 1) == {35: ProcessId(CLIENT, 6)}
+
+
 def test_where_the_kernel_tells_no_peers_the_server_is_the_one_that_listens(root: Path) -> None:
     def refuse() -> Mapping[int, int]:
         raise OSError(93, "Protocol not supported")

@@ -112,6 +112,15 @@ class TestTheGraph:
         graph.feed(text([thing(60, "Node", state="suspended", props=lock)]))
         assert graph.locked_by == ""
 
+    @pytest.mark.parametrize(
+        ("kind", "shows"),
+        [("Video/Source", True), ("Stream/Input/Video", True), ("Audio/Sink", False)],
+    )
+    def test_a_node_with_pictures_is_known_by_its_class(self, kind: str, shows: bool) -> None:
+        graph = Graph()
+        graph.feed(text([thing(60, "Node", state="running", props={"media.class": kind})]))
+        assert graph.nodes[60].shows == shows
+
     def test_values_that_are_none_of_their_kind_are_passed_over(self) -> None:
         graph = Graph()
         odd = {"node.name": 7, "node.group": 12, "node.latency": "fast", "client.id": "x"}

@@ -28,7 +28,7 @@ class Driver:
 
 
 def drivers_at_work(graph: Graph) -> tuple[Driver, ...]:
-    """Those that others follow now: who drives nobody plays nothing."""
+    """Those that others follow now: who drives nobody plays nothing, nor does a camera."""
     running = {each.id: each for each in graph.nodes.values() if each.runs}
     told = any(each.driver is not None for each in graph.nodes.values())
     groups = (_as_told if told else _as_linked)(running, graph.links.values())
@@ -41,7 +41,7 @@ def drivers_at_work(graph: Graph) -> tuple[Driver, ...]:
             _rates(graph, driver),
         )
         for driver, followers in groups
-        if followers
+        if followers and not driver.shows
     )
 
 

@@ -69,11 +69,12 @@ class Members:
         if self.server is None:
             return
         peers, served = self._peers(), self._sockets(self.server.pid) or set()
+        theirs = {peers[each] for each in served if each in peers}  # none of another network
         trusted = self._counts_as_we_do(self.server)
         for client in clients:
             process = next(self._identified((client.pid,)), None)
-            own = self._sockets(client.pid) if peers else None
-            connected = trusted if own is None else any(peers.get(each) in served for each in own)
+            own = self._sockets(client.pid) if theirs else None
+            connected = trusted if own is None else bool(own & theirs)
             yield client, process if connected else None
 
     def _counts_as_we_do(self, server: ProcessId) -> bool:

@@ -18,15 +18,17 @@ METADATA = "PipeWire:Interface:Metadata"
 class Node:
     """A node of the graph.
 
-    `driver` is the node that drives it; None where that is not told, as by 0.3.65 never.
-    `locks` is whether it wants the quantum left as it is, `forces` the one that it forces itself,
-    `latency` the one that it asks for and at which rate. Zeros where nothing is told.
+    `shows` is whether it has pictures, not sound; `driver` the node that drives it, None where
+    that is not told, as by 0.3.65 never. `locks` is whether it wants the quantum left as it is,
+    `forces` the one that it forces itself, `latency` the one that it asks for and at which rate.
+    Zeros where nothing is told.
     """
 
     id: int
     name: str
     runs: bool = False
     drives: bool = False
+    shows: bool = False
     freewheels: bool = False
     driver: int | None = None
     priority: int = 0
@@ -141,6 +143,7 @@ def _node(number: int, info: Mapping[str, Any]) -> Node:
         name=str(properties.get("node.name", number)),
         runs=info.get("state") == "running",
         drives=properties.get("node.driver") is True,
+        shows="Video" in str(properties.get("media.class")),
         freewheels=properties.get("node.freewheel") is True,
         driver=driver if isinstance(driver, int) else None,
         priority=_number(properties.get("priority.driver")),
