@@ -39,6 +39,7 @@ class Second:
     def __init__(self, server: pipewire_server.Server, log: Path) -> None:
         self._server, self._log = server, log
         self.forced: set[int] = set()
+        self._plays = True
         self.start()
 
     def start(self) -> None:
@@ -48,13 +49,14 @@ class Second:
         self._server.runs("sh", "-c", f"exec stdbuf -oL pw-top -b >>{self._log}")
 
     def look(self) -> None:
-        """Note what is forced on all devices, as far as the server tells now."""
-        self.forced |= {self._server.forced()} - {-1}
+        """Note what is forced on it as well, as far as the server tells now."""
+        if self._plays:
+            self.forced |= {self._server.forced()} - {-1}
 
     def end(self) -> None:
         """Have it play no more; what is forced from now on does not concern it."""
+        self._plays = False
         self._server.stop(self._client)
-        self.look = lambda: None
 
     def played(self) -> set[str]:
         """Its periods at 48 kHz, as far as pw-top told: that of Debian 12 tells a terminal only."""
