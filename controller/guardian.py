@@ -22,11 +22,11 @@ from typing import Any
 
 from controller.canary import LOOK_S, Canary
 from controller.errors import ThreadGoneError
-from controller.kernel_files import count, read_text
+from controller.kernel_files import count, read_bytes
 from controller.os_errors import explained
 from controller.process_id import PROC
 from controller.restoration import Original, Restoration, Undo, restore, undo
-from controller.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, identify, read
+from controller.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, read
 
 SUSPECT_SHARE = 0.93
 """Share of a processor that the threads raised run together, from which they may starve others:
@@ -134,14 +134,16 @@ def _plain(how: Scheduling) -> list[object]:
 
 
 def _ran_s(thread: ThreadId, root: Path = PROC) -> float:
-    """Processor time of a thread since it began, 0 where nobody accounts; ThreadGoneError."""
+    """Processor time of a thread since it began, 0 where that makes no sense; ThreadGoneError.
+
+    That of another thread with its number at worst has the canary look once too often.
+    """
     try:
-        ran_s = count(read_text(root / str(thread.tid) / "schedstat").split()[0]) / 1e9
+        return count(read_bytes(f"{root}/{thread.tid}/schedstat").split()[0]) / 1e9
+    except OSError as error:
+        raise ThreadGoneError(thread.tid) from error
     except (ValueError, IndexError):
-        ran_s = 0.0
-    if identify(thread.tid, root) != thread:
-        raise ThreadGoneError(thread.tid)
-    return ran_s
+        return 0.0
 
 
 def _raised(original: Original) -> bool:

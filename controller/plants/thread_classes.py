@@ -35,6 +35,7 @@ class ThreadClassActuator:
         self._wanted: ThreadClasses | None = None
         self._scheduled: dict[scheduling.ThreadId, ThreadClass] = {}
         self._again_at_s: dict[scheduling.ThreadId, float] = {}
+        self._read: dict[scheduling.ThreadId, scheduling.Scheduling] = {}
         self._undone = ""
 
     @property
@@ -92,12 +93,16 @@ class ThreadClassActuator:
 
         `excused` where the server has just done that to all of them, as JACK does in freewheel:
         then it is no matter how often, and a thread that was made real-time meanwhile is left as
-        it is: its server did that.
+        it is: its server did that. What is read here holds for `in_force` until the next call.
         """
         reset = 0
+        self._read.clear()
         for thread in tuple(self._scheduled):
             now = _read_if_alive(thread)
-            if now is None or self._is_as_asked(thread, now):
+            if now is None:
+                continue
+            if self._is_as_asked(thread, now):
+                self._read[thread] = now
                 continue
             if excused and now.policy in scheduling.REALTIME:
                 self._lease.let_go((thread,))
@@ -144,6 +149,7 @@ class ThreadClassActuator:
     def _forget(self) -> None:
         self._scheduled.clear()
         self._again_at_s.clear()
+        self._read.clear()
 
     def _schedule(self, thread: scheduling.ThreadId, wanted: ThreadClass) -> str | None:
         original = self._lease.originals().get(thread)
@@ -179,7 +185,7 @@ class ThreadClassActuator:
         return before_s is None or now_s - before_s > REPEATED_S
 
     def _seen(self, thread: scheduling.ThreadId, own: ThreadClass) -> ThreadClass | None:
-        now = _read_if_alive(thread)
+        now = self._read.get(thread) or _read_if_alive(thread)
         if now is None:
             return None
         if thread in self._scheduled and self._is_as_asked(thread, now):

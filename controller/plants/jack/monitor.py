@@ -22,7 +22,7 @@ from controller.plants.put_back import PutBack
 from controller.restoration import LEFT_ALONE
 
 NAME = "kapellmeister"
-LINE_EVERY_S = 0.1
+LINE_EVERY_S = 0.2
 POLL_S = 0.0005
 LONGEST_GAP_S = 1.0
 FRAMES_COUNTED = 1 << 32
