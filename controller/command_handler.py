@@ -10,10 +10,10 @@ from datetime import timedelta
 from controller.actuation import Actuation
 from controller.commands import UNKNOWN_KNOB, Command, Pause, Restore, Resume
 from controller.guard import Guard
-from controller.plants.plant import Plant, Refusal
+from controller.plants.plant import Plant
 from controller.verification import Verifier
 from policies.knobs import Direction
-from policies.proposal import Verification
+from policies.proposal import Refusal, Verification
 
 
 @dataclass(frozen=True, slots=True)

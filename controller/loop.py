@@ -17,7 +17,7 @@ from controller.forecasting.horizon import horizon
 from controller.forecasting.supervised import Supervised
 from controller.guard import Guard, Situation
 from controller.plain import JsonValue, from_plain, to_plain
-from controller.plants.plant import Plant, Refusal
+from controller.plants.plant import Plant
 from controller.tick import ForecastSummary, Tick
 from controller.verification import Verifier
 from policies.diagnosis import Diagnosis
@@ -27,7 +27,7 @@ from policies.latency import LatencyModel
 from policies.objective import Objective
 from policies.observation import Observation
 from policies.policy import Context, Policy, State
-from policies.proposal import Change, Hold, Proposal, Verdict, Verification
+from policies.proposal import Change, Hold, Proposal, Refusal, Verdict, Verification
 
 
 class Diagnostician(Protocol):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controller.plants.plant import Refusal
 from policies.diagnosis import Diagnosis
 from policies.forecast import Forecast
 from policies.knobs import KnobState, Settings
 from policies.observation import Observation
-from policies.proposal import Change, Hold, Proposal, Verification
+from policies.proposal import Change, Hold, Proposal, Refusal, Verification
 
 
 @dataclass(frozen=True, slots=True)

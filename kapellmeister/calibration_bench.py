@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from controller import plugins
 from controller.sound import SoundBank, synthesise_sounds
-from controller.workloads.backend import numpy_backend
+from controller.workloads.backends import numpy_backend
 from controller.workloads.workload import Workload, WorkloadSettings
 from simulators.calibration import OperatingPoint
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from controller import plugins
 from controller.config import Config, load_config
+from controller.config.section import Section
 from controller.errors import ConfigurationError, PlugInError
 from controller.forecasting.supervised import NEEDS
-from controller.section import Section
 
 HEADER = """\
 # All keys, each below its meaning. Give a file with --config; it need hold only what it

@@ -123,3 +123,16 @@ class Verification:
     expected: Expectation
     measured: float | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A plant would not turn a knob, and why.
+
+    `passing` says that the cause lies outside the change (nobody answers, say): it is no
+    evidence against it.
+    """
+
+    knob: str
+    reason: str
+    passing: bool = False

@@ -16,9 +16,9 @@ from controller import plugins
 from controller.errors import KapellmeisterError
 from controller.forecasting.fitting import Fitting, Inline
 from controller.forecasting.supervised import make_forecaster
+from controller.forecasting.untrusted import no_forecast
 from controller.load import LoadTrace
 from controller.time_box import TimeBox
-from controller.untrusted import no_forecast
 from policies.forecast import Forecast
 from simulators.forecast_figures import (
     Cost,

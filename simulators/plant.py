@@ -11,7 +11,6 @@ from itertools import chain
 from types import MappingProxyType
 from typing import cast
 
-from controller.plants.plant import Refusal
 from policies.knobs import (
     AnyThreadClasses,
     Bounds,
@@ -23,6 +22,7 @@ from policies.knobs import (
 )
 from policies.latency import Calibration
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value
+from policies.proposal import Refusal
 from simulators.cluster import Cluster, Node, StartLaw
 from simulators.conditions import Conditions
 from simulators.draws import uniform

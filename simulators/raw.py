@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +22,7 @@ from controller.errors import MissingExtraError
 from controller.load import LoadTrace
 
 if TYPE_CHECKING:
-    from simulators.comparison import Comparison
+    pass
 
 Rows = Mapping[str, NDArray[Any]]
 
@@ -75,39 +73,10 @@ def check_arrow() -> None:
     _arrow("pyarrow.parquet")
 
 
-def write_manifest(folder: Path, comparison: Comparison, machine: Mapping[str, Any]) -> None:
-    """Write `manifest.json`: versions, trace hashes, seeds, configuration, and the machine."""
-    base = asdict(comparison.base)
-    for name in ("policy", "trace", "seed", "constants"):
-        del base[name]
-    base["faults"] = [asdict(fault) for fault in comparison.base.faults.faults]
-    manifest = {
-        "machine": machine,
-        "policies": list(comparison.policies),
-        "seeds": list(comparison.seeds),
-        "traces": {trace.name: _described(trace) for trace in comparison.traces},
-        "configuration": base,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
-
-
 @lru_cache(maxsize=64)
 def trace_hash(trace: LoadTrace) -> str:
     """SHA-256 of the samples, whatever file they came from."""
     return hashlib.sha256(repr((trace.time_s, trace.streams)).encode()).hexdigest()
-
-
-def _described(trace: LoadTrace) -> dict[str, object]:
-    known = [each for each in trace.streams if each is not None]
-    return {
-        "sha256": trace_hash(trace),
-        "samples": len(trace.time_s),
-        "gaps": len(trace.time_s) - len(known),
-        "duration_s": trace.duration_s,
-        "peak": max(known),
-    }
 
 
 def _arrow(module: str) -> Any:

@@ -14,10 +14,10 @@ from fakes import OBJECTIVE, FakeClock, Rig
 
 from controller import scheduling
 from controller.config import Config, ThresholdsSection
+from controller.config.remote import RemoteSection
 from controller.diagnosis import Diagnostician
 from controller.plants.plant import Surroundings
 from controller.plants.remote.plant import RemotePlant
-from controller.remote_section import RemoteSection
 
 BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02)
 MAPPING = {

@@ -11,7 +11,6 @@ from controller.forecasting.last_value import LastValue
 from controller.forecasting.supervised import Supervised
 from controller.guard import Guard
 from controller.loop import Loop
-from controller.plants.plant import Refusal
 from controller.verification import Verifier
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.knobs import (
@@ -35,7 +34,7 @@ from policies.observation import (
     StageTimes,
     Value,
 )
-from policies.proposal import Action, Effect, Expectation, Proposal
+from policies.proposal import Action, Effect, Expectation, Proposal, Refusal
 
 OBJECTIVE = Objective(deadline_ms=5.0, target_miss_rate=0.001)
 

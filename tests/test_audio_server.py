@@ -16,12 +16,13 @@ from controller.plants.period_knob import LONGEST_PERIOD
 from controller.plants.pipewire import quantum
 from controller.plants.pipewire.plant import OWN_PERIODS, PipeWirePlant
 from controller.plants.pipewire.pw_dump import Graph, Node
-from controller.plants.plant import Refusal, Surroundings
+from controller.plants.plant import Surroundings
 from controller.plants.put_back import PutBack
 from controller.restoration import LEFT_ALONE, Undo
 from controller.scheduling import Permissions, ProcessId
 from policies.knobs import Choice
 from policies.observation import Missing, Value, fresh
+from policies.proposal import Refusal
 
 PERMISSIONS = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0, 1}))
 LINE = {

@@ -13,7 +13,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from controller.errors import PortInUseError
 from controller.metrics.exposition import Exposition
 from controller.metrics.families import Totals, families
-from controller.plants.plant import Refusal
 from controller.tick import ForecastSummary, Tick
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.knobs import KnobState, SchedulingClass, Settings, ThreadClass, ThreadClasses
@@ -35,6 +34,7 @@ from policies.proposal import (
     Expectation,
     Hold,
     Proposal,
+    Refusal,
     Verdict,
     Verification,
 )

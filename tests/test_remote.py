@@ -13,15 +13,16 @@ from fakes import OBJECTIVE, FakeClock, Scripted, action
 from prometheus_client import generate_latest
 from pydantic import ValidationError
 
+from controller.config.remote import LatencySection, RemoteSection
+from controller.config.selector import Selector
 from controller.errors import ConfigurationError, PlantError
 from controller.metrics.families import Totals, families
 from controller.plants.remote.latency import counted, quantiles
 from controller.plants.remote.metrics import figures
 from controller.plants.remote.plant import RemotePlant
+from controller.plants.remote.samples import read_samples
 from controller.plants.remote.scraper import Scrape
-from controller.plants.remote.selector import Selector, read_samples
 from controller.plants.remote.token import read_token
-from controller.remote_section import LatencySection, RemoteSection
 from policies.knobs import Bounds, Choice, Knob
 from policies.observation import BlockCounts, Invalid, Missing, Stale, Value
 

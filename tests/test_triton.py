@@ -17,8 +17,8 @@ from fakes import FakeClock
 from controller.config import load_config
 from controller.plants.remote.metrics import figures
 from controller.plants.remote.plant import RemotePlant
+from controller.plants.remote.samples import read_samples
 from controller.plants.remote.scraper import Scrape
-from controller.plants.remote.selector import read_samples
 from policies.observation import BlockCounts, Value
 
 DOCS = Path(__file__).parents[1] / "docs"

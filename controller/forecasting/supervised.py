@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from controller import plugins, untrusted
+from controller import plugins
+from controller.forecasting import untrusted
 from controller.forecasting.fitting import Fitting, Inline, Runner
 from controller.forecasting.forecaster import Forecaster
 from controller.forecasting.last_value import KEPT_INCREMENTS, LastValue

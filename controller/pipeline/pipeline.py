@@ -27,7 +27,7 @@ from controller.pipeline.server import Reply, Request, Server
 from controller.pipeline.spec import PipelineSpec
 from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
 from controller.sound import SoundBank, load_sound, synthesise_sounds
-from controller.workloads.backend import numpy_backend
+from controller.workloads.backends import numpy_backend
 from controller.workloads.visualisation import COLUMNS, Visualisation
 from controller.workloads.workload import Workload, WorkloadSettings
 from policies.observation import BlockCounts

@@ -15,7 +15,7 @@ from controller.errors import PlantError
 from controller.metrics.cpu import MachineSensor
 from controller.plants.monitor_link import MonitorLink
 from controller.plants.period_knob import LONGEST_PERIOD, PERIOD, PeriodKnob, PeriodRules
-from controller.plants.plant import Refusal, Surroundings
+from controller.plants.plant import Surroundings
 from controller.plants.programs import Programs
 from controller.plants.put_back import PutBack
 from controller.plants.server_lock import ServerLock
@@ -25,6 +25,7 @@ from controller.plants.watched_threads import Rates
 from controller.scheduling import ProcessId
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Missing, Observation, Reading, Value
+from policies.proposal import Refusal
 
 AT_ONCE_S = 0.3
 """Cycles that were counted so shortly before a tick count as up to it."""

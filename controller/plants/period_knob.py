@@ -8,11 +8,11 @@ from typing import Generic
 
 from controller.errors import GuardianError
 from controller.lease import Lease
-from controller.plants.plant import Refusal
 from controller.plants.put_back import PutBack
 from controller.plants.server_state import State
 from controller.restoration import Undo
 from policies.knobs import Choice, Knob, KnobValue
+from policies.proposal import Refusal
 
 PERIOD = "period_frames"
 LONGEST_PERIOD = 4096

@@ -12,19 +12,7 @@ from controller.config import Config
 from controller.lease import Lease
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Observation
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A plant would not turn a knob, and why.
-
-    `passing` says that the cause lies outside the change (nobody answers, say): it is no
-    evidence against it.
-    """
-
-    knob: str
-    reason: str
-    passing: bool = False
+from policies.proposal import Refusal
 
 
 class Plant(Protocol):

@@ -10,12 +10,13 @@ from controller.control_group import is_group
 from controller.errors import PlantError
 from controller.metrics.cpu import MachineSensor
 from controller.plants.found_instead import none_runs
-from controller.plants.plant import Refusal, Surroundings
+from controller.plants.plant import Surroundings
 from controller.plants.processes import others
 from controller.plants.programs import Programs
 from controller.plants.thread_knob import KNOB, ThreadKnob
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Missing, Observation, Reading
+from policies.proposal import Refusal
 
 REMEDY = "name some by --process, by name, process id or control group"
 

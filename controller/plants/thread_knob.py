@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from controller.config import SidecarSection
 from controller.plants.other_users import OtherUsers
-from controller.plants.plant import Refusal, Surroundings
+from controller.plants.plant import Surroundings
 from controller.plants.programs import Programs
 from controller.plants.thread_classes import ThreadClassActuator
 from controller.plants.watched_threads import Rates, WatchedThreads
@@ -22,6 +22,7 @@ from policies.knobs import (
     ThreadClasses,
 )
 from policies.observation import Reading
+from policies.proposal import Refusal
 
 KNOB = "thread_classes"
 SETTLE_S = 2.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from controller.sound.clip import Sound
-from controller.workloads.workload import FloatArray, IntArray
+from controller.workloads.arrays import FloatArray, IntArray
 
 CROSSFADE_S = 0.02
 MIX_LEVEL_RMS = 0.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.workloads.workload import FloatArray
+from controller.workloads.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from controller.errors import SoundFileError
 from controller.os_errors import explained, refused_read
 from controller.sound.clip import Sound
-from controller.workloads.workload import FloatArray
+from controller.workloads.arrays import FloatArray
 
 SHORTEST_S = 0.1
 LONGEST_S = 120.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from controller.workloads.arrays import DoubleArray, FloatArray, IntArray
 from controller.workloads.backend import LANES, BiquadBank
-from controller.workloads.workload import DoubleArray, FloatArray, IntArray
 
 
 def mix_spectra(

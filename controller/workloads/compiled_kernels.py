@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 from numba import complex64, float32, float64, intp, njit, types, void
 
+from controller.workloads.arrays import DoubleArray, FloatArray, IntArray
 from controller.workloads.backend import LANES, BiquadBank
-from controller.workloads.workload import DoubleArray, FloatArray, IntArray
 
 STREAMS_ABREAST = 16
 """Streams that are filtered side by side: enough to hide the latency of each recursion."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.workloads.arrays import FloatArray, IntArray
 from controller.workloads.backend import Backend
 from controller.workloads.short_time_spectrum import BINS, ShortTimeSpectrum, dry_bus
-from controller.workloads.workload import FloatArray, IntArray, WorkloadSettings
+from controller.workloads.workload import WorkloadSettings
 
 SILENCE_DBFS = -120.0
 

@@ -6,14 +6,9 @@ import math
 
 import numpy as np
 
+from controller.workloads.arrays import DoubleArray, FloatArray, IntArray
 from controller.workloads.backend import Backend
-from controller.workloads.workload import (
-    DoubleArray,
-    FloatArray,
-    IntArray,
-    WorkloadSettings,
-    blocks_spanning,
-)
+from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
 DECAY_S = 0.1
 """After this the slowest default section (a shelf at 60 Hz) has forgotten its past to -120 dB."""

@@ -6,13 +6,9 @@ import numpy as np
 from scipy import fft
 
 from controller.hrir import HrirSet, spherical_head
+from controller.workloads.arrays import FloatArray, IntArray
 from controller.workloads.backend import LANES, Backend, tiled
-from controller.workloads.workload import (
-    FloatArray,
-    IntArray,
-    WorkloadSettings,
-    blocks_spanning,
-)
+from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
 
 class HrtfRenderer:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from controller.workloads.arrays import FloatArray, IntArray
 from controller.workloads.backend import Backend
-from controller.workloads.workload import FloatArray, IntArray, WorkloadSettings, blocks_spanning
+from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
 WINDOW_FRAMES = 1024
 BINS = WINDOW_FRAMES // 2 + 1

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.workloads import png
+from controller.workloads.arrays import FloatArray, IntArray
 from controller.workloads.backend import Backend
 from controller.workloads.colour import colour_map
 from controller.workloads.short_time_spectrum import WINDOW_FRAMES, ShortTimeSpectrum, dry_bus
-from controller.workloads.workload import FloatArray, IntArray, WorkloadSettings
+from controller.workloads.workload import WorkloadSettings
 
 COLUMNS = 480
 SPECTROGRAM_ROWS = 160

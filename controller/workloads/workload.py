@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from controller.workloads.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from controller.hrir import HrirSet
     from controller.workloads.backend import Backend
-
-FloatArray: TypeAlias = NDArray[np.float32]
-DoubleArray: TypeAlias = NDArray[np.float64]
-IntArray: TypeAlias = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,9 +8,10 @@ import numpy as np
 from scipy import signal
 
 from controller.hrir import HrirSet
-from controller.workloads.backend import numpy_backend
+from controller.workloads.arrays import FloatArray
+from controller.workloads.backends import numpy_backend
 from controller.workloads.hrtf import HrtfRenderer
-from controller.workloads.workload import FloatArray, WorkloadSettings
+from controller.workloads.workload import WorkloadSettings
 
 
 class Renderer(Protocol):

@@ -17,13 +17,14 @@ from rich.table import Table
 from controller.hrir import HrirSet
 from controller.metrics.cpu import MachineSensor
 from controller.sound import SoundBank, synthesise_sounds
-from controller.workloads.backend import numpy_backend
+from controller.workloads.arrays import FloatArray
+from controller.workloads.backends import numpy_backend
 from controller.workloads.fft import SpectralAnalysis
 from controller.workloads.filters import BiquadCascade
 from controller.workloads.hrtf import HrtfRenderer
 from controller.workloads.spectrogram import Spectrogram
 from controller.workloads.visualisation import Visualisation
-from controller.workloads.workload import FloatArray, Workload, WorkloadSettings
+from controller.workloads.workload import Workload, WorkloadSettings
 from kapellmeister.bench.convolution_peers import (
     FftconvolveBatched,
     FftconvolvePerStream,

@@ -221,7 +221,7 @@ def compare(
     from kapellmeister.compare import comparison_of, print_report, rows_folder, write_page
     from kapellmeister.progress import progress
     from simulators.comparison import compare as play
-    from simulators.raw import write_manifest
+    from simulators.manifest import write_manifest
 
     console = Console(file=sys.stdout)
     if quick and days is not None:

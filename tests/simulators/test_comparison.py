@@ -28,7 +28,8 @@ from simulators.comparison import (
     summed_up,
 )
 from simulators.generators import generate
-from simulators.raw import read_rows, rows_path, write_manifest, write_rows
+from simulators.manifest import write_manifest
+from simulators.raw import read_rows, rows_path, write_rows
 from simulators.simulation import Simulation, simulate
 
 TRACES = (generate("burst", 0.25), generate("steps", 0.25))

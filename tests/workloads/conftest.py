@@ -7,7 +7,7 @@ import scipy.sparse
 
 from controller.errors import PlugInError
 from controller.sound import SoundBank, load_sound, synthesise_sounds
-from controller.workloads.backend import array_backend, cupy_backend, numpy_backend
+from controller.workloads.backends import array_backend, cupy_backend, numpy_backend
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 STREAMS = 6

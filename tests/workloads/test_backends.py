@@ -8,12 +8,8 @@ import scipy.fft
 import scipy.sparse
 
 from controller.errors import PlugInError
-from controller.workloads.backend import (
-    array_backend,
-    cupy_backend,
-    numpy_backend,
-    tiled,
-)
+from controller.workloads.backend import tiled
+from controller.workloads.backends import array_backend, cupy_backend, numpy_backend
 from controller.workloads.filters import equalisers
 
 

@@ -3,7 +3,7 @@ import pytest
 from playback import PERIOD, as_host, play, silent_before
 from scipy.signal import sosfilt, sosfreqz
 
-from controller.workloads.backend import numpy_backend
+from controller.workloads.backends import numpy_backend
 from controller.workloads.filters import (
     BiquadCascade,
     equalisers,

@@ -5,7 +5,7 @@ from scipy.signal import oaconvolve
 
 from controller.hrir import HrirSet, load_sofa, spherical_head
 from controller.sound import SoundBank
-from controller.workloads.backend import numpy_backend
+from controller.workloads.backends import numpy_backend
 from controller.workloads.hrtf import HrtfRenderer
 from controller.workloads.workload import WorkloadSettings
 

@@ -18,7 +18,6 @@ from controller.metrics.cpu import MachineSensor, ThreadSensor
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.connection import Connection
 from controller.plants.builtin.pipeline_process import LOG_NAME
-from controller.plants.plant import Refusal
 from controller.plants.processes import identified
 from controller.plants.thread_classes import ThreadClassActuator
 from controller.process_id import ticks_since_boot
@@ -43,6 +42,7 @@ from policies.observation import (
     Value,
     reading,
 )
+from policies.proposal import Refusal
 
 REPORT_LEAD_S = 0.05
 """How long before a tick the pipeline reports: a few of its own turns, so that no tick waits."""

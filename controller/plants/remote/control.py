@@ -13,11 +13,11 @@ from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from dataclasses import dataclass
 
+from controller.config.remote import PLACE, KnobSection
 from controller.os_errors import explained
-from controller.plants.plant import Refusal
 from controller.plants.remote.http import HttpClient, RequestError, plain_line
-from controller.remote_section import PLACE, KnobSection
 from policies.knobs import KnobValue
+from policies.proposal import Refusal
 
 Turn = Callable[[KnobValue], str]
 """Sets one knob, and returns what was answered. Raises RequestError."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from controller.config.remote import MetricSection
+from controller.config.selector import Labels, Selector
 from controller.plants.remote.scraper import Scrape
-from controller.plants.remote.selector import Labels, Selector
-from controller.remote_section import MetricSection
 from policies.observation import Invalid, Missing, Reading, Value, reading
 
 SECONDS = "seconds"

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 
+from controller.config.remote import LatencySection
+from controller.config.selector import Labels, Selector
 from controller.plants.remote.figures import grown, nothing_matches
 from controller.plants.remote.scraper import Scrape
-from controller.plants.remote.selector import Labels, Selector
-from controller.remote_section import LatencySection
 from policies.observation import (
     NO_QUANTILES,
     BlockCounts,

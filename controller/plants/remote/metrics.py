@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
+from controller.config.remote import KnobSection, MetricSection, RemoteSection
 from controller.plants.remote.figures import figure, growth, possible
 from controller.plants.remote.latency import counted, quantiles
 from controller.plants.remote.scraper import Scrape
-from controller.remote_section import KnobSection, MetricSection, RemoteSection
 from policies.observation import (
     NOT_REPORTED,
     BlockCounts,

@@ -11,8 +11,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import ClassVar
 
+from controller.config.remote import KnobSection, RemoteSection
 from controller.errors import ConfigurationError, PlantError
-from controller.plants.plant import Refusal, Surroundings
+from controller.plants.plant import Surroundings
 from controller.plants.remote.control import Control, Turn, by_command, by_http
 from controller.plants.remote.http import HttpClient
 from controller.plants.remote.metrics import Figures, figures
@@ -20,7 +21,6 @@ from controller.plants.remote.scraper import Scrape, Scraper, reader
 from controller.plants.remote.token import read_token
 from controller.plants.remote.troubles import Troubles
 from controller.plants.remote.turned import Turned
-from controller.remote_section import KnobSection, RemoteSection
 from policies.knobs import OURS, Bounds, Choice, Knob, KnobValue, Settings
 from policies.observation import (
     NOT_REPORTED,
@@ -34,6 +34,7 @@ from policies.observation import (
     Value,
     fresh,
 )
+from policies.proposal import Refusal
 
 LEAD = 0.2
 """A scrape is made so much of an interval before the tick that needs it."""

@@ -9,8 +9,9 @@ from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 
 from controller.clock import Clock
+from controller.config.selector import Samples
 from controller.plants.remote.http import HttpClient, RequestError
-from controller.plants.remote.selector import OPENMETRICS, Samples, read_samples
+from controller.plants.remote.samples import OPENMETRICS, read_samples
 
 ACCEPT = f"text/plain;version=0.0.4,{OPENMETRICS};version=1.0.0;q=0.5,*/*;q=0.1"
 

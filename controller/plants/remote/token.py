@@ -6,9 +6,9 @@ import os
 import stat
 from pathlib import Path
 
+from controller.config.remote import RemoteSection
 from controller.errors import ConfigurationError
 from controller.os_errors import explained
-from controller.remote_section import RemoteSection
 
 REMEDY = "name a file of mode 600 that holds the token"
 

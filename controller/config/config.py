@@ -16,11 +16,11 @@ from pydantic_settings import (
 )
 
 from controller import control_group
+from controller.config.remote import RemoteSection
+from controller.config.section import Milliseconds, Seconds, Section, Share
 from controller.errors import ConfigurationError
 from controller.input_files import read_toml
 from controller.os_errors import explained
-from controller.remote_section import RemoteSection
-from controller.section import Milliseconds, Seconds, Section, Share
 from policies.objective import Objective, Prices, Priority
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from controller.section import Milliseconds, Seconds, Section
+from controller.config.section import Milliseconds, Seconds, Section
 from policies.knobs import OURS
 
 PLACE = "{value}"
@@ -37,7 +37,7 @@ def _url(text: str) -> str:
 
 def _selector(text: str) -> str:
     """The same text; imported late, since few configurations have any."""
-    from controller.plants.remote.selector import Selector
+    from controller.config.selector import Selector
 
     if text:
         Selector.of(text)
