@@ -7,7 +7,7 @@ import time
 from typing import Any, cast
 
 import pytest
-from test_audio_server import line
+from monitor_lines import line
 
 from controller.plants.monitor_link import MonitorLink
 from kapellmeister.bench import pipewire_rig as pipewire

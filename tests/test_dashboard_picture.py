@@ -7,52 +7,26 @@ import math
 from dataclasses import replace
 
 from fakes import AUDIO_ALONE
+from ticks import NODES, RAISED, SILENT
 
 from controller.dashboard.picture import picture
-from controller.tick import ForecastSummary, Tick
+from controller.tick import ForecastSummary
 from policies.diagnosis import Bottleneck, Diagnosis, Evidence
-from policies.knobs import KnobState, SchedulingClass, Settings, ThreadClass, ThreadClasses
+from policies.knobs import KnobState, ThreadClasses
 from policies.observation import (
     BlockCounts,
     Invalid,
     Missing,
-    Observation,
     Quantiles,
     StageTimes,
     Stale,
     Value,
 )
 from policies.proposal import (
-    Action,
-    Change,
-    Effect,
     Expectation,
     Hold,
-    Proposal,
     Verdict,
     Verification,
-)
-
-RAISED = ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, 60, share=0.6))
-CURVE = (Expectation(0.0, 0.0, 0.0), Expectation(10.0, 0.1, 0.3))
-NODES = Change("7-nodes", Action("nodes", 2, "they queue", Effect("miss_rate", "", CURVE)), 1, 0, 2)
-SILENT = Tick(
-    number=7,
-    time_s=1000.0,
-    shadow=False,
-    observation=Observation(1000.0, 1.0),
-    forecast=None,
-    diagnosis=Diagnosis(Bottleneck.NONE, ""),
-    proposal=Proposal(),
-    changes=(),
-    holds=(),
-    verifications=(),
-    refusals=(),
-    alarms=(),
-    settings=Settings(),
-    states={},
-    duration_ms=1.5,
-    overruns=0,
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from exposed_tick import NODES, OBJECTIVE, TICK, TIMES, UNDONE
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -14,56 +15,19 @@ from controller.errors import PortInUseError
 from controller.metrics.exposition import Exposition
 from controller.metrics.families import Totals, families
 from controller.tick import ForecastSummary, Tick
-from policies.diagnosis import Bottleneck, Diagnosis
-from policies.knobs import KnobState, SchedulingClass, Settings, ThreadClass, ThreadClasses
-from policies.objective import Objective
+from policies.knobs import KnobState, SchedulingClass, ThreadClass, ThreadClasses
 from policies.observation import (
     BlockCounts,
     Invalid,
-    Missing,
     Observation,
-    Quantiles,
     StageTimes,
     Stale,
     Value,
 )
 from policies.proposal import (
-    Action,
-    Change,
-    Effect,
-    Expectation,
     Hold,
-    Proposal,
     Refusal,
-    Verdict,
-    Verification,
 )
-
-TIMES = Quantiles(Value(1.0), Value(2.0), Missing("too few"), Value(4.0))
-NODES = Change("7-nodes", Action("nodes", 2, "", Effect("miss_rate", "", ())), 1, 0.0, 2.0)
-UNDONE = Verification(
-    "7-nodes", "nodes", Verdict.ROLLED_BACK, "miss_rate", Expectation(9.0, 0.0, 0.1), 0.2, ""
-)
-TICK = Tick(
-    number=1,
-    time_s=1000.0,
-    shadow=False,
-    observation=Observation(1000.0, 1.0),
-    forecast=None,
-    diagnosis=Diagnosis(Bottleneck.QUEUEING, "blocks wait"),
-    proposal=Proposal(),
-    changes=(),
-    holds=(),
-    verifications=(),
-    refusals=(),
-    alarms=(),
-    settings=Settings(),
-    states={"nodes": KnobState()},
-    duration_ms=4.0,
-    overruns=0,
-)
-
-OBJECTIVE = Objective(deadline_ms=5.0, target_miss_rate=0.002)
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from fakes import AUDIO_ALONE, KNOBS, OBJECTIVE
 from rich.console import Console
-from test_dashboard_picture import RAISED, SILENT
+from ticks import RAISED, SILENT
 
 from controller.tick import Tick
 from kapellmeister.live_view import LiveView

@@ -21,9 +21,9 @@ from typing import Any
 
 import pytest
 import yaml
+from exposed_tick import OBJECTIVE, TICK, TIMES
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from test_exposition import OBJECTIVE, TICK, TIMES
 
 from controller.metrics.families import Totals, families
 from controller.tick import ForecastSummary

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_pipewire_tools import DONE, HEADER, NOT_DONE, TABLE, row, seconds
+from pipewire_tables import DONE, HEADER, NOT_DONE, TABLE, row, seconds
 
 from controller.plants.pipewire import counting
 from controller.plants.pipewire.counting import Counting, meter_for

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pipewire_tables import DONE, HEADER, NOT_DONE, NOT_WOKEN, TABLE, row, seconds
 
 from controller.plants.pipewire import tools as pipewire_tools
 from controller.plants.pipewire.pw_dump import Client, Graph
@@ -129,14 +130,6 @@ class TestTheGraph:
         assert (node.name, node.latency, node.client, node.rate_hz) == ("7", (0, 0), None, 0)
 
 
-def row(*followers: str, period: str = "1335", total: str = "60") -> bytes:
-    columns = [period, total, "0", "1333", *(each for one in followers for each in one.split())]
-    return "\t".join((*columns, *[" "] * 8 * (64 - len(followers)), "\n")).encode()
-
-
-DONE, NOT_WOKEN, NOT_DONE = "41 2 24 30 0 6 3 0", "40 7059 7059 19 0 0 1 0", "42 0 9 0 0 0 2 0"
-
-
 class TestRowsOfTheProfiler:
     def test_a_cycle_is_as_late_and_as_long_as_the_worst_of_its_followers(self) -> None:
         (cycle,) = Rows().feed(row(DONE, "43 24 40 900 0 860 3 0"))
@@ -163,23 +156,11 @@ class TestRowsOfTheProfiler:
         assert cycle == Cycle(1333.333, 24.5, 5.5, end_us=30.0, missed=False, follower=41)
 
 
-HEADER = "S   ID  QUANT   RATE    WAIT    BUSY   W/Q   B/Q  ERR FORMAT           NAME \n"
-TABLE = """\
-S   30      0      0    ---     ---   ---   ---     0                  Dummy-Driver
-R   36     64  48000  12.3µs   1.2ms  0.01  0.90    {0}    S16LE 2 48000 alsa_output.usb
-R   41      0      0  24.1us   6.0us  0.02  0.00    {1}   F32LE 2 48000  + pw-play
-R   42   1024  48000   +++     +++    +++   +++     {2}                   = Firefox
-I   55   1024  48000    ---     ---   ---   ---    99    S16LE 2 48000 alsa_input.idle
-"""
 ROW = "R   36     64  48000  12.3us   1.2ms  0.01  0.90    4  S16LE 2 48000 sink\n"
 
 
 def printed(text: str, tables: Tables, at_s: float = 0.0) -> list[Table]:
     return tables.feed(text.encode(), seconds(at_s))
-
-
-def seconds(number: float) -> int:
-    return round(1e9 * number)
 
 
 class TestTablesOfTop:

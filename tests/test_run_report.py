@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from test_dashboard_picture import SILENT
+from ticks import SILENT
 
 from controller.plants.jack.plant import JackPlant
 from controller.plants.process import ProcessPlant

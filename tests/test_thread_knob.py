@@ -8,8 +8,8 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from fake_kernel import AUDIO, FOUND, FakeLease, Kernel
 from fakes import FakeClock
-from test_thread_classes import AUDIO, FOUND, FakeLease, Kernel
 
 from controller import scheduling
 from controller.config import Config
