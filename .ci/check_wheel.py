@@ -14,7 +14,10 @@ for name in ("controller", "policies", "simulators", "kapellmeister"):
     owners = packages_distributions()[name]
     assert set(owners) == {"kapellmeister"}, f"{name} is claimed by {owners}"
 
-static = Path(importlib.import_module("controller.dashboard").__file__ or "").parent / "static"
+static = (
+    Path(importlib.import_module("controller.instruments.dashboard").__file__ or "").parent
+    / "static"
+)
 page = (static / "index.html").read_text(encoding="utf-8")
 for name in re.findall(r'(?:href|src)="static/([^"]+)"', page):
     assert (static / name).is_file(), f"the live page lacks {name}"

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from controller.actuation import Actuation
 from controller.commands import UNKNOWN_KNOB, Command, Pause, Restore, Resume
-from controller.guard import Guard
+from controller.guard.guard import Guard
 from controller.plants.plant import Plant
 from controller.verification import Verifier
 from policies.knobs import Direction

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from controller.actuation import Actuation
-from controller.config import GuardSection
+from controller.config.config import GuardSection
 from controller.plain import JsonValue, from_plain, to_plain
 from policies.knobs import Knob
 from policies.objective import CHANCE_PERIODS, Objective

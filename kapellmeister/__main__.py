@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from kapellmeister.begun import BEGUN_TICKS as BEGUN_TICKS
-from kapellmeister.interruption import at_once
+from kapellmeister.terminal.interruption import at_once
 
 
 def main() -> NoReturn:

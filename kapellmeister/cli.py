@@ -9,11 +9,11 @@ from typing import NoReturn
 
 import typer
 
-from controller import os_errors
 from controller.errors import Interruption, KapellmeisterError
+from controller.linux import os_errors
 from kapellmeister.commands import bench, live, simulation
 from kapellmeister.commands.options import say
-from kapellmeister.interruption import awaited
+from kapellmeister.terminal.interruption import awaited
 
 app = typer.Typer(
     name="kapellmeister",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from controller import plugins
-from controller.config import Config, load_config
+from controller.config.config import Config, load_config
 from controller.config.section import Section
 from controller.errors import ConfigurationError, PlugInError
 from controller.forecasting.supervised import NEEDS

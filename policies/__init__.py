@@ -1,1 +1,3 @@
-"""Pure decisions, and the values they speak in."""
+"""The vocabulary of decisions, and the policies themselves: pure values and functions; no clock,
+no file, no process enters.
+"""

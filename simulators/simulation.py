@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from controller import plugins
 from controller.commands import Command
-from controller.config import GuardSection, ThresholdsSection
-from controller.diagnosis import Diagnostician
+from controller.config.config import GuardSection, ThresholdsSection
+from controller.diagnosis.diagnostician import Diagnostician
 from controller.errors import KnobError, NothingToTurnError, PolicyFailure
 from controller.forecasting.supervised import Supervised, make_forecaster
-from controller.guard import Guard
-from controller.load import LoadTrace
+from controller.guard.guard import Guard
+from controller.load.trace import LoadTrace
 from controller.loop import Instrument, Loop
 from controller.plain import JsonValue
 from controller.tick import Tick
@@ -35,16 +35,16 @@ from policies.latency import Calibration
 from policies.objective import Objective, Prices
 from policies.policy import Policy
 from simulators.clock import SimulatedClock
-from simulators.closed_form import IntervalLevel, quiet_work
-from simulators.draws import uniform
-from simulators.faults import Schedule
 from simulators.figures import Blocks, Latency, OracleFigures, SimulationReport
-from simulators.kernels import BatchLevel, BlockLevel
-from simulators.latency import IntervalLatency
-from simulators.load import Load, realise
+from simulators.levels.closed_form import IntervalLevel, quiet_work
+from simulators.levels.draws import uniform
+from simulators.levels.exact import BatchLevel, BlockLevel
+from simulators.levels.latency import IntervalLatency
+from simulators.loads.path import Load, realise
 from simulators.oracle import Horizon, OraclePlan, oracle_delayed, oracle_instant
-from simulators.plant import SimulatedPlant, World, available_knobs
-from simulators.service import BlockServer, IntervalServer, Server
+from simulators.plant.faults import Schedule
+from simulators.plant.plant import SimulatedPlant, World, available_knobs
+from simulators.plant.service import BlockServer, IntervalServer, Server
 from simulators.time_box import TimeBoxed
 from simulators.timeline import Timeline
 

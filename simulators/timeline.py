@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from controller.tick import Tick
 from policies.observation import BlockCounts, Value
 from policies.proposal import Change
-from simulators.closed_form import GRID_MS, Law
-from simulators.kernels import BIN_EDGES_MS, BINS
-from simulators.load import Load
-from simulators.plant import Truth
-from simulators.service import Performance
+from simulators.levels.closed_form import GRID_MS, Law
+from simulators.levels.exact import BIN_EDGES_MS, BINS
+from simulators.loads.path import Load
+from simulators.plant.plant import Truth
+from simulators.plant.service import Performance
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

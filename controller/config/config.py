@@ -15,12 +15,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from controller import control_group
 from controller.config.remote import RemoteSection
 from controller.config.section import Milliseconds, Seconds, Section, Share
 from controller.errors import ConfigurationError
 from controller.input_files import read_toml
-from controller.os_errors import explained
+from controller.linux import control_group
+from controller.linux.os_errors import explained
 from policies.objective import Objective, Prices, Priority
 
 

@@ -1,1 +1,1 @@
-"""What does the work: processes, threads and memory under the knobs' control."""
+"""What runs the blocks of streams, one backend a folder; no plant and no policy enters."""

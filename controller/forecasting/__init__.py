@@ -1,1 +1,3 @@
-"""Forecasters of the load."""
+"""Forecasters of the load: their contract, and how the loop calls them; models lie in the rooms
+within.
+"""

@@ -16,8 +16,8 @@ from typing import Self
 from controller import plugins
 from controller.forecasting.fitting import Outcome
 from controller.forecasting.forecaster import FitTask
-from controller.metrics.cpu import ProcessSensor
-from controller.prctl import die_with_parent, name_process
+from controller.linux.prctl import die_with_parent, name_process
+from controller.sensors.cpu import ProcessSensor
 from policies.observation import fresh
 
 BUDGET_S = 20.0

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from controller.errors import KapellmeisterError
-from controller.os_errors import in_a_line
+from controller.linux.os_errors import in_a_line
+from controller.linux.prctl import die_with_parent, name_process
 from controller.pipeline.spec import PipelineSpec
-from controller.prctl import die_with_parent, name_process
 
 if TYPE_CHECKING:
     from controller.pipeline.pipeline import Pipeline

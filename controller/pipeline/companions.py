@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.executors.cpu.worker import InputBlocks
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
-from controller.executors.worker import InputBlocks
 from controller.workloads.workload import Workload
 
 ROUND_INTERVAL_S = 0.05

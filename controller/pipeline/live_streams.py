@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from controller.executors.cpu import CpuExecutor, Task
-from controller.load import LoadTrace
+from controller.executors.cpu.executor import CpuExecutor, Task
+from controller.load.trace import LoadTrace
 
 
 class LiveStreams:

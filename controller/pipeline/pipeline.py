@@ -13,21 +13,22 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from controller import load, plugins
+from controller import plugins
 from controller.errors import RecordingError
-from controller.executors.cpu import CpuExecutor, Task, share_of_all_cpus
-from controller.executors.playout import Playout
+from controller.executors.cpu.executor import CpuExecutor, Task, share_of_all_cpus
 from controller.executors.timetable import Timetable
-from controller.hrir import HrirSet, load_sofa
-from controller.os_errors import explained, refused_write
+from controller.linux.os_errors import explained, refused_write
+from controller.load import trace as load
 from controller.pipeline import companions
 from controller.pipeline.live_streams import LiveStreams
+from controller.pipeline.playout import Playout
 from controller.pipeline.reserve import Reserve
 from controller.pipeline.server import Reply, Request, Server
 from controller.pipeline.spec import PipelineSpec
 from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
 from controller.sound import SoundBank, load_sound, synthesise_sounds
 from controller.workloads.backends import numpy_backend
+from controller.workloads.hrir import HrirSet, load_sofa
 from controller.workloads.visualisation import COLUMNS, Visualisation
 from controller.workloads.workload import Workload, WorkloadSettings
 from policies.observation import BlockCounts

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from controller.errors import PlantError
-from controller.process_id import ProcessId, identify_process
+from controller.linux.process_id import ProcessId, identify_process
 
 Request = Mapping[str, object]
 Reply = Mapping[str, object]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from controller import scheduling
 from controller.clock import Clock
-from controller.config import Config
-from controller.lease import Lease
+from controller.config.config import Config
+from controller.linux import scheduling
+from controller.watchdog.lease import Lease
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Observation
 from policies.proposal import Refusal

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from controller.errors import SoundFileError
-from controller.os_errors import explained, refused_read
+from controller.linux.os_errors import explained, refused_read
 from controller.sound.clip import Sound
 from controller.workloads.arrays import FloatArray
 

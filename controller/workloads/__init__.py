@@ -1,1 +1,1 @@
-"""What the pipeline does to sound: one file per workload, one array code for CPU and GPU."""
+"""What the pipeline does to sound: one workload a file, one array code for CPU and GPU."""

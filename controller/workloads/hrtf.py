@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft
 
-from controller.hrir import HrirSet, spherical_head
 from controller.workloads.arrays import FloatArray, IntArray
 from controller.workloads.backend import LANES, Backend, tiled
+from controller.workloads.hrir import HrirSet, spherical_head
 from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from controller.workloads.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
-    from controller.hrir import HrirSet
     from controller.workloads.backend import Backend
+    from controller.workloads.hrir import HrirSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from kapellmeister.compare import find_traces, print_report
-from kapellmeister.progress import progress
-from simulators.comparison import Comparison, compare
+from kapellmeister.experiments.compare import find_traces, print_report
+from kapellmeister.terminal.progress import progress
+from simulators.comparison.comparison import Comparison, compare
 from simulators.environments.sb3 import untrained
 from simulators.environments.task import Task
+from simulators.loads.splits import split
 from simulators.simulation import Simulation
-from simulators.splits import split
 
 STEPS = 50_000
 PLANTS = 256

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import signal
 
-from controller.hrir import HrirSet
 from controller.workloads.arrays import FloatArray
 from controller.workloads.backends import numpy_backend
+from controller.workloads.hrir import HrirSet
 from controller.workloads.hrtf import HrtfRenderer
 from controller.workloads.workload import WorkloadSettings
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from controller.load import LoadTrace
+from controller.load.trace import LoadTrace
 from policies.policy import Context, Policy, State
 from policies.proposal import Proposal
 from simulators.simulation import Simulation, run

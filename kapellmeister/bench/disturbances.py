@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.load import LoadTrace
+from controller.load.trace import LoadTrace
 from controller.tick import Tick
 from kapellmeister.bench.directions import direction
 from policies.knobs import Direction, Knob

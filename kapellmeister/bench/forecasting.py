@@ -12,11 +12,11 @@ from rich.table import Table
 
 from controller import plugins
 from controller.forecasting.supervised import make_forecaster
-from controller.load import LoadTrace
+from controller.load.trace import LoadTrace
 from kapellmeister.bench.goal import at_most
-from kapellmeister.bench.machine import Machine, describe_machine
+from kapellmeister.machine.description import Machine, describe_machine
 from policies.observation import Missing, Value
-from simulators.generators import generate
+from simulators.loads.generators import generate
 
 Progress = Callable[[float], None]
 STEPS_AHEAD = (16, 60)

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from controller.errors import PlantError
 from kapellmeister.bench.goal import at_least, at_most
-from kapellmeister.bench.machine import Machine, describe_machine
-from kapellmeister.report import RunReport, mib, ms, percent
+from kapellmeister.machine.description import Machine, describe_machine
+from kapellmeister.running.report import RunReport, mib, ms, percent
 
 STRESSED = (
     *("--streams", "64"),

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from controller.load import LoadTrace
+from controller.load.trace import LoadTrace
 from kapellmeister.bench.decision_time import DecisionFigures, decision_time
 from kapellmeister.bench.directions import Directions
 from kapellmeister.bench.disturbances import (
@@ -23,10 +23,10 @@ from kapellmeister.bench.disturbances import (
     respond,
 )
 from kapellmeister.bench.goal import at_least, at_most
-from kapellmeister.bench.machine import Machine, describe_machine
+from kapellmeister.machine.description import Machine, describe_machine
 from policies.latency import Calibration, Link, Post, Transfer
-from simulators.faults import random_schedule
-from simulators.generators import GENERATORS, generate
+from simulators.loads.generators import GENERATORS, generate
+from simulators.plant.faults import random_schedule
 from simulators.simulation import Simulation, check_names, make_plant, make_policy, run
 
 Progress = Callable[[float], None]

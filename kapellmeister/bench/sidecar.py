@@ -12,18 +12,18 @@ from pydantic import computed_field
 from rich.console import Console
 from rich.table import Table
 
-from controller.plants.period_knob import PERIOD
-from controller.plants.thread_knob import KNOB as THREAD_KNOB
-from kapellmeister.bench.attaching import attach
+from controller.plants.audio_server.period_knob import PERIOD
+from controller.plants.threads.knob import KNOB as THREAD_KNOB
 from kapellmeister.bench.goal import at_most, judged
-from kapellmeister.bench.jack_rig import FOUND_FRAMES, jack_rig
 from kapellmeister.bench.loop import Spread
-from kapellmeister.bench.machine import Machine, describe_machine
-from kapellmeister.bench.pipewire_rig import pipewire_rig
-from kapellmeister.bench.rig import Rigged
+from kapellmeister.bench.servers.attaching import attach
+from kapellmeister.bench.servers.jack import FOUND_FRAMES, jack_rig
+from kapellmeister.bench.servers.pipewire import pipewire_rig
+from kapellmeister.bench.servers.rig import Rigged
+from kapellmeister.bench.servers.windows import Attached, Figures, Window
 from kapellmeister.bench.watching import Watching, watch_many
-from kapellmeister.bench.windows import Attached, Figures, Window
-from kapellmeister.report import percent
+from kapellmeister.machine.description import Machine, describe_machine
+from kapellmeister.running.report import percent
 from policies.diagnosis import Bottleneck
 from policies.proposal import Verdict
 

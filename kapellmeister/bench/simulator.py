@@ -16,20 +16,20 @@ from rich.table import Table
 from controller.errors import MissingExtraError
 from kapellmeister.bench.goal import at_least, at_most, judged, within
 from kapellmeister.bench.loop import Spread
-from kapellmeister.bench.machine import Machine, describe_machine
-from kapellmeister.compare import find_traces
+from kapellmeister.experiments.compare import find_traces
+from kapellmeister.machine.description import Machine, describe_machine
 from policies.latency import Calibration, Compute, Link, Post, Residuals, Transfer, lognormal
-from simulators.calibration import Fidelity, fit, replay
-from simulators.closed_form import IntervalLevel
-from simulators.comparison import Comparison, compare
-from simulators.generators import generate
-from simulators.kernels import BatchLevel, BlockLevel
-from simulators.level import NodeState, Outcome, Work
-from simulators.load import realise
-from simulators.service import quantiles
-from simulators.simpy_reference import SimPyPipeline, on_binary_grid
+from simulators.calibration.calibration import Fidelity, fit, replay
+from simulators.calibration.virtual_time import play
+from simulators.comparison.comparison import Comparison, compare
+from simulators.levels.closed_form import IntervalLevel
+from simulators.levels.exact import BatchLevel, BlockLevel
+from simulators.levels.level import NodeState, Outcome, Work
+from simulators.levels.simpy_reference import SimPyPipeline, on_binary_grid
+from simulators.loads.generators import generate
+from simulators.loads.path import realise
+from simulators.plant.service import quantiles
 from simulators.simulation import LevelName, Simulation, interval_level, run, simulate
-from simulators.virtual_time import play
 
 Progress = Callable[[float], None]
 PIPELINES = {

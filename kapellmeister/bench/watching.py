@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 from controller.errors import PlantError
-from controller.prctl import dying_with_parent
-from kapellmeister.bench.windows import Figures
-from kapellmeister.report import RunReport
+from controller.linux.prctl import dying_with_parent
+from kapellmeister.bench.servers.windows import Figures
+from kapellmeister.running.report import RunReport
 
 THREADS = 200
 WAKES_PER_S = 10

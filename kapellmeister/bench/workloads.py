@@ -14,13 +14,13 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from controller.hrir import HrirSet
-from controller.metrics.cpu import MachineSensor
+from controller.sensors.cpu import MachineSensor
 from controller.sound import SoundBank, synthesise_sounds
 from controller.workloads.arrays import FloatArray
 from controller.workloads.backends import numpy_backend
 from controller.workloads.fft import SpectralAnalysis
 from controller.workloads.filters import BiquadCascade
+from controller.workloads.hrir import HrirSet
 from controller.workloads.hrtf import HrtfRenderer
 from controller.workloads.spectrogram import Spectrogram
 from controller.workloads.visualisation import Visualisation
@@ -35,7 +35,7 @@ from kapellmeister.bench.convolution_peers import (
 )
 from kapellmeister.bench.goal import at_least
 from kapellmeister.bench.loop import Spread
-from kapellmeister.bench.machine import Machine, describe_machine
+from kapellmeister.machine.description import Machine, describe_machine
 from policies.observation import fresh
 
 SAMPLE_RATE_HZ = 48_000

@@ -1,1 +1,1 @@
-"""The commands, by what they are for."""
+"""One command a file: its options and its help; the work is done in the other rooms."""

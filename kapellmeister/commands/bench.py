@@ -62,7 +62,7 @@ def policies(
     """Time of a decision, response to steps and bursts, and wrong turns under faults."""
     from kapellmeister.bench.policies import bench_policies as measure
     from kapellmeister.bench.policies import print_report
-    from kapellmeister.progress import progress
+    from kapellmeister.terminal.progress import progress
 
     check_writable("--json", json)
     with prints_aside(), progress("measuring") as advance:
@@ -79,7 +79,7 @@ def forecast(
     """What a forecast costs the control thread, and what its fits cost beside it."""
     from kapellmeister.bench.forecasting import bench_forecasting as measure
     from kapellmeister.bench.forecasting import print_report
-    from kapellmeister.progress import progress
+    from kapellmeister.terminal.progress import progress
 
     check_writable("--json", json)
     with progress("measuring") as advance:
@@ -99,8 +99,8 @@ def sidecar(
     """Errors of a sound server that others play on, with the sidecar in shadow and acting."""
     from kapellmeister.bench.sidecar import bench_sidecar as measure
     from kapellmeister.bench.sidecar import print_report
-    from kapellmeister.interruption import also_terminated
-    from kapellmeister.progress import progress
+    from kapellmeister.terminal.interruption import also_terminated
+    from kapellmeister.terminal.progress import progress
 
     check_writable("--json", json)
     with also_terminated(), progress("measuring") as advance:
@@ -123,7 +123,7 @@ def simulator(
     """Speed of the simulator, and how true each level of it is to the finer one."""
     from kapellmeister.bench.simulator import bench_simulator as measure
     from kapellmeister.bench.simulator import print_report, sweeps
-    from kapellmeister.progress import progress
+    from kapellmeister.terminal.progress import progress
 
     check_writable("--json", json)
     swept = [] if traces is None else sweeps(traces, full=full)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.commands import Command, Pause, Restore, Resume
-from controller.config import Config, first_error, load_config
+from controller.config.config import Config, first_error, load_config
 from controller.errors import ConfigurationError
 from kapellmeister.begun import BEGUN_TICKS
 from kapellmeister.commands.options import (
@@ -25,7 +25,7 @@ from kapellmeister.commands.options import (
     prints_aside,
     write_json,
 )
-from kapellmeister.report import RunReport
+from kapellmeister.running.report import RunReport
 
 app = typer.Typer()
 LONGEST_S = 31 * 86_400.0
@@ -116,8 +116,8 @@ def run(
     live: Annotated[bool, typer.Option(help="Show the run live, in a terminal.")] = True,
 ) -> None:
     """Start an audio pipeline, or attach to one, keep it on time, and show that live."""
-    from kapellmeister.run import RunOptions
-    from kapellmeister.run import run as run_plant
+    from kapellmeister.running.run import RunOptions
+    from kapellmeister.running.run import run as run_plant
 
     settings = _with_overrides(
         load_config(config),
@@ -160,7 +160,7 @@ def pause(
     state_dir: StateDir = None,
 ) -> None:
     """Tell the running controller to leave its knobs alone."""
-    from kapellmeister.remote_control import until_s
+    from kapellmeister.running.steering import until_s
 
     _command(Pause(knob, shrink_only, until_s(duration)), state_dir)
 
@@ -200,9 +200,9 @@ def explain(
     if shadow_report is not None:
         _explain_shadow(shadow_report, run, last, state_dir, json)
         return
-    from controller.state_directory import StateDirectory
-    from kapellmeister.explain import explain as explain_journal
-    from kapellmeister.explain import print_explanation
+    from controller.journal.state_directory import StateDirectory
+    from kapellmeister.explaining.explain import explain as explain_journal
+    from kapellmeister.explaining.explain import print_explanation
 
     explanation = explain_journal(StateDirectory(state_dir).journal_path, run, last)
     write_json(json, explanation)
@@ -212,10 +212,10 @@ def explain(
 def _explain_shadow(
     duration: str, run: int | None, last: int | None, state_dir: Path | None, json: Path | None
 ) -> None:
-    from controller.state_directory import StateDirectory
-    from kapellmeister.duration import seconds
-    from kapellmeister.progress import progress
-    from kapellmeister.shadow_report import print_shadow_report, shadow_report
+    from controller.journal.state_directory import StateDirectory
+    from kapellmeister.explaining.shadow_report import print_shadow_report, shadow_report
+    from kapellmeister.terminal.duration import seconds
+    from kapellmeister.terminal.progress import progress
 
     if run is not None or last is not None:
         why = "covers all runs of that time"
@@ -230,8 +230,8 @@ def _explain_shadow(
 @app.command(epilog="Example: kapellmeister doctor")
 def doctor(json: JsonFile = None) -> None:
     """Say what can be sensed and turned on this machine, and how to enable the rest."""
-    from kapellmeister.doctor import doctor as examine
-    from kapellmeister.doctor import print_report
+    from kapellmeister.machine.doctor import doctor as examine
+    from kapellmeister.machine.doctor import print_report
 
     report = examine()
     write_json(json, report)
@@ -269,7 +269,7 @@ def _acting(act: list[str] | None, shadow: bool) -> str | None:
 
 
 def _command(command: Command, state_dir: Path | None) -> None:
-    from kapellmeister.remote_control import send
+    from kapellmeister.running.steering import send
 
     typer.echo(send(command, state_dir))
 

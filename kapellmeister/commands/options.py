@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from controller.errors import ConfigurationError
-from controller.os_errors import explained, refused_write
+from controller.linux.os_errors import explained, refused_write
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Configuration file (TOML).", metavar="FILE")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from controller.config import load_config
+from controller.config.config import load_config
 from kapellmeister.commands.options import (
     ConfigFile,
     JsonFile,
@@ -21,7 +21,7 @@ from kapellmeister.commands.options import (
     say,
     write_json,
 )
-from kapellmeister.interruption import keeping
+from kapellmeister.terminal.interruption import keeping
 
 app = typer.Typer()
 COMPARED_DAYS, QUICK_DAYS = 14.0, 3.0
@@ -118,8 +118,8 @@ def simulate(
     json: JsonFile = None,
 ) -> None:
     """Play a load trace against a policy, on a plant that exists only in numbers."""
-    from kapellmeister.progress import progress
-    from kapellmeister.simulate import print_report, simulation_of
+    from kapellmeister.experiments.simulate import print_report, simulation_of
+    from kapellmeister.terminal.progress import progress
     from simulators.simulation import simulate as play
 
     check_writable("--json", json)
@@ -217,11 +217,16 @@ def compare(
     json: JsonFile = None,
 ) -> None:
     """Play several policies on several traces, and hold them against the oracle."""
-    from kapellmeister.bench.machine import describe_machine
-    from kapellmeister.compare import comparison_of, print_report, rows_folder, write_page
-    from kapellmeister.progress import progress
-    from simulators.comparison import compare as play
-    from simulators.manifest import write_manifest
+    from kapellmeister.experiments.compare import (
+        comparison_of,
+        print_report,
+        rows_folder,
+        write_page,
+    )
+    from kapellmeister.machine.description import describe_machine
+    from kapellmeister.terminal.progress import progress
+    from simulators.comparison.comparison import compare as play
+    from simulators.comparison.manifest import write_manifest
 
     console = Console(file=sys.stdout)
     if quick and days is not None:
@@ -290,10 +295,10 @@ def forecast(
     json: JsonFile = None,
 ) -> None:
     """Back-test forecasters on recorded loads: what they said against what then came."""
-    from kapellmeister.forecast import backtest_of, print_report
-    from kapellmeister.forecast_picture import check_picture, write_picture
-    from kapellmeister.progress import progress
-    from simulators.backtest import backtest
+    from kapellmeister.experiments.forecast import backtest_of, print_report
+    from kapellmeister.experiments.forecast_picture import check_picture, write_picture
+    from kapellmeister.terminal.progress import progress
+    from simulators.backtest.backtest import backtest
 
     if picture is not None:
         check_picture(picture)
@@ -328,10 +333,10 @@ def calibrate(
     json: JsonFile = None,
 ) -> None:
     """Measure the executors of this machine, and how well a simulation predicts them."""
-    from kapellmeister.calibrate import calibrate as measure
-    from kapellmeister.calibrate import print_report
-    from kapellmeister.progress import progress
-    from simulators.pipeline_file import write_calibration
+    from kapellmeister.calibration.calibrate import calibrate as measure
+    from kapellmeister.calibration.calibrate import print_report
+    from kapellmeister.terminal.progress import progress
+    from simulators.calibration.pipeline_file import write_calibration
 
     for option, path in (("--json", json), ("--out", out)):
         check_writable(option, path)

@@ -1,1 +1,1 @@
-"""Policies to compare with."""
+"""The laws of other systems, one a file, to compare with; nothing of the conductor enters."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from policies.features import LOOK_BACK_STEPS, Floats, Integers, Sight
 from policies.latency import Calibration
-from simulators.closed_form import IntervalLevel, quiet_work
-from simulators.load import Load
-from simulators.plant import BATCH_SIZES
+from simulators.levels.closed_form import IntervalLevel, quiet_work
+from simulators.loads.path import Load
+from simulators.plant.plant import BATCH_SIZES
 
 NEARLY_ALL = 0.99
 """A node that misses so much is not worked out any further."""

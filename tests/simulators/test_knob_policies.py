@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from controller.load import LoadTrace
+from controller.load.trace import LoadTrace
 from simulators.simulation import Simulation, run
 
 

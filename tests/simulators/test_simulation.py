@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from controller.errors import KnobError, PlugInError, PolicyFailure
-from controller.load import LoadTrace
+from controller.load.trace import LoadTrace
 from policies.latency import Calibration, Link, Post, Transfer
 from policies.observation import Missing, fresh
 from policies.proposal import Proposal
-from simulators.faults import KINDS, Fault, Schedule
-from simulators.generators import generate
+from simulators.loads.generators import generate
+from simulators.plant.faults import KINDS, Fault, Schedule
 from simulators.simulation import (
     Simulation,
     check_names,

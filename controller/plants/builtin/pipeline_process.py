@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import IO
 
 from controller.errors import Interruption, PipelineStartError
+from controller.linux.process_id import kill
 from controller.pipeline.server import hold_lock, holder
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.connection import Connection
-from controller.process_id import kill
 
 STEP_S = 0.1
 STEPS_OF_A_WARM_START = 40

@@ -10,17 +10,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from controller import scheduling
 from controller.clock import Clock
 from controller.errors import PlantError
-from controller.lease import Lease
-from controller.metrics.cpu import MachineSensor, ThreadSensor
+from controller.linux import scheduling
+from controller.linux.process_id import ticks_since_boot
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.connection import Connection
 from controller.plants.builtin.pipeline_process import LOG_NAME
-from controller.plants.processes import identified
-from controller.plants.thread_classes import ThreadClassActuator
-from controller.process_id import ticks_since_boot
+from controller.plants.programs.processes import identified
+from controller.plants.threads.actuator import ThreadClassActuator
+from controller.sensors.cpu import MachineSensor, ThreadSensor
+from controller.watchdog.lease import Lease
 from policies.knobs import (
     AnyThreadClasses,
     Bounds,

@@ -16,10 +16,10 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any
 
+from controller.plants.audio_server.monitor import Line, orders, report
+from controller.plants.audio_server.put_back import PutBack
 from controller.plants.jack.server import connected_server, still_runs
-from controller.plants.monitor_process import Line, orders, report
-from controller.plants.put_back import PutBack
-from controller.restoration import LEFT_ALONE
+from controller.watchdog.restoration import LEFT_ALONE
 
 NAME = "kapellmeister"
 LINE_EVERY_S = 0.2

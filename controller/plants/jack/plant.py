@@ -10,14 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from controller.errors import PlantError
-from controller.plants.audio_server import AudioServerPlant
+from controller.linux.scheduling import ProcessId
+from controller.plants.audio_server.plant import AudioServerPlant
+from controller.plants.audio_server.state import ServerState
 from controller.plants.jack.monitor import FRAMES_COUNTED, OF_PIPEWIRE
 from controller.plants.pipewire.plant import PipeWirePlant
 from controller.plants.plant import AttachedPlant, Surroundings
-from controller.plants.processes import Search, playing_with
-from controller.plants.server_state import ServerState
-from controller.plants.watched_threads import Rates
-from controller.scheduling import ProcessId
+from controller.plants.programs.processes import Search, playing_with
+from controller.plants.threads.audio_threads import Rates
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
 
 SLACK_CYCLES = 2

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 
 from controller.errors import ThreadGoneError
-from controller.scheduling import identify
+from controller.linux.scheduling import identify
 
 CREDENTIALS = struct.Struct("3i")
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from controller.errors import ThreadGoneError
-from controller.metrics.cpu import PROC
+from controller.linux.scheduling import ProcessId, identify_process
 from controller.plants.pipewire.pw_dump import Client
 from controller.plants.pipewire.sockets import sockets_of, unix_peers
-from controller.scheduling import ProcessId, identify_process
+from controller.sensors.cpu import PROC
 
 LOOK_AGAIN_NS = 5_000_000_000
 """Who was not found, and may have been about to connect, is looked for again so often."""

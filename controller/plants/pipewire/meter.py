@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from controller.plants.monitor_process import Line
+from controller.plants.audio_server.monitor import Line
 from controller.plants.pipewire.drivers import Motion
 
 TOP_TELLS_FROM = (0, 3, 79)

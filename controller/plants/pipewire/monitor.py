@@ -12,7 +12,8 @@ import sys
 import time
 from collections.abc import Generator
 
-from controller.plants.monitor_process import Line, orders, report
+from controller.linux.scheduling import ProcessId
+from controller.plants.audio_server.monitor import Line, orders, report
 from controller.plants.pipewire.counting import Counting, meter_for
 from controller.plants.pipewire.drivers import UNMEASURED, Driver, Motion, drivers_at_work
 from controller.plants.pipewire.drivers import expected_frames as expected
@@ -22,8 +23,7 @@ from controller.plants.pipewire.pw_dump import Client, Graph
 from controller.plants.pipewire.quantum import force, put_back
 from controller.plants.pipewire.tool import Tool
 from controller.plants.pipewire.tools import REMEDY, missing_tool, socket_path, version
-from controller.plants.processes import listening
-from controller.scheduling import ProcessId
+from controller.plants.programs.processes import listening
 
 LINE_EVERY_S = 0.1
 PATIENCE_S = 4.0

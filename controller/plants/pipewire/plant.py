@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from controller.plants.audio_server import AudioServerPlant
-from controller.plants.period_knob import LONGEST_PERIOD
+from controller.linux.scheduling import ProcessId
+from controller.plants.audio_server.period_knob import LONGEST_PERIOD
+from controller.plants.audio_server.plant import AudioServerPlant
+from controller.plants.audio_server.put_back import PutBack
+from controller.plants.audio_server.state import ServerState
 from controller.plants.pipewire.quantum import PLAYED
 from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
-from controller.plants.put_back import PutBack
-from controller.plants.server_state import ServerState
-from controller.plants.watched_threads import Rates
-from controller.scheduling import ProcessId
+from controller.plants.threads.audio_threads import Rates
 from policies.observation import (
     NO_QUANTILES,
     BlockCounts,

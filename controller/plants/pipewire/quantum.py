@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
+from controller.plants.audio_server.put_back import PutBack
 from controller.plants.pipewire.pw_dump import Graph
 from controller.plants.pipewire.tools import dump, forcing, run
-from controller.plants.put_back import PutBack
-from controller.restoration import LEFT_ALONE
+from controller.watchdog.restoration import LEFT_ALONE
 
 PLAYED = "--played"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from controller.plants.monitor_process import Line
+from controller.plants.audio_server.monitor import Line
 from controller.plants.pipewire.drivers import Motion
 from controller.plants.pipewire.meter import SETTLES_NS, Period, counts
 from controller.plants.pipewire.pw_top import Row, Table, Tables

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from controller.config.remote import PLACE, KnobSection
-from controller.os_errors import explained
+from controller.linux.os_errors import explained
 from controller.plants.remote.http import HttpClient, RequestError, plain_line
 from policies.knobs import KnobValue
 from policies.proposal import Refusal

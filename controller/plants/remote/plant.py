@@ -14,13 +14,13 @@ from typing import ClassVar
 from controller.config.remote import KnobSection, RemoteSection
 from controller.errors import ConfigurationError, PlantError
 from controller.plants.plant import Surroundings
+from controller.plants.remote.alarms import Troubles
 from controller.plants.remote.control import Control, Turn, by_command, by_http
+from controller.plants.remote.drift import Turned
 from controller.plants.remote.http import HttpClient
 from controller.plants.remote.metrics import Figures, figures
 from controller.plants.remote.scraper import Scrape, Scraper, reader
 from controller.plants.remote.token import read_token
-from controller.plants.remote.troubles import Troubles
-from controller.plants.remote.turned import Turned
 from policies.knobs import OURS, Bounds, Choice, Knob, KnobValue, Settings
 from policies.observation import (
     NOT_REPORTED,

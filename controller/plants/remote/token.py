@@ -8,7 +8,7 @@ from pathlib import Path
 
 from controller.config.remote import RemoteSection
 from controller.errors import ConfigurationError
-from controller.os_errors import explained
+from controller.linux.os_errors import explained
 
 REMEDY = "name a file of mode 600 that holds the token"
 

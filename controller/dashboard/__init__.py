@@ -1,1 +1,0 @@
-"""The run as it happens, on a page for a browser on this machine."""

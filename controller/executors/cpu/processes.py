@@ -1,0 +1,91 @@
+"""Child processes by class of work, forked so that they share what is already loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.executors.cpu.worker import prepare_process
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A running child: `work_class` is one of audio, analysis, visualisation, background."""
+
+    pid: int
+    name: str
+    work_class: str
+
+
+class ProcessGroup:
+    """Starts, watches and ends the children of one pipeline."""
+
+    def __init__(self) -> None:
+        self._running: dict[int, Process] = {}
+        self._stopped: set[int] = set()
+
+    def start(self, name: str, work_class: str, run: Callable[[], None]) -> Process:
+        """Fork a child that runs `run` and ends; it dies with this process at the latest."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _run_child(name, run)
+        process = Process(pid, name, work_class)
+        self._running[pid] = process
+        return process
+
+    def reap(self) -> tuple[Process, ...]:
+        """The children that have ended of their own accord since the last call."""
+        ended = [self._running.pop(pid) for pid in tuple(self._running) if _has_ended(pid)]
+        unasked = tuple(process for process in ended if process.pid not in self._stopped)
+        self._stopped -= {process.pid for process in ended}
+        return unasked
+
+    def by_class(self) -> dict[str, tuple[int, ...]]:
+        """Process ids of each class of work."""
+        classes: dict[str, tuple[int, ...]] = {}
+        for process in self._running.values():
+            classes[process.work_class] = (*classes.get(process.work_class, ()), process.pid)
+        return classes
+
+    def stop(self, process: Process) -> None:
+        """End one child now."""
+        self._stopped.add(process.pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+    def stop_all(self, patience_s: float = 2.0) -> None:
+        """End every child and wait until they are gone."""
+        for process in self._running.values():
+            self.stop(process)
+        give_up_s = time.monotonic() + patience_s
+        while self._running and time.monotonic() < give_up_s:
+            self.reap()
+            time.sleep(0.005)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def _run_child(name: str, run: Callable[[], None]) -> None:
+    status = 1
+    try:
+        prepare_process(name=name)
+        run()
+        status = 0
+    except BaseException:  # noqa: BLE001 - the child ends here whatever happened, and says why
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)

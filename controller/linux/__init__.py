@@ -1,0 +1,3 @@
+"""All that speaks to the kernel; the standard library alone, since the watchdog starts from
+here.
+"""

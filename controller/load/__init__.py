@@ -1,0 +1,1 @@
+"""Loads as traces: read from files, recorded by runs, or made up."""

@@ -1,1 +1,0 @@
-"""Sensors, and what is exposed of their readings."""

@@ -1,0 +1,1 @@
+"""What the plants of JACK and PipeWire share; nothing of either server alone enters."""

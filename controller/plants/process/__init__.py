@@ -1,0 +1,1 @@
+"""Any program by its name, process id or control group, as a plant."""

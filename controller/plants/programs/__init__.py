@@ -1,0 +1,1 @@
+"""Which processes a person means by a program; nothing is done to them here."""

@@ -1,0 +1,146 @@
+"""What is said of a program whose name does not tell, or does not tell alone, which is meant."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from controller.linux.control_group import is_group
+from controller.plants.programs.interpreters import file_name
+from controller.plants.programs.meaning import fitting, is_id, meant_by
+from controller.plants.programs.names import Fit, Running, in_a_line
+
+SHOWN = 3
+"""So many of those that were found are named."""
+Guesses = tuple[tuple[str, Callable[[Running, str], bool]], ...]
+SHORTEST = 3
+"""Names of fewer characters are in many others."""
+
+
+def remark(program: str, running: Sequence[Running], named_at: int | None = None) -> str | None:
+    """A line for whoever named it; None where its name is its own, and it runs."""
+    if is_group(program):
+        return None
+    if is_id(program):
+        gone = _gone(program, running, named_at)
+        return None if gone is None else f"{gone}; it is left out"
+    meant = meant_by(program, running)
+    if not meant:
+        return f"{none_runs([program], running)}; it is looked for as long as the run lasts"
+    if len({each.key for each in meant}) > 1:
+        return f"{in_a_line(program)} is the name of several programs: {_listed(meant)}"
+    if not meant[0].is_run_by_interpreter:
+        return None
+    is_other = meant[0].fit(program) is Fit.INTERPRETER
+    how = "is an interpreter, and runs" if is_other else "is run by an interpreter"
+    return f"{in_a_line(program)} {how}: {_listed(meant)}{_started(meant, running)}"
+
+
+def _started(meant: Sequence[Running], running: Sequence[Running]) -> str:
+    """The programs that a script has started, which its name does not mean."""
+    own = {each.process.pid for each in meant}
+    children = [each for each in running if each.stat.parent in own and each.process.pid not in own]
+    return f", which started {_listed(children)}: name that, where it plays" if children else ""
+
+
+def none_runs(
+    wanted: Sequence[str], running: Sequence[Running], named_at: int | None = None
+) -> str:
+    """Words for whoever named programs none of which runs, and what does that may be meant."""
+    others = _without_those_above(running)
+    ids = [each for each in wanted if is_id(each)]
+    several = {each: fits for each in wanted if (fits := _several(each, others))}
+    absent = [each for each in wanted if each not in several and each not in ids]
+    words = [_gone(each, running, named_at) for each in ids]
+    words += [
+        f"{in_a_line(each)} is an interpreter, and runs several programs: {_listed(found)}"
+        for each, found in several.items()
+    ]
+    if absent:
+        words.append(f"no process {in_a_line(', '.join(absent))} runs")
+    words += [_instead(each, others) for each in absent]
+    return "; ".join(filter(None, words))
+
+
+def _gone(number: str, running: Sequence[Running], named_at: int | None) -> str | None:
+    """Words for an id whose process has ended; None where it runs."""
+    now = meant_by(number, running)
+    if not now:
+        thread = _instead(number, running, GUESSES_OF_A_NUMBER)
+        return "; ".join(filter(None, (f"no process {number} runs", thread)))
+    if named_at is None or now[0].process.start_time <= named_at:
+        return None
+    return f"process {number} has ended, and another has its number: {now[0]}"
+
+
+def _several(program: str, running: Sequence[Running]) -> list[Running]:
+    """The programs that an interpreter of this name runs."""
+    return fitting(program, running)[Fit.INTERPRETER]
+
+
+def _instead(
+    program: str, running: Sequence[Running], guesses: Guesses | None = None
+) -> str | None:
+    """What else may have been meant: the first of the guesses that fits any."""
+    for words, guess in guesses or GUESSES:
+        found = [each for each in running if not each.stat.is_kernel and guess(each, program)]
+        if found:
+            return f"found instead: {words}{_listed(found)}"
+    return None
+
+
+def _listed(found: Sequence[Running]) -> str:
+    shown = ", ".join(map(str, found[:SHOWN]))
+    more = len(found) - SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _is_like(running: Running, program: str) -> bool:
+    """Whether a name of its own holds this one, or is held by it."""
+    wanted = file_name(program).casefold()
+    names = [each.casefold() for each in running.own_names()]
+    pairs = ((wanted, each) for each in names)
+    return any(len(min(pair, key=len)) >= SHORTEST and _holds(*pair) for pair in pairs)
+
+
+def _holds(one: str, other: str) -> bool:
+    return one in other or other in one
+
+
+def _has_thread(running: Running, program: str) -> bool:
+    """Whether one of its threads has this name or number."""
+    folder = running.root / str(running.process.pid) / "task"
+    with contextlib.suppress(OSError):
+        for each in folder.iterdir():
+            if each.name == program or _name_of(each) == program:
+                return True
+    return False
+
+
+def _name_of(thread: Path) -> str:
+    return os.fsdecode((thread / "comm").read_bytes()).rstrip("\n")
+
+
+def _mentions(running: Running, program: str) -> bool:
+    return program.casefold() in " ".join(running.arguments).casefold()
+
+
+GUESSES_OF_A_NUMBER: Guesses = (("a thread of ", _has_thread),)
+GUESSES: Guesses = (
+    ("", _is_like),
+    *GUESSES_OF_A_NUMBER,
+    ("only the command line of ", _mentions),
+)
+"""What a person may have meant, the likeliest first."""
+
+
+def _without_those_above(running: Sequence[Running]) -> list[Running]:
+    """Without those that started this process: its command line holds every name it was given."""
+    parents = {each.process.pid: each.stat.parent for each in running}
+    above, pid = set(), os.getppid()
+    while pid not in above and pid in parents:
+        above.add(pid)
+        pid = parents[pid]
+    return [each for each in running if each.process.pid not in above]

@@ -1,0 +1,59 @@
+"""The processes that the configuration means by its programs, as time goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from controller.linux.control_group import is_group
+from controller.linux.process_id import PROC, ProcessId, lives
+from controller.plants.programs.meaning import is_id, meant_by
+from controller.plants.programs.names import Running
+from controller.plants.programs.processes import Search, named, others
+
+
+class Programs:
+    """Finds them anew now and then, and knows those again that it has found.
+
+    An id means the process that has it at the start, until that ends, and none that began after
+    it was named. What was found by name stays found for as long as it lives, whatever it or its
+    file is called later, until it calls exec: then it is another program. A control group means
+    those that are in it now.
+    """
+
+    def __init__(
+        self, wanted: Collection[str], named_at: int | None = None, root: Path = PROC
+    ) -> None:
+        self._root = root
+        self._groups = [each for each in wanted if is_group(each)]
+        self._names = [each for each in wanted if not is_group(each) and not is_id(each)]
+        self._pinned = tuple(
+            each
+            for each in named([each for each in wanted if is_id(each)], root)
+            if named_at is None or each.start_time <= named_at
+        )
+        self._known: dict[ProcessId, Running] = {}
+        self._search = Search(self._find)
+
+    def renew(self) -> None:
+        """Look anew at the next call."""
+        self._search.renew()
+
+    def processes(self) -> tuple[ProcessId, ...]:
+        """Those of them that live now."""
+        return tuple(each for each in self._search.processes() if lives(each, self._root))
+
+    def _find(self) -> tuple[ProcessId, ...]:
+        if not self._names and not self._groups:
+            return self._pinned
+        running = others(self._root)
+        kept = {each.process: each for each in running if self._goes_on(each)}
+        new = [each for each in running if each.process not in kept]
+        found = (each for name in self._names for each in meant_by(name, new, kept.values()))
+        self._known = kept | {each.process: each for each in found}
+        members = (each.process for group in self._groups for each in meant_by(group, running))
+        return tuple(dict.fromkeys((*self._pinned, *self._known, *members)))
+
+    def _goes_on(self, running: Running) -> bool:
+        known = self._known.get(running.process)
+        return known is not None and known.stat.image == running.stat.image

@@ -1,0 +1,329 @@
+"""The controller's side of the guardian: what it holds is put back, whatever becomes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+from controller.errors import GuardianError, StarvationError, ThreadGoneError
+from controller.linux.os_errors import explained
+from controller.linux.scheduling import ThreadId, from_class, identify
+from controller.watchdog.restoration import (
+    Original,
+    Restoration,
+    Undo,
+    find_original,
+    restore,
+    undo,
+)
+from controller.watchdog.watchdog import encode
+from policies.knobs import ThreadClass
+
+LEASE_S = 10.0
+START_PATIENCE_S = 10.0
+ANSWER_PATIENCE_S = 2.0
+NOTHING_TOLD: Mapping[ThreadId, ThreadClass] = MappingProxyType({})
+STARVATION_S = 600.0
+"""How long nothing is rescheduled once a thread under the lease has starved a processor."""
+
+
+def lease_s(interval_s: float) -> float:
+    """How long a lease lasts that is renewed once in each interval, so that two may fail."""
+    return max(LEASE_S, 3.0 * interval_s)
+
+
+class Lease:
+    """Permission to change threads, which ends with this process or when it is not renewed.
+
+    `hold` each thread before changing it, `renew` more often than every `lease_s` seconds,
+    `release` at the end. A guardian that died is replaced. Once the guardian saw a processor
+    starve, no more threads are held for a while: see `starved`. For one thread of one process.
+    """
+
+    def __init__(self, lease_s: float = LEASE_S) -> None:
+        self._lease_s = lease_s
+        self._originals: dict[ThreadId, Original] = {}
+        self._settings: dict[str, Undo] = {}
+        self._left: dict[Undo, str] = {}
+        self._guardian: subprocess.Popen[bytes] | None = None
+        self._canary_pid: int | None = None
+        self._received = b""
+        self._refused: tuple[str, ...] = ()
+        self._expired = False
+        self._starved: tuple[float, int] | None = None
+
+    @classmethod
+    def start(cls, lease_s: float = LEASE_S) -> Self:
+        """A lease whose guardian is up already; else the first `hold` starts it. GuardianError."""
+        lease = cls(lease_s)
+        lease._spawn()
+        return lease
+
+    def __enter__(self) -> Self:
+        if self._guardian is None:
+            self._spawn()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    @property
+    def guardian_pid(self) -> int | None:
+        """The guardian's process; None where none runs."""
+        return None if self._guardian is None else self._guardian.pid
+
+    @property
+    def watchers(self) -> tuple[int, ...]:
+        """The processes that stand watch, whose cost belongs to control."""
+        return tuple(pid for pid in (self.guardian_pid, self._canary_pid) if pid is not None)
+
+    @property
+    def starved(self) -> StarvationError | None:
+        """Why nothing is rescheduled for the time being; None where nothing starved of late."""
+        if self._starved is None:
+            return None
+        since_s, processor = self._starved
+        if time.monotonic() - since_s > STARVATION_S:
+            return None
+        return StarvationError(processor, STARVATION_S / 60)
+
+    def warn(self) -> str | None:
+        """What a user must know of, for as long as it stands: an alarm of the loop."""
+        return None if self.starved is None else str(self.starved)
+
+    def hold(
+        self, *threads: ThreadId, wanted: Mapping[ThreadId, ThreadClass] = NOTHING_TOLD
+    ) -> None:
+        """Read how these are found, once, and hand it to the guardian; then change them.
+
+        Of those of which it is told what is `wanted`, only that is put back later: what another
+        hand set meanwhile stays. A thread that has ended is passed over. Raises GuardianError
+        where no guardian acknowledged: then nothing may be changed; StarvationError where what
+        was changed before did harm.
+        """
+        if (starved := self.starved) is not None:
+            raise starved
+        unknown = [thread for thread in threads if thread not in self._originals]
+        if not unknown and not wanted and self._guardian is not None:
+            return
+        self._originals = {each: found for each, found in self._originals.items() if _lives(each)}
+        for thread in unknown:
+            with contextlib.suppress(ThreadGoneError):
+                self._originals[thread] = find_original(thread)
+        for thread in wanted.keys() & self._originals.keys():
+            original = self._originals[thread]
+            ours = from_class(wanted[thread], original.scheduling)
+            self._originals[thread] = original.set_to(ours)
+        self._register()
+
+    def hold_setting(self, name: str, undo: Undo) -> None:
+        """Hand the guardian the command that puts a setting back; then change it.
+
+        The command leaves alone what is not ours. Raises GuardianError as `hold` does; where a
+        thread starved a processor no setting is to blame.
+        """
+        if self._settings.get(name) != undo or self._guardian is None:
+            self._settings[name] = undo
+            self._register()
+
+    def amend_setting(self, name: str, undo: Undo) -> None:
+        """Put it back by another command, where it is held: more is known of it by now."""
+        if name in self._settings:
+            self._settings[name] = undo
+            self._tell_of_change()
+
+    def put_setting_back(self, name: str) -> None:
+        """Run its command, once: a server that stands still would keep us as long each time.
+
+        Where that fails, `release` tells why, and `settings` goes on to name it.
+        """
+        if name in self._settings:
+            command = self._settings[name]
+            for why in undo([command]).refused:
+                self._left[command] = why
+            self.forget_setting(name)
+
+    def forget_setting(self, name: str) -> None:
+        """The setting is as it was found again, or nothing is left that has it."""
+        if self._settings.pop(name, None) is not None:
+            self._tell_of_change()
+
+    def renew(self) -> bool:
+        """Extend the lease; False where it had run out, so that all was put back meanwhile.
+
+        Likewise where a processor starved, and where the guardian died and no other can be
+        had: nothing stays changed then, and the next `hold` says why.
+        """
+        if self._guardian is None:
+            return True
+        if not (self._tell("renew") and self._listen(0.0)):
+            return self._recover()
+        stands, self._expired = not self._expired, False
+        return stands
+
+    def originals(self) -> Mapping[ThreadId, Original]:
+        """What is held, as it was found: the journal keeps it for the next start."""
+        return MappingProxyType(self._originals)
+
+    def settings(self) -> tuple[Undo, ...]:
+        """What puts back the settings that are held or could not be put back: for the journal."""
+        return (*self._left, *self._settings.values())
+
+    def restore(self) -> Restoration:
+        """Put back all threads held, and hold only those that refuse; ended ones are no matter."""
+        restoration = restore(self._originals)
+        if not restoration.refused:
+            self._originals = {}
+        self._tell_of_change()
+        return restoration
+
+    def let_go(self, threads: Collection[ThreadId]) -> None:
+        """Put these back, which are ours no longer; those that refuse stay held."""
+        leaving = self._originals.keys() & set(threads)
+        if leaving and not restore(self._originals, leaving).refused:
+            self._originals = {k: v for k, v in self._originals.items() if k not in leaving}
+            self._tell_of_change()
+
+    def release(self) -> Restoration:
+        """Put everything back and let the guardian go; a second call does nothing.
+
+        What could not be put back is told, and is what `originals` and `settings` still name.
+        """
+        restoration = restore(self._originals)
+        if not restoration.refused:
+            self._originals = {}
+        for name in tuple(self._settings):
+            self.put_setting_back(name)
+        guardian, self._guardian, self._canary_pid = self._guardian, None, None
+        if guardian is not None:
+            _dismiss(guardian)
+        refused = (*restoration.refused, *self._left.values())
+        return Restoration(restoration.restored, refused)
+
+    def _recover(self) -> bool:
+        """Whether another guardian took the place of the dead one; else all is put back."""
+        try:
+            self._replace()
+        except GuardianError:
+            restore(self._originals)
+            undo(self._settings.values())
+            return False
+        return True
+
+    def _tell_of_change(self) -> None:
+        if self._guardian is not None and not self._hand_over():
+            self._end_guardian()  # the next hold starts another
+
+    def _register(self) -> None:
+        if self._guardian is None:
+            self._spawn()
+        if not self._hand_over():
+            self._replace()
+
+    def _replace(self) -> None:
+        """Another guardian in place of one that ended or does not answer."""
+        self._end_guardian()
+        self._spawn()
+        if not self._hand_over():
+            self._end_guardian()
+            raise GuardianError("two guardians in a row did not acknowledge")
+
+    def _end_guardian(self) -> None:
+        guardian, self._guardian, self._canary_pid = self._guardian, None, None
+        if guardian is not None:
+            guardian.kill()
+            _dismiss(guardian)
+
+    def _hand_over(self) -> bool:
+        held = [encode(thread, original) for thread, original in self._originals.items()]
+        return all(
+            self._tell(*message) and self._listen(ANSWER_PATIENCE_S, "held")
+            for message in (("settings", *self._settings.values()), ("hold", *held))
+        )
+
+    def _spawn(self) -> None:
+        command = [sys.executable, "-P", "-S", "-m", "controller.watchdog.watchdog"]
+        home = str(Path(__file__).resolve().parents[2])
+        try:
+            self._guardian = subprocess.Popen(
+                [*command, str(os.getpid()), str(self._lease_s)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                cwd="/",
+                env={**os.environ, "PYTHONPATH": home},
+                start_new_session=True,
+            )
+        except OSError as error:
+            why, remedy = explained(error)
+            raise GuardianError(f"it cannot be started: {why}", remedy) from error
+        self._received, self._refused = b"", ("it was started and did not come up",)
+        if not self._listen(START_PATIENCE_S, "ready"):
+            self._end_guardian()
+            raise GuardianError(*self._refused)
+
+    def _tell(self, *message: object) -> bool:
+        """Whether the guardian could be told; a stopped one whose pipe is full cannot."""
+        pipe = self._guardian.stdin if self._guardian is not None else None
+        if pipe is None or not select.select([], [pipe], [], 0.0)[1]:
+            return False
+        try:
+            return bool(pipe.write(json.dumps(message).encode() + b"\n"))
+        except BrokenPipeError:
+            return False
+
+    def _listen(self, patience_s: float, awaited: str | None = None) -> bool:
+        """Hear what the guardian has to say; whether it lives and said what was awaited."""
+        pipe = self._guardian.stdout if self._guardian is not None else None
+        if pipe is None:
+            return False
+        give_up_s = time.monotonic() + patience_s
+        while select.select([pipe], [], [], max(0.0, give_up_s - time.monotonic()))[0]:
+            chunk = os.read(pipe.fileno(), 65536)
+            if not chunk:
+                return False
+            *lines, self._received = (self._received + chunk).split(b"\n")
+            if awaited in [self._hear(*json.loads(line)) for line in lines]:
+                return True
+        return awaited is None
+
+    def _hear(self, word: str, *told: Any) -> str:
+        """Take note of one message, and tell its first word."""
+        if word == "refused":
+            self._refused = tuple(map(str, told))
+            return word
+        number = told[0] if told else 0
+        if word == "ready":
+            self._canary_pid = number
+        elif word == "starved":
+            self._starved = time.monotonic(), number
+        self._expired |= word in ("expired", "starved")
+        return word
+
+
+def _lives(thread: ThreadId) -> bool:
+    try:
+        return identify(thread.tid) == thread
+    except ThreadGoneError:
+        return False
+
+
+def _dismiss(guardian: subprocess.Popen[bytes]) -> None:
+    """Close the pipes, at which it ends, and wait for that."""
+    for pipe in (guardian.stdin, guardian.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        guardian.wait(ANSWER_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        guardian.kill()
+        guardian.wait()

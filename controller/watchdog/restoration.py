@@ -1,0 +1,202 @@
+"""Putting threads back as they were found, those that inherited from them, and settings.
+
+What another hand set meanwhile is left as it is. Only the standard library is imported from
+here, so that the guardian stays small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.linux.os_errors import explained
+from controller.linux.process_id import read_process, ticks_since_boot
+from controller.linux.scheduling import REALTIME, Scheduling, ThreadId, put_back, read, threads_of
+
+Undo = tuple[str, ...]
+"""A command line that puts a setting of a server back as it was found, where it is still ours."""
+LEFT_ALONE = 3
+"""The status of a command that found nothing of ours to put back."""
+UNDO_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """How a thread was found, since when it has been ours to change, and what we set.
+
+    `since` is in clock ticks since boot, like a thread's start: a thread of the same process
+    that started later may have inherited what we set. `ours` has the last setting, and the one
+    before, which may still be in force; empty where whatever is in force counts as ours.
+    """
+
+    scheduling: Scheduling
+    since: int
+    ours: tuple[Scheduling, ...] = ()
+
+    def set_to(self, wanted: Scheduling) -> Original:
+        """The same, once that has been set as well."""
+        return self if wanted in self.ours[-1:] else replace(self, ours=(*self.ours[-1:], wanted))
+
+    def put_back(self, now: Scheduling) -> Scheduling:
+        """`now`, with each part as it was found that is as we set it."""
+        ours, found = self.ours or (now,), self.scheduling
+        policy = found if any(_policy(now) == _policy(each) for each in ours) else now
+        return Scheduling(
+            policy=policy.policy,
+            priority=policy.priority,
+            nice=found.nice if any(now.nice == each.nice for each in ours) else now.nice,
+            cpus=found.cpus if any(now.cpus == each.cpus for each in ours) else now.cpus,
+            reset_on_fork=policy.reset_on_fork,
+        )
+
+
+def find_original(thread: ThreadId) -> Original:
+    """How the thread is found now; ThreadGoneError where it has ended."""
+    return Original(read(thread), ticks_since_boot())
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What came of putting threads back: how many were changed, what was refused and why."""
+
+    restored: int = 0
+    refused: tuple[str, ...] = ()
+
+
+def restore(
+    originals: Mapping[ThreadId, Original], leaving: Collection[ThreadId] | None = None
+) -> Restoration:
+    """Put back each thread that still lives, and its heirs; never raises for one that ended.
+
+    `leaving` are those of them to put back; all where it is None.
+    """
+    chosen = originals if leaving is None else leaving
+    current = {thread: now for thread in chosen if (now := _read_if_alive(thread))}
+    own = _put_back({thread: originals[thread].put_back(now) for thread, now in current.items()})
+    inherited = _put_back(_heirs(originals, current))
+    return Restoration(own.restored + inherited.restored, own.refused + inherited.refused)
+
+
+def undo(settings: Iterable[Undo]) -> Restoration:
+    """Run each command; one that fails or takes too long is reported and delays the others."""
+    done, refused = 0, []
+    for command in settings:
+        status, why = _run(command)
+        if status == 0:
+            done += 1
+        elif status != LEFT_ALONE:
+            refused.append(f"`{' '.join(command)}`: {why}")
+    return Restoration(done, tuple(refused))
+
+
+def _run(command: Undo) -> tuple[int, str]:
+    """The status of a command, and why it is not 0: the last line that it said, if any."""
+    nowhere = subprocess.DEVNULL
+    try:
+        with open(os.memfd_create("said"), "rb") as said:  # noqa: PTH123 - a file without a path
+            status = subprocess.run(
+                command,
+                stdin=nowhere,
+                stdout=nowhere,
+                stderr=said,  # no pipe, which what it started might keep open
+                timeout=UNDO_PATIENCE_S,
+                check=False,
+            ).returncode
+            told = os.pread(said.fileno(), 1 << 16, 0)
+    except subprocess.TimeoutExpired:
+        return 1, f"timed out after {UNDO_PATIENCE_S:g} s"
+    except OSError as error:
+        return 1, "; ".join(explained(error))
+    last = told.decode(errors="replace").strip().rpartition("\n")[2]
+    return status, last or f"exit status {status}"
+
+
+def _put_back(wanted: Mapping[ThreadId, Scheduling]) -> Restoration:
+    restored, refused = 0, []
+    for thread, scheduling in wanted.items():
+        now = _read_if_alive(thread)
+        if now is None or now == scheduling:
+            continue
+        try:
+            put_back(thread, scheduling)
+            restored += 1
+        except ThreadGoneError:
+            continue
+        except SchedulingRefusedError as error:
+            refused.append(str(error))
+    return Restoration(restored, tuple(refused))
+
+
+def _read_if_alive(thread: ThreadId) -> Scheduling | None:
+    try:
+        return read(thread)
+    except ThreadGoneError:
+        return None
+
+
+def _heirs(
+    originals: Mapping[ThreadId, Original], current: Mapping[ThreadId, Scheduling]
+) -> dict[ThreadId, Scheduling]:
+    """Younger threads of the same process, and of those that it started, as they inherited it."""
+    heirs = {}
+    families = _families(current)
+    for elder, now in current.items():
+        original = originals[elder]
+        ours = {bequeathed(each) for each in original.ours or (now,)}
+        for thread in families[elder]:
+            younger = thread.start_time >= original.since and thread not in originals
+            if younger and _read_if_alive(thread) in ours:
+                heirs[thread] = bequeathed(original.scheduling)
+    return heirs
+
+
+def _families(elders: Collection[ThreadId]) -> dict[ThreadId, list[ThreadId]]:
+    """All threads of the process of each, and of the processes that came of it."""
+    families: dict[ThreadId, list[ThreadId]] = {}
+    children = _children() if elders else {}
+    for elder in elders:
+        if elder not in families:
+            own = threads_of(elder.tid)
+            family = [*own, *_descendants(own, children)] if elder in own else []
+            families |= dict.fromkeys((elder, *own), family)
+    return families
+
+
+def _descendants(
+    parents: Iterable[ThreadId], children: Mapping[int, list[int]]
+) -> Iterator[ThreadId]:
+    for child in (child for each in parents for child in children.get(each.tid, ())):
+        threads = threads_of(child)
+        yield from threads
+        yield from _descendants(threads, children)
+
+
+def _children() -> dict[int, list[int]]:
+    """The processes that each has started and that live."""
+    children: dict[int, list[int]] = {}
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):  # noqa: PTH208 - names alone
+        with contextlib.suppress(ThreadGoneError):
+            children.setdefault(read_process(pid).parent, []).append(pid)
+    return children
+
+
+def _policy(scheduling: Scheduling) -> tuple[int, int]:
+    """What the kernel takes as one, without the flag that it may refuse to clear."""
+    return scheduling.policy, scheduling.priority
+
+
+def bequeathed(scheduling: Scheduling) -> Scheduling:
+    """What the kernel gives a new thread whose creator is scheduled so (`man 7 sched`)."""
+    if not scheduling.reset_on_fork:
+        return scheduling
+    realtime = scheduling.policy in REALTIME
+    return Scheduling(
+        policy=os.SCHED_OTHER if realtime else scheduling.policy,
+        priority=0,
+        nice=0 if realtime else max(0, scheduling.nice),
+        cpus=scheduling.cpus,
+    )

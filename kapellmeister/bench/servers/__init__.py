@@ -1,0 +1,1 @@
+"""Sound servers of our own, clients and hogs, and a sidecar beside them."""

@@ -1,0 +1,1 @@
+"""`calibrate`: what this machine and its servers take for a block."""

@@ -1,0 +1,60 @@
+"""What `kapellmeister calibrate` asks of a plant, so that one plan measures each of them."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller import plugins
+from controller.sound import SoundBank, synthesise_sounds
+from controller.workloads.backends import numpy_backend
+from controller.workloads.workload import Workload, WorkloadSettings
+from simulators.calibration.calibration import OperatingPoint
+
+BATCH_SIZES = (32, 64)
+SETTLING_S = 0.25
+"""From a new operating point until all of its streams are there and the caches know them."""
+DRAIN_PERIODS = 4
+"""After so many a block has been rendered or given up, and its record read."""
+
+
+class Bench(Protocol):
+    """One server of streams under a constant load, and the stamps that it leaves.
+
+    `period_ms` is its own; `scheduling` is "realtime" where it got that, or "normal".
+    """
+
+    period_ms: float
+    scheduling: str
+
+    def measure(self, streams: int, batch_size: int, seconds: float) -> OperatingPoint:
+        """So many streams for so long, once all of them are there."""
+        ...
+
+
+def rendering(workload: str, settings: WorkloadSettings) -> tuple[Workload, SoundBank]:
+    """A workload and its input, each kernel run once: nothing compiles while it should render."""
+    frames, capacity = settings.period_frames, settings.capacity
+    bank = SoundBank(synthesise_sounds(settings.sample_rate_hz, 1), frames, capacity)
+    made: Workload = plugins.find("workloads", workload)(settings, numpy_backend())
+    for count in {1, *(min(size, capacity) for size in BATCH_SIZES)}:
+        slots = np.arange(count, dtype=np.intp)
+        blocks = np.zeros((count, frames), np.float32)
+        bank.gather(0, slots, blocks)
+        made.process(blocks, slots)
+        made.reset(slots)
+    return made, bank
+
+
+def between(batches: list[NDArray[np.void]], first: int, last: int) -> NDArray[np.void]:
+    """The records of the blocks from `first` up to, not with, `last`."""
+    stamps = np.concatenate(batches)
+    return stamps[(stamps["block"] >= first) & (stamps["block"] < last)]
+
+
+def class_of(policy: int) -> str:
+    """What the kernel's scheduling policy is called in a report."""
+    return "realtime" if policy in (os.SCHED_FIFO, os.SCHED_RR) else "normal"

@@ -1,0 +1,1 @@
+"""`simulate`, `compare` and `forecast`: jobs on plants and loads in numbers."""

@@ -1,0 +1,196 @@
+"""`kapellmeister compare`: several policies on several traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from controller.errors import ConfigurationError, NothingToTurnError, TraceError
+from controller.load.trace import LoadTrace
+from kapellmeister.experiments.simulate import check_faults
+from kapellmeister.terminal.progress import progress
+from simulators.calibration.pipeline_file import find_calibration
+from simulators.comparison.comparison import Comparison, ComparisonReport, PolicyFigures
+from simulators.comparison.page import Page, check_plotly
+from simulators.comparison.rows import check_arrow
+from simulators.loads.generators import find_trace
+from simulators.loads.path import Load, realise
+from simulators.loads.splits import Split, split
+from simulators.plant.faults import read_scenario
+from simulators.simulation import Simulation, check_names
+
+
+def comparison_of(
+    traces: str,
+    policies: str,
+    *,
+    part: Split | None,
+    seeds: int,
+    sweep: bool,
+    cache: Path | None,
+    rows: Path | None,
+    jobs: int | None,
+    pipeline: str | None,
+    scenario: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    **common: Any,
+) -> Comparison:
+    """What a user asked for; every file is read before anything is simulated.
+
+    `say` is told of each policy that has nothing to turn. Raises a KapellmeisterError.
+    """
+    found = find_traces(traces)
+    if part is not None:
+        found = tuple(split(trace, part) for trace in found)
+    names = tuple(dict.fromkeys(each.strip() for each in policies.split(",") if each.strip()))
+    if not names:
+        raise ConfigurationError("command line", "--policies", "names none", "name at least one")
+    base = Simulation(policy=names[0], trace=found[0], **common)
+    if pipeline is not None:
+        base = replace(base, calibration=find_calibration(pipeline))
+    if scenario is not None:
+        base = replace(base, faults=read_scenario(scenario))
+    _check_policies(base, names, say)
+    loads = [_load(base, each) for each in found]  # too short a trace says so now
+    if scenario is not None:
+        check_faults(base, loads, scenario)
+    return Comparison(names, found, base, tuple(range(1, seeds + 1)), sweep, cache, rows, jobs)
+
+
+def _check_policies(base: Simulation, names: Sequence[str], say: Callable[[str], None]) -> None:
+    """A policy with nothing to turn is worth a line, unless it is the same with all of them."""
+    idle = []
+    for name in names:
+        try:
+            check_names(replace(base, policy=name))
+        except NothingToTurnError as nothing:
+            idle.append(nothing)
+    if len(idle) == len(names):
+        raise idle[0]
+    for each in idle:
+        say(str(each))
+
+
+def _load(base: Simulation, trace: LoadTrace) -> Load:
+    """With all of its warm-up, whatever a policy needs of that."""
+    peak_streams, last_days = base.peak_streams, base.last_days
+    return realise(trace, base.step_s, base.seed, peak_streams=peak_streams, last_days=last_days)
+
+
+def find_traces(text: str) -> tuple[LoadTrace, ...]:
+    """All traces named, folders taken apart, each once. Raises TraceError where there is none."""
+    traces: dict[str, LoadTrace] = {}
+    for name in filter(None, map(str.strip, text.split(","))):
+        folder = Path(name)
+        files = sorted(folder.glob("*.csv")) if folder.is_dir() else [name]
+        if not files:
+            raise TraceError(folder, None, "holds no CSV file", "name another folder")
+        for each in files:
+            trace = find_trace(str(each))
+            if traces.setdefault(trace.name, trace) != trace:
+                why = f"another trace is called {trace.name} as well"
+                raise TraceError(Path(str(each)), None, why, "give each a name of its own")
+    if not traces:
+        raise TraceError(Path(text), None, "names no trace", "name a file or a generator")
+    return tuple(traces.values())
+
+
+@contextmanager
+def rows_folder(report: Path | None, raw: Path | None) -> Iterator[Path | None]:
+    """Where the rows are kept that were asked for, by themselves or for a page.
+
+    Raises MissingExtraError where a package is missing: before hours of work, not after.
+    """
+    if report is not None:
+        check_plotly()
+    if report is not None or raw is not None:
+        check_arrow()
+    if raw is not None or report is None:
+        yield raw
+        return
+    with TemporaryDirectory(prefix="kapellmeister-") as folder:
+        yield Path(folder)
+
+
+def write_page(figures: ComparisonReport, rows: Path, path: Path) -> None:
+    """The page that shows the figures and the rows they come from."""
+    with progress("drawing") as advance:
+        Page(figures, rows, metadata.version("kapellmeister")).write(path, advance)
+
+
+def print_report(report: ComparisonReport, console: Console) -> None:
+    """One line a policy, and how to read it."""
+    table = Table(box=None, padding=(0, 1))
+    heads = ["policy", "turned", "missed", "worst trace", "cost, x oracle's", "95 %"]
+    heads += ["one setting", "in hindsight"] if report.swept else []
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number < 2 else "right", overflow="fold")
+    for name, figures in report.policies.items():
+        table.add_row(*_row(name, figures, report.swept))
+    console.print(table)
+    for line in (*_failures(report), *_versus(report)):
+        console.print(line, highlight=False, markup=False)
+    console.print(
+        f"{len(report.traces)} traces, {len(report.seeds)} loads of each; the oracle knows the "
+        f"load and misses {report.target_miss_rate:.2%}.",
+        style="dim",
+    )
+
+
+def _row(name: str, figures: PolicyFigures, swept: bool) -> list[str]:
+    knobs, default = ", ".join(figures.knobs) or "nothing", figures.default
+    if figures.error is not None or default is None:
+        return [name, knobs, "failed"]
+    low_high = default.ci95
+    row = [
+        name,
+        knobs,
+        _percent(default.miss_rate),
+        _percent(default.worst_miss_rate),
+        _times(default.cost_vs_oracle),
+        "" if low_high is None else f"{low_high[0]:.2f} to {low_high[1]:.2f}",
+    ]
+    if not swept:
+        return row
+    one = figures.one_setting
+    costs = list((figures.hindsight or {}).values())
+    met = [cost for cost in costs if cost is not None]
+    hindsight = "no trace" if not met else f"{sum(met) / len(met):.2f} ({len(met)}/{len(costs)})"
+    named = "none" if one is None else f"{_times(one.cost_vs_oracle)} {_setting(one.setting)}"
+    return [*row, named, hindsight]
+
+
+def _setting(setting: dict[str, float]) -> str:
+    return ", ".join(f"{key} {value:g}" for key, value in setting.items()) or "as shipped"
+
+
+def _failures(report: ComparisonReport) -> list[str]:
+    failed = report.policies.items()
+    return [f"{name} failed: {each.error}" for name, each in failed if each.error is not None]
+
+
+def _versus(report: ComparisonReport) -> list[str]:
+    first = next(iter(report.policies))
+    lines = []
+    for name, figures in report.policies.items():
+        found = (figures.versus_first or {}).get("cost_vs_oracle")
+        if found is not None:
+            mean, low, high = found
+            lines.append(f"{name} against {first}: cost {mean:+.2f} ({low:+.2f} to {high:+.2f})")
+    return lines
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3%}"
+
+
+def _times(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

@@ -1,0 +1,120 @@
+"""`kapellmeister forecast`: forecasters held against what then came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from controller import plugins
+from controller.errors import ConfigurationError
+from kapellmeister.experiments.compare import find_traces
+from simulators.backtest.backtest import BackTest, Peer, Result, backtest
+from simulators.backtest.figures import ForecastReport, ModelFigures
+
+
+def forecast(
+    traces: str,
+    models: Sequence[str] | None = None,
+    horizon: int = 60,
+    origins: int = 20,
+    peers: bool = False,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Result:
+    """Back-test forecasters on traces, named as on the command line; None: all there are.
+
+    Raises a KapellmeisterError for everything that the user can mend.
+    """
+    return backtest(backtest_of(traces, models, horizon, origins, peers), progress)
+
+
+def backtest_of(
+    traces: str, models: Sequence[str] | None, horizon: int, origins: int, peers: bool
+) -> BackTest:
+    """What a user asked for; files are read, and names looked up, before anything is played."""
+    names = plugins.names("forecasters") if models is None else tuple(dict.fromkeys(models))
+    if not names or "" in names:
+        raise ConfigurationError("command line", "--models", "names none", "name at least one")
+    for name in names:
+        plugins.find("forecasters", name)
+    found = find_traces(traces)
+    beside: tuple[Peer, ...] = ()
+    if peers:
+        from kapellmeister.experiments.forecast_peers import peers as make_peers
+
+        beside = make_peers()
+    return BackTest(found, names, beside, horizon, origins)
+
+
+def print_report(report: ForecastReport, console: Console) -> None:
+    """One line a forecaster, the best first, and how to read it."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("forecaster", overflow="fold")
+    several = len(report.traces) > 1
+    for head in _heads(report, several):
+        table.add_column(head, justify="right")
+    for name, figures in sorted(report.models.items(), key=_loss):
+        table.add_row(name, *_row(figures, report, several))
+    console.print(table)
+    for name, figures in report.models.items():
+        if figures.error is not None:
+            console.print(f"{name} failed on {figures.error}", highlight=False, markup=False)
+    for line in _fewer_origins(report):
+        console.print(line, highlight=False, markup=False)
+    console.print(_explained(report), style="dim", highlight=False)
+
+
+def _loss(item: tuple[str, ModelFigures]) -> tuple[bool, float]:
+    loss = item[1].relative_wql
+    return loss is None, 0.0 if loss is None else loss
+
+
+def _heads(report: ForecastReport, several: bool) -> list[str]:
+    at = [f"at {h}" for h in report.horizons] if len(report.horizons) > 1 else []
+    worst = ["worst"] if several else []
+    return ["loss", *at, *worst, "p90 %", "p99 %", "peak\np99 %", "fit\ns", "ms"]
+
+
+def _row(figures: ModelFigures, report: ForecastReport, several: bool) -> list[str]:
+    if not figures.traces:
+        return ["failed"]
+    at = [figures.by_horizon[h].relative_wql for h in report.horizons]
+    return [
+        _number(figures.relative_wql),
+        *(map(_number, at) if len(at) > 1 else ()),
+        *([_number(figures.worst_relative_wql)] if several else []),
+        _percent(figures.coverage_p90),
+        _percent(figures.coverage_p99),
+        _percent(figures.peak_coverage_p99),
+        "-" if not figures.fits else _number(figures.fit_s),
+        _number(figures.cpu_ms),
+    ]
+
+
+def _fewer_origins(report: ForecastReport) -> list[str]:
+    """The traces that leave room for fewer origins than were asked for, all in one line."""
+    fewer = [
+        f"{name} leaves room for {figures.origins}"
+        for name, figures in report.traces.items()
+        if figures.origins < report.origins_asked
+    ]
+    return [f"{report.origins_asked} origins were asked for; {', '.join(fewer)}"] if fewer else []
+
+
+def _explained(report: ForecastReport) -> str:
+    traces = f"{len(report.traces)} traces" if len(report.traces) > 1 else next(iter(report.traces))
+    horizons = ", ".join(map(str, report.horizons))
+    return (
+        f"{traces}, {report.origins} origins, {horizons} steps ahead. loss: weighted quantile "
+        f"loss of p50, p90 and p99, as a share of {report.reference}'s; less is better. p90, p99: "
+        "how often the load, or its peak, stayed within. ms: one update and forecast."
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100.0 * value:.1f}"

@@ -1,0 +1,130 @@
+"""`kapellmeister simulate`: one policy on one trace, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from controller.errors import ScenarioError
+from simulators.calibration.pipeline_file import find_calibration
+from simulators.figures import SimulationReport
+from simulators.loads.generators import find_trace
+from simulators.loads.path import Load
+from simulators.plant.faults import random_schedule, read_scenario
+from simulators.simulation import Simulation, check_names
+
+
+def simulation_of(
+    trace: str,
+    policy: str,
+    *,
+    pipeline: str | None = None,
+    scenario: Path | None = None,
+    faults_per_day: float = 0.0,
+    **options: Any,
+) -> Simulation:
+    """What a user asked for: traces, pipelines and scenarios are read from their files.
+
+    Raises a KapellmeisterError that names the file and the remedy.
+    """
+    simulation = Simulation(policy, find_trace(trace), **options)
+    if pipeline is not None:
+        simulation = replace(simulation, calibration=find_calibration(pipeline))
+    if scenario is not None:
+        simulation = replace(simulation, faults=read_scenario(scenario))
+        check_faults(simulation, [simulation.load()], scenario)
+    elif faults_per_day > 0.0:
+        duration_s = simulation.trace.duration_s
+        faults = random_schedule(simulation.seed, duration_s, faults_per_day)
+        simulation = replace(simulation, faults=faults)
+    check_names(simulation)
+    return simulation
+
+
+def check_faults(simulation: Simulation, loads: Sequence[Load], scenario: Path) -> None:
+    """Raise ScenarioError for a fault that nothing would ever be seen of, on any of the loads."""
+    calibration = simulation.calibration
+    needed = {"gpu_out_of_memory": calibration.transfer, "link_slow": calibration.link}
+    spans_s = [
+        (float(load.time_s[0]), float(load.time_s[-1]) + load.step_s, load.name) for load in loads
+    ]
+    for number, fault in enumerate(simulation.faults.faults, start=1):
+        where = f"fault {number} ({fault.kind}, in order of time)"
+        if fault.kind in needed and needed[fault.kind] is None:
+            raise ScenarioError(scenario, where, "this pipeline has no such stage")
+        if not any(begin - fault.duration_s < fault.at_s < end for begin, end, _ in spans_s):
+            spans = ", ".join(f"{begin:g} to {end:g} s ({name})" for begin, end, name in spans_s)
+            raise ScenarioError(scenario, where, f"{fault.at_s:g} s is not within {spans}")
+
+
+def print_report(report: SimulationReport, console: Console) -> None:
+    """The figures of a simulation, in words."""
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(style="bold")
+    for row in _lines(report):
+        table.add_row(*row)
+    console.print(table)
+
+
+def _lines(report: SimulationReport) -> list[tuple[str, str]]:
+    blocks = report.blocks
+    missed = "nothing was played" if report.miss_rate is None else f"{report.miss_rate:.3%}"
+    lines = [
+        ("simulated", _simulated(report)),
+        (
+            "blocks",
+            f"{blocks.submitted:,} submitted = {blocks.on_time:,} on time + {blocks.late:,} late "
+            f"+ {blocks.concealed:,} concealed + {blocks.lost:,} lost",
+        ),
+        ("missed", missed),
+        ("latency", _latency(report)),
+        ("cost", f"{report.node_hours:,.1f} node hours, {_beside_oracle(report)}"),
+        ("decisions", _decisions(report)),
+        ("took", f"{report.wall_s:.1f} s"),
+    ]
+    alarms = sorted(report.alarms.items(), key=lambda item: -item[1])
+    return lines + [("alarm", f"{text} ({count} times)") for text, count in alarms[:5]]
+
+
+def _simulated(report: SimulationReport) -> str:
+    gaps = f", {_lasting(report.gaps_s)} of gaps left out" if report.gaps_s else ""
+    return f"{_lasting(report.simulated_s)} at the {report.level} level, {report.policy}{gaps}"
+
+
+def _lasting(seconds: float) -> str:
+    """In the largest unit of which there is one."""
+    for unit_s, unit in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= unit_s:
+            return f"{seconds / unit_s:.1f} {unit}"
+    return f"{seconds:.1f} seconds"
+
+
+def _latency(report: SimulationReport) -> str:
+    seen = report.latency_ms
+    if seen.p50 is None or seen.p99 is None or seen.max is None:
+        return "no block was finished"
+    return f"p50 {seen.p50:.2f} ms, p99 {seen.p99:.2f} ms, max {seen.max:.2f} ms"
+
+
+def _beside_oracle(report: SimulationReport) -> str:
+    """Who misses more than the oracle does may well pay less."""
+    if report.cost_vs_oracle is None:
+        return "and no oracle to compare with: it needs no node, or cannot meet the target"
+    delayed, instant = report.oracle.node_hours, report.oracle_instant.node_hours
+    return (
+        f"{report.cost_vs_oracle:.2f} times the {delayed:,.1f} of an oracle, which knows the load "
+        f"beforehand and just meets the target ({instant:,.1f} with nodes at once)"
+    )
+
+
+def _decisions(report: SimulationReport) -> str:
+    if not report.decisions:
+        return "none"
+    made = f"{report.decisions} of {', '.join(report.knobs)}"
+    wrong = report.wrong_direction_actions
+    return f"{made}; {wrong} led away from the nodes that the load then needed, as headroom does"

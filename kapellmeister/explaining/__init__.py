@@ -1,0 +1,1 @@
+"""`explain`: decisions in words, and what other decisions would have cost."""

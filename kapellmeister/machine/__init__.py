@@ -1,0 +1,1 @@
+"""What this machine is, grants and lacks, as `doctor` tells it."""

@@ -1,0 +1,1 @@
+"""`run`: a plant started or attached to, controlled, shown and reported."""

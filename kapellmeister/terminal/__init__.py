@@ -1,0 +1,1 @@
+"""What a terminal asks of any command: progress, durations, Ctrl-C."""

@@ -1,0 +1,181 @@
+"""How many streams a node carries where no model of its latency says: learned as it runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from policies.conductor.nodes import RESERVE_SHARE
+from policies.objective import CHANCE_PERIODS
+from policies.observation import fresh
+from policies.policy import Context, State
+
+SMOOTHING = 0.2
+"""Weight of one more interval in how busy a node is of late."""
+HALF_LIFE_S = 3600.0
+"""After so long what was seen of busier and idler nodes counts half."""
+SPREAD, PRIOR_WEIGHT = 0.1, 60.0
+"""All work is taken to be the streams': believed as if so many intervals in which they varied by
+this part of themselves had shown it."""
+LEAST_SLOPE = 0.25
+"""At least this part of a node's work is taken to grow with its streams."""
+LEAST_BUSY = 1e-4
+"""An idler node tells nothing of what its streams take."""
+SATURATED = 0.95
+"""A node that busy may have more to do than it can: its streams take at least that much."""
+TOO_MANY = 0.95
+"""A node is given at most so many times the streams that were seen to be too many."""
+SOON_S = 15.0
+"""What is missed so soon after a node left is missed because it left."""
+REMEMBERED_S = 6 * 3600.0
+"""So long what was seen to be too many is believed; then that is tried again."""
+
+
+@dataclass(slots=True)
+class Capacity:
+    """Learned from how busy nodes are, and from the streams that proved too many for one.
+
+    `streams` and `busy` are the latest of a node, smoothed. How much busier more streams would
+    make it comes from `variance` and `covariance` about `mean_streams` and `mean_busy`, weighted
+    averages over the last hours, of which `weight` is the sum of the weights; all of it holds for
+    the `settings` of the other knobs. `too_many` are, by these settings, the fewest streams on a
+    node that called for another, and when. A node left last at `shrunk_at_s`, and is not back; so
+    many blocks were `missed` soon after.
+    """
+
+    settings: str = ""
+    nodes: int = 0
+    streams: float = 0.0
+    busy: float = 0.0
+    weight: float = 0.0
+    mean_streams: float = 0.0
+    mean_busy: float = 0.0
+    variance: float = 0.0
+    covariance: float = 0.0
+    too_many: dict[str, list[float]] = field(default_factory=dict)
+    shrunk_at_s: float | None = None
+    missed: int = 0
+    now_s: float | None = None
+
+    @classmethod
+    def recall(cls, state: State) -> Capacity:
+        """What `plain` returned at an earlier decision; afresh from anything else."""
+        if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
+            return cls()
+        return cls(**cast(dict[str, Any], state))
+
+    def plain(self) -> State:
+        """All of it as plain JSON."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return cast(State, plain | {"too_many": dict(self.too_many)})
+
+    def see(self, context: Context) -> None:
+        """Take one interval; one in which a knob was turned tells nothing."""
+        elapsed_s = None if self.now_s is None else context.time_s - self.now_s
+        turned = self._note_settings(context)
+        self.now_s = context.time_s
+        self.too_many = {
+            settings: [streams, at_s]
+            for settings, (streams, at_s) in self.too_many.items()
+            if 0.0 <= context.time_s - at_s < REMEMBERED_S
+        }
+        streams = streams_per_node(context)
+        if turned or elapsed_s == 0.0 or streams is None:
+            return
+        if self._misses_what_left(context):
+            self.note_too_many(context)
+        busy = fresh(context.observation.get("audio.utilisation"))
+        if busy is not None and busy >= LEAST_BUSY:
+            self._learn(streams, busy, 0.5 ** (max(0.0, elapsed_s or 0.0) / HALF_LIFE_S))
+
+    def note_too_many(self, context: Context) -> None:
+        """What a node has now called for another node."""
+        streams = streams_per_node(context)
+        fewest = self._too_many()
+        if streams is not None and (fewest is None or streams <= fewest):
+            self.too_many[self.settings] = [streams, context.time_s]
+
+    def most_streams(self) -> float | None:
+        """So many leave a node its reserve; None where nothing is known of what it carries."""
+        fewest = self._too_many()
+        most = None if fewest is None else TOO_MANY * fewest
+        if self.streams <= 0.0:
+            return None if most is None else (1.0 - RESERVE_SHARE) * most
+        carried = self.streams + (1.0 - RESERVE_SHARE - self.busy) / self._slope()
+        return max(0.0, carried if most is None else min(carried, most))
+
+    def busier(self, streams: float) -> float:
+        """By what part of its time a node with so many streams is busier than now."""
+        return 0.0 if self.streams <= 0.0 else self._slope() * (streams - self.streams)
+
+    def _note_settings(self, context: Context) -> bool:
+        """Whether a knob was turned since; all but nodes make other work of the same streams."""
+        settings = str({knob: v for knob, v in context.settings.items() if knob != "nodes"})
+        nodes = nodes_in_force(context) or 0
+        before = self.nodes
+        turned = self.settings != "" and (settings, nodes) != (self.settings, self.nodes)
+        if settings != self.settings:
+            self.streams = self.busy = self.weight = 0.0
+            self.mean_streams = self.mean_busy = self.variance = self.covariance = 0.0
+        self.settings, self.nodes = settings, nodes
+        if nodes != before:
+            self.shrunk_at_s, self.missed = (context.time_s if nodes < before else None), 0
+        return turned
+
+    def _too_many(self) -> float | None:
+        noted = self.too_many.get(self.settings)
+        return None if noted is None else noted[0]
+
+    def _misses_what_left(self, context: Context) -> bool:
+        """Whether more was missed since a node left than a few periods, in each of which all
+        streams are late at once, as happens by chance."""
+        blocks, load = context.observation.blocks, fresh(context.observation.load)
+        if self.shrunk_at_s is None or blocks is None or load is None:
+            return False
+        if not 0.0 <= context.time_s - self.shrunk_at_s <= SOON_S:
+            return False
+        self.missed += blocks.missed
+        return self.missed > CHANCE_PERIODS * load
+
+    def _learn(self, streams: float, busy: float, kept: float) -> None:
+        if self.streams <= 0.0:
+            self.streams, self.busy = streams, busy
+        elif busy < SATURATED or busy > self.busy + self.busier(streams):
+            self.streams += SMOOTHING * (streams - self.streams)
+            self.busy += SMOOTHING * (busy - self.busy)
+        if busy >= SATURATED:
+            return
+        self.weight = kept * self.weight + 1.0
+        off, gain = streams - self.mean_streams, 1.0 / self.weight
+        off_busy = busy - self.mean_busy
+        self.mean_streams += gain * off
+        self.mean_busy += gain * off_busy
+        self.variance = (1.0 - gain) * (self.variance + gain * off * off)
+        self.covariance = (1.0 - gain) * (self.covariance + gain * off * off_busy)
+
+    def _slope(self) -> float:
+        """How much busier one more stream makes a node: ridge regression through what is known,
+        drawn towards a node whose work is all its streams'."""
+        whole = self.busy / self.streams
+        prior = PRIOR_WEIGHT * (SPREAD * self.streams) ** 2
+        slope = (self.weight * self.covariance + prior * whole) / (
+            self.weight * self.variance + prior
+        )
+        return min(max(slope, LEAST_SLOPE * whole), whole)
+
+
+def streams_per_node(context: Context) -> float | None:
+    """On the fullest of the nodes in force; None where there is no load."""
+    load = fresh(context.observation.load)
+    if load is None or load < 1.0:
+        return None
+    return float(math.ceil(load / (nodes_in_force(context) or 1)))
+
+
+def nodes_in_force(context: Context) -> int | None:
+    """Nodes that serve, whoever turns them; None where the plant does not say."""
+    nodes = context.settings.get("nodes")
+    if nodes is None:
+        nodes = int(fresh(context.observation.get("nodes.ready")) or 0)
+    return nodes if isinstance(nodes, int) and nodes > 0 else None

@@ -1,0 +1,1 @@
+"""Forecasters on past loads: rolling origins, losses and coverage."""

@@ -1,0 +1,1 @@
+"""A pipeline in numbers, fitted to what was measured of a real one."""

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.fft
+import scipy.sparse
+
+from controller.errors import PlugInError
+from controller.sound import SoundBank, load_sound, synthesise_sounds
+from controller.workloads.backends import array_backend, cupy_backend, numpy_backend
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+STREAMS = 6
+BLOCKS = 40
+
+
+@pytest.fixture(scope="session")
+def shared_audio():
+    folder = SHARED / "audio"
+    if not folder.is_dir():
+        pytest.skip(f"real recordings are absent ({folder.name}/ of the shared material)")
+    return folder
+
+
+@pytest.fixture(
+    scope="session", params=["numpy", "array", pytest.param("cupy", marks=pytest.mark.gpu)]
+)
+def backend(request):
+    """Compiled loops, whole-array operations, and the same on a GPU where there is one."""
+    if request.param == "numpy":
+        return numpy_backend()
+    if request.param == "array":
+        return array_backend("array", np, scipy.fft, scipy.sparse)
+    try:
+        return cupy_backend()
+    except PlugInError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def synthetic_sounds():
+    return synthesise_sounds(48_000, seed=1)
+
+
+@pytest.fixture(scope="session", params=["synthetic", "recorded"])
+def streams(request):
+    """Six streams of 40 blocks of 256 samples at 48 kHz: (6, 10240) float32, near full scale."""
+    if request.param == "synthetic":
+        sounds = request.getfixturevalue("synthetic_sounds")
+    else:
+        sounds = load_sound(request.getfixturevalue("shared_audio"), 48_000)
+    bank = SoundBank(sounds, period_frames=256, streams=1)
+    slots = np.arange(STREAMS, dtype=np.intp)
+    return np.concatenate([bank.gather(index, slots) for index in range(BLOCKS)], axis=1)

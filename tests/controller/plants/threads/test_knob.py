@@ -1,0 +1,143 @@
+"""What the knob of threads that are not ours awaits, before anything else is turned."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+from fake_kernel import AUDIO, FOUND, FakeLease, Kernel
+from fakes import FakeClock
+
+from controller.config.config import Config
+from controller.linux import scheduling
+from controller.linux.scheduling import REALTIME, Permissions, ProcessId, Scheduling, ThreadId
+from controller.plants.plant import Surroundings
+from controller.plants.threads.audio_threads import WatchedThreads
+from controller.plants.threads.knob import ThreadKnob
+from policies.knobs import SchedulingClass, ThreadClass, ThreadClasses
+from policies.observation import Reading
+
+PLAYER = {ProcessId(11, 1): (187.5,)}
+LATER = ThreadId(33, 5)
+SOUGHT = "the audio threads are sought, to be scheduled as before"
+ANEW = "audio threads were scheduled anew, and what comes of it is awaited"
+
+
+class FakeThreads:
+    """Audio threads as the test names them."""
+
+    def __init__(self) -> None:
+        self.found: dict[ThreadId, Scheduling] = {AUDIO: FOUND}
+        self.background: tuple[ThreadId, ...] = ()
+        self.reread = partial(WatchedThreads.reread, self)  # type: ignore[arg-type]
+
+    def look(self, *_: object) -> None: ...
+
+    def rest(self, *_: object) -> None: ...
+
+    def readings(self) -> dict[str, Reading]:
+        return {}
+
+    def classes(self) -> dict[str, list[ThreadId]]:
+        own = [thread for thread, how in self.found.items() if how.policy not in REALTIME]
+        return {"audio": own, "background": []}
+
+    def realtime_priority(self) -> int | None:
+        return None
+
+
+class Rig:
+    """The knob, turned to real-time at 1000 s, a kernel and a clock in numbers."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        kernel.now[LATER] = FOUND
+        self.kernel, self.clock = kernel, FakeClock()
+        permissions = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0}))
+        lease = FakeLease(kernel)
+        self.knob = ThreadKnob(Surroundings(Config(), self.clock, lease, permissions))  # type: ignore[arg-type]
+        self.threads = FakeThreads()
+        self.knob._threads = self.threads  # type: ignore[assignment]
+        self.knob._background = SimpleNamespace(processes=tuple)  # type: ignore[assignment]
+        self.second()
+        wanted = ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, priority=60))
+        assert self.knob.apply(wanted) is None
+
+    def second(self, *, lag_s: float = 0.0) -> str:
+        """What is awaited after another second, in which counts are so old."""
+        self.clock.time_s += 1.0
+        self.knob.look(PLAYER)
+        return self.knob.knob(self.clock.time_s - lag_s).awaits
+
+
+@pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
+    kernel = Kernel()
+    monkeypatch.setattr(scheduling, "write", kernel.write)
+    monkeypatch.setattr(scheduling, "read", lambda thread: kernel.now[thread])
+    return Rig(kernel)
+
+
+def test_nothing_is_awaited_of_what_a_policy_turned(rig: Rig) -> None:
+    assert [rig.second() for _ in range(3)] == ["", "", ""]
+
+
+def test_threads_that_come_later_are_awaited_as_a_change_is(rig: Rig) -> None:
+    rig.threads.found[LATER] = FOUND
+    assert [rig.second() for _ in range(4)] == [ANEW, ANEW, "", ""]
+    assert rig.kernel.now[LATER].policy == rig.kernel.now[AUDIO].policy != FOUND.policy
+
+
+def test_counts_that_come_late_are_awaited_longer(rig: Rig) -> None:
+    rig.threads.found[LATER] = FOUND
+    awaited = [rig.second(lag_s=2.0) for _ in range(6)]
+    assert awaited == [ANEW, ANEW, ANEW, ANEW, "", ""]
+
+
+def test_threads_of_a_server_that_was_started_again_are_sought_first(rig: Rig) -> None:
+    rig.threads.found = {}
+    assert [rig.second() for _ in range(3)] == [SOUGHT] * 3
+    rig.threads.found = {LATER: FOUND}
+    assert rig.second() == ANEW
+    rig.threads.found = {}
+    assert [rig.second() for _ in range(12)][-2:] == [SOUGHT, ""]
+
+
+def test_what_was_reset_is_scheduled_anew_told_and_awaited(rig: Rig) -> None:
+    rig.kernel.now[AUDIO] = FOUND
+    assert rig.second() == ANEW
+    assert rig.knob.reset == "a thread was reset by its program or the server, and scheduled anew"
+    assert rig.second() == ANEW
+    assert rig.knob.reset == ""
+
+
+def test_at_rest_threads_are_let_be_and_brought_in_line_afterwards(rig: Rig) -> None:
+    for _ in range(3):
+        rig.clock.time_s += 1.0
+        rig.kernel.now[AUDIO] = FOUND
+        rig.knob.rest(PLAYER)
+        assert rig.kernel.now[AUDIO] == FOUND
+    assert rig.second() == ANEW
+    assert rig.kernel.now[AUDIO] != FOUND
+
+
+def test_what_a_server_makes_real_time_in_its_export_keeps_the_priority_that_it_was_given(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = rig.kernel.now[AUDIO] = replace(FOUND, policy=os.SCHED_FIFO, priority=20)
+    monkeypatch.setattr(FakeLease, "let_go", lambda *_: None)  # nothing of ours is left to put back
+    rig.knob.rest(PLAYER)
+    rig.second()
+    rig.second()
+    assert rig.kernel.now[AUDIO] == given
+
+
+def test_a_program_that_makes_threads_all_along_holds_nothing_up_for_ever(rig: Rig) -> None:
+    awaited = []
+    for number in range(100, 130):
+        rig.threads.found = {ThreadId(number, 1): FOUND}
+        rig.kernel.now[ThreadId(number, 1)] = FOUND
+        awaited.append(rig.second())
+    assert awaited == [ANEW] * 11 + [""] * 19

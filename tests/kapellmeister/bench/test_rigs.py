@@ -1,0 +1,68 @@
+"""The servers on which `bench sidecar` measures, and what their monitors tell of a window."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import Any, cast
+
+import pytest
+from monitor_lines import line
+
+from controller.plants.audio_server.link import MonitorLink
+from kapellmeister.bench.servers import pipewire
+from kapellmeister.bench.servers import rig as rigs
+from kapellmeister.bench.servers.jack import jack_rig
+from kapellmeister.bench.servers.rig import Rig, Rigged
+
+
+class Told:
+    """A monitor of which each line is asked for once."""
+
+    def __init__(self, *lines: dict[str, Any]) -> None:
+        self._lines = list(lines)
+
+    def wait(self, _: float) -> list[dict[str, Any]]:
+        return [self._lines.pop(0)]
+
+
+def rig(*lines: dict[str, Any]) -> Rig:
+    return Rig("pipewire", cast(MonitorLink, Told(*lines)), {}, 64, "missed", 5.0)
+
+
+def later(seconds: int, **told: Any) -> dict[str, Any]:
+    now_ns = time.monotonic_ns() + seconds * 1_000_000_000
+    return line(time_ns=now_ns + 900_000_000, counted_until_ns=now_ns, **told)
+
+
+def test_a_window_lasts_as_long_as_pipewire_has_counted_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rigs.time, "sleep", lambda _: None)
+    window = rig(later(-1), later(10, missed=3), later(12, missed=7)).window(2.0)
+    assert (window.seconds, window.errors) == (pytest.approx(2.0, abs=0.1), 4)
+
+
+def test_sound_is_awaited_for_as_long_as_none_plays_at_the_period_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipewire.time, "sleep", lambda _: None)
+    asked = rig(later(10, rests="nothing plays"), later(10, period_frames=1024), later(10))
+    pipewire._await_sound(asked)
+
+
+@pytest.mark.live
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize(
+    ("rigged", "needed"), [(pipewire.pipewire_rig, pipewire.NEEDED), (jack_rig, ("jackd",))]
+)
+def test_a_window_is_measured_by_what_the_monitor_tells(
+    rigged: Rigged, needed: tuple[str, ...]
+) -> None:
+    if any(shutil.which(each) is None for each in needed):
+        pytest.skip(f"{', '.join(needed)} are needed")
+    with rigged(0) as measured:
+        window = measured.window(2.0)
+        assert measured.line()["period_frames"] == measured.found_frames
+    assert 1.0 <= window.seconds <= 4.0
+    assert window.errors >= 0

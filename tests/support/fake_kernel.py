@@ -1,0 +1,56 @@
+"""A kernel and a lease that exist in numbers alone, and the threads they know."""
+
+from __future__ import annotations
+
+import os
+
+from controller.errors import SchedulingRefusedError, StarvationError
+from controller.linux.scheduling import Scheduling, ThreadId
+from controller.watchdog.restoration import Original
+from policies.knobs import ThreadClass
+
+AUDIO, BACKGROUND = ThreadId(11, 1), ThreadId(22, 1)
+
+
+FOUND = Scheduling(os.SCHED_OTHER, 0, 0, frozenset(os.sched_getaffinity(0)))
+
+
+class Kernel:
+    """Schedules whatever it is told, but for the threads it refuses to touch."""
+
+    def __init__(self) -> None:
+        self.now = {AUDIO: FOUND, BACKGROUND: FOUND}
+        self.refuses: set[ThreadId] = set()
+
+    def write(self, thread: ThreadId, wanted: Scheduling) -> None:
+        if thread in self.refuses:
+            raise SchedulingRefusedError(thread.tid, str(wanted), "not permitted", "ask root")
+        self.now[thread] = wanted
+
+
+class FakeLease:
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.held: dict[ThreadId, Original] = {}
+        self.starved: StarvationError | None = None
+
+    def hold(self, *threads: ThreadId, wanted: dict[ThreadId, ThreadClass]) -> None:
+        if self.starved is not None:
+            raise self.starved
+        for thread in threads:
+            self.held.setdefault(thread, Original(self.kernel.now[thread], 0))
+
+    def renew(self) -> bool:
+        return self.starved is None
+
+    def originals(self) -> dict[ThreadId, Original]:
+        return self.held
+
+    def let_go(self, threads: set[ThreadId]) -> None:
+        for thread in threads:
+            self.kernel.now[thread] = self.held.pop(thread).scheduling
+
+    def restore(self) -> None:
+        for thread, original in self.held.items():
+            self.kernel.now[thread] = original.scheduling
+        self.held = {}
