@@ -176,7 +176,7 @@ class Actuation:
     def drift(self, time_s: float) -> dict[str, str]:
         """The knobs that another hand moved, each with what happened and the remedy.
 
-        So did our own guardian, where it put back what did harm; then that is said.
+        So did our own watchdog, where it put back what did harm; then that is said.
         """
         return {
             knob: _moved(self._knobs[knob], track.state)
@@ -268,7 +268,7 @@ def _narrowed(knob: Knob, limit: _Limit) -> Knob:
 
 def _moved(knob: Knob, state: KnobState) -> str:
     why = f": {knob.undone}" if knob.undone else ""
-    who = "our own guardian" if knob.undone else "another hand"
+    who = "our own watchdog" if knob.undone else "another hand"
     asked, seen = _in_words(state, knob)
     return (
         f"{who} set it to {seen} where {asked} was asked for{why}; "

@@ -149,20 +149,20 @@ class SchedulingRefusedError(KapellmeisterError, PermissionError):
         self.remedy = remedy
 
 
-class GuardianError(KapellmeisterError, RuntimeError):
-    """No guardian stands watch, so no thread's scheduling may be changed."""
+class WatchdogError(KapellmeisterError, RuntimeError):
+    """No watchdog stands watch, so no thread's scheduling may be changed."""
 
     def __init__(self, why: str, remedy: str = "allow one more process") -> None:
-        super().__init__(f"guardian: {why}; nothing is rescheduled without it: {remedy}")
+        super().__init__(f"watchdog: {why}; nothing is rescheduled without it: {remedy}")
 
 
-class StarvationError(GuardianError):
+class StarvationError(WatchdogError):
     """A raised thread left a processor no time for ordinary work; nothing is raised for a while."""
 
     def __init__(self, processor: int, minutes: float) -> None:
         KapellmeisterError.__init__(
             self,
-            f"guardian: processor {processor} had no time left for ordinary work, so that all "
+            f"watchdog: processor {processor} had no time left for ordinary work, so that all "
             f"threads were put back, and none is rescheduled for {minutes:.0f} minutes; find what "
             "never pauses there, or give it another processor",
         )

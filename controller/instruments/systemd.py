@@ -13,7 +13,7 @@ from controller.tick import Tick
 class ServiceManager:
     """An instrument of the loop: ready with the first tick, alive with each, stopping at the end.
 
-    Hence a controller that hangs is ended by the watchdog of its unit, and its guardian puts
+    Hence a controller that hangs is ended by its unit (`WatchdogSec`), and our own watchdog puts
     all threads back. Without `NOTIFY_SOCKET` in the environment it does nothing.
     """
 

@@ -111,7 +111,7 @@ class Journal:
     def keep_originals(
         self, originals: Mapping[ThreadId, Original], settings: tuple[Undo, ...] = ()
     ) -> None:
-        """Keep how threads and settings were found, should we and the guardian both die."""
+        """Keep how threads and settings were found, should we and the watchdog both die."""
         if (originals, settings) == self._kept:
             return
         held: list[object] = [encode(*each) for each in originals.items()]

@@ -1,6 +1,6 @@
 """Files of /proc and /sys, read so that nonsense in them is told, and never believed.
 
-Only the standard library is imported from here, so that the guardian stays small.
+Only the standard library is imported from here, so that the watchdog stays small.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the system refused, in words: why, and what helps, as the error's number has it.
 
-Only the standard library is imported from here, so that the guardian stays small.
+Only the standard library is imported from here, so that the watchdog stays small.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Why a process may not be looked into, or its threads not rescheduled, and what helps.
 
-Only the standard library is imported from here, so that the guardian stays small.
+Only the standard library is imported from here, so that the watchdog stays small.
 """
 
 from __future__ import annotations

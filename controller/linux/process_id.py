@@ -1,6 +1,6 @@
 """Which process is meant by a number, which a later process may have: by its start as well.
 
-Only the standard library is imported from here, so that the guardian stays small.
+Only the standard library is imported from here, so that the watchdog stays small.
 """
 
 from __future__ import annotations

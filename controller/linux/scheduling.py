@@ -1,6 +1,6 @@
 """How the kernel schedules one thread: read, changed as a whole, put back.
 
-Only the standard library is imported from here, so that the guardian stays small.
+Only the standard library is imported from here, so that the watchdog stays small.
 """
 
 from __future__ import annotations

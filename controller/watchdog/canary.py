@@ -5,8 +5,8 @@ Real-time threads that never pause starve all ordinary work, though the kernel k
 the fair server since Linux 6.12. So that to run now and then is no sign of health, and the
 canary asks for more once it was kept waiting, or once what may starve it is known to run nearly
 all the time: whoever wakes often enough is served promptly even then. It is no thread of the
-guardian: pre-empted with the interpreter's lock in hand, it would stop its watcher too. Only the
-standard library is imported from here, so that the guardian stays small.
+watchdog: pre-empted with the interpreter's lock in hand, it would stop its watcher too. Only the
+standard library is imported from here, so that the watchdog stays small.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOOK_S = 0.5
 suspended as a whole has starved nobody."""
 
 VISITS, PLACE, NEEDED, SUSPECT = range(4)
-"""What stands where on the board that the guardian and the canary share."""
+"""What stands where on the board that the watchdog and the canary share."""
 
 
 @dataclass(slots=True)
@@ -61,11 +61,11 @@ class Canary:
     def __init__(self) -> None:
         self._board = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
         self._watch = Watch()
-        guardian, (up, shared) = os.getpid(), os.pipe()
+        watchdog, (up, shared) = os.getpid(), os.pipe()
         self.pid = os.fork()
         if not self.pid:
-            os.closerange(0, shared + 1)  # or pipes would not end with the guardian
-            _live(self._board, guardian)
+            os.closerange(0, shared + 1)  # or pipes would not end with the watchdog
+            _live(self._board, watchdog)
         os.close(shared)
         os.read(up, 1)  # ends once the canary has closed all of it
         os.close(up)
@@ -93,11 +93,11 @@ class Canary:
             os.kill(self.pid, signal.SIGKILL)
 
 
-def _live(board: memoryview, guardian: int) -> None:
+def _live(board: memoryview, watchdog: int) -> None:
     """All of the canary's life; the caller's stack is never returned to."""
     try:
         _become_ordinary()
-        _patrol(board, guardian)
+        _patrol(board, watchdog)
     finally:
         os._exit(0)
 
@@ -109,10 +109,10 @@ def _become_ordinary() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, 0)
 
 
-def _patrol(board: memoryview, guardian: int) -> None:
+def _patrol(board: memoryview, watchdog: int) -> None:
     least_s, most_s = REST_S
-    while os.getppid() == guardian:
-        processors = os.sched_getaffinity(guardian) if board[NEEDED] else ()
+    while os.getppid() == watchdog:
+        processors = os.sched_getaffinity(watchdog) if board[NEEDED] else ()
         rest_s = min(most_s, max(least_s, ROUND_S / max(1, len(processors))))
         if not processors:
             time.sleep(rest_s)

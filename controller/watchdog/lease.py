@@ -1,4 +1,4 @@
-"""The controller's side of the guardian: what it holds is put back, whatever becomes of it."""
+"""The controller's side of the watchdog: what it holds is put back, whatever becomes of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from controller.errors import GuardianError, StarvationError, ThreadGoneError
+from controller.errors import StarvationError, ThreadGoneError, WatchdogError
 from controller.linux.os_errors import explained
 from controller.linux.scheduling import ThreadId, from_class, identify
 from controller.watchdog.restoration import (
@@ -45,7 +45,7 @@ class Lease:
     """Permission to change threads, which ends with this process or when it is not renewed.
 
     `hold` each thread before changing it, `renew` more often than every `lease_s` seconds,
-    `release` at the end. A guardian that died is replaced. Once the guardian saw a processor
+    `release` at the end. A watchdog that died is replaced. Once the watchdog saw a processor
     starve, no more threads are held for a while: see `starved`. For one thread of one process.
     """
 
@@ -54,7 +54,7 @@ class Lease:
         self._originals: dict[ThreadId, Original] = {}
         self._settings: dict[str, Undo] = {}
         self._left: dict[Undo, str] = {}
-        self._guardian: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         self._canary_pid: int | None = None
         self._received = b""
         self._refused: tuple[str, ...] = ()
@@ -63,13 +63,13 @@ class Lease:
 
     @classmethod
     def start(cls, lease_s: float = LEASE_S) -> Self:
-        """A lease whose guardian is up already; else the first `hold` starts it. GuardianError."""
+        """A lease whose watchdog is up already; else the first `hold` starts it. WatchdogError."""
         lease = cls(lease_s)
         lease._spawn()
         return lease
 
     def __enter__(self) -> Self:
-        if self._guardian is None:
+        if self._watchdog is None:
             self._spawn()
         return self
 
@@ -77,14 +77,14 @@ class Lease:
         self.release()
 
     @property
-    def guardian_pid(self) -> int | None:
-        """The guardian's process; None where none runs."""
-        return None if self._guardian is None else self._guardian.pid
+    def watchdog_pid(self) -> int | None:
+        """The watchdog's process; None where none runs."""
+        return None if self._watchdog is None else self._watchdog.pid
 
     @property
     def watchers(self) -> tuple[int, ...]:
         """The processes that stand watch, whose cost belongs to control."""
-        return tuple(pid for pid in (self.guardian_pid, self._canary_pid) if pid is not None)
+        return tuple(pid for pid in (self.watchdog_pid, self._canary_pid) if pid is not None)
 
     @property
     def starved(self) -> StarvationError | None:
@@ -103,17 +103,17 @@ class Lease:
     def hold(
         self, *threads: ThreadId, wanted: Mapping[ThreadId, ThreadClass] = NOTHING_TOLD
     ) -> None:
-        """Read how these are found, once, and hand it to the guardian; then change them.
+        """Read how these are found, once, and hand it to the watchdog; then change them.
 
         Of those of which it is told what is `wanted`, only that is put back later: what another
-        hand set meanwhile stays. A thread that has ended is passed over. Raises GuardianError
-        where no guardian acknowledged: then nothing may be changed; StarvationError where what
+        hand set meanwhile stays. A thread that has ended is passed over. Raises WatchdogError
+        where no watchdog acknowledged: then nothing may be changed; StarvationError where what
         was changed before did harm.
         """
         if (starved := self.starved) is not None:
             raise starved
         unknown = [thread for thread in threads if thread not in self._originals]
-        if not unknown and not wanted and self._guardian is not None:
+        if not unknown and not wanted and self._watchdog is not None:
             return
         self._originals = {each: found for each, found in self._originals.items() if _lives(each)}
         for thread in unknown:
@@ -126,12 +126,12 @@ class Lease:
         self._register()
 
     def hold_setting(self, name: str, undo: Undo) -> None:
-        """Hand the guardian the command that puts a setting back; then change it.
+        """Hand the watchdog the command that puts a setting back; then change it.
 
-        The command leaves alone what is not ours. Raises GuardianError as `hold` does; where a
+        The command leaves alone what is not ours. Raises WatchdogError as `hold` does; where a
         thread starved a processor no setting is to blame.
         """
-        if self._settings.get(name) != undo or self._guardian is None:
+        if self._settings.get(name) != undo or self._watchdog is None:
             self._settings[name] = undo
             self._register()
 
@@ -160,10 +160,10 @@ class Lease:
     def renew(self) -> bool:
         """Extend the lease; False where it had run out, so that all was put back meanwhile.
 
-        Likewise where a processor starved, and where the guardian died and no other can be
+        Likewise where a processor starved, and where the watchdog died and no other can be
         had: nothing stays changed then, and the next `hold` says why.
         """
-        if self._guardian is None:
+        if self._watchdog is None:
             return True
         if not (self._tell("renew") and self._listen(0.0)):
             return self._recover()
@@ -194,7 +194,7 @@ class Lease:
             self._tell_of_change()
 
     def release(self) -> Restoration:
-        """Put everything back and let the guardian go; a second call does nothing.
+        """Put everything back and let the watchdog go; a second call does nothing.
 
         What could not be put back is told, and is what `originals` and `settings` still name.
         """
@@ -203,45 +203,45 @@ class Lease:
             self._originals = {}
         for name in tuple(self._settings):
             self.put_setting_back(name)
-        guardian, self._guardian, self._canary_pid = self._guardian, None, None
-        if guardian is not None:
-            _dismiss(guardian)
+        watchdog, self._watchdog, self._canary_pid = self._watchdog, None, None
+        if watchdog is not None:
+            _dismiss(watchdog)
         refused = (*restoration.refused, *self._left.values())
         return Restoration(restoration.restored, refused)
 
     def _recover(self) -> bool:
-        """Whether another guardian took the place of the dead one; else all is put back."""
+        """Whether another watchdog took the place of the dead one; else all is put back."""
         try:
             self._replace()
-        except GuardianError:
+        except WatchdogError:
             restore(self._originals)
             undo(self._settings.values())
             return False
         return True
 
     def _tell_of_change(self) -> None:
-        if self._guardian is not None and not self._hand_over():
-            self._end_guardian()  # the next hold starts another
+        if self._watchdog is not None and not self._hand_over():
+            self._end_watchdog()  # the next hold starts another
 
     def _register(self) -> None:
-        if self._guardian is None:
+        if self._watchdog is None:
             self._spawn()
         if not self._hand_over():
             self._replace()
 
     def _replace(self) -> None:
-        """Another guardian in place of one that ended or does not answer."""
-        self._end_guardian()
+        """Another watchdog in place of one that ended or does not answer."""
+        self._end_watchdog()
         self._spawn()
         if not self._hand_over():
-            self._end_guardian()
-            raise GuardianError("two guardians in a row did not acknowledge")
+            self._end_watchdog()
+            raise WatchdogError("two watchdogs in a row did not acknowledge")
 
-    def _end_guardian(self) -> None:
-        guardian, self._guardian, self._canary_pid = self._guardian, None, None
-        if guardian is not None:
-            guardian.kill()
-            _dismiss(guardian)
+    def _end_watchdog(self) -> None:
+        watchdog, self._watchdog, self._canary_pid = self._watchdog, None, None
+        if watchdog is not None:
+            watchdog.kill()
+            _dismiss(watchdog)
 
     def _hand_over(self) -> bool:
         held = [encode(thread, original) for thread, original in self._originals.items()]
@@ -254,7 +254,7 @@ class Lease:
         command = [sys.executable, "-P", "-S", "-m", "controller.watchdog.watchdog"]
         home = str(Path(__file__).resolve().parents[2])
         try:
-            self._guardian = subprocess.Popen(
+            self._watchdog = subprocess.Popen(
                 [*command, str(os.getpid()), str(self._lease_s)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -265,15 +265,15 @@ class Lease:
             )
         except OSError as error:
             why, remedy = explained(error)
-            raise GuardianError(f"it cannot be started: {why}", remedy) from error
+            raise WatchdogError(f"it cannot be started: {why}", remedy) from error
         self._received, self._refused = b"", ("it was started and did not come up",)
         if not self._listen(START_PATIENCE_S, "ready"):
-            self._end_guardian()
-            raise GuardianError(*self._refused)
+            self._end_watchdog()
+            raise WatchdogError(*self._refused)
 
     def _tell(self, *message: object) -> bool:
-        """Whether the guardian could be told; a stopped one whose pipe is full cannot."""
-        pipe = self._guardian.stdin if self._guardian is not None else None
+        """Whether the watchdog could be told; a stopped one whose pipe is full cannot."""
+        pipe = self._watchdog.stdin if self._watchdog is not None else None
         if pipe is None or not select.select([], [pipe], [], 0.0)[1]:
             return False
         try:
@@ -282,8 +282,8 @@ class Lease:
             return False
 
     def _listen(self, patience_s: float, awaited: str | None = None) -> bool:
-        """Hear what the guardian has to say; whether it lives and said what was awaited."""
-        pipe = self._guardian.stdout if self._guardian is not None else None
+        """Hear what the watchdog has to say; whether it lives and said what was awaited."""
+        pipe = self._watchdog.stdout if self._watchdog is not None else None
         if pipe is None:
             return False
         give_up_s = time.monotonic() + patience_s
@@ -317,13 +317,13 @@ def _lives(thread: ThreadId) -> bool:
         return False
 
 
-def _dismiss(guardian: subprocess.Popen[bytes]) -> None:
+def _dismiss(watchdog: subprocess.Popen[bytes]) -> None:
     """Close the pipes, at which it ends, and wait for that."""
-    for pipe in (guardian.stdin, guardian.stdout):
+    for pipe in (watchdog.stdin, watchdog.stdout):
         if pipe is not None:
             pipe.close()
     try:
-        guardian.wait(ANSWER_PATIENCE_S)
+        watchdog.wait(ANSWER_PATIENCE_S)
     except subprocess.TimeoutExpired:
-        guardian.kill()
-        guardian.wait()
+        watchdog.kill()
+        watchdog.wait()

@@ -1,7 +1,7 @@
 """Putting threads back as they were found, those that inherited from them, and settings.
 
 What another hand set meanwhile is left as it is. Only the standard library is imported from
-here, so that the guardian stays small.
+here, so that the watchdog stays small.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `python -m controller.watchdog.watchdog PID LEASE_S` holds the lease: the controller registers each
 thread before it changes it, and each setting of a server with the command that puts that back,
 and renews now and then. When the controller ends by any route,
-or stops renewing, the guardian restores what was registered; so it does where a real-time
+or stops renewing, the watchdog restores what was registered; so it does where a real-time
 thread among them leaves a processor no time for ordinary work. One JSON array a line each way.
 Only the standard library is imported from here, so that it stays small.
 """
@@ -33,7 +33,7 @@ SUSPECT_SHARE = 0.93
 one that never pauses is left with about 95 %."""
 
 
-class Guardian:
+class Watchdog:
     """Keeps the originals, and restores them once the lease runs out or ordinary work starves."""
 
     def __init__(self, lease_s: float, canary: Canary | None = None) -> None:
@@ -161,13 +161,13 @@ def _may_hog(processor: int, thread: ThreadId, original: Original) -> bool:
 
 
 def _in_words(why: str, threads: Restoration, settings: Restoration) -> str:
-    words = f"kapellmeister guardian: {why}; threads put back: {threads.restored}"
+    words = f"kapellmeister watchdog: {why}; threads put back: {threads.restored}"
     if settings != Restoration():
         words += f"; settings put back: {settings.restored}"
     return "\n".join((words, *threads.refused, *settings.refused))
 
 
-def _watch(guardian: Guardian, controller: int) -> None:
+def _watch(watchdog: Watchdog, controller: int) -> None:
     """Listen until the controller is gone, whatever ended it.
 
     Children that it forked may keep the pipe open, so its process is looked for as well.
@@ -175,8 +175,8 @@ def _watch(guardian: Guardian, controller: int) -> None:
     received = b""
     while os.getppid() == controller:
         now_s = time.monotonic()
-        remaining_s = guardian.remaining_s(now_s)
-        if news := guardian.expire() if remaining_s == 0.0 else guardian.look(now_s):
+        remaining_s = watchdog.remaining_s(now_s)
+        if news := watchdog.expire() if remaining_s == 0.0 else watchdog.look(now_s):
             os.write(1, news)
         elif select.select([0], [], [], min(LOOK_S, remaining_s or LOOK_S))[0]:
             chunk = os.read(0, 65536)
@@ -184,7 +184,7 @@ def _watch(guardian: Guardian, controller: int) -> None:
                 return
             *lines, received = (received + chunk).split(b"\n")
             for line in lines:
-                os.write(1, guardian.hear(line, time.monotonic()))
+                os.write(1, watchdog.hear(line, time.monotonic()))
 
 
 def _stand_above() -> None:
@@ -208,11 +208,11 @@ def main() -> None:
         os.write(1, json.dumps(refusal).encode() + b"\n")
         return
     _stand_above()
-    guardian = Guardian(lease_s, canary)
+    watchdog = Watchdog(lease_s, canary)
     with contextlib.suppress(BrokenPipeError):
         os.write(1, json.dumps(["ready", canary.pid]).encode() + b"\n")
-        _watch(guardian, controller)
-    guardian.restore("the controller is gone")
+        _watch(watchdog, controller)
+    watchdog.restore("the controller is gone")
     canary.end()
 
 

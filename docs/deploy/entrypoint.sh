@@ -1,6 +1,6 @@
 #!/bin/sh
-# The first process of a container. When it ends, all others are killed, the guardian too; so
-# after an end that was none of the controller's own, it leaves the guardian time to restore.
+# The first process of a container. When it ends, all others are killed, the watchdog too; so
+# after an end that was none of the controller's own, it leaves the watchdog time to restore.
 kapellmeister "$@" &
 controller=$!
 trap 'kill -TERM "$controller" 2>/dev/null' TERM INT HUP

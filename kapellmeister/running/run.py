@@ -321,7 +321,7 @@ def _favoured() -> Iterator[None]:
 
 
 def _keeper(journal: Journal, lease: Lease, left: tuple[Undo, ...]) -> Callable[[], None]:
-    """Keeps how threads and settings were found, for the case that the guardian dies as well.
+    """Keeps how threads and settings were found, for the case that the watchdog dies as well.
 
     Beside them what an earlier run left that could not be put back yet.
     """

@@ -406,13 +406,13 @@ def test_a_value_that_another_hand_set_is_held_and_never_overwritten_until_resum
     assert rig.plant.values["nodes"] == 4
 
 
-def test_what_our_own_guardian_put_back_is_no_other_hands():
+def test_what_our_own_watchdog_put_back_is_no_other_hands():
     rig = Rig(Scripted(action("nodes", 2)))
     rig.ticks(5)
     rig.plant.values["nodes"] = 1
     rig.plant.knobs_here["nodes"] = replace(KNOBS["nodes"], undone="processor 3 starved")
     assert rig.tick().holds[0].reason == (
-        "our own guardian set it to 1 where 2 was asked for: processor 3 starved; "
+        "our own watchdog set it to 1 where 2 was asked for: processor 3 starved; "
         "`kapellmeister resume --knob nodes` accepts that"
     )
 

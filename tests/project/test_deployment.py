@@ -67,7 +67,7 @@ def test_the_unit_runs_a_command_line_that_is_understood() -> None:
     understood(arguments)
 
 
-def test_the_unit_has_a_watchdog_and_leaves_the_guardian_alive() -> None:
+def test_the_unit_ends_what_hangs_and_leaves_our_watchdog_alive() -> None:
     service = unit()["Service"]
     assert (service["Type"], service["KillMode"]) == ("notify", "process")
     assert int(service["WatchdogSec"]) > 2 * load_config().loop.interval_s

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic
 
-from controller.errors import GuardianError
+from controller.errors import WatchdogError
 from controller.plants.audio_server.put_back import PutBack
 from controller.plants.audio_server.state import State
 from controller.watchdog.lease import Lease
@@ -18,7 +18,7 @@ PERIOD = "period_frames"
 LONGEST_PERIOD = 4096
 PERIOD_DISRUPTION_MS = 27.0
 """What a change of the period interrupted the sound of JACK for at worst, with two processors."""
-LAPSED = "our own guardian put it back, since no sign of life had come from this controller"
+LAPSED = "our own watchdog put it back, since no sign of life had come from this controller"
 RESTARTED = "the server was started again, and plays the period of its own"
 CHANGED = "it had been put back, and somebody else has changed it since"
 GRACE_NS = 5_000_000_000
@@ -209,7 +209,7 @@ class PeriodKnob(Generic[State]):
         held = PutBack(found, before, self._server.identity).asked_for(setting)
         try:
             self._lease.hold_setting(self._setting, self._rules.undo(held))
-        except GuardianError as error:
+        except WatchdogError as error:
             return Refusal(PERIOD, str(error))
         if not self._rules.tell(f"period {setting}"):
             self._hold_as_before()

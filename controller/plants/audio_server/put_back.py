@@ -1,4 +1,4 @@
-"""Putting a server's period back, by whoever comes to it: the end, the guardian or the next start.
+"""Putting a server's period back, by whoever comes to it: the end, the watchdog or the next start.
 
 All follow one rule: only where the same server still has what we asked it for. What another hand
 set meanwhile, and a server that was started again, are left alone.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from controller.errors import GuardianError, SchedulingRefusedError, ThreadGoneError
+from controller.errors import SchedulingRefusedError, ThreadGoneError, WatchdogError
 from controller.linux import scheduling
 from controller.watchdog.lease import Lease
 from policies.knobs import ThreadClass, ThreadClasses
@@ -40,7 +40,7 @@ class ThreadClassActuator:
 
     @property
     def undone(self) -> str:
-        """Why the guardian put back what was last applied; empty where it did not."""
+        """Why the watchdog put back what was last applied; empty where it did not."""
         return self._undone
 
     @property
@@ -83,7 +83,7 @@ class ThreadClassActuator:
         new = {k: v for k, v in current.items() if k not in self._scheduled}
         try:
             self._lease.hold(*new, wanted=new)
-        except GuardianError as error:
+        except WatchdogError as error:
             return str(error)
         refusals = [self._schedule(thread, wanted) for thread, wanted in new.items()]
         return next((refusal for refusal in refusals if refusal is not None), None)

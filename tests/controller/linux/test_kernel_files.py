@@ -24,7 +24,7 @@ from controller.plants.threads.audio_threads import WatchedThreads
 from controller.sensors import threads
 from controller.sensors.cpu import MachineSensor, ProcessSensor, ThreadSensor
 from controller.sensors.threads import ThreadActivitySensor
-from controller.watchdog import watchdog as guardian
+from controller.watchdog import watchdog as watchdog
 from kapellmeister.machine import description as machine
 from kapellmeister.machine import doctor
 from kapellmeister.machine import linux as kernel
@@ -207,7 +207,7 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "read_number": lambda root: scheduling.read_number(
         root / "proc/sys/kernel/sched_rt_runtime_us"
     ),
-    "_ran_s": lambda root: guardian._ran_s(ThreadId(7, 1), root / "proc"),
+    "_ran_s": lambda root: watchdog._ran_s(ThreadId(7, 1), root / "proc"),
     "_boot": lambda root: journal._boot(root / "proc"),
     "named": lambda root: processes.named(("pipewire", "7", "cgroup:/audio"), root / "proc"),
     "playing_with": lambda root: processes.playing_with(

@@ -1,4 +1,4 @@
-"""The lease and its guardian with real processes."""
+"""The lease and its watchdog with real processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.errors import GuardianError
+from controller.errors import WatchdogError
 from controller.linux import scheduling
 from controller.linux.scheduling import Scheduling, ThreadId
 from controller.watchdog.lease import Lease
@@ -131,33 +131,33 @@ def test_a_lease_that_ran_out_is_reported_once(start: Start) -> None:
 
 
 @changes_what_it_found
-def test_a_guardian_that_died_is_replaced_and_told_everything(start: Start) -> None:
+def test_a_watchdog_that_died_is_replaced_and_told_everything(start: Start) -> None:
     target = start(SPINNER)
     thread = only_thread(target)
     found = scheduling.read(thread)
     lease = Lease()
     lease.hold(thread)
-    assert lease._guardian is not None
-    first = lease._guardian.pid
+    assert lease._watchdog is not None
+    first = lease._watchdog.pid
     os.kill(first, signal.SIGKILL)
     os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
     assert lease.renew()
-    assert lease._guardian.pid != first
+    assert lease._watchdog.pid != first
     scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
-    lease._guardian.stdin.close()  # type: ignore[union-attr] # what the end of the controller does
+    lease._watchdog.stdin.close()  # type: ignore[union-attr] # what the end of the controller does
     assert until_restored(thread, found, 2.0)
     lease.release()
 
 
-def kill_guardian(lease: Lease) -> None:
-    pid = lease.guardian_pid
+def kill_watchdog(lease: Lease) -> None:
+    pid = lease.watchdog_pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 @changes_what_it_found
-def test_without_any_guardian_nothing_stays_changed_and_nothing_more_is_held(
+def test_without_any_watchdog_nothing_stays_changed_and_nothing_more_is_held(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread = only_thread(start(SPINNER))
@@ -167,40 +167,40 @@ def test_without_any_guardian_nothing_stays_changed_and_nothing_more_is_held(
         scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
         with monkeypatch.context() as patched:
             patched.setattr(sys, "executable", "/nonexistent/python")
-            kill_guardian(lease)
+            kill_watchdog(lease)
             assert not lease.renew()
             assert scheduling.read(thread) == found
             assert lease.renew()
-            with pytest.raises(GuardianError, match="cannot be started"):
+            with pytest.raises(WatchdogError, match="cannot be started"):
                 lease.hold(thread)
         lease.hold(thread)
-        assert lease.guardian_pid is not None
+        assert lease.watchdog_pid is not None
 
 
 @changes_what_it_found
-def test_restoring_needs_no_guardian(start: Start) -> None:
+def test_restoring_needs_no_watchdog(start: Start) -> None:
     thread = only_thread(start(SPINNER))
     found = scheduling.read(thread)
     with Lease() as lease:
         lease.hold(thread)
         scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
-        kill_guardian(lease)
+        kill_watchdog(lease)
         assert lease.restore().restored == 1
         assert scheduling.read(thread) == found
         lease.hold(thread)
-        assert lease.guardian_pid is not None
+        assert lease.watchdog_pid is not None
 
 
-def test_a_guardian_that_no_longer_listens_never_blocks_its_controller(start: Start) -> None:
+def test_a_watchdog_that_no_longer_listens_never_blocks_its_controller(start: Start) -> None:
     thread = only_thread(start(SPINNER))
     with Lease() as lease:
         lease.hold(thread)
-        stopped = lease.guardian_pid
+        stopped = lease.watchdog_pid
         assert stopped is not None
         os.kill(stopped, signal.SIGSTOP)
         for _ in range(10_000):  # more than a pipe holds
             assert lease.renew()
-        assert lease.guardian_pid != stopped
+        assert lease.watchdog_pid != stopped
 
 
 @changes_what_it_found
@@ -210,12 +210,12 @@ def test_release_puts_back_and_leaves_no_process(start: Start) -> None:
     found = scheduling.read(thread)
     lease = Lease()
     lease.hold(thread)
-    assert lease._guardian is not None
-    guardian = lease._guardian.pid
+    assert lease._watchdog is not None
+    watchdog = lease._watchdog.pid
     scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
     assert lease.release().restored == 1
     assert scheduling.read(thread) == found
-    assert not Path(f"/proc/{guardian}").exists()
+    assert not Path(f"/proc/{watchdog}").exists()
     assert lease.release().restored == 0
 
 
@@ -267,20 +267,20 @@ def test_a_setting_that_cannot_be_put_back_is_tried_once_told_and_kept(tmp_path:
     assert file.read_text() == "tried\n"
 
 
-def test_signals_meant_for_the_terminal_do_not_end_the_guardian(start: Start) -> None:
+def test_signals_meant_for_the_terminal_do_not_end_the_watchdog(start: Start) -> None:
     target = start(SPINNER)
     with Lease() as lease:
         lease.hold(only_thread(target))
-        assert lease._guardian is not None
+        assert lease._watchdog is not None
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            os.kill(lease._guardian.pid, each)
-        guardian = lease._guardian.pid
+            os.kill(lease._watchdog.pid, each)
+        watchdog = lease._watchdog.pid
         assert lease.renew()
         lease.hold(only_thread(start(SPINNER)))
-        assert lease._guardian.pid == guardian
+        assert lease._watchdog.pid == watchdog
 
 
-def test_the_guardian_survives_a_thread_that_ended(start: Start) -> None:
+def test_the_watchdog_survives_a_thread_that_ended(start: Start) -> None:
     gone = start(SPINNER)
     target = start(SPINNER)
     with Lease() as lease:
@@ -293,8 +293,8 @@ def test_the_guardian_survives_a_thread_that_ended(start: Start) -> None:
         assert lease.originals() == {}
 
 
-def test_the_guardian_stays_small(start: Start) -> None:
+def test_the_watchdog_stays_small(start: Start) -> None:
     with Lease.start() as lease:
-        status = Path(f"/proc/{lease.guardian_pid}/status").read_text(encoding="ascii")
+        status = Path(f"/proc/{lease.watchdog_pid}/status").read_text(encoding="ascii")
         (resident,) = (line.split()[1] for line in status.splitlines() if "VmRSS" in line)
         assert int(resident) < 20 * 1024

@@ -75,12 +75,12 @@ with Lease.start(lease_s) as lease:
         else:
             policy = os.SCHED_BATCH
             scheduling.write(thread, Scheduling(policy, 0, 0, one))
-    print(lease.guardian_pid, flush=True)
+    print(lease.watchdog_pid, flush=True)
     end_s = time.monotonic() + lasts_s
     while not ended and time.monotonic() < end_s:
         time.sleep(0.05)
         lease.renew()
-        print(lease.guardian_pid, flush=True)
+        print(lease.watchdog_pid, flush=True)
 """
 
 
@@ -90,12 +90,12 @@ class Scene:
 
     found: dict[ThreadId, Scheduling]
     controller: subprocess.Popen[str]
-    guardian: int
+    watchdog: int
 
-    def next_guardian(self) -> int:
-        """The guardian that takes the place of one which was killed."""
+    def next_watchdog(self) -> int:
+        """The watchdog that takes the place of one which was killed."""
         assert self.controller.stdout is not None
-        return next(int(line) for line in self.controller.stdout if int(line) != self.guardian)
+        return next(int(line) for line in self.controller.stdout if int(line) != self.watchdog)
 
     def restored_within(self, patience_s: float) -> bool:
         give_up_s = time.monotonic() + patience_s
@@ -158,17 +158,17 @@ def test_sigkill_of_the_controller(begin: Begin) -> None:
     assert scene.restored_within(2.0)
 
 
-def test_sigkill_of_the_guardian_and_sigterm_of_the_controller(begin: Begin) -> None:
+def test_sigkill_of_the_watchdog_and_sigterm_of_the_controller(begin: Begin) -> None:
     scene = begin()
-    os.kill(scene.guardian, signal.SIGKILL)
+    os.kill(scene.watchdog, signal.SIGKILL)
     scene.controller.terminate()
     assert scene.restored_within(2.0)
 
 
-def test_sigkill_of_the_guardian_and_then_of_the_controller(begin: Begin) -> None:
+def test_sigkill_of_the_watchdog_and_then_of_the_controller(begin: Begin) -> None:
     scene = begin()
-    os.kill(scene.guardian, signal.SIGKILL)
-    scene.next_guardian()
+    os.kill(scene.watchdog, signal.SIGKILL)
+    scene.next_watchdog()
     scene.controller.kill()
     assert scene.restored_within(2.0)
 

@@ -11,7 +11,7 @@ from controller.linux.scheduling import Scheduling, ThreadId, identify
 from controller.watchdog import watchdog as watcher
 from controller.watchdog.lease import lease_s
 from controller.watchdog.restoration import Original, Restoration
-from controller.watchdog.watchdog import Guardian, decode, encode
+from controller.watchdog.watchdog import Watchdog, decode, encode
 
 THREAD = ThreadId(4194304, 123)  # beyond the largest id: no such thread
 ORIGINAL = Original(Scheduling(os.SCHED_FIFO, 80, -11, frozenset({0, 3}), True), 77)
@@ -24,32 +24,32 @@ def test_a_registration_survives_the_pipe(original: Original) -> None:
 
 
 def test_a_hold_is_acknowledged_and_a_renewal_is_not() -> None:
-    guardian = Guardian(10.0)
-    assert guardian.hear(HOLD, 100.0) == b'["held"]\n'
-    assert guardian.hear(b'["renew"]', 101.0) == b""
+    watchdog = Watchdog(10.0)
+    assert watchdog.hear(HOLD, 100.0) == b'["held"]\n'
+    assert watchdog.hear(b'["renew"]', 101.0) == b""
 
 
 def test_the_lease_runs_from_the_last_message() -> None:
-    guardian = Guardian(10.0)
-    guardian.hear(HOLD, 100.0)
-    guardian.hear(b'["renew"]', 104.0)
-    assert guardian.remaining_s(105.0) == 9.0
-    assert guardian.remaining_s(114.0) == 0.0
+    watchdog = Watchdog(10.0)
+    watchdog.hear(HOLD, 100.0)
+    watchdog.hear(b'["renew"]', 104.0)
+    assert watchdog.remaining_s(105.0) == 9.0
+    assert watchdog.remaining_s(114.0) == 0.0
 
 
 def test_a_lease_on_nothing_does_not_run_out() -> None:
-    guardian = Guardian(10.0)
-    guardian.hear(b'["renew"]', 100.0)
-    assert guardian.remaining_s(1000.0) is None
+    watchdog = Watchdog(10.0)
+    watchdog.hear(b'["renew"]', 100.0)
+    assert watchdog.remaining_s(1000.0) is None
 
 
 def test_a_lease_that_ran_out_begins_anew_with_the_next_renewal() -> None:
-    guardian = Guardian(10.0)
-    guardian.hear(HOLD, 100.0)
-    assert guardian.expire() == b'["expired"]\n'
-    assert guardian.remaining_s(200.0) is None
-    guardian.hear(b'["renew"]', 200.0)
-    assert guardian.remaining_s(201.0) == 9.0
+    watchdog = Watchdog(10.0)
+    watchdog.hear(HOLD, 100.0)
+    assert watchdog.expire() == b'["expired"]\n'
+    assert watchdog.remaining_s(200.0) is None
+    watchdog.hear(b'["renew"]', 200.0)
+    assert watchdog.remaining_s(201.0) == 9.0
 
 
 SETTINGS = json.dumps(["settings", ["put", "it", "back"]]).encode()
@@ -58,10 +58,10 @@ SETTINGS = json.dumps(["settings", ["put", "it", "back"]]).encode()
 def test_a_setting_is_put_back_by_its_command_once_the_lease_runs_out(monkeypatch, capfd) -> None:
     run: list[tuple[str, ...]] = []
     monkeypatch.setattr(watcher, "undo", lambda held: run.extend(held) or Restoration(len(run)))
-    guardian = Guardian(10.0)
-    assert guardian.hear(SETTINGS, 100.0) == b'["held"]\n'
-    assert guardian.remaining_s(104.0) == 6.0
-    guardian.expire()
+    watchdog = Watchdog(10.0)
+    assert watchdog.hear(SETTINGS, 100.0) == b'["held"]\n'
+    assert watchdog.remaining_s(104.0) == 6.0
+    watchdog.expire()
     assert run == [("put", "it", "back")]
     assert "settings put back: 1" in capfd.readouterr().err
 
@@ -69,10 +69,10 @@ def test_a_setting_is_put_back_by_its_command_once_the_lease_runs_out(monkeypatc
 def test_settings_that_are_held_no_longer_are_left_alone(monkeypatch) -> None:
     run: list[tuple[str, ...]] = []
     monkeypatch.setattr(watcher, "undo", lambda held: run.extend(held) or Restoration())
-    guardian = Guardian(10.0)
-    guardian.hear(SETTINGS, 100.0)
-    guardian.hear(b'["settings"]', 101.0)
-    guardian.restore("for a test")
+    watchdog = Watchdog(10.0)
+    watchdog.hear(SETTINGS, 100.0)
+    watchdog.hear(b'["settings"]', 101.0)
+    watchdog.restore("for a test")
     assert run == []
 
 
@@ -99,19 +99,19 @@ class FakeCanary:
 
 
 class Watched:
-    """A guardian that holds a thread which is now scheduled as a test says."""
+    """A watchdog that holds a thread which is now scheduled as a test says."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, now: Scheduling) -> None:
         self.thread = identify(threading.get_native_id())
         self.canary = FakeCanary(3, from_s=104.0)
-        self.guardian = Guardian(10.0, self.canary)  # type: ignore[arg-type] # a fake
+        self.watchdog = Watchdog(10.0, self.canary)  # type: ignore[arg-type] # a fake
         self.restored = 0
         monkeypatch.setattr(watcher, "read", lambda _: now)
         monkeypatch.setattr(watcher, "restore", self._restore)
 
     def hold(self, original: Original) -> None:
         held = json.dumps(["hold", encode(self.thread, original)])
-        self.guardian.hear(held.encode(), 100.0)
+        self.watchdog.hear(held.encode(), 100.0)
 
     def _restore(self, originals: object) -> Restoration:
         self.restored += 1
@@ -134,9 +134,9 @@ def test_where_a_raised_thread_starves_a_processor_all_is_put_back_and_told(
 ) -> None:
     watched = Watched(monkeypatch, RAISED)
     watched.hold(ORDINARY)
-    assert watched.guardian.look(103.5) == b""
+    assert watched.watchdog.look(103.5) == b""
     assert watched.restored == 0
-    assert watched.guardian.look(104.0) == b'["starved", 3]\n'
+    assert watched.watchdog.look(104.0) == b'["starved", 3]\n'
     assert watched.restored == 1
 
 
@@ -146,8 +146,8 @@ def test_where_a_thread_starves_a_processor_the_settings_stay(monkeypatch: pytes
     monkeypatch.setattr(watcher, "undo", lambda held: run.extend(held) or Restoration())
     watched = Watched(monkeypatch, RAISED)
     watched.hold(ORDINARY)
-    watched.guardian.hear(SETTINGS, 100.0)
-    assert watched.guardian.look(104.0) == b'["starved", 3]\n'
+    watched.watchdog.hear(SETTINGS, 100.0)
+    assert watched.watchdog.look(104.0) == b'["starved", 3]\n'
     assert run == []
 
 
@@ -159,7 +159,7 @@ def test_what_runs_nearly_all_the_time_makes_the_canary_ask_for_more(
     ran_s = iter((10.0, 10.4, 10.9))
     monkeypatch.setattr(watcher, "_ran_s", lambda tid: next(ran_s))
     for now_s in (100.0, 100.5, 101.0):
-        watched.guardian.look(now_s)
+        watched.watchdog.look(now_s)
     assert watched.canary.suspicions == [False, False, True]
 
 
@@ -171,7 +171,7 @@ def test_what_was_made_to_yield_may_run_all_the_time(monkeypatch: pytest.MonkeyP
     ran_s = iter((10.0, 10.5, 11.0))
     monkeypatch.setattr(watcher, "_ran_s", lambda tid: next(ran_s))
     for now_s in (100.0, 100.5, 101.0):
-        watched.guardian.look(now_s)
+        watched.watchdog.look(now_s)
     assert watched.canary.suspicions == [False, False, False]
 
 
@@ -189,7 +189,7 @@ def test_what_starves_a_processor_without_our_doing_is_passed_by(
 ) -> None:
     watched = Watched(monkeypatch, now)
     watched.hold(original)
-    assert watched.guardian.look(104.0) == b""
+    assert watched.watchdog.look(104.0) == b""
     assert (watched.restored, watched.canary.moved_on) == (0, 1)
 
 
@@ -197,7 +197,7 @@ def test_the_canary_goes_about_only_while_threads_are_held(monkeypatch: pytest.M
     watched = Watched(monkeypatch, RAISED)
     watched.hold(ORDINARY)
     assert watched.canary.patrols
-    watched.guardian.hear(b'["hold"]', 101.0)
+    watched.watchdog.hear(b'["hold"]', 101.0)
     assert not watched.canary.patrols
-    assert watched.guardian.look(104.0) == b""
+    assert watched.watchdog.look(104.0) == b""
     assert watched.canary.moved_on == 0

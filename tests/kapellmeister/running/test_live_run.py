@@ -226,7 +226,7 @@ def test_where_ordinary_work_starves_all_is_put_back_with_an_alarm_and_stays_so(
 
     wait_until(lambda: "had no time left for ordinary work" in alarms())
     explained = (session.directory / "explained.json").read_text()
-    assert "our own guardian set it to" in explained
+    assert "our own watchdog set it to" in explained
     assert "another hand" not in explained
     assert session.do("resume", "--knob", "thread_classes").returncode == 0
     time.sleep(3.0)

@@ -526,7 +526,7 @@ def test_a_step_without_success_is_remembered(verdict):
 
 
 def test_a_step_that_nobody_could_judge_is_taken_again():
-    """After a crash the guardian has put everything back: that is nothing against real time."""
+    """After a crash the watchdog has put everything back: that is nothing against real time."""
     _, state = decide(context(), None)
     _, state = decide(context(Bottleneck.UNKNOWN), state)
     again, _ = decide(replace(context(), verified=(judged(Verdict.UNDECIDED),)), state)

@@ -235,7 +235,7 @@ def test_what_is_seen_in_force_is_all_that_is_put_back(attached: Attached) -> No
     assert attached.undo() == ("0", "--if", "256", "--server", "7")
 
 
-def test_what_the_guardian_put_back_may_be_turned_again(attached: Attached) -> None:
+def test_what_the_watchdog_put_back_may_be_turned_again(attached: Attached) -> None:
     attached.plant.apply("period_frames", 128)
     attached.lease.stands = False
     attached.says(1.0, forced_frames=128, period_frames=128)
@@ -244,7 +244,7 @@ def test_what_the_guardian_put_back_may_be_turned_again(attached: Attached) -> N
     assert attached.plant.knobs()["period_frames"].lapsed == ""
     attached.says(2.0, forced_frames=0)
     attached.plant.observe()
-    assert "guardian put it back" in attached.plant.knobs()["period_frames"].lapsed
+    assert "watchdog put it back" in attached.plant.knobs()["period_frames"].lapsed
     assert attached.lease.held == {}
     attached.plant.apply("period_frames", 128)
     assert attached.plant.knobs()["period_frames"].lapsed == ""

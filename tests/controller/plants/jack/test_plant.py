@@ -231,10 +231,10 @@ def test_a_controller_that_stopped_for_long_turns_the_period_again(
     try:
         assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
         running.send_signal(signal.SIGSTOP)
-        assert awaits(lambda: period() == 256, 15.0), "the guardian did not put it back"
+        assert awaits(lambda: period() == 256, 15.0), "the watchdog did not put it back"
         running.send_signal(signal.SIGCONT)
         assert awaits(lambda: period() == 512, 40.0), "the period was not changed again"
-        assert any("guardian put it back" in text for text in alarms(state))
+        assert any("watchdog put it back" in text for text in alarms(state))
     finally:
         running.send_signal(signal.SIGCONT)
         running.kill()
@@ -293,7 +293,7 @@ def test_a_server_that_was_started_again_keeps_its_period(
         jackd = start_server("512")  # as we had asked of the one before
         running.send_signal(end)
         running.communicate(timeout=10)
-        time.sleep(1.0)  # the guardian is done by then
+        time.sleep(1.0)  # the watchdog is done by then
         assert period() == 512
     finally:
         running.kill()

@@ -120,7 +120,7 @@ def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it
     awaits(lambda: server.forced() == QUANTUM, 2.0, "not put back")
 
 
-def test_what_a_run_left_whose_guardian_was_killed_too_is_put_back_by_the_next(
+def test_what_a_run_left_whose_watchdog_was_killed_too_is_put_back_by_the_next(
     server: Server, tmp_path: Path
 ) -> None:
     run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)

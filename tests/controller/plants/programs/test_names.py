@@ -254,10 +254,10 @@ def test_what_is_no_process_id_is_a_name() -> None:
 def test_neither_this_process_nor_its_helpers_are_found(tmp_path: Path) -> None:
     own = os.getpid()
     line = ("python3", "/usr/bin/kapellmeister", "run")
-    guardian = ("python3", "-P", "-S", "-m", "controller.watchdog.watchdog", str(own))
+    watchdog = ("python3", "-P", "-S", "-m", "controller.watchdog.watchdog", str(own))
     put_process(tmp_path, own, "python3", exe=PYTHON, argv=line)
     put_process(tmp_path, 101, "python3", exe=PYTHON, argv=line, parent=own)
-    put_process(tmp_path, 102, "python3", exe=PYTHON, argv=guardian, parent=own)
+    put_process(tmp_path, 102, "python3", exe=PYTHON, argv=watchdog, parent=own)
     put_process(tmp_path, 103, "pw-top", exe="/usr/bin/pw-top", argv=("pw-top",), parent=102)
     put_process(tmp_path, 104, "python3", exe=PYTHON, argv=("python3", "play.py"), parent=own)
     put_process(tmp_path, 105, "pw-top", exe="/usr/bin/pw-top", argv=("pw-top",), parent=1)

@@ -65,7 +65,7 @@ def test_what_starved_a_processor_comes_back_only_when_it_is_asked_for_anew(kern
     lease = FakeLease(kernel)
     turned = ThreadClassActuator(lease, ThreadClasses())
     turned.apply(REALTIME, THREADS)
-    lease.restore()  # as the guardian does
+    lease.restore()  # as the watchdog does
     lease.starved = StarvationError(1, 10.0)
     turned.renew()
     assert turned.reconcile(THREADS) is None
