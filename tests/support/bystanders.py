@@ -13,11 +13,18 @@ LURE = "import time\nwhile True: time.sleep(0.0012)"
 
 
 class Bystanders:
-    """Every process that lives now, but this one and those that are `concerned`."""
+    """Every process that lives now, but this one and those that are `concerned`.
+
+    Nor other controllers, which schedule themselves.
+    """
 
     def __init__(self, concerned: Collection[int]) -> None:
         aside = {os.getpid(), *concerned}
-        self._processes = {pid: start for pid, start in _living().items() if pid not in aside}
+        self._processes = {
+            pid: start
+            for pid, start in _living().items()
+            if pid not in aside and not _is_a_controller(pid)
+        }
         self._found: dict[tuple[int, int], Schedule] = {}
         self.changed: set[str] = set()
         self.looks = 0
@@ -52,6 +59,13 @@ def _living() -> dict[int, str]:
             continue
         found[int(folder.name)] = stat.rpartition(")")[2].split()[19]
     return found
+
+
+def _is_a_controller(pid: int) -> bool:
+    try:
+        return b"kapellmeister" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _name(pid: int) -> str:
