@@ -1,4 +1,4 @@
-"""A client of a JACK server that plays nothing, in a process of its own: what the server tells.
+"""A client of a JACK server that plays nothing, in a process of its own, and reports the server.
 
 `python -m controller.plants.jack.monitor` prints one JSON object a line, several a second, and
 takes orders (`period 512`) on its input. libjack may hang or abort with its server; here it
@@ -17,7 +17,7 @@ from collections.abc import Generator
 from typing import Any
 
 from controller.plants.audio_server.monitor import Line, orders, report
-from controller.plants.audio_server.put_back import PutBack
+from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.jack.server import connected_server, still_runs
 from controller.watchdog.restoration import LEFT_ALONE
 
@@ -26,14 +26,14 @@ LINE_EVERY_S = 0.2
 POLL_S = 0.0005
 LONGEST_GAP_S = 1.0
 FRAMES_COUNTED = 1 << 32
-"""JACK counts frames up to here, and begins anew: once a day."""
+"""Frames at which the count of JACK begins anew: once a day."""
 LINES_TOO_FAST, TOO_FAST = 3, 1.5
-"""Between so many lines in a row frames go by so many times as fast as the clock in freewheel; for
-a moment they also do after a stall."""
+"""Lines in a row, and the speed in times of the clock from which frames between all of them mean
+freewheel: for a moment they go by as fast after a stall."""
 NOT_INSTALLED = "libjack is not installed", "install JACK (the package jackd2, often)"
 NO_SERVER = "no server answers", "start one, or name it in JACK_DEFAULT_SERVER"
 OF_PIPEWIRE = "the libjack found here is PipeWire's, whose server is no JACK", "--plant pipewire"
-"""What is wrong, and the remedy."""
+"""Reasons why no server is joined, each with its remedy."""
 
 
 def is_of_pipewire(version: str) -> bool:
@@ -115,8 +115,8 @@ class Monitor:
 class Freewheel:
     """Whether the server plays as fast as it can, as for an export.
 
-    It tells when that begins and ends; who joins meanwhile sees only that cycles come much
-    faster than the clock, or is told of the end.
+    The server tells when that begins and ends; who joins meanwhile sees only that cycles come
+    much faster than the clock, or is told of the end.
     """
 
     def __init__(self) -> None:
@@ -184,25 +184,25 @@ class _CycleWatch:
 
 
 def main() -> None:
-    """Report until the server or the controller ends; why it could not is the last line.
+    """Report until the server or the controller ends; the last line says why nothing could be.
 
-    With arguments, put the server's period back as they say, and end.
+    With arguments, restore the server's period as they say, and end.
     """
     if len(sys.argv) > 1:
-        os._exit(_put_back(PutBack.parse(sys.argv[1:])))
+        os._exit(_restore(OriginalSetting.parse(sys.argv[1:])))
     report(_lines())
 
 
-def _put_back(wanted: PutBack) -> int:
+def _restore(original: OriginalSetting) -> int:
     """The status to end with. A server that is gone is not waited for."""
-    if not still_runs(wanted.server):
+    if not still_runs(original.server):
         return LEFT_ALONE
     import jack
 
     client = jack.Client(NAME, no_start_server=True)
-    if not wanted.is_due(connected_server(), client.blocksize):
+    if not original.is_ours(connected_server(), client.blocksize):
         return LEFT_ALONE
-    client.blocksize = wanted.found
+    client.blocksize = original.found
     return 0
 
 

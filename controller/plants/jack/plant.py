@@ -21,7 +21,7 @@ from controller.plants.threads.audio_threads import Rates
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
 
 SLACK_CYCLES = 2
-"""So many cycles may be about to begin when a line is written, or made up for afterwards."""
+"""Cycles that may be about to begin when a line is written, or be made up for afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,17 @@ class JackState(ServerState):
 
     @property
     def identity(self) -> str:
-        """The process."""
+        """The server's process and its start."""
         return self.server
 
     @property
     def no_deadline(self) -> str:
-        """An export plays as fast as it can."""
+        """Why no cycle is due: an export plays as fast as it can."""
         return "the server freewheels" if self.freewheel else ""
 
     @property
     def process(self) -> ProcessId | None:
-        """The same; None where it cannot be seen from here."""
+        """The server's process; None where it cannot be seen from here."""
         pid, _, start_time = self.server.partition(":")
         return ProcessId(int(pid), int(start_time)) if start_time else None
 

@@ -20,7 +20,7 @@ from controller.plants.pipewire.drivers import expected_frames as expected
 from controller.plants.pipewire.members import Members
 from controller.plants.pipewire.meter import LAG_NS, Period
 from controller.plants.pipewire.pw_dump import Client, Graph
-from controller.plants.pipewire.quantum import force, put_back
+from controller.plants.pipewire.quantum import force, restore
 from controller.plants.pipewire.tool import Tool
 from controller.plants.pipewire.tools import REMEDY, missing_tool, socket_path, version
 from controller.plants.programs.processes import listening
@@ -157,12 +157,12 @@ class Monitor:
 
 
 def main() -> None:
-    """Report until the server or the controller ends; why it could not is the last line.
+    """Report until the server or the controller ends; the last line says why nothing could be.
 
-    With arguments, put what the quantum is forced to back as they say, and end.
+    With arguments, restore what the quantum was forced to as they say, and end.
     """
     if len(sys.argv) > 1:
-        sys.exit(put_back(sys.argv[1:]))
+        sys.exit(restore(sys.argv[1:]))
     report(_lines())
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from controller.linux.scheduling import ProcessId
+from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD
 from controller.plants.audio_server.plant import AudioServerPlant
-from controller.plants.audio_server.put_back import PutBack
 from controller.plants.audio_server.state import ServerState
 from controller.plants.pipewire.quantum import PLAYED
 from controller.plants.pipewire.tools import places, socket_path
@@ -49,7 +49,7 @@ class DriverState:
 
     @property
     def cycles_per_s(self) -> float:
-        """How often a second it wakes them."""
+        """Cycles a second, each of which wakes them."""
         return self.sample_rate_hz / self.period_frames
 
 
@@ -91,17 +91,17 @@ class PipeWireState(ServerState):
 
     @property
     def identity(self) -> str:
-        """The cookie."""
+        """The cookie of this start."""
         return str(self.cookie)
 
     @property
     def setting(self) -> int:
-        """The quantum that is forced, if any."""
+        """The quantum that is forced, frames; 0 where none is."""
         return self.forced_frames
 
     @property
     def no_deadline(self) -> str:
-        """Without streams, PipeWire rests; an export plays as fast as it can."""
+        """Why no cycle is due: nothing plays, or an export plays as fast as it can."""
         return self.rests
 
     @property
@@ -111,7 +111,7 @@ class PipeWireState(ServerState):
 
     @property
     def counted_ns(self) -> int:
-        """What pw-top prints once a second speaks of the time before."""
+        """The time up to which cycles are counted; pw-top prints those of a second after it."""
         return self.counted_until_ns
 
 
@@ -180,7 +180,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         )
 
     def _rates(self) -> Mapping[ProcessId, Rates]:
-        """Each is woken by the drivers that it follows; the server's threads by all of them."""
+        """Clients are woken by the drivers that they follow, the server's threads by all."""
         now = self._server
         server = frozenset() if now.server is None else frozenset({now.server})
         rates: dict[ProcessId, Rates] = dict.fromkeys(server | now.clients, ())
@@ -194,7 +194,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         return () if self._server.server is None else (self._server.server.pid,)
 
     def _period_obstacle(self) -> str:
-        """A quantum is forced on all devices, and over what a program has locked."""
+        """Why not: a quantum is forced on all devices, and over one that a program has locked."""
         now, found = self._server, self._period.found or self._server
         if now.locked_by:
             return f"{now.locked_by} has locked the quantum"
@@ -204,7 +204,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         return OWN_PERIODS if len(set(own)) > 1 else ""
 
     def _longest_period(self) -> int:
-        """No longer than the server lets its clients ask for."""
+        """The longest quantum that the server lets its clients ask for, frames."""
         return min(LONGEST_PERIOD, self._server.longest_frames or LONGEST_PERIOD)
 
     def _address(self) -> tuple[Path, str]:
@@ -215,13 +215,13 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         return places()
 
     def _setting_for(self, frames: int) -> int:
-        """The quantum; for that which was found whatever was forced then, or nothing."""
+        """The quantum to force; for the period that was found, what was forced then, or none."""
         found = self._period.found or self._server
         return found.setting if frames == found.period_frames else frames
 
-    def _undo(self, held: PutBack) -> tuple[str, ...]:
+    def _restoring(self, original: OriginalSetting) -> tuple[str, ...]:
         played = (self._period.found or self._server).period_frames
-        return (*super()._undo(held), PLAYED, str(played))
+        return (*super()._restoring(original), PLAYED, str(played))
 
 
 def _driver(told: Mapping[str, Any]) -> DriverState:
@@ -229,7 +229,7 @@ def _driver(told: Mapping[str, Any]) -> DriverState:
 
 
 def _processes(written: Iterable[str]) -> frozenset[ProcessId]:
-    """Those that stand as `pid:start_time`; nothing stands for one that is not to be seen."""
+    """Processes written as `pid:start_time`; empty words are of one that cannot be seen."""
     numbers = (each.split(":") for each in written if each)
     return frozenset(ProcessId(int(pid), int(start_time)) for pid, start_time in numbers)
 

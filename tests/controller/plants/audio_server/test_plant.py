@@ -14,8 +14,8 @@ from controller.config.config import Config
 from controller.errors import PlantError
 from controller.linux.scheduling import Permissions, ProcessId
 from controller.plants.audio_server import plant as audio_server
+from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD
-from controller.plants.audio_server.put_back import PutBack
 from controller.plants.pipewire import quantum
 from controller.plants.pipewire.plant import OWN_PERIODS, PipeWirePlant
 from controller.plants.pipewire.pw_dump import Graph, Node
@@ -58,7 +58,7 @@ class FakeLease:
 
     def __init__(self) -> None:
         self.held: dict[str, Undo] = {}
-        self.put_back: list[str] = []
+        self.restored: list[str] = []
         self.stands = True
         self.starved = None
 
@@ -82,7 +82,7 @@ class FakeLease:
         self.held.pop(name, None)
 
     def put_setting_back(self, name: str) -> None:
-        self.put_back.append(name)
+        self.restored.append(name)
 
 
 class Attached:
@@ -97,10 +97,10 @@ class Attached:
         self.link, self.lease, clock = link, FakeLease(), FakeClock()
         self.plant = PipeWirePlant(Surroundings(Config(), clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
 
-    def undo(self) -> Undo:
-        """The arguments of the command that puts the period back, but for what was played."""
-        (undo,) = self.lease.held.values()
-        return undo[undo.index(PipeWirePlant.monitor) + 1 : undo.index("--played")]
+    def restoring(self) -> Undo:
+        """The arguments of the command that restores the period, but for what was played."""
+        (command,) = self.lease.held.values()
+        return command[command.index(PipeWirePlant.monitor) + 1 : command.index("--played")]
 
     def says(self, seconds: float, **told: object) -> None:
         self.now_ns = int(1e9 * seconds)
@@ -202,19 +202,19 @@ def test_a_longer_quantum_is_forced_and_the_found_one_is_released(attached: Atta
     assert attached.link.told == ["period 128", "period 0"]
 
 
-def test_what_a_user_forced_before_is_put_back_and_never_released(
+def test_what_a_user_forced_before_is_restored_and_never_released(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     attached = Attached(monkeypatch, forced_frames=64)
     attached.plant.apply("period_frames", 128)
     attached.plant.restore("period_frames")
     assert attached.link.told == ["period 128", "period 64"]
-    assert attached.undo() == ("64", "--if", "128", "64", "--server", "7")
+    assert attached.restoring() == ("64", "--if", "128", "64", "--server", "7")
     attached.plant.close()
-    assert attached.lease.put_back == ["the period of pipewire"]
+    assert attached.lease.restored == ["the period of pipewire"]
 
 
-def test_of_another_server_nothing_is_to_be_put_back(attached: Attached) -> None:
+def test_of_another_server_nothing_is_to_be_restored(attached: Attached) -> None:
     attached.plant.apply("period_frames", 128)
     attached.says(1.0, cookie=8, forced_frames=256, period_frames=256)
     attached.plant.observe()
@@ -224,18 +224,18 @@ def test_of_another_server_nothing_is_to_be_put_back(attached: Attached) -> None
     assert attached.plant.knobs()["period_frames"].lapsed == ""
     attached.plant.restore("period_frames")
     assert attached.link.told[1:] == ["period 512", "period 256"]
-    assert attached.undo() == ("256", "--if", "512", "256", "--server", "8")
+    assert attached.restoring() == ("256", "--if", "512", "256", "--server", "8")
 
 
-def test_what_is_seen_in_force_is_all_that_is_put_back(attached: Attached) -> None:
+def test_what_is_seen_in_force_is_all_that_is_restored(attached: Attached) -> None:
     for second, forced in enumerate((128, 256), 1):
         attached.plant.apply("period_frames", forced)
         attached.says(second, forced_frames=forced, period_frames=forced)
         attached.plant.observe()
-    assert attached.undo() == ("0", "--if", "256", "--server", "7")
+    assert attached.restoring() == ("0", "--if", "256", "--server", "7")
 
 
-def test_what_the_watchdog_put_back_may_be_turned_again(attached: Attached) -> None:
+def test_what_the_watchdog_restored_may_be_turned_again(attached: Attached) -> None:
     attached.plant.apply("period_frames", 128)
     attached.lease.stands = False
     attached.says(1.0, forced_frames=128, period_frames=128)
@@ -262,16 +262,16 @@ def test_what_another_hand_set_is_what_is_found_by_the_next_change(attached: Att
     attached.plant.apply("period_frames", 128)
     attached.says(1.0, forced_frames=1024, period_frames=1024)
     attached.plant.observe()
-    assert attached.undo()[0] == "0"
+    assert attached.restoring()[0] == "0"
     attached.plant.apply("period_frames", 2048)
-    assert attached.undo() == ("1024", "--if", "128", "2048", "--server", "7")
+    assert attached.restoring() == ("1024", "--if", "128", "2048", "--server", "7")
 
 
 @pytest.mark.parametrize(
-    ("cookie", "forced", "put_back"), [(7, 128, True), (7, 256, False), (8, 128, False)]
+    ("cookie", "forced", "restored"), [(7, 128, True), (7, 256, False), (8, 128, False)]
 )
-def test_a_quantum_is_put_back_only_by_its_own_server_and_only_where_it_is_still_ours(
-    monkeypatch: pytest.MonkeyPatch, cookie: int, forced: int, put_back: bool
+def test_a_quantum_is_restored_only_by_its_own_server_and_only_where_it_is_still_ours(
+    monkeypatch: pytest.MonkeyPatch, cookie: int, forced: int, restored: bool
 ) -> None:
     core = {"id": 0, "type": "PipeWire:Interface:Core", "info": {"cookie": cookie}}
     setting = {"key": "clock.force-quantum", "value": forced}
@@ -284,9 +284,9 @@ def test_a_quantum_is_put_back_only_by_its_own_server_and_only_where_it_is_still
     run: list[tuple[str, ...]] = []
     monkeypatch.setattr(quantum, "dump", lambda: json.dumps([core, settings]).encode())
     monkeypatch.setattr(quantum, "run", run.append)
-    arguments = PutBack(64, (128,), "7").arguments()
-    assert quantum.put_back(arguments) == (None if put_back else LEFT_ALONE)
-    assert [command[-1] for command in run] == (["64"] if put_back else [])
+    arguments = OriginalSetting(64, (128,), "7").arguments()
+    assert quantum.restore(arguments) == (None if restored else LEFT_ALONE)
+    assert [command[-1] for command in run] == (["64"] if restored else [])
 
 
 def test_what_the_server_refused_is_an_event(attached: Attached) -> None:
@@ -415,7 +415,7 @@ def test_a_quantum_that_a_program_has_locked_is_left_alone(attached: Attached) -
     assert len(attached.plant.knobs()["period_frames"].domain.values) > 1
 
 
-def test_one_that_is_locked_after_we_forced_it_is_put_back(attached: Attached) -> None:
+def test_one_that_is_locked_after_we_forced_it_is_restored(attached: Attached) -> None:
     attached.plant.apply("period_frames", 128)
     attached.says(1.0, forced_frames=128, period_frames=128)
     attached.says(1.1, forced_frames=128, period_frames=128, locked_by="renderer")
@@ -436,9 +436,9 @@ def test_the_period_of_one_device_is_not_forced_on_another(
     assert attached.plant.knobs()["period_frames"].obstacle == obstacle
 
 
-@pytest.mark.parametrize(("before", "put_back"), [(UNLIKE[:1], True), (ALIKE, False)])
-def test_it_is_put_back_where_a_device_begins_that_played_no_such_period(
-    attached: Attached, before: list[dict[str, Any]], put_back: bool
+@pytest.mark.parametrize(("before", "restored"), [(UNLIKE[:1], True), (ALIKE, False)])
+def test_it_is_restored_where_a_device_begins_that_played_no_such_period(
+    attached: Attached, before: list[dict[str, Any]], restored: bool
 ) -> None:
     attached.says(1.0, drivers=before)
     attached.plant.observe()
@@ -446,7 +446,7 @@ def test_it_is_put_back_where_a_device_begins_that_played_no_such_period(
     both = [driver(42, 128), driver(47, 128)]
     attached.says(2.0, forced_frames=128, period_frames=128, drivers=both)
     attached.plant.observe()
-    assert attached.link.told == ["period 128", *(["period 0"] if put_back else [])]
+    assert attached.link.told == ["period 128", *(["period 0"] if restored else [])]
 
 
 def test_no_period_is_chosen_that_the_server_gives_to_nobody(attached: Attached) -> None:
@@ -485,13 +485,13 @@ def test_what_was_played_is_forced_first_where_a_program_holds_what_is_forced(
     assert [command[-1] for command in run] == forced
 
 
-def test_the_undo_says_what_was_played(attached: Attached) -> None:
+def test_the_command_that_restores_says_what_was_played(attached: Attached) -> None:
     attached.plant.apply("period_frames", 128)
-    (undo,) = attached.lease.held.values()
-    assert undo[-2:] == ("--played", "64")
+    (command,) = attached.lease.held.values()
+    assert command[-2:] == ("--played", "64")
 
 
-def test_what_was_put_back_is_as_it_was_found_and_renewed_again(attached: Attached) -> None:
+def test_what_was_restored_is_as_it_was_found_and_renewed_again(attached: Attached) -> None:
     for second, forced, period in ((1.0, 128, 128), (2.0, 0, 64)):
         attached.plant.apply("period_frames", period)
         attached.says(second, cycles=1, forced_frames=forced, period_frames=period)
@@ -507,7 +507,7 @@ def test_what_was_put_back_is_as_it_was_found_and_renewed_again(attached: Attach
     assert attached.plant.in_force()["period_frames"] == 1024
 
 
-def test_where_others_want_another_period_by_now_that_is_what_was_put_back(
+def test_where_others_want_another_period_by_now_that_is_what_was_restored(
     attached: Attached,
 ) -> None:
     attached.plant.apply("period_frames", 128)
@@ -524,7 +524,7 @@ def test_where_others_want_another_period_by_now_that_is_what_was_put_back(
     assert attached.plant.knobs()["period_frames"].lapsed
 
 
-def test_a_period_that_no_monitor_would_put_back_is_put_back_by_the_next_and_told_once(
+def test_a_period_that_no_monitor_would_restore_is_restored_by_the_next_and_told_once(
     attached: Attached,
 ) -> None:
     attached.plant.apply("period_frames", 128)
@@ -542,7 +542,7 @@ def test_a_period_that_no_monitor_would_put_back_is_put_back_by_the_next_and_tol
     assert attached.link.told == ["period 128", "period 0"]
 
 
-def test_an_order_that_nobody_took_leaves_nothing_to_be_put_back(attached: Attached) -> None:
+def test_an_order_that_nobody_took_leaves_nothing_to_be_restored(attached: Attached) -> None:
     attached.link.takes_orders = False
     refusal = attached.plant.apply("period_frames", 128)
     assert refusal is not None
@@ -550,7 +550,7 @@ def test_an_order_that_nobody_took_leaves_nothing_to_be_put_back(attached: Attac
     assert attached.lease.held == {}
 
 
-def test_a_period_whose_putting_back_came_to_nothing_is_put_back_again(attached: Attached) -> None:
+def test_a_period_whose_restoration_came_to_nothing_is_restored_again(attached: Attached) -> None:
     attached.plant.apply("period_frames", 128)
     for second in (1.0, 2.0, 6.0, 8.0):
         lock = "" if second == 1.0 else "renderer"
@@ -559,7 +559,7 @@ def test_a_period_whose_putting_back_came_to_nothing_is_put_back_again(attached:
     assert attached.link.told == ["period 128", "period 0", "period 0"]
 
 
-def test_a_server_that_is_started_again_after_its_period_was_put_back_is_no_other_hand(
+def test_a_server_that_is_started_again_after_its_period_was_restored_is_no_other_hand(
     attached: Attached,
 ) -> None:
     for second, forced, period in ((1.0, 128, 128), (2.0, 0, 64)):
