@@ -324,7 +324,7 @@ def test_a_command_turns_a_knob_and_gets_the_value_as_one_argument(tmp_path: Pat
     script = f"import sys; open({str(tmp_path / 'asked')!r}, 'w').write(sys.argv[1])"
     with bench(Scripted(action("nodes", 2)), **commanded(script, "{value};x")) as made:
         assert made.tick().refusals == ()
-        made.plant._control.wait(10)
+        made.plant._requests.wait(10)
         assert (tmp_path / "asked").read_text() == "2;x"
 
 
@@ -339,7 +339,7 @@ def test_a_command_that_hangs_ends_with_all_that_it_started():
     script = "import subprocess; subprocess.run(['sleep', '60'])"
     with bench(Scripted(action("nodes", 2)), **commanded(script, "{value}")) as made:
         made.tick()
-        made.plant._control.wait(10)
+        made.plant._requests.wait(10)
         assert made.tick().alarms == (
             f"nodes: the request for 2 failed: {sys.executable}: not done within 0.5 s",
         )
