@@ -13,10 +13,11 @@ from controller.errors import PlantError
 from controller.linux.scheduling import ProcessId
 from controller.plants.audio_server.plant import AudioServerPlant
 from controller.plants.audio_server.state import ServerState
+from controller.plants.jack.clients import playing_with
 from controller.plants.jack.monitor import FRAMES_COUNTED, OF_PIPEWIRE
 from controller.plants.pipewire.plant import PipeWirePlant
 from controller.plants.plant import AttachedPlant, Surroundings
-from controller.plants.programs.processes import Search, playing_with
+from controller.plants.programs.processes import Search
 from controller.plants.threads.audio_threads import Rates
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
 

@@ -16,6 +16,7 @@ from controller.linux.scheduling import ProcessId
 from controller.plants.audio_server.monitor import Line, orders, report
 from controller.plants.pipewire.active_drivers import UNMEASURED, ActiveDrivers
 from controller.plants.pipewire.drivers import Driver, drivers_at_work, expected_frames
+from controller.plants.pipewire.listeners import listening
 from controller.plants.pipewire.members import Members
 from controller.plants.pipewire.meters.meter import LAG_NS, Period
 from controller.plants.pipewire.meters.supervised_meter import SupervisedMeter, meter_for
@@ -23,7 +24,6 @@ from controller.plants.pipewire.pw_dump import Client, Graph
 from controller.plants.pipewire.quantum import force, restore
 from controller.plants.pipewire.tool import Tool
 from controller.plants.pipewire.tools import REMEDY, missing_tool, socket_path, version
-from controller.plants.programs.processes import listening
 
 LINE_EVERY_S = 0.1
 PATIENCE_S = 4.0

@@ -1,4 +1,4 @@
-"""What is said of a program whose name does not tell, or does not tell alone, which is meant."""
+"""Remarks on a program whose name means no process, or several, and what may be meant instead."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from controller.plants.programs.meaning import fitting, is_id, meant_by
 from controller.plants.programs.names import Fit, Running, in_a_line
 
 SHOWN = 3
-"""So many of those that were found are named."""
+"""Number of processes that are named at most."""
 Guesses = tuple[tuple[str, Callable[[Running, str], bool]], ...]
 SHORTEST = 3
-"""Names of fewer characters are in many others."""
+"""Length of a name, characters, below which it is part of too many others."""
 
 
 def remark(program: str, running: Sequence[Running], named_at: int | None = None) -> str | None:
@@ -48,7 +48,7 @@ def _started(meant: Sequence[Running], running: Sequence[Running]) -> str:
 def none_runs(
     wanted: Sequence[str], running: Sequence[Running], named_at: int | None = None
 ) -> str:
-    """Words for whoever named programs none of which runs, and what does that may be meant."""
+    """Words for whoever named programs none of which runs, with those that may be meant."""
     others = _without_those_above(running)
     ids = [each for each in wanted if is_id(each)]
     several = {each: fits for each in wanted if (fits := _several(each, others))}
@@ -83,7 +83,7 @@ def _several(program: str, running: Sequence[Running]) -> list[Running]:
 def _instead(
     program: str, running: Sequence[Running], guesses: Guesses | None = None
 ) -> str | None:
-    """What else may have been meant: the first of the guesses that fits any."""
+    """Words for what else may have been meant: the first of the guesses that fits any process."""
     for words, guess in guesses or GUESSES:
         found = [each for each in running if not each.stat.is_kernel and guess(each, program)]
         if found:
@@ -133,7 +133,7 @@ GUESSES: Guesses = (
     *GUESSES_OF_A_NUMBER,
     ("only the command line of ", _mentions),
 )
-"""What a person may have meant, the likeliest first."""
+"""Guesses at what a person may have meant, the likeliest first."""
 
 
 def _without_those_above(running: Sequence[Running]) -> list[Running]:

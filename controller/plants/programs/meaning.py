@@ -19,10 +19,10 @@ def is_id(program: str) -> bool:
 def meant_by(
     program: str, processes: Iterable[Running], known: Iterable[Running] = ()
 ) -> list[Running]:
-    """Those that have this id, are in this control group, or go by this name.
+    """The processes that have this id, are in this control group, or go by this name.
 
-    Of names, those whose own it is, else the next best. An interpreter's name that fits several
-    programs, with those that are known, means none of them.
+    A name means those whose own it is, else the next best. An interpreter's name that fits
+    several programs, with those that are known, means none of them.
     """
     if is_id(program):
         return [each for each in processes if each.process.pid == int(program)]

@@ -13,7 +13,7 @@ from controller.plants.programs.processes import Search, named, others
 
 
 class Programs:
-    """Finds them anew now and then, and knows those again that it has found.
+    """Finds the processes anew now and then, and knows those again that it has found.
 
     An id means the process that has it at the start, until that ends, and none that began after
     it was named. What was found by name stays found for as long as it lives, whatever it or its
@@ -40,7 +40,7 @@ class Programs:
         self._search.renew()
 
     def processes(self) -> tuple[ProcessId, ...]:
-        """Those of them that live now."""
+        """The processes that live now."""
         return tuple(each for each in self._search.processes() if lives(each, self._root))
 
     def _find(self) -> tuple[ProcessId, ...]:

@@ -17,13 +17,13 @@ from controller.sensors.threads import Activity, ThreadActivitySensor
 from policies.observation import Missing, Reading, Value
 
 SLOWEST, FASTEST = 0.5, 2.5
-"""A thread that plays wakes about once a cycle: at least, and at most, so many times."""
+"""Wakes a cycle of a thread that plays, at least and at most: it wakes about once."""
 RAREST = 0.1
-"""So often it wakes at least if it is kept waiting, and makes up for what it is late with."""
+"""Wakes a cycle of a thread that is kept waiting, at least, while it makes up for the delay."""
 ALMOST_NEVER = 0.02
-"""So often does one that is late with every cycle; one that computes may not sleep at all."""
+"""Wakes a cycle of a thread that is late with every cycle; one that computes may never wake."""
 INTERPRETER_WAKES_PER_S = 200.0
-"""How often a thread wakes besides, at most, while it waits for the lock of an interpreter: Python
+"""Wakes a second of a thread that waits for the lock of an interpreter besides, at most: Python
 looks for it every 5 ms (`sys.getswitchinterval`)."""
 BUSIEST = 0.8
 """Share of its processor, and of the cycles in which it could run, beyond which a thread works,
@@ -36,7 +36,7 @@ ALWAYS = 0.8
 AWAITS_LOCK = 1.1
 """Wakes a cycle from which a thread waits for a lock besides: one that only plays has one."""
 Rates = tuple[float, ...]
-"""How often a second the drivers that a process serves begin a cycle: none, one or several."""
+"""Cycles a second of each driver that a process serves: none, one or several."""
 INTERPRETERS = (b"libpython", b"/python")
 NOT_SEEN = Missing("no audio thread is known yet")
 NOT_DRIVEN = Missing("no driver at work wakes the audio threads")
@@ -180,7 +180,7 @@ class WatchedThreads:
         return max(beside, default=0.0)
 
     def _awaits_lock(self, activity: Activity) -> bool:
-        """Whether it wakes more often than the fastest driver that it keeps up with has cycles."""
+        """Whether a thread wakes more often than the fastest driver that it keeps up with."""
         rates = self._rates[activity.process]
         kept = [each for each in rates if activity.wakes_per_s * AWAITS_LOCK >= each]
         return activity.wakes_per_s > AWAITS_LOCK * max(kept, default=min(rates, default=inf))
@@ -192,7 +192,7 @@ class WatchedThreads:
     def _keeps_time(self, activity: Activity, cycles_per_s: float) -> bool:
         """Whether a thread looks like one that sleeps until the next cycle, and runs for a part.
 
-        One that is kept waiting finds the next cycle begun already, and does not sleep at all.
+        A thread that is kept waiting finds the next cycle begun already, and does not sleep at all.
         """
         wakes = activity.wakes_per_s / cycles_per_s
         if wakes < max(RAREST, SLOWEST * (1.0 - activity.demand_share)):
@@ -208,7 +208,7 @@ class WatchedThreads:
     def _starving(self, candidates: Iterable[ThreadId]) -> set[ThreadId]:
         """Of each process in which none seems to play, the thread that most likely would.
 
-        It is late with every cycle, hardly ever sleeps, and looks as if it computed.
+        Late with every cycle, this one hardly ever sleeps, and looks as if it computed.
         """
         likeliest: dict[ProcessId, ThreadId] = {}
         for thread, activity in self._beside(candidates):
@@ -228,9 +228,9 @@ class WatchedThreads:
                 yield thread, activity
 
     def _holding_up(self, candidates: Iterable[ThreadId]) -> Iterator[ThreadId]:
-        """Those of them that compute, and give their interpreter's lock up whenever one plays.
+        """The candidates that compute, and yield their interpreter's lock whenever another plays.
 
-        They wake as often as it does. But they run or could nearly all the time, and it does
+        They wake as often as that one. But they run or could nearly all the time, and it does
         not, since it sleeps until it has the lock.
         """
         by_process: dict[ProcessId, dict[ThreadId, float]] = {}
@@ -259,6 +259,6 @@ class WatchedThreads:
 
 
 def _together(rates: Rates) -> Rates:
-    """Each of them once, and their sum, where one thread serves several drivers."""
+    """Each rate once, and their sum, where one thread serves several drivers."""
     each = tuple(dict.fromkeys(rates))
     return each if len(each) < 2 else (*each, sum(each))

@@ -18,7 +18,8 @@ from live_run import EAGER, LONGER
 from controller.errors import KapellmeisterError
 from controller.journal.reader import JournalReader
 from controller.linux.scheduling import ProcessId, read, threads_of
-from controller.plants.programs.processes import named, playing_with
+from controller.plants.jack.clients import playing_with
+from controller.plants.programs.processes import named
 from kapellmeister.calibration.jack_client import load_jack
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]

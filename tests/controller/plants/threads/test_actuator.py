@@ -85,7 +85,7 @@ def test_a_thread_that_its_program_reset_is_scheduled_anew_once(kernel: Kernel) 
     turned = actuator(kernel)
     turned.apply(REALTIME, THREADS)
     kernel.now[AUDIO] = FOUND
-    assert turned.take_up_again(100.0) == 1
+    assert turned.note_resets(100.0) == 1
     turned.reconcile(THREADS)
     assert turned.in_force(THREADS) == REALTIME
 
@@ -95,7 +95,7 @@ def test_what_is_reset_again_within_a_minute_is_another_hands(kernel: Kernel) ->
     turned.apply(REALTIME, THREADS)
     for at_s, taken_up in ((100.0, 1), (130.0, 0), (131.0, 0)):
         kernel.now[AUDIO] = FOUND
-        assert turned.take_up_again(at_s) == taken_up
+        assert turned.note_resets(at_s) == taken_up
         turned.reconcile(THREADS)
     assert turned.in_force(THREADS) == ThreadClasses()
     assert kernel.now[AUDIO] == FOUND
@@ -106,7 +106,7 @@ def test_what_is_reset_once_in_a_long_while_is_scheduled_anew_each_time(kernel: 
     turned.apply(REALTIME, THREADS)
     for at_s in (100.0, 161.0, 300.0):
         kernel.now[AUDIO] = FOUND
-        assert turned.take_up_again(at_s) == 1
+        assert turned.note_resets(at_s) == 1
         turned.reconcile(THREADS)
     assert turned.in_force(THREADS) == REALTIME
 
@@ -126,7 +126,7 @@ def test_what_nobody_resets_a_thread_to_is_another_hands_at_once(
     turned = actuator(kernel)
     turned.apply(REALTIME, THREADS)
     kernel.now[AUDIO] = set_by_hand
-    assert turned.take_up_again(100.0) == 0
+    assert turned.note_resets(100.0) == 0
     turned.reconcile(THREADS)
     assert turned.in_force(THREADS) == ThreadClasses(audio=scheduling.to_class(set_by_hand))
     assert kernel.now[AUDIO] == set_by_hand
@@ -137,7 +137,7 @@ def test_what_a_server_did_to_its_clients_is_undone_however_often(kernel: Kernel
     turned.apply(REALTIME, THREADS)
     for at_s in (100.0, 103.0, 106.0):
         kernel.now[AUDIO] = FOUND
-        assert turned.take_up_again(at_s, excused=True) == 1
+        assert turned.note_resets(at_s, excused=True) == 1
         turned.reconcile(THREADS)
     assert turned.in_force(THREADS) == REALTIME
 
@@ -147,8 +147,8 @@ def test_a_thread_that_its_server_made_real_time_is_left_to_it(kernel: Kernel) -
     turned.apply(REALTIME, THREADS)
     given = kernel.now[AUDIO] = Scheduling(os.SCHED_FIFO, 75, 0, FOUND.cpus)
     turned._lease.let_go = lambda threads: None  # type: ignore[method-assign] # nothing of ours is left
-    assert turned.take_up_again(100.0, excused=True) == 0
-    assert not turned.holds(AUDIO)
+    assert turned.note_resets(100.0, excused=True) == 0
+    assert not turned.has_scheduled(AUDIO)
     assert kernel.now[AUDIO] == given
 
 
@@ -156,5 +156,5 @@ def test_processors_that_the_class_does_not_name_are_nobodys_hand(kernel: Kernel
     turned = actuator(kernel)
     turned.apply(REALTIME, THREADS)
     kernel.now[AUDIO] = Scheduling(os.SCHED_FIFO, 60, 0, frozenset({97}))
-    assert turned.take_up_again(100.0) == 0
+    assert turned.note_resets(100.0) == 0
     assert turned.in_force(THREADS) == REALTIME

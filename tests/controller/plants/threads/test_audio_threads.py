@@ -1,11 +1,9 @@
 """Which threads of a program that is not ours are taken to play, and what is made of it."""
 
 import os
-from pathlib import Path
 
 import pytest
 from fakes import FakePlant, Rig
-from proc_tree import put_process
 
 from controller.config.config import Config, GuardSection, LoopSection
 from controller.errors import PlantError
@@ -14,7 +12,7 @@ from controller.linux import scheduling
 from controller.linux.scheduling import ProcessId, Scheduling, ThreadId
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD, doubles
 from controller.plants.process.plant import ProcessPlant
-from controller.plants.programs.processes import Search, listening, named
+from controller.plants.programs.processes import Search, named
 from controller.plants.threads import audio_threads as watched_threads
 from controller.plants.threads.audio_threads import WatchedThreads
 from controller.sensors.threads import Activity
@@ -273,23 +271,6 @@ def test_processes_are_looked_for_now_and_then_or_when_something_changed(monkeyp
     search.renew()
     search.processes()
     assert looked == [100.0, 105.0, 105.0]
-
-
-def test_a_server_is_the_program_that_holds_the_socket_where_it_is_found(tmp_path):
-    (tmp_path / "net").mkdir()
-    (tmp_path / "net/unix").write_text(
-        "Num       RefCount Protocol Flags    Type St Inode Path\n"
-        "0000000000000000: 00000002 00000000 00010000 0001 01 4711 /run/user/0/pipewire-0\n"
-        "0000000000000000: 00000003 00000000 00000000 0001 03 4712\n"
-        "0000000000000000: 00000002 00000000 00010000 0001 01 4713 /run/user/0/pipewire-0-manager\n"
-    )
-    programs = {41: ("pipewire", 4711), 42: ("pipewire", 4713), 1: ("systemd", 4711)}
-    for pid, (program, inode) in programs.items():
-        put_process(tmp_path, pid, program, sockets=[inode])
-    folder = Path("/run/user/0")
-    assert listening("pipewire", folder / "pipewire-0", tmp_path) == (ProcessId(41, 1),)
-    assert listening("pipewire", folder / "pipewire-1", tmp_path) == ()
-    assert listening("pipewire", Path("pipewire-0"), tmp_path) == ()
 
 
 def delay_ms(threads: WatchedThreads) -> float | None:
