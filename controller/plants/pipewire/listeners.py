@@ -30,11 +30,11 @@ def listening(program: str, path: Path, root: Path = PROC) -> tuple[ProcessId, .
         for each in (named((program,), root) if sockets else ())
         if sockets & _open_files(each.pid, root)
         and _made(each.pid, path, root)
-        and shares_numbers(each.pid, root)
+        and shares_process_ids(each.pid, root)
     )
 
 
-def shares_numbers(pid: int, root: Path = PROC) -> bool:
+def shares_process_ids(pid: int, root: Path = PROC) -> bool:
     """Whether a process counts process ids as we do, as far as that may be seen."""
     try:
         theirs = (root / str(pid) / "ns/pid").readlink()

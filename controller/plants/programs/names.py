@@ -39,7 +39,7 @@ class Fit(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningProcess:
     """A process, and how it was started.
 
     `executable` is its path, empty where that cannot be seen, and `program` what it runs, where
@@ -167,18 +167,18 @@ class Running:
         return f"{' '.join(self.arguments)} ".startswith(f"{wanted.strip()} ")
 
 
-def read_running(pid: int, root: Path = PROC) -> Running:
+def read_running(pid: int, root: Path = PROC) -> RunningProcess:
     """The process that has this id now; ThreadGoneError where none has."""
     stat = read_process(pid, root)
     if stat.is_kernel:
-        return Running(stat, "", (), None, root)
+        return RunningProcess(stat, "", (), None, root)
     executable = ""
     with contextlib.suppress(OSError):  # not ours to see, or gone meanwhile
         executable = os.readlink(f"{root}/{pid}/exe").removesuffix(REPLACED)  # noqa: PTH115
     arguments = _arguments(pid, root)
     names = [file_name(each) for each in (executable, *arguments[:1]) if each]
     program = program_of(names, arguments) or _script(stat, arguments, root)
-    return Running(stat, executable, arguments, program, root)
+    return RunningProcess(stat, executable, arguments, program, root)
 
 
 def in_a_line(words: str) -> str:

@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from controller.errors import ThreadGoneError
 from controller.linux.process_id import PROC, ProcessId, identify_process
 from controller.plants.programs.meaning import meant_by
-from controller.plants.programs.names import Running, read_running
+from controller.plants.programs.names import RunningProcess, read_running
 
-SEARCH_EVERY_S = 5.0
 OWN_CODE = ("controller.", "kapellmeister.")
 """Prefixes of the modules that our helpers run."""
 
 
-class Search:
-    """Looks for processes now and then: to go through all of a machine takes milliseconds."""
-
-    def __init__(self, find: Callable[[], tuple[ProcessId, ...]]) -> None:
-        self._find = find
-        self._found: tuple[ProcessId, ...] = ()
-        self._due_s = 0.0
-
-    def renew(self) -> None:
-        """Look anew at the next call."""
-        self._due_s = 0.0
-
-    def processes(self) -> tuple[ProcessId, ...]:
-        """The processes that were found last; some may have ended since."""
-        now_s = time.monotonic()
-        if now_s >= self._due_s:
-            self._found, self._due_s = self._find(), now_s + SEARCH_EVERY_S
-        return self._found
-
-
-def others(root: Path = PROC) -> list[Running]:
+def others(root: Path = PROC) -> list[RunningProcess]:
     """All processes that run, without this one and its helpers."""
     everybody = []
     for pid in sorted(process_ids(root)):
@@ -79,13 +57,13 @@ def read_bytes(path: Path) -> bytes:
         return b""
 
 
-def _ours(everybody: Iterable[Running]) -> set[int]:
+def _ours(everybody: Iterable[RunningProcess]) -> set[int]:
     """This process, its forks and its helpers, with all that these started.
 
     What else was started from here is a program like any other: a Python program may play, and
     control that.
     """
-    children: dict[int, list[Running]] = {}
+    children: dict[int, list[RunningProcess]] = {}
     for each in everybody:
         children.setdefault(each.stat.parent, []).append(each)
     own = os.getpid()

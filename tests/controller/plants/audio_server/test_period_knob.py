@@ -8,7 +8,7 @@ import pytest
 from attached_plant import Attached
 from monitor_lines import driver
 
-from controller.plants.audio_server.period_knob import LONGEST_PERIOD
+from controller.plants.audio_server.period_knob import LONGEST_PERIOD, doubles
 from controller.plants.pipewire.plant import OWN_PERIODS
 from policies.knobs import Choice
 from policies.proposal import Refusal
@@ -257,3 +257,8 @@ def test_a_server_that_is_started_again_after_its_period_was_restored_is_no_othe
     attached.says(3.0, cookie=8, cycles=1, period_frames=1024)
     attached.plant.observe()
     assert "the server was started again" in attached.plant.knobs()["period_frames"].lapsed
+
+
+def test_the_period_only_grows_and_by_doubles():
+    assert doubles(1024, LONGEST_PERIOD) == (1024, 2048, 4096)
+    assert doubles(8192, LONGEST_PERIOD) == (8192,)

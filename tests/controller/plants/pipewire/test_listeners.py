@@ -9,7 +9,7 @@ import pytest
 from proc_tree import put_process
 
 from controller.linux.process_id import ProcessId
-from controller.plants.pipewire.listeners import listening, shares_numbers
+from controller.plants.pipewire.listeners import listening, shares_process_ids
 
 
 class Sockets:
@@ -86,9 +86,9 @@ def test_whoever_sees_another_file_there_has_made_another_socket(
 def test_whoever_counts_other_processes_is_left_alone(sockets: Sockets) -> None:
     (sockets.proc / "41/ns").mkdir()
     (sockets.proc / "41/ns/pid").symlink_to("pid:[1]")
-    assert not shares_numbers(41, sockets.proc)
+    assert not shares_process_ids(41, sockets.proc)
     assert sockets.found() == set()
-    assert shares_numbers(os.getpid())
+    assert shares_process_ids(os.getpid())
 
 
 def test_a_server_is_the_program_that_holds_the_socket_where_it_is_found(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,8 @@ def test_a_configuration_with_a_name_that_is_no_text_can_be_kept() -> None:
 def test_what_no_process_can_have_for_its_number_is_a_name(tmp_path: Path, program: str) -> None:
     assert not is_id(program)
     assert named((program,), tmp_path) == ()
+
+
+def test_this_process_is_never_among_those_named():
+    assert os.getpid() not in named([str(os.getpid()), "python", "pytest"])
+    assert named([]) == ()

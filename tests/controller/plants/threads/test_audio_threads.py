@@ -3,23 +3,12 @@
 import os
 
 import pytest
-from fakes import FakePlant, Rig
 
-from controller.config.config import Config, GuardSection, LoopSection
-from controller.errors import PlantError
-from controller.guard.guard import Guard
 from controller.linux import scheduling
 from controller.linux.scheduling import ProcessId, Scheduling, ThreadId
-from controller.plants.audio_server.period_knob import LONGEST_PERIOD, doubles
-from controller.plants.process.plant import ProcessPlant
-from controller.plants.programs.processes import Search, named
 from controller.plants.threads import audio_threads as watched_threads
 from controller.plants.threads.audio_threads import WatchedThreads
 from controller.sensors.threads import Activity
-from kapellmeister.explaining.explain import describe_turn
-from policies.conductor.threads import steps
-from policies.knobs import AnyThreadClasses, ThreadClasses
-from policies.objective import Priority
 from policies.observation import Value, fresh
 
 CYCLES_PER_S = 187.5
@@ -199,78 +188,6 @@ def test_a_thread_that_ended_is_forgotten(monkeypatch):
     threads.sensor = Sensor()
     threads.look(AT_ONE_RATE, [])
     assert threads.classes()["audio"] == []
-
-
-def test_the_period_only_grows_and_bydoubles():
-    assert doubles(1024, LONGEST_PERIOD) == (1024, 2048, 4096)
-    assert doubles(8192, LONGEST_PERIOD) == (8192,)
-
-
-def test_this_process_is_never_among_those_named():
-    assert os.getpid() not in named([str(os.getpid()), "python", "pytest"])
-    assert named([]) == ()
-
-
-def test_a_plant_of_processes_says_what_is_missing():
-    surroundings = type("S", (), {"config": Config(), "clock": None, "lease": None})
-    surroundings.permissions = surroundings.named_at = None
-    with pytest.raises(PlantError, match="no process is named; name some by --process"):
-        ProcessPlant(surroundings)
-
-
-def test_only_the_knobs_that_were_named_are_turned():
-    rig = Rig(None)
-    guard = Guard(GuardSection(), frozenset({"batch_size"}))
-    plant = FakePlant(rig.clock)
-    seen = plant.observe()
-    rig.loop._guard = guard
-    rig.loop._actuation.see(plant.knobs(), plant.in_force(), seen.time_s)
-    situation = rig.loop._situation(seen, None, plant.in_force())
-    assert guard.unavailable(situation) == {
-        "thread_classes": "in shadow; `--act thread_classes` lets it be turned",
-        "nodes": "in shadow; `--act nodes` lets it be turned",
-    }
-
-
-@pytest.mark.parametrize(
-    ("act", "ours", "acting"),
-    [
-        ("auto", True, None),
-        ("auto", False, frozenset()),
-        ("all", False, None),
-        ("none", True, frozenset()),
-        ("nodes, batch_size", False, frozenset({"nodes", "batch_size"})),
-    ],
-)
-def test_what_is_not_ours_is_watched_until_somebody_lets_it_be_turned(act, ours, acting):
-    assert LoopSection(act=act).acting(ours=ours) == acting
-
-
-def test_a_class_without_threads_is_not_turned():
-    domain = AnyThreadClasses(cpus=frozenset({0, 1}), classes=frozenset({"audio"}))
-    names = [each.name for each in steps(domain, ThreadClasses(), Priority.AUDIO)]
-    assert names == ["realtime"]
-
-
-def test_processors_are_taken_from_no_class_without_threads():
-    classes = frozenset({"audio", "background"})
-    domain = AnyThreadClasses(cpus=frozenset({0, 1}), classes=classes)
-    ladder = {each.name: each for each in steps(domain, ThreadClasses(), Priority.AUDIO)}
-    assert describe_turn(ThreadClasses(), ladder["own_processor"].classes) == (
-        "audio normal -> normal cpu 1; background normal -> normal cpu 0"
-    )
-
-
-def test_processes_are_looked_for_now_and_then_or_when_something_changed(monkeypatch):
-    now_s, looked = [100.0], []
-    monkeypatch.setattr("controller.plants.programs.processes.time.monotonic", lambda: now_s[0])
-    search = Search(lambda: (looked.append(now_s[0]) or 7,))
-    assert [search.processes(), search.processes()] == [(7,), (7,)]
-    now_s[0] = 105.0
-    search.processes()
-    search.renew()
-    search.processes()
-    assert looked == [100.0, 105.0, 105.0]
 
 
 def delay_ms(threads: WatchedThreads) -> float | None:
