@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jack_server import JackServer, Puppet, serving
+from jack_server import JackServer, ScriptedClient, serving
 from live_run import EAGER, Run, awaits, moved, realtime
 
 from policies.proposal import Verdict
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 CYCLES_PER_S = 48_000 / 256
 PATIENCE_S = 8.0
-"""How long what was in force may take to be in force again."""
+"""Time, s, in which what was in force must be in force again."""
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def start(server: JackServer, directory: Path) -> Run:
     return Run(server, directory, "--act", "thread_classes", "--policy", EAGER)
 
 
-def export(run: Run, exporter: Puppet, ticks: int) -> None:
-    """An export that lasts so many turns of the loop; with none it ends at once."""
+def export(run: Run, exporter: ScriptedClient, ticks: int) -> None:
+    """An export that lasts so many ticks; with none it ends at once."""
     exporter.does("freewheel 1")
     if ticks:
         awaits(run.freewheels, PATIENCE_S, "freewheel was not noticed")
@@ -39,11 +39,11 @@ def export(run: Run, exporter: Puppet, ticks: int) -> None:
     exporter.does("freewheel 0")
 
 
-def awaits_raised(*players: Puppet) -> None:
+def awaits_raised(*players: ScriptedClient) -> None:
     awaits(lambda: all(realtime(each.pid) for each in players), 20.0, "they were not raised")
 
 
-def awaits_raised_again(*players: Puppet) -> None:
+def awaits_raised_again(*players: ScriptedClient) -> None:
     awaits(lambda: all(realtime(each.pid) for each in players), PATIENCE_S, "not raised again")
 
 

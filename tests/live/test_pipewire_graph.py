@@ -92,7 +92,7 @@ def test_the_period_of_one_device_is_never_forced_on_another(
     assert run.blamed() == []
 
 
-def test_a_device_that_starts_to_play_has_what_was_forced_put_back(
+def test_a_device_that_starts_to_play_has_what_was_forced_restored(
     server: Server, tmp_path: Path
 ) -> None:
     server.add_sink(SECOND)

@@ -97,7 +97,7 @@ class FakeService:
         return "\n".join([*lines, ""])
 
     def value(self, true: float) -> float:
-        """What is shown for it."""
+        """The value that is shown for it."""
         return {"nan": float("nan"), "negative": -3.0}.get(self.metrics, true)
 
     def start_over(self) -> None:

@@ -1,4 +1,4 @@
-"""What PipeWire's tools print of cycles, as it was recorded or is documented."""
+"""Output of PipeWire's tools on cycles, as it was recorded or is documented."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from policies.knobs import Choice
 from policies.proposal import Refusal
 
 
-def test_a_longer_quantum_is_forced_and_the_found_one_is_released(attached: Attached) -> None:
+def test_a_longer_quantum_is_forced_and_none_is_once_it_is_restored(attached: Attached) -> None:
     plant = attached.plant
     domain = plant.knobs()["period_frames"].domain
     assert domain == Choice((64, 128, 256, 512, 1024, 2048, LONGEST_PERIOD))
@@ -23,7 +23,7 @@ def test_a_longer_quantum_is_forced_and_the_found_one_is_released(attached: Atta
     assert attached.link.told == ["period 128", "period 0"]
 
 
-def test_what_a_user_forced_before_is_restored_and_never_released(
+def test_what_a_user_forced_before_is_restored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     attached = Attached(monkeypatch, forced_frames=64)

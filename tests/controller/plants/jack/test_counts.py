@@ -1,4 +1,4 @@
-"""What became of the cycles of a JACK server between two lines of its monitor."""
+"""Cycles and misses of a JACK server between two lines of its monitor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the monitor of a JACK server makes of what it is told, without any server."""
+"""The monitor of a JACK server, without any server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TENTH_NS, TENTH_FRAMES = 100_000_000, 4_800
 
 
 def lasts(freewheel: Freewheel, *tenths: int) -> list[bool]:
-    """What it makes of lines a tenth of a second apart, so many tenths having been played."""
+    """Whether lines a tenth of a second apart mean freewheel, so many tenths having been played."""
     return [
         freewheel.lasts(line * TENTH_NS, played * TENTH_FRAMES % (1 << 32), 48_000)
         for line, played in enumerate(tenths)

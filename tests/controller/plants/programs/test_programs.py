@@ -82,7 +82,7 @@ def test_a_group_means_those_that_are_in_it_now(tmp_path: Path) -> None:
     assert now(programs) == set()
 
 
-def test_a_number_of_a_group_that_is_used_again_is_let_go_at_once(tmp_path: Path) -> None:
+def test_a_process_id_of_a_group_that_is_used_again_means_nobody_at_once(tmp_path: Path) -> None:
     put_process(tmp_path, 7, "synth", cgroup="0::/studio", start_time=10)
     programs = Programs(["cgroup:/studio"], root=tmp_path)
     assert len(now(programs)) == 1

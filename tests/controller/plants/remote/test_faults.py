@@ -204,7 +204,7 @@ def blind_refusal(made: Bench) -> str:
 # the end
 
 
-def test_a_knob_that_was_clamped_is_put_back_at_the_end():
+def test_a_knob_that_was_clamped_is_restored_at_the_end():
     service = FakeService()
     service.control = "clamps"
     with bench(Scripted(), service) as made:
@@ -237,7 +237,7 @@ def test_what_another_hand_set_after_a_request_came_into_force_stays(theirs):
         assert made.service.asked == [("nodes", 3)]
 
 
-def test_what_is_turned_after_another_hand_is_put_back_to_what_that_hand_set():
+def test_what_is_turned_after_another_hand_is_restored_to_what_that_hand_set():
     with bench(Scripted()) as made:
         made.plant.apply("nodes", 2)
         made.tick()
@@ -257,7 +257,7 @@ def test_what_is_turned_after_another_hand_is_put_back_to_what_that_hand_set():
         ("acts and does not answer", "Remote end closed connection without response"),
     ],
 )
-def test_what_may_not_have_been_put_back_is_told_in_one_line(fault, why, capsys):
+def test_what_may_not_have_been_restored_is_told_in_one_line(fault, why, capsys):
     with bench(Scripted()) as made:
         made.plant.apply("nodes", 2)
         made.tick()

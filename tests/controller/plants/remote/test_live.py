@@ -72,7 +72,7 @@ class Proxy(FakeService):
 
 @cache
 def too_many_streams() -> int:
-    """What two workers cannot compute in time with batches of four, and can with larger ones."""
+    """Streams that two workers cannot compute in time by fours, and can in larger batches."""
     spec = importlib.util.spec_from_file_location("example_service", EXAMPLES / "service.py")
     service = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(service)

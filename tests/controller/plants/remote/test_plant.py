@@ -88,7 +88,7 @@ def test_a_value_beyond_the_bounds_is_never_sent():
         assert made.service.asked == []
 
 
-def test_a_knob_is_put_back_at_the_end_unless_another_hand_moved_it():
+def test_a_knob_is_restored_at_the_end_unless_another_hand_moved_it():
     service = FakeService()
     with bench(Scripted(action("nodes", 2)), service) as made:
         made.ticks(3)

@@ -98,7 +98,7 @@ def test_a_thread_that_holds_the_lock_of_one_that_plays_does_not_play(monkeypatc
     assert threads.readings()["audio.interpreter_share"] == Value(0.975)
 
 
-def test_a_thread_that_was_taken_to_play_and_holds_the_lock_is_let_go(monkeypatch):
+def test_a_thread_that_was_taken_to_play_and_holds_the_lock_plays_no_more(monkeypatch):
     monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/bin/python3.11")
     threads = watched(monkeypatch, worker=COMPUTING)
     assert threads.classes()["audio"] == [WORKER]
@@ -195,7 +195,7 @@ def delay_ms(threads: WatchedThreads) -> float | None:
 
 
 def test_a_thread_that_has_just_begun_to_play_is_not_late_for_its_few_wakes(monkeypatch):
-    """It woke once in this second and waited 8 ms in all, of which most was before it played."""
+    """A thread that woke once in this second and waited 8 ms in all, mostly before it played."""
     threads = watched(monkeypatch, player=activity())
     threads.sensor = Sensor(player=activity(waited=0.008, wakes=1.0))
     threads.look(AT_ONE_RATE, [])
