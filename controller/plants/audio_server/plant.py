@@ -25,8 +25,8 @@ from controller.plants.audio_server.period_knob import (
 from controller.plants.audio_server.state import State
 from controller.plants.plant import Surroundings
 from controller.plants.programs.programs import Programs
-from controller.plants.threads.audio_threads import Rates
 from controller.plants.threads.knob import KNOB, ThreadKnob
+from controller.plants.threads.rhythm import Rates
 from controller.sensors.cpu import MachineSensor
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Missing, Observation, Reading, Value

@@ -18,7 +18,7 @@ from controller.plants.jack.monitor import FRAMES_COUNTED, OF_PIPEWIRE
 from controller.plants.pipewire.plant import PipeWirePlant
 from controller.plants.plant import AttachedPlant, Surroundings
 from controller.plants.programs.search import Search
-from controller.plants.threads.audio_threads import Rates
+from controller.plants.threads.rhythm import Rates
 from policies.observation import BlockCounts, Missing, Observation, Reading, Value, reading
 
 SLACK_CYCLES = 2

@@ -19,7 +19,7 @@ from controller.plants.audio_server.state import ServerState
 from controller.plants.pipewire.quantum import PLAYED
 from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
-from controller.plants.threads.audio_threads import Rates
+from controller.plants.threads.rhythm import Rates
 from policies.observation import (
     NO_QUANTILES,
     BlockCounts,

@@ -71,29 +71,13 @@ def dump() -> bytes:
 
     Raises TimeoutExpired where one stands still.
     """
-    return subprocess.run(
-        ("pw-dump",),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        timeout=PATIENCE_S,
-        env=environment(),
-        check=False,
-    ).stdout
+    return _run(("pw-dump",)).stdout
 
 
 def run(command: Sequence[str]) -> str | None:
     """Run a command to its end; None where that went well, else why not."""
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=PATIENCE_S,
-            env=environment(),
-            check=False,
-        )
+        done = _run(command)
     except subprocess.TimeoutExpired:
         return "the server does not answer"
     except OSError as error:
@@ -105,9 +89,17 @@ def run(command: Sequence[str]) -> str | None:
 
 def _output(command: Sequence[str]) -> str:
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=PATIENCE_S, env=environment(), check=False
-        )
+        return _run(command).stdout.decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.decode(errors="replace")
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        env=environment(),
+        check=False,
+    )

@@ -11,8 +11,9 @@ from controller.linux.scheduling import ProcessId, ThreadId
 from controller.plants.plant import Surroundings
 from controller.plants.programs.programs import Programs
 from controller.plants.threads.actuator import ThreadClassActuator
-from controller.plants.threads.audio_threads import Rates, WatchedThreads
+from controller.plants.threads.audio_threads import WatchedThreads
 from controller.plants.threads.other_users import OtherUsers
+from controller.plants.threads.rhythm import Rates
 from policies.knobs import (
     AnyThreadClasses,
     Knob,
