@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import pytest
 
@@ -34,7 +34,7 @@ class Server(Protocol):
 
 
 class Run:
-    """The command on a server."""
+    """The command on a server; as a context, it is ended with SIGTERM at the latest."""
 
     def __init__(
         self,
@@ -54,6 +54,14 @@ class Run:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdout is not None
+        if not self.process.stdout.closed:
+            self.end(signal.SIGTERM)
 
     def awaits_ticks(self, count: int) -> None:
         """Wait until the loop has made `count` ticks."""

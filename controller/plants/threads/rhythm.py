@@ -1,4 +1,4 @@
-"""The rhythm of a thread that plays: it wakes with the cycles of a driver, and sleeps in between."""
+"""The rhythm of a thread that plays: it wakes with the cycles of a driver, then sleeps again."""
 
 from __future__ import annotations
 

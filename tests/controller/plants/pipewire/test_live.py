@@ -89,13 +89,10 @@ def test_data_threads_are_raised_and_restored_however_it_ends(
 
 def test_a_client_that_comes_later_is_raised_too(server: Server, tmp_path: Path) -> None:
     server.hog(4)
-    run = Run(server, tmp_path, "--act", "thread_classes", "--policy", EAGER)
-    try:
+    with Run(server, tmp_path, "--act", "thread_classes", "--policy", EAGER) as run:
         run.awaits_ticks(4)
         client = server.play()
         awaits(lambda: bool(realtime(client)), 15.0, "none of its threads was raised")
-    finally:
-        run.end(signal.SIGTERM)
     assert realtime(client) == set()
 
 
@@ -135,12 +132,9 @@ def test_what_a_run_left_whose_watchdog_was_killed_too_is_restored_by_the_next(
 
 
 def test_a_quantum_that_another_hand_forced_stays(server: Server, tmp_path: Path) -> None:
-    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
-    try:
+    with Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER):
         awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
         server.force(2048)
-    finally:
-        run.end(signal.SIGTERM)
     assert server.forced() == 2048
 
 
@@ -160,15 +154,12 @@ def test_what_another_hand_forced_after_a_run_was_killed_is_left_alone_by_the_ne
 def test_a_server_that_is_killed_and_started_again_is_survived(
     server: Server, tmp_path: Path
 ) -> None:
-    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
-    try:
+    with Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER) as run:
         awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
         server.kill()
         server.start()
         assert server.forced() == QUANTUM
         run.awaits_event("pipewire: the server plays again")
-    finally:
-        run.end(signal.SIGTERM)
     assert "pipewire: the server is gone or stands still: the server has ended" in run.events()
     assert server.forced() == QUANTUM
 
