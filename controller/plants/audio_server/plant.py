@@ -107,7 +107,7 @@ class AudioServerPlant(ABC, Generic[State]):
         """The folder in which the server is found, and by which name there."""
 
     def _allowed(self, members: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
-        """Those of them that the configuration names; all where it names none."""
+        """The members that the configuration names; all where it names none."""
         if not self._named:
             return tuple(members)
         allowed = self._programs.processes()

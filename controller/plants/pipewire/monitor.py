@@ -32,7 +32,7 @@ them once a second."""
 UNMEASURED_NS = 3_000_000_000
 """Time, ns, that a driver may be at work before its cycles are known."""
 NO_SERVER = ("no server answers", "start one, or name its folder in XDG_RUNTIME_DIR")
-UNSEEN = "the server's process is not to be seen from here: no thread is known that plays"
+UNSEEN = "the server's process cannot be seen from here, so its audio threads are not known"
 
 
 class Monitor:

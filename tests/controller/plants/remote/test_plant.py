@@ -6,7 +6,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
-from fake_service import MAPPING, FakeService, bench, served, surroundings
+from fake_service import MAPPING, FakeService, controlled, served, surroundings
 from fakes import OBJECTIVE, FakeClock, Scripted, action
 from prometheus_client import generate_latest
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from policies.observation import BlockCounts, Stale, Value
 
 
 def test_what_is_seen_of_a_service_is_what_it_shows():
-    with bench(Scripted()) as made:
+    with controlled(Scripted()) as made:
         seen = made.tick().observation
     assert seen.load == Value(20.0)
     assert seen.blocks == BlockCounts(on_time=4000)
@@ -30,7 +30,7 @@ def test_what_is_seen_of_a_service_is_what_it_shows():
 
 
 def test_a_knob_is_described_as_the_configuration_says_and_its_disruption_is_learned():
-    with bench(Scripted(action("nodes", 2))) as made:
+    with controlled(Scripted(action("nodes", 2))) as made:
         assert made.plant.knobs() == {
             "nodes": Knob("nodes", Bounds(1, 4, step=3), "cpu", 1.0),
             "batch_size": Knob("batch_size", Choice((8, 16, 32, 64)), "service", 1.0),
@@ -41,14 +41,14 @@ def test_a_knob_is_described_as_the_configuration_says_and_its_disruption_is_lea
 
 
 def test_a_change_comes_into_force_is_seen_and_judged():
-    with bench(Scripted(action("nodes", 2))) as made:
+    with controlled(Scripted(action("nodes", 2))) as made:
         ticks = made.ticks(5)
     assert ticks[1].states["nodes"].observed == 2
     assert [v.verdict.value for tick in ticks for v in tick.verifications] == ["confirmed"]
 
 
 def test_one_scrape_late_is_an_old_figure_with_its_age_and_no_alarm():
-    with bench(Scripted()) as made:
+    with controlled(Scripted()) as made:
         made.ticks(3)
         made.service.metrics = "down"
         seen = made.tick().observation
@@ -61,7 +61,7 @@ def test_one_scrape_late_is_an_old_figure_with_its_age_and_no_alarm():
 
 
 def test_a_scrape_that_took_too_long_is_no_fresh_one():
-    with bench(Scripted()) as made:
+    with controlled(Scripted()) as made:
         made.tick()
         made.scrape()
         made.clock.time_s += 5.0
@@ -69,7 +69,7 @@ def test_a_scrape_that_took_too_long_is_no_fresh_one():
 
 
 def test_a_gauge_that_shows_no_whole_number_holds_its_knob_at_the_value_last_seen():
-    with bench(Scripted()) as made:
+    with controlled(Scripted()) as made:
         made.service.play = lambda _: setattr(made.service, "page", made.service.render())
         for shown, why in (
             (math.nan, "workers is nan"),
@@ -83,19 +83,19 @@ def test_a_gauge_that_shows_no_whole_number_holds_its_knob_at_the_value_last_see
 
 
 def test_a_value_beyond_the_bounds_is_never_sent():
-    with bench(Scripted()) as made:
+    with controlled(Scripted()) as made:
         assert made.plant.apply("nodes", 9).reason == "9 is not allowed: 1 to 4"
         assert made.service.asked == []
 
 
 def test_a_knob_is_restored_at_the_end_unless_another_hand_moved_it():
     service = FakeService()
-    with bench(Scripted(action("nodes", 2)), service) as made:
+    with controlled(Scripted(action("nodes", 2)), service) as made:
         made.ticks(3)
         assert service.knobs["nodes"] == 2
     assert service.asked == [("nodes", 2), ("nodes", 1)]
     service = FakeService()
-    with bench(Scripted(action("nodes", 2)), service) as made:
+    with controlled(Scripted(action("nodes", 2)), service) as made:
         made.ticks(3)
         service.knobs["nodes"] = 4
         made.tick()
@@ -103,7 +103,7 @@ def test_a_knob_is_restored_at_the_end_unless_another_hand_moved_it():
 
 
 def test_restore_puts_back_what_was_found():
-    with bench(Scripted(action("nodes", 2))) as made:
+    with controlled(Scripted(action("nodes", 2))) as made:
         assert made.plant.restore("nodes") is None
         made.ticks(3)
         assert made.plant.restore("nodes") is None
@@ -111,7 +111,7 @@ def test_restore_puts_back_what_was_found():
 
 
 def test_a_request_under_way_is_not_followed_by_another():
-    with bench(Scripted(), timeout_s=5.0) as made:
+    with controlled(Scripted(), timeout_s=5.0) as made:
         made.service.control = "hangs"
         assert made.plant.apply("nodes", 2) is None
         refusal = made.plant.apply("nodes", 3)
@@ -124,7 +124,7 @@ OWNED = {"knobs": {"nodes": {"gauge": "workers", "low": 1, "high": 4, "step": 1,
 
 
 def test_what_another_scaler_owns_is_published_and_never_written():
-    with bench(Scripted(action("nodes", 3)), **OWNED) as made:
+    with controlled(Scripted(action("nodes", 3)), **OWNED) as made:
         first = made.tick()
         assert "desired.nodes" not in first.observation.readings
         tick = made.tick()

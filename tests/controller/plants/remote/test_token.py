@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_service import FakeService, bench
+from fake_service import FakeService, controlled
 from fakes import Scripted, action
 
 from controller.config.remote import RemoteSection
@@ -16,7 +16,7 @@ from controller.plants.remote.token import read_token
 def test_a_token_goes_with_each_request_and_into_nothing_that_is_kept(monkeypatch):
     monkeypatch.setenv("SERVICE_TOKEN", "s3cret\n")
     service = FakeService()
-    with bench(Scripted(action("nodes", 2)), service, token_env="SERVICE_TOKEN") as made:
+    with controlled(Scripted(action("nodes", 2)), service, token_env="SERVICE_TOKEN") as made:
         made.ticks(3)
         assert "s3cret" not in repr(made.rig.recorder.ticks)
     assert all(each["Authorization"] == "Bearer s3cret" for each in service.headers)
