@@ -7,29 +7,21 @@ takes nobody with it.
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Generator
 from typing import Any
 
 from controller.plants.audio_server.monitor import Line, orders, report
 from controller.plants.audio_server.original_setting import OriginalSetting
+from controller.plants.jack.cycle_watch import CycleWatch
+from controller.plants.jack.freewheel import Freewheel
 from controller.plants.jack.server import connected_server, still_runs
 from controller.watchdog.restoration import LEFT_ALONE
 
 NAME = "kapellmeister"
 LINE_EVERY_S = 0.2
-POLL_S = 0.0005
-LONGEST_GAP_S = 1.0
-FRAMES_COUNTED = 1 << 32
-"""Frames at which the count of JACK begins anew: once a day."""
-LINES_TOO_FAST, TOO_FAST = 3, 1.5
-"""Lines in a row, and the speed in times of the clock from which frames between all of them mean
-freewheel: for a moment they go by as fast after a stall."""
 NOT_INSTALLED = "libjack is not installed", "install JACK (the package jackd2, often)"
 NO_SERVER = "no server answers", "start one, or name it in JACK_DEFAULT_SERVER"
 OF_PIPEWIRE = "the libjack found here is PipeWire's, whose server is no JACK", "--plant pipewire"
@@ -86,7 +78,7 @@ class Monitor:
         the time between two cycles, so it is looked for all along, and a period of it is not
         a gap.
         """
-        watch = _CycleWatch(self._client)
+        watch = CycleWatch(self._client)
         try:
             self._client.blocksize = frames
         finally:
@@ -112,75 +104,9 @@ class Monitor:
         self.ended = reason or "the server has ended"
 
 
-class Freewheel:
-    """Whether the server plays as fast as it can, as for an export.
-
-    The server tells when that begins and ends; who joins meanwhile sees only that cycles come
-    much faster than the clock, or is told of the end.
-    """
-
-    def __init__(self) -> None:
-        self._told: bool | None = None
-        self._seen: deque[tuple[int, int]] = deque(maxlen=LINES_TOO_FAST)
-
-    def tell(self, begins: bool) -> None:
-        """Take what the server says."""
-        self._told = begins
-
-    def lasts(self, time_ns: int, frames: int, sample_rate_hz: int) -> bool:
-        """Whether it freewheels now, `frames` after it began to count."""
-        self._seen.append((time_ns, frames))
-        if self._told is not None:
-            return self._told
-        if len(self._seen) < LINES_TOO_FAST:
-            return False
-        pairs = itertools.pairwise(self._seen)
-        return all(_speed(*before, *now, sample_rate_hz) > TOO_FAST for before, now in pairs)
-
-
-def _speed(before_ns: int, before: int, now_ns: int, now: int, sample_rate_hz: int) -> float:
-    """How fast frames went by, in times of the clock."""
-    elapsed_s = (now_ns - before_ns) / 1e9
-    return (now - before) % FRAMES_COUNTED / sample_rate_hz / elapsed_s if elapsed_s > 0.0 else 0.0
-
-
 def _owner(port: Any) -> str:
     """The client that a port belongs to."""
     return str(port.name).partition(":")[0]
-
-
-class _CycleWatch:
-    """Looks for cycles all the time: the longest time between two of them is the gap."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._longest_s = 0.0
-        self._settled = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> float:
-        """The longest time without a new cycle until one has begun after the change, seconds."""
-        self._settled.set()
-        self._thread.join()
-        return self._longest_s
-
-    def _look(self) -> None:
-        last, last_s = self._client.last_frame_time, time.monotonic()
-        give_up_s = None
-        while True:
-            time.sleep(POLL_S)
-            now_s, frames = time.monotonic(), self._client.last_frame_time
-            if frames != last:
-                self._longest_s = max(self._longest_s, now_s - last_s)
-                last, last_s = frames, now_s
-                if give_up_s is not None:
-                    return
-            elif self._settled.is_set():
-                give_up_s = give_up_s or now_s + LONGEST_GAP_S
-                if now_s > give_up_s:
-                    self._longest_s = max(self._longest_s, now_s - last_s)
-                    return
 
 
 def main() -> None:
