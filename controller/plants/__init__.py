@@ -1,1 +1,1 @@
-"""What can be controlled, one kind a folder; no policy enters."""
+"""Pipelines that can be controlled, one kind a folder; no policy enters."""

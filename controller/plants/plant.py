@@ -29,11 +29,11 @@ class Plant(Protocol):
         ...
 
     def knobs(self) -> Mapping[str, Knob]:
-        """What can be turned here; it may change while the plant runs."""
+        """The knobs that can be turned here; they may change while the plant runs."""
         ...
 
     def observe(self) -> Observation:
-        """What happened since the last call."""
+        """An observation of the time since the last call."""
         ...
 
     def in_force(self) -> Settings:
@@ -41,11 +41,11 @@ class Plant(Protocol):
         ...
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
-        """Ask for a value; None where the request was taken. What comes of it is observed."""
+        """Ask for a value; None where the request was taken, whose effect is then observed."""
         ...
 
     def restore(self, knob: str) -> Refusal | None:
-        """Put back what was found before the first `apply`."""
+        """Restore what was found before the first `apply`."""
         ...
 
     def finished(self) -> bool:
@@ -53,16 +53,16 @@ class Plant(Protocol):
         ...
 
     def close(self) -> None:
-        """Restore every knob and let go of the plant."""
+        """Restore every knob and leave the plant."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a plant that others started is given when it is attached to.
+    """The configuration, clock and means that a plant which others started is attached with.
 
     Process ids of the configuration mean programs that had begun by `named_at`, in clock ticks
-    since boot: whoever wrote them cannot have known later ones. Those of now where it is None.
+    since boot: whoever wrote them cannot have known later ones. None means now.
     """
 
     config: Config
@@ -70,25 +70,25 @@ class Surroundings:
     lease: Lease
     permissions: scheduling.Permissions
     say: Callable[[str], None] = print
-    """Takes one line about what a user should know."""
+    """Function that takes one line about what a user should know."""
     named_at: int | None = None
 
 
 class AttachedPlant(Plant, Protocol):
     """A plant that others started; its entry point is called with `Surroundings` alone.
 
-    It survives that what it watches dies, restarts or freezes: those are events and missing
+    The plant survives that its pipeline dies, restarts or freezes: those are events and missing
     readings. PlantError is raised where there is nothing to attach to at the start.
     """
 
     @property
     def deadline_ms(self) -> float:
-        """By when a block has to be finished: one period, as it was found."""
+        """Time in which a block has to be finished, ms: one period, as it was found."""
         ...
 
     @property
     def counted(self) -> Counted:
-        """What its blocks are, where it counts any."""
+        """The kind of its blocks, where it counts any."""
         ...
 
     def helpers(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jack_server import JackServer, Puppet, serving
+from jack_server import JackServer, ScriptedClient, serving
 from live_run import EAGER, Run, awaits, moved, realtime
 
 from policies.proposal import Verdict
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 CYCLES_PER_S = 48_000 / 256
 PATIENCE_S = 8.0
-"""How long what was in force may take to be in force again."""
+"""Time, s, in which what was in force must be in force again."""
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def start(server: JackServer, directory: Path) -> Run:
     return Run(server, directory, "--act", "thread_classes", "--policy", EAGER)
 
 
-def export(run: Run, exporter: Puppet, ticks: int) -> None:
-    """An export that lasts so many turns of the loop; with none it ends at once."""
+def export(run: Run, exporter: ScriptedClient, ticks: int) -> None:
+    """An export that lasts so many ticks; with none it ends at once."""
     exporter.does("freewheel 1")
     if ticks:
         awaits(run.freewheels, PATIENCE_S, "freewheel was not noticed")
@@ -39,11 +39,11 @@ def export(run: Run, exporter: Puppet, ticks: int) -> None:
     exporter.does("freewheel 0")
 
 
-def awaits_raised(*players: Puppet) -> None:
+def awaits_raised(*players: ScriptedClient) -> None:
     awaits(lambda: all(realtime(each.pid) for each in players), 20.0, "they were not raised")
 
 
-def awaits_raised_again(*players: Puppet) -> None:
+def awaits_raised_again(*players: ScriptedClient) -> None:
     awaits(lambda: all(realtime(each.pid) for each in players), PATIENCE_S, "not raised again")
 
 
@@ -53,16 +53,13 @@ def test_after_an_export_what_was_in_force_is_in_force_again(
 ) -> None:
     exporter, other = server.client("exporter"), server.client("other")
     found = server.schedules()
-    run = start(server, tmp_path)
-    try:
+    with start(server, tmp_path) as run:
         awaits_raised(exporter, other)
         export(run, exporter, ticks)
         awaits_raised_again(exporter, other)
         run.awaits_more_ticks(3)
         assert realtime(exporter.pid)
         assert realtime(other.pid)
-    finally:
-        run.end(signal.SIGTERM)
     run.check_freewheel_was_left_alone(CYCLES_PER_S)
     assert moved(found, server.schedules()) == {}
 
@@ -70,16 +67,13 @@ def test_after_an_export_what_was_in_force_is_in_force_again(
 def test_two_exports_in_a_row_are_survived_as_one_is(server: JackServer, tmp_path: Path) -> None:
     exporter = server.client("exporter")
     found = server.schedules()
-    run = start(server, tmp_path)
-    try:
+    with start(server, tmp_path) as run:
         awaits_raised(exporter)
         export(run, exporter, 1)
         export(run, exporter, 1)
         awaits_raised_again(exporter)
         export(run, exporter, 1)
         awaits_raised_again(exporter)
-    finally:
-        run.end(signal.SIGTERM)
     run.check_freewheel_was_left_alone(CYCLES_PER_S)
     assert moved(found, server.schedules()) == {}
 
@@ -88,15 +82,12 @@ def test_an_export_that_began_before_is_one_too(server: JackServer, tmp_path: Pa
     exporter = server.client("exporter")
     found = server.schedules()
     exporter.does("freewheel 1")
-    run = start(server, tmp_path)
-    try:
+    with start(server, tmp_path) as run:
         run.awaits_ticks(3)
         assert run.freewheels()
         assert not realtime(exporter.pid)
         exporter.does("freewheel 0")
         awaits_raised(exporter)
-    finally:
-        run.end(signal.SIGTERM)
     assert {tick.observation.no_deadline for tick in run.ticks()} == {"the server freewheels", ""}
     run.check_freewheel_was_left_alone(CYCLES_PER_S)
     assert moved(found, server.schedules()) == {}
@@ -123,8 +114,7 @@ def test_an_exporter_that_dies_in_its_export_is_survived(
     server: JackServer, tmp_path: Path
 ) -> None:
     exporter, other = server.client("exporter"), server.client("other")
-    run = start(server, tmp_path)
-    try:
+    with start(server, tmp_path) as run:
         awaits_raised(exporter, other)
         exporter.does("freewheel 1")
         awaits(run.freewheels, PATIENCE_S, "freewheel was not noticed")
@@ -132,8 +122,6 @@ def test_an_exporter_that_dies_in_its_export_is_survived(
         if other.does("freewheel 0") != "done":
             pytest.fail("the server did not leave freewheel")
         awaits_raised_again(other)
-    finally:
-        run.end(signal.SIGTERM)
     run.check_freewheel_was_left_alone(CYCLES_PER_S)
 
 
@@ -164,8 +152,7 @@ def test_a_period_that_a_client_sets_is_no_miss_and_takes_nothing_back(
 ) -> None:
     player = server.client("player")
     found = server.schedules()
-    run = start(server, tmp_path)
-    try:
+    with start(server, tmp_path) as run:
         awaits_raised(player)
         run.awaits_more_ticks(2)
         player.does("period 512")
@@ -175,8 +162,6 @@ def test_a_period_that_a_client_sets_is_no_miss_and_takes_nothing_back(
         player.does("period 128")
         run.awaits_more_ticks(3)
         awaits(lambda: realtime(server.pid), PATIENCE_S, "the server's new thread was not raised")
-    finally:
-        run.end(signal.SIGTERM)
     assert run.blamed() == []
     assert run.alarms() == []
     assert moved(found, server.schedules()) == {}
@@ -190,8 +175,7 @@ def test_a_transport_that_starts_and_stops_is_nothing_to_us(
 ) -> None:
     player, transport = server.client("player"), server.client("transport", "--idle")
     found = server.schedules()
-    run = start(server, tmp_path)
-    try:
+    with start(server, tmp_path) as run:
         awaits_raised(player)
         for _ in range(3):
             transport.does("transport start")
@@ -200,8 +184,6 @@ def test_a_transport_that_starts_and_stops_is_nothing_to_us(
             run.awaits_more_ticks(1)
         assert not realtime(transport.pid)
         assert realtime(player.pid)
-    finally:
-        run.end(signal.SIGTERM)
     assert run.blamed() == []
     assert run.events() == set()
     assert all(tick.observation.no_deadline == "" for tick in run.ticks())
@@ -212,8 +194,7 @@ def test_no_change_is_judged_by_a_server_that_came_after(
     server: JackServer, tmp_path: Path
 ) -> None:
     server.client("first")
-    run = start(server, tmp_path)
-    try:
+    with start(server, tmp_path) as run:
         awaits(lambda: changes(run), 20.0, "nothing was changed")
         (before,) = changes(run)[:1]
         server.kill()
@@ -222,8 +203,6 @@ def test_no_change_is_judged_by_a_server_that_came_after(
         second = server.client("second")
         awaits_raised(second)
         run.awaits_more_ticks(8)  # until it would have been judged
-    finally:
-        run.end(signal.SIGTERM)
     verdicts = {each.change_id: each.verdict for tick in run.ticks() for each in tick.verifications}
     assert verdicts[before] is Verdict.UNDECIDED
     assert run.blamed() == []

@@ -36,8 +36,7 @@ def test_an_export_counts_for_nothing_and_alarms_nobody(server: Server, tmp_path
     exporter = server.jack_client("exporter")
     exporter.does(f"connect {SINK}")
     found = server.started()
-    run = Run(server, tmp_path, *THREADS)
-    try:
+    with Run(server, tmp_path, *THREADS) as run:
         awaits(lambda: realtime(server.server.pid), 20.0, "the server was not raised")
         run.awaits_more_ticks(2)
         exporter.does("freewheel 1")
@@ -47,8 +46,6 @@ def test_an_export_counts_for_nothing_and_alarms_nobody(server: Server, tmp_path
         awaits(lambda: not run.freewheels(), 8.0, "the end of freewheel was not noticed")
         run.awaits_more_ticks(4)
         assert realtime(server.server.pid)
-    finally:
-        run.end(signal.SIGTERM)
     run.check_freewheel_was_left_alone(CYCLES_PER_S)
     assert [text for text in run.alarms() if "gone" in text] == []
     assert moved(found, server.started()) == {}
@@ -82,30 +79,24 @@ def test_the_period_of_one_device_is_never_forced_on_another(
 ) -> None:
     server.add_sink(SECOND)
     server.play(LONG, SECOND)
-    run = Run(server, tmp_path, *PERIOD)
-    try:
+    with Run(server, tmp_path, *PERIOD) as run:
         run.awaits_ticks(6)
         assert server.forced() == 0
-    finally:
-        run.end(signal.SIGTERM)
     assert server.forced() == 0
     assert run.blamed() == []
 
 
-def test_a_device_that_starts_to_play_has_what_was_forced_put_back(
+def test_a_device_that_starts_to_play_has_what_was_forced_restored(
     server: Server, tmp_path: Path
 ) -> None:
     server.add_sink(SECOND)
-    run = Run(server, tmp_path, *PERIOD)
-    try:
+    with Run(server, tmp_path, *PERIOD) as run:
         awaits(lambda: server.forced() == 2 * QUANTUM, 20.0, "no quantum was forced")
         run.awaits_more_ticks(2)
         server.play(LONG, SECOND)
         awaits(lambda: server.forced() == 0, 10.0, "it stayed forced")
         run.awaits_more_ticks(3)
         assert server.forced() == 0
-    finally:
-        run.end(signal.SIGTERM)
     assert server.forced() == 0
     assert run.blamed() == []
 
@@ -114,8 +105,7 @@ def test_a_run_that_began_at_rest_takes_what_plays_then_for_its_reference(
     server: Server, tmp_path: Path
 ) -> None:
     server.rest()
-    run = Run(server, tmp_path, *PERIOD)
-    try:
+    with Run(server, tmp_path, *PERIOD) as run:
         run.awaits_ticks(4)
         assert {tick.observation.no_deadline for tick in run.ticks()} == {"nothing plays"}
         assert server.forced() == 0
@@ -123,8 +113,6 @@ def test_a_run_that_began_at_rest_takes_what_plays_then_for_its_reference(
         awaits(lambda: server.forced() == 2 * QUANTUM, 20.0, "no quantum was forced")
         server.rest()
         awaits(run.freewheels, 10.0, "that nothing plays was not noticed")
-    finally:
-        run.end(signal.SIGTERM)
     assert server.forced() == 0
     assert run.figures()["deadline_ms"] == pytest.approx(1000 / CYCLES_PER_S)
     assert run.alarms() == []
@@ -133,15 +121,12 @@ def test_a_run_that_began_at_rest_takes_what_plays_then_for_its_reference(
 def test_a_rate_that_somebody_switches_is_a_new_deadline_and_no_other_hand(
     server: Server, tmp_path: Path
 ) -> None:
-    run = Run(server, tmp_path, *THREADS)
-    try:
+    with Run(server, tmp_path, *THREADS) as run:
         awaits(lambda: realtime(server.server.pid), 20.0, "the server was not raised")
         server.set("clock.force-rate", 44_100)
         run.awaits_more_ticks(5)
         assert realtime(server.server.pid)
         deadline_ms = run.ticks()[-1].observation.deadline_ms
-    finally:
-        run.end(signal.SIGTERM)
     frames = deadline_ms * 44.1
     assert frames == pytest.approx(round(frames))
     assert 32 <= round(frames) <= QUANTUM
@@ -150,12 +135,9 @@ def test_a_rate_that_somebody_switches_is_a_new_deadline_and_no_other_hand(
 
 def test_a_quantum_that_a_client_locked_is_left_alone(server: Server, tmp_path: Path) -> None:
     server.play(256, properties="node.lock-quantum=true")
-    run = Run(server, tmp_path, *PERIOD)
-    try:
+    with Run(server, tmp_path, *PERIOD) as run:
         run.awaits_ticks(6)
         assert server.forced() == 0
-    finally:
-        run.end(signal.SIGTERM)
     assert server.forced() == 0
 
 
@@ -165,13 +147,10 @@ def test_only_the_server_that_it_was_told_to_watch_is_raised(
     user = 65534 if os.getuid() == 0 else os.getuid()
     with serving(build, user=user) as other:
         found = other.started()
-        run = Run(server, tmp_path, *THREADS)
-        try:
+        with Run(server, tmp_path, *THREADS) as run:
             awaits(lambda: realtime(server.server.pid), 20.0, "the server was not raised")
             run.awaits_more_ticks(3)
             assert moved(found, other.started()) == {}
-        finally:
-            run.end(signal.SIGTERM)
         assert moved(found, other.started()) == {}
 
 
@@ -179,8 +158,7 @@ def test_after_a_restart_the_threads_are_raised_and_the_period_stays(
     server: Server, tmp_path: Path
 ) -> None:
     server.hog(4)
-    run = Run(server, tmp_path, "--act")
-    try:
+    with Run(server, tmp_path, "--act") as run:
         awaits(lambda: realtime(server.server.pid), 30.0, "the server was not raised")
         run.awaits_more_ticks(3)
         server.kill()
@@ -188,8 +166,6 @@ def test_after_a_restart_the_threads_are_raised_and_the_period_stays(
         awaits(lambda: realtime(server.server.pid), 20.0, "the new server was not raised")
         run.awaits_more_ticks(8)
         assert server.forced() == 0
-    finally:
-        run.end(signal.SIGTERM)
     assert server.forced() == 0
     assert run.blamed() == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -88,8 +87,7 @@ def test_a_program_is_raised_again_after_somebody_exports(
     exporter, playing = server.client("exporter"), start(server, program)
     awaits(lambda: program.client in exporter.does("clients"), 20.0, "it does not play")
     found = server.schedules()
-    run = Run(server, tmp_path, "--act", "thread_classes", "--policy", EAGER)
-    try:
+    with Run(server, tmp_path, "--act", "thread_classes", "--policy", EAGER) as run:
         awaits(lambda: realtime(playing.pid), 20.0, "it was not raised")
         run.awaits_more_ticks(2)
         raised = realtime(playing.pid)
@@ -99,8 +97,6 @@ def test_a_program_is_raised_again_after_somebody_exports(
         awaits(lambda: raised <= realtime(playing.pid), 8.0, "it was not raised again")
         run.awaits_more_ticks(2)
         assert raised <= realtime(playing.pid)
-    finally:
-        run.end(signal.SIGTERM)
     run.check_freewheel_was_left_alone(48_000 / 256)
     assert moved(found, server.schedules()) == {}
     cycles = sum(map(switches, raised))

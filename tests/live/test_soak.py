@@ -28,7 +28,7 @@ CLIENT_EVERY_S = 10.0
 NOBODY = 65534
 SECOND, LONG = "second-sink", 1024
 Event = tuple[float, Callable[[], object]]
-"""The share of the time after which something happens."""
+"""Share of the time after which something happens, and what."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(SECONDS + 180.0)]
 
@@ -66,7 +66,7 @@ class Second:
 
 
 @pytest.mark.parametrize("build", pipewire_server.BUILDS)
-def test_on_pipewire_nothing_else_is_touched_and_all_is_put_back(
+def test_on_pipewire_nothing_else_is_touched_and_all_is_restored(
     build: str, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
@@ -114,14 +114,14 @@ def test_on_pipewire_nothing_else_is_touched_and_all_is_put_back(
         assert server.setting("clock.force-rate") == 0
 
 
-def test_on_jack_nothing_else_is_touched_and_all_is_put_back(tmp_path: Path) -> None:
+def test_on_jack_nothing_else_is_touched_and_all_is_restored(tmp_path: Path) -> None:
     with ExitStack() as stack:
         server = stack.enter_context(jack_server.serving(period=128))
         beside = stack.enter_context(jack_server.serving(f"{jack_server.NAME}-beside"))
         beside.client("another")
         stack.enter_context(programs((sys.executable, "-c", LURE), *[HOG] * 4))
         exporter = server.client("exporter")
-        newest: list[jack_server.Puppet] = []
+        newest: list[jack_server.ScriptedClient] = []
         names = map("client-{}".format, count())  # JACK remembers those of clients that were killed
 
         def join() -> None:

@@ -81,7 +81,7 @@ class Browser:
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 
     def ask(self, script: str) -> Any:
-        """What an expression of the page's script gives."""
+        """The value of an expression of the page's script."""
         answer = self.send(
             "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
         )
@@ -90,7 +90,7 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, script: str, patience_s: float = PATIENCE_S) -> Any:
-        """What an expression gives as soon as it is true."""
+        """The value of an expression as soon as it is true."""
         give_up_s = time.monotonic() + patience_s
         while not (value := self.ask(script)):
             if time.monotonic() > give_up_s:

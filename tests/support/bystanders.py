@@ -9,7 +9,7 @@ from pathlib import Path
 from live_run import Schedule, schedules
 
 LURE = "import time\nwhile True: time.sleep(0.0012)"
-"""Wakes as often as an audio thread does, and plays nothing."""
+"""Program that wakes as often as an audio thread does, and plays nothing."""
 
 
 class Bystanders:

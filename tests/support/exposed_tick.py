@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from controller.tick import Tick
+from dataclasses import replace
+
+from ticks import SILENT
+
 from policies.diagnosis import Bottleneck, Diagnosis
-from policies.knobs import KnobState, Settings
+from policies.knobs import KnobState
 from policies.objective import Objective
 from policies.observation import (
     Missing,
-    Observation,
     Quantiles,
     Value,
 )
@@ -17,7 +19,6 @@ from policies.proposal import (
     Change,
     Effect,
     Expectation,
-    Proposal,
     Verdict,
     Verification,
 )
@@ -33,23 +34,12 @@ UNDONE = Verification(
 )
 
 
-TICK = Tick(
+TICK = replace(
+    SILENT,
     number=1,
-    time_s=1000.0,
-    shadow=False,
-    observation=Observation(1000.0, 1.0),
-    forecast=None,
     diagnosis=Diagnosis(Bottleneck.QUEUEING, "blocks wait"),
-    proposal=Proposal(),
-    changes=(),
-    holds=(),
-    verifications=(),
-    refusals=(),
-    alarms=(),
-    settings=Settings(),
     states={"nodes": KnobState()},
     duration_ms=4.0,
-    overruns=0,
 )
 
 

@@ -97,7 +97,7 @@ class FakeService:
         return "\n".join([*lines, ""])
 
     def value(self, true: float) -> float:
-        """What is shown for it."""
+        """The value that is shown for it."""
         return {"nan": float("nan"), "negative": -3.0}.get(self.metrics, true)
 
     def start_over(self) -> None:
@@ -204,7 +204,7 @@ class ScrapedByHand(RemotePlant):
         pass
 
 
-class Bench:
+class ControlledService:
     """The service, the plant that watches it, and the loop, second by second without waiting."""
 
     def __init__(self, service: FakeService, address: str, policy, **changed) -> None:
@@ -233,10 +233,12 @@ class Bench:
 
 
 @contextmanager
-def bench(policy, service: FakeService | None = None, **changed) -> Iterator[Bench]:
+def controlled(
+    policy, service: FakeService | None = None, **changed
+) -> Iterator[ControlledService]:
     service = service or FakeService()
     with served(service) as address:
-        made = Bench(service, address, policy, **changed)
+        made = ControlledService(service, address, policy, **changed)
         try:
             yield made
         finally:

@@ -249,7 +249,7 @@ class FakeDiagnostician:
 
 
 class Scripted:
-    """A policy that proposes what the test put in `wants`, and counts its turns in its state."""
+    """A policy that proposes what the test put in `wants`; its state counts its decisions."""
 
     name = "scripted"
 
@@ -290,7 +290,7 @@ class Rig:
         )
 
     def tick(self):
-        """One second later, one turn."""
+        """One second later, one tick."""
         self.clock.time_s += 1.0
         return self.loop.tick()
 

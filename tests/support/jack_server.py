@@ -20,11 +20,11 @@ from kapellmeister.calibration.jack_client import load_jack
 
 NAME = "kapellmeister-live-test"
 """Always the same: JACK has room for eight names, and keeps those of servers that were killed."""
-PUPPET = Path(__file__).with_name("jack_puppet.py")
+CLIENT_SCRIPT = Path(__file__).with_name("scripted_jack_client.py")
 PATIENCE_S = 15.0
 
 
-class Puppet:
+class ScriptedClient:
     """A client that does what it is told."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -80,9 +80,11 @@ class JackServer:
         self.server.kill()
         self.server.wait()
 
-    def client(self, name: str, *options: str) -> Puppet:
+    def client(self, name: str, *options: str) -> ScriptedClient:
         """Start a client, and wait until the server has it."""
-        return Puppet(self.runs(sys.executable, str(PUPPET), name, *options, talks=True))
+        return ScriptedClient(
+            self.runs(sys.executable, str(CLIENT_SCRIPT), name, *options, talks=True)
+        )
 
     def hog(self, count: int) -> None:
         """Start programs that only compute."""
@@ -120,7 +122,7 @@ class JackServer:
     def _answers(self) -> bool:
         if self.server.poll() is not None:
             pytest.fail(f"jackd ended with status {self.server.returncode}")
-        asked = (sys.executable, str(PUPPET), "asks", "--idle")
+        asked = (sys.executable, str(CLIENT_SCRIPT), "asks", "--idle")
         done = subprocess.run(
             asked,
             env=self.environment,

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import pytest
 
@@ -34,7 +34,7 @@ class Server(Protocol):
 
 
 class Run:
-    """The command on a server."""
+    """The command on a server; as a context, it is ended with SIGTERM at the latest."""
 
     def __init__(
         self,
@@ -55,12 +55,20 @@ class Run:
             text=True,
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdout is not None
+        if not self.process.stdout.closed:
+            self.end(signal.SIGTERM)
+
     def awaits_ticks(self, count: int) -> None:
-        """Wait until the loop has taken so many turns."""
+        """Wait until the loop has made `count` ticks."""
         awaits(lambda: len(self.ticks()) >= count, 20.0, f"fewer than {count} ticks")
 
     def awaits_more_ticks(self, count: int) -> None:
-        """Wait until the loop has taken so many turns more than now."""
+        """Wait until the loop has made `count` more ticks."""
         self.awaits_ticks(len(self.ticks()) + count)
 
     def awaits_event(self, event: str) -> None:
@@ -74,12 +82,12 @@ class Run:
         return self.process.communicate(timeout=30)[0]
 
     def figures(self) -> dict[str, Any]:
-        """What it wrote at its end."""
+        """The report that it wrote at its end."""
         figures: dict[str, Any] = json.loads(self.report.read_text())
         return figures
 
     def ticks(self) -> list[Tick]:
-        """The turns so far."""
+        """The ticks so far."""
         path = self.state / "journal.sqlite3"
         if not path.exists():
             return []
@@ -90,7 +98,7 @@ class Run:
             return []
 
     def freewheels(self) -> bool:
-        """Whether no deadline held in the last turn."""
+        """Whether no deadline held in the last tick."""
         return any(tick.observation.no_deadline for tick in self.ticks()[-1:])
 
     def check_freewheel_was_left_alone(self, cycles_per_s: float) -> None:
@@ -106,12 +114,12 @@ class Run:
         assert self.blamed() == []
 
     def blamed(self) -> list[str]:
-        """What is put down to another hand."""
+        """Alarms and obstacles that are put down to another hand."""
         told = (*self.alarms(), *self.unavailable())
         return [text for text in told if "another hand" in text]
 
     def events(self) -> set[str]:
-        """What the plant told so far."""
+        """The events of the plant so far."""
         return {event for tick in self.ticks() for event in tick.observation.events}
 
     def alarms(self) -> list[str]:

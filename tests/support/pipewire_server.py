@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jack_server import PUPPET, Puppet
+from jack_server import CLIENT_SCRIPT, ScriptedClient
 from live_run import HOG, Schedule, awaits, schedules
 
 from kapellmeister.bench.servers.pipewire import write_silence
@@ -119,11 +119,11 @@ class Server:
         self._started.remove(process)
         self._clients.remove(client)
 
-    def jack_client(self, name: str, *options: str) -> Puppet:
+    def jack_client(self, name: str, *options: str) -> ScriptedClient:
         """Start a client of PipeWire's libjack, and wait until the server has it."""
-        command = (sys.executable, str(PUPPET), name, *options)
+        command = (sys.executable, str(CLIENT_SCRIPT), name, *options)
         path = f"LD_LIBRARY_PATH={self.libjack()}"
-        return Puppet(self._start("env", path, *command, talks=True))
+        return ScriptedClient(self._start("env", path, *command, talks=True))
 
     def libjack(self) -> str:
         """Where programs of JACK find the library by which they play on PipeWire instead."""
@@ -154,7 +154,7 @@ class Server:
             self._start(*HOG)
 
     def says(self, *command: str) -> str | None:
-        """What a tool says; None where it fails or hangs."""
+        """The output of a tool; None where it fails or hangs."""
         try:
             done = subprocess.run(
                 command, env=self.environment, capture_output=True, text=True, timeout=3.0
@@ -209,7 +209,7 @@ class Server:
         }
 
     def _objects(self, kind: str) -> list[dict[str, Any]]:
-        """What the server tells of all of a kind: their properties, and the state of each."""
+        """All objects of a kind that the server has: their properties, and the state of each."""
         said, objects = (self.says("pw-dump") or "").strip(), []
         while said:  # pw-dump prints another array where something changed meanwhile
             some, end = json.JSONDecoder().raw_decode(said)

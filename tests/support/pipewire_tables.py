@@ -1,4 +1,4 @@
-"""What PipeWire's tools print of cycles, as it was recorded or is documented."""
+"""Output of PipeWire's tools on cycles, as it was recorded or is documented."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ I   55   1024  48000    ---     ---   ---   ---    99    S16LE 2 48000 alsa_inpu
 
 def seconds(number: float) -> int:
     return round(1e9 * number)
+
+
+def shown(quantum: int, errors: int, busy: str = "1.2ms", rate_hz: int = 48_000) -> str:
+    figures = f"{quantum} {rate_hz} 12.3us {busy} 0.01 0.90 {errors}"
+    return f"{HEADER}R 36 {figures} S16LE 2 48000 alsa_output.usb\n"

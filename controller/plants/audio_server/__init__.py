@@ -1,1 +1,1 @@
-"""What the plants of JACK and PipeWire share; nothing of either server alone enters."""
+"""The common part of the plants of JACK and PipeWire; nothing of either server alone enters."""

@@ -16,16 +16,16 @@ from typing import Any
 from controller.linux.os_errors import explained
 
 RESTART_AFTER_S = 5.0
-"""An ended monitor is started again so often: whatever it watches may be back."""
+"""Interval, s, at which an ended monitor is started again: its server may be back."""
 SILENT_S = 10.0
-"""One that has said nothing for so long is taken to hang, and replaced."""
-TURN_S = 0.02
+"""Silence, s, after which a monitor is taken to hang, and replaced."""
+POLL_S = 0.02
 
 
 class MonitorLink:
     """A monitor as a child process that prints one JSON object a line.
 
-    It may end, or hang, with what it watches; it is then started again now and then.
+    Where it ends or hangs, as it may with its server, it is started again now and then.
     """
 
     def __init__(self, module: str, *arguments: str) -> None:
@@ -43,7 +43,7 @@ class MonitorLink:
 
     @property
     def error(self) -> tuple[str, str]:
-        """Why nothing is heard, and the remedy: what the last monitor said before it ended."""
+        """Why nothing is heard, and the remedy, as the last monitor said before it ended."""
         return self._error
 
     def newest(self) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ class MonitorLink:
                 return lines
             if self._process is None:
                 return []
-            time.sleep(TURN_S)
+            time.sleep(POLL_S)
         return []
 
     def tell(self, order: str) -> bool:

@@ -1,4 +1,4 @@
-"""That only one controller turns what a server has, whatever state directories there are.
+"""One controller alone turns a server, whatever state directories there are.
 
 Two would each take what the other set for what was found, and leave that behind.
 """
@@ -15,7 +15,7 @@ from controller.errors import PlantError
 from controller.linux.os_errors import explained
 
 HELD = "another controller turns this server", "stop that, or run with --shadow"
-"""Why it cannot be turned, and the remedy."""
+"""Reason why a server cannot be turned, and the remedy."""
 
 
 class ServerLock:

@@ -1,4 +1,4 @@
-"""What every monitor does: it says one JSON object a line, takes orders, and ends in time."""
+"""The frame of every monitor: one JSON object a line, orders taken, and an end in time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Line = dict[str, object]
 
 
 def report(lines: Generator[Line, None, None]) -> None:
-    """Print what comes until it ends, or the controller does; then end this process at once.
+    """Print the lines until they or the controller end; then end this process at once.
 
-    What libraries and tools print goes nowhere. A library that waits for its server hears of no
-    end: the kernel sees to that.
+    Whatever libraries and tools print is discarded. A library that waits for its server does not
+    notice the end of the controller: there the kernel ends this process.
     """
     die_with_parent(signal.SIGKILL)
     output = _own_output()
@@ -35,7 +35,7 @@ def report(lines: Generator[Line, None, None]) -> None:
 def orders(
     seconds: float, sources: Sequence[int] = (), ready: Callable[[int], None] = lambda _: None
 ) -> Iterator[list[str]]:
-    """The words of each order that comes within that time; `ready` takes what else can be read.
+    """The words of each order that comes within `seconds`; `ready` takes other readable `sources`.
 
     Raises BrokenPipeError once the controller has ended.
     """

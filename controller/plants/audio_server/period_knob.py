@@ -1,4 +1,4 @@
-"""The knob `period_frames` of a server that is not ours: the last resort, and put back exactly."""
+"""The knob `period_frames` of a server that is not ours: the last resort, and restored exactly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from controller.errors import WatchdogError
-from controller.plants.audio_server.put_back import PutBack
+from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.audio_server.state import State
 from controller.watchdog.lease import Lease
 from controller.watchdog.restoration import Undo
@@ -17,21 +17,21 @@ from policies.proposal import Refusal
 PERIOD = "period_frames"
 LONGEST_PERIOD = 4096
 PERIOD_DISRUPTION_MS = 27.0
-"""What a change of the period interrupted the sound of JACK for at worst, with two processors."""
+"""Longest interruption by a change of the period, ms: measured with JACK on two processors."""
 LAPSED = "our own watchdog put it back, since no sign of life had come from this controller"
 RESTARTED = "the server was started again, and plays the period of its own"
 CHANGED = "it had been put back, and somebody else has changed it since"
 GRACE_NS = 5_000_000_000
-"""So long an order is under way at most, and what was found may come back as another period."""
+"""Time that an order may be under way, ns; what was found may come back as another period."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodRules:
-    """What the plant of a server knows of its period.
+    """The rules of one kind of server for its period, which its plant knows.
 
     `setting_for` is what is asked for to have a period of so many frames, `obstacle` why it must
     not be turned as things are (empty where it may), `longest` the longest that the server would
-    play, `undo` the command line that puts it back without this process. `tell` gives the
+    play, `restoring` the command line that restores it without this process. `tell` gives the
     monitor an order; whether there is somebody to take it.
     """
 
@@ -39,12 +39,12 @@ class PeriodRules:
     setting_for: Callable[[int], int]
     obstacle: Callable[[], str]
     longest: Callable[[], int]
-    undo: Callable[[PutBack], Undo]
+    restoring: Callable[[OriginalSetting], Undo]
     tell: Callable[[str], bool]
 
 
 class PeriodKnob(Generic[State]):
-    """Turns the period, and knows what of it is ours and what is to be put back.
+    """Turns the period, and knows what of it is ours and what is to be restored.
 
     `found` is the server in motion as it was found, or as somebody else set it since: the
     reference for its deadline and for the periods to choose from; None until it moves.
@@ -55,11 +55,11 @@ class PeriodKnob(Generic[State]):
         self._lease = lease
         self._server = server
         self.found: State | None = None if server.no_deadline else server
-        self._held: PutBack | None = None
+        self._original: OriginalSetting | None = None
         self._asked: int | None = None
         self._asked_ns = 0
         self._obeyed: int | None = None
-        self._is_back = self._lease_ran_out = False
+        self._is_restored = self._lease_ran_out = False
         self._lapsed = self._refused = ""
 
     @property
@@ -68,7 +68,7 @@ class PeriodKnob(Generic[State]):
         return (self.found or self._server).period_ms
 
     def see(self, server: State) -> str:
-        """Take a new line of the monitor; what came of it, empty where nothing did."""
+        """Take a new line of the monitor; returns an event, empty where there is none."""
         before, self._server = self._server, server
         if server.identity != before.identity:
             self._begin_anew()
@@ -76,32 +76,34 @@ class PeriodKnob(Generic[State]):
 
     def asked_for(self, server: State) -> bool:
         """Whether what that server has is what we asked for."""
-        return self._held is not None and self._held.is_due(server.identity, server.setting)
+        return self._original is not None and self._original.is_ours(
+            server.identity, server.setting
+        )
 
     def note_in_force(self) -> None:
         """Once what was asked for last is in force, nothing asked for earlier is ours.
 
-        Nor is that, where it is what was found.
+        Where that is what was found, nothing is ours any more.
         """
-        held, now = self._held, self._server
-        if held is None:
+        original, now = self._original, self._server
+        if original is None:
             return
-        if self._came_back(held):
-            self._is_back = True
-            self._let_go()
+        if self._was_restored(original):
+            self._is_restored = True
+            self._forget()
             return
-        if now.setting == held.ours[-1] and now.period_frames == self._asked:
+        if now.setting == original.ours[-1] and now.period_frames == self._asked:
             self._obeyed = self._asked
-        if (known := held.seen(now.setting)) != held:
-            self._held = known
-            self._lease.amend_setting(self._setting, self._rules.undo(known))
+        if (known := original.seen(now.setting)) != original:
+            self._original = known
+            self._lease.amend_setting(self._setting, self._rules.restoring(known))
 
     def note_lapse(self, *, lease_stood: bool) -> None:
         """Once the lease has run out, what was found may be in force again: then none is ours."""
         self._lease_ran_out |= not lease_stood
-        if self._lease_ran_out and self._held and self._server.setting == self._held.found:
+        if self._lease_ran_out and self._original and self._server.setting == self._original.found:
             self._lease_ran_out, self._lapsed = False, LAPSED
-            self._let_go()
+            self._forget()
 
     def knob(self) -> Knob:
         """The period as it was found and its doubles; the present one where none was found yet."""
@@ -133,29 +135,29 @@ class PeriodKnob(Generic[State]):
         """Ask for a period."""
         if obstacle := self._rules.obstacle():
             return Refusal(PERIOD, obstacle, passing=True)
-        held, now = self._held, self._server
-        is_ours = held is not None and self.asked_for(now)
-        return self._turn(value, held.found if held and is_ours else now.setting)
+        original, now = self._original, self._server
+        is_ours = original is not None and self.asked_for(now)
+        return self._turn(value, original.found if original and is_ours else now.setting)
 
     def restore(self) -> Refusal | None:
         """Ask for what was found, where it was turned."""
-        if self._held is None or self.found is None:
+        if self._original is None or self.found is None:
             return None
         return self._turn(self.found.period_frames, self.found.setting)
 
     def close(self) -> None:
-        """Put it back, once the monitor takes no orders any more."""
+        """Restore the period, once the monitor takes no orders any more."""
         self._lease.put_setting_back(self._setting)
 
     @property
     def _setting(self) -> str:
-        """What the period is called where it is held to be put back."""
+        """The name under which the lease holds the period to be restored."""
         return f"the period of {self._rules.server}"
 
-    def _came_back(self, held: PutBack) -> bool:
+    def _was_restored(self, original: OriginalSetting) -> bool:
         """Whether what was found is in force again, as another period perhaps by now."""
         now = self._server
-        if not now.setting == held.found == held.ours[-1]:
+        if not now.setting == original.found == original.ours[-1]:
             return False
         return now.period_frames == self._asked or not self._is_under_way()
 
@@ -163,32 +165,32 @@ class PeriodKnob(Generic[State]):
         return self._server.time_ns - self._asked_ns <= GRACE_NS
 
     def _begin_anew(self) -> None:
-        """This is another server: of what we did nothing is left."""
-        if self._held is not None or self._is_back:
+        """Another server plays: of what we did nothing is left."""
+        if self._original is not None or self._is_restored:
             self._lapsed = RESTARTED
-        self.found, self._is_back = None, False
-        self._let_go()
+        self.found, self._is_restored = None, False
+        self._forget()
 
-    def _let_go(self) -> None:
-        """Nothing of ours is left to be put back."""
-        self._held = self._obeyed = None
+    def _forget(self) -> None:
+        """Nothing of ours is left to be restored."""
+        self._original = self._obeyed = None
         self._lease.forget_setting(self._setting)
 
     def _renew_reference(self) -> str:
         """Take the server in motion for what was found, where nothing of ours is in force.
 
-        Where the period must stay as it is from now on, what we made of it is put back.
+        Where the period must stay as it is from now on, what we made of it is restored.
         """
         if not self.asked_for(self._server):
             before, self.found = self.found, self._server
-            if self._is_back and before and before.period_frames != self.found.period_frames:
-                self._is_back, self._lapsed = False, CHANGED
+            if self._is_restored and before and before.period_frames != self.found.period_frames:
+                self._is_restored, self._lapsed = False, CHANGED
         elif (why := self._rules.obstacle()) and self.found is not None:
-            return self._give_back(self.found, why)
+            return self._withdraw(self.found, why)
         return ""
 
-    def _give_back(self, found: State, why: str) -> str:
-        """Put the period back that must not be ours any more; what happened."""
+    def _withdraw(self, found: State, why: str) -> str:
+        """Restore the period, which must not be ours any more; what happened."""
         is_asked_for = self._asked == found.period_frames and self._is_under_way()
         if self._server.setting == found.setting or is_asked_for:
             return ""
@@ -201,31 +203,31 @@ class PeriodKnob(Generic[State]):
         return f"the period was put back: {why}"
 
     def _turn(self, value: KnobValue, found: int) -> Refusal | None:
-        """Ask for a period, once it is held that `found` is to be put back."""
+        """Ask for a period, once the lease holds that `found` is to be restored."""
         if not isinstance(value, int):
             return Refusal(PERIOD, f"{value} is no number of frames")
         setting = self._rules.setting_for(value)
-        before = self._held.ours if self._held else ()
-        held = PutBack(found, before, self._server.identity).asked_for(setting)
+        before = self._original.ours if self._original else ()
+        original = OriginalSetting(found, before, self._server.identity).asked_for(setting)
         try:
-            self._lease.hold_setting(self._setting, self._rules.undo(held))
+            self._lease.hold_setting(self._setting, self._rules.restoring(original))
         except WatchdogError as error:
             return Refusal(PERIOD, str(error))
         if not self._rules.tell(f"period {setting}"):
-            self._hold_as_before()
+            self._hold_original_again()
             return Refusal(PERIOD, "the monitor of the server takes no orders now")
-        self._held, self._obeyed = held, None
+        self._original, self._obeyed = original, None
         self._asked, self._asked_ns = value, self._server.time_ns
-        self._is_back = self._lease_ran_out = False
+        self._is_restored = self._lease_ran_out = False
         self._lapsed = self._refused = ""
         return None
 
-    def _hold_as_before(self) -> None:
-        """Nothing was asked for: only what was ours before is to be put back."""
-        if self._held is None:
+    def _hold_original_again(self) -> None:
+        """Nothing was asked for: only what was ours before is to be restored."""
+        if self._original is None:
             self._lease.forget_setting(self._setting)
         else:
-            self._lease.amend_setting(self._setting, self._rules.undo(self._held))
+            self._lease.amend_setting(self._setting, self._rules.restoring(self._original))
 
 
 def doubles(found: int, longest: int) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What plants of audio servers share: a monitor beside the server, its threads and its period."""
+"""A plant of any audio server: a monitor beside the server, its threads and its period."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from controller.errors import PlantError
 from controller.linux.scheduling import ProcessId
 from controller.plants.audio_server.link import MonitorLink
 from controller.plants.audio_server.lock import ServerLock
+from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.audio_server.period_knob import (
     LONGEST_PERIOD,
     PERIOD,
     PeriodKnob,
     PeriodRules,
 )
-from controller.plants.audio_server.put_back import PutBack
 from controller.plants.audio_server.state import State
 from controller.plants.plant import Surroundings
 from controller.plants.programs.programs import Programs
-from controller.plants.threads.audio_threads import Rates
 from controller.plants.threads.knob import KNOB, ThreadKnob
+from controller.plants.threads.rhythm import Rates
 from controller.sensors.cpu import MachineSensor
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Missing, Observation, Reading, Value
 from policies.proposal import Refusal
 
 AT_ONCE_S = 0.3
-"""Cycles that were counted so shortly before a tick count as up to it."""
+"""Age of a count, s, up to which it counts as one up to the tick."""
 
 
 class AudioServerPlant(ABC, Generic[State]):
@@ -51,7 +51,7 @@ class AudioServerPlant(ABC, Generic[State]):
     """The module of the process that listens to the server."""
     start_patience_s: ClassVar[float]
     silent_s: ClassVar[float]
-    """A server that plays, and in which no cycle was seen to begin for so long, stands still."""
+    """Time without a new cycle, s, after which a server that plays counts as standing still."""
     no_streams: ClassVar[Missing]
 
     def __init__(self, surroundings: Surroundings) -> None:
@@ -74,7 +74,7 @@ class AudioServerPlant(ABC, Generic[State]):
             self._setting_for,
             self._period_obstacle,
             self._longest_period,
-            self._undo,
+            self._restoring,
             self._link.tell,
         )
         self._period = PeriodKnob(rules, surroundings.lease, self._server)
@@ -88,7 +88,7 @@ class AudioServerPlant(ABC, Generic[State]):
 
     @abstractmethod
     def _state(self, line: Mapping[str, Any]) -> State:
-        """What a line of the monitor says."""
+        """The state of the server that a line of the monitor describes."""
 
     @abstractmethod
     def _interval(self, seen: Observation, before: State) -> Observation:
@@ -100,21 +100,21 @@ class AudioServerPlant(ABC, Generic[State]):
 
     @abstractmethod
     def _places(self) -> tuple[str, ...]:
-        """What in the environment says where the server is, as NAME=VALUE."""
+        """The environment variables that say where the server is, as NAME=VALUE."""
 
     @abstractmethod
     def _address(self) -> tuple[Path, str]:
         """The folder in which the server is found, and by which name there."""
 
     def _allowed(self, members: Iterable[ProcessId]) -> tuple[ProcessId, ...]:
-        """Those of them that the configuration names; all where it names none."""
+        """The members that the configuration names; all where it names none."""
         if not self._named:
             return tuple(members)
         allowed = self._programs.processes()
         return tuple(each for each in members if each in allowed)
 
     def _setting_for(self, frames: int) -> int:
-        """What is asked for to have a period of so many frames."""
+        """The setting that is asked for to have a period of so many frames."""
         return frames
 
     def _take(self, before: State) -> None:
@@ -200,7 +200,7 @@ class AudioServerPlant(ABC, Generic[State]):
         return self._period.apply(value)
 
     def restore(self, knob: str) -> Refusal | None:
-        """Put back what was found."""
+        """Restore what was found."""
         if knob == KNOB:
             self._threads.restore()
             return None
@@ -213,7 +213,7 @@ class AudioServerPlant(ABC, Generic[State]):
         return False
 
     def close(self) -> None:
-        """Put the threads and the period back, and leave the server."""
+        """Restore the threads and the period, and leave the server."""
         self._threads.restore()
         self._link.close()  # first, lest it carry an order out afterwards
         self._period.close()
@@ -223,10 +223,10 @@ class AudioServerPlant(ABC, Generic[State]):
         if self._lock is not None:
             self._lock.close()
 
-    def _undo(self, held: PutBack) -> tuple[str, ...]:
-        """The command line that puts the period back, without this process."""
+    def _restoring(self, original: OriginalSetting) -> tuple[str, ...]:
+        """The command line that restores the period, without this process."""
         home = Path(__file__).resolve().parents[3]
-        monitor = (sys.executable, "-P", "-m", self.monitor, *held.arguments())
+        monitor = (sys.executable, "-P", "-m", self.monitor, *original.arguments())
         return ("env", f"PYTHONPATH={home}", *self._places(), *monitor)
 
     def _look(self) -> dict[str, Reading]:

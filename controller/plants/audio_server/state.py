@@ -1,4 +1,4 @@
-"""What the monitor of an audio server tells of it, a line at a time."""
+"""The state of an audio server, as a line of its monitor describes it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class ServerState(ABC):
     @property
     @abstractmethod
     def position(self) -> int:
-        """What changes whenever a cycle begins."""
+        """A number that changes whenever a cycle begins."""
 
     @property
     @abstractmethod
     def identity(self) -> str:
-        """By what the server is known, which another start of it does not share."""
+        """A name of this start of the server, which another start does not share."""
 
     @property
     def setting(self) -> int:
-        """What is asked for, and put back, where the period is turned."""
+        """The value that is asked for, and restored, where the period is turned."""
         return self.period_frames
 
     @property
@@ -41,7 +41,7 @@ class ServerState(ABC):
 
     @property
     def driver(self) -> str:
-        """What drives the cycles, where that may change while the server runs."""
+        """A name of the drivers of the cycles, where those may change while the server runs."""
         return ""
 
     @property

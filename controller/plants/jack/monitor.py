@@ -1,4 +1,4 @@
-"""A client of a JACK server that plays nothing, in a process of its own: what the server tells.
+"""A client of a JACK server that plays nothing, in a process of its own, and reports the server.
 
 `python -m controller.plants.jack.monitor` prints one JSON object a line, several a second, and
 takes orders (`period 512`) on its input. libjack may hang or abort with its server; here it
@@ -7,33 +7,25 @@ takes nobody with it.
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
-import threading
 import time
-from collections import deque
 from collections.abc import Generator
 from typing import Any
 
 from controller.plants.audio_server.monitor import Line, orders, report
-from controller.plants.audio_server.put_back import PutBack
+from controller.plants.audio_server.original_setting import OriginalSetting
+from controller.plants.jack.cycle_watch import CycleWatch
+from controller.plants.jack.freewheel import Freewheel
 from controller.plants.jack.server import connected_server, still_runs
 from controller.watchdog.restoration import LEFT_ALONE
 
 NAME = "kapellmeister"
 LINE_EVERY_S = 0.2
-POLL_S = 0.0005
-LONGEST_GAP_S = 1.0
-FRAMES_COUNTED = 1 << 32
-"""JACK counts frames up to here, and begins anew: once a day."""
-LINES_TOO_FAST, TOO_FAST = 3, 1.5
-"""Between so many lines in a row frames go by so many times as fast as the clock in freewheel; for
-a moment they also do after a stall."""
 NOT_INSTALLED = "libjack is not installed", "install JACK (the package jackd2, often)"
 NO_SERVER = "no server answers", "start one, or name it in JACK_DEFAULT_SERVER"
 OF_PIPEWIRE = "the libjack found here is PipeWire's, whose server is no JACK", "--plant pipewire"
-"""What is wrong, and the remedy."""
+"""Reasons why no server is joined, each with its remedy."""
 
 
 def is_of_pipewire(version: str) -> bool:
@@ -86,7 +78,7 @@ class Monitor:
         the time between two cycles, so it is looked for all along, and a period of it is not
         a gap.
         """
-        watch = _CycleWatch(self._client)
+        watch = CycleWatch(self._client)
         try:
             self._client.blocksize = frames
         finally:
@@ -112,97 +104,31 @@ class Monitor:
         self.ended = reason or "the server has ended"
 
 
-class Freewheel:
-    """Whether the server plays as fast as it can, as for an export.
-
-    It tells when that begins and ends; who joins meanwhile sees only that cycles come much
-    faster than the clock, or is told of the end.
-    """
-
-    def __init__(self) -> None:
-        self._told: bool | None = None
-        self._seen: deque[tuple[int, int]] = deque(maxlen=LINES_TOO_FAST)
-
-    def tell(self, begins: bool) -> None:
-        """Take what the server says."""
-        self._told = begins
-
-    def lasts(self, time_ns: int, frames: int, sample_rate_hz: int) -> bool:
-        """Whether it freewheels now, `frames` after it began to count."""
-        self._seen.append((time_ns, frames))
-        if self._told is not None:
-            return self._told
-        if len(self._seen) < LINES_TOO_FAST:
-            return False
-        pairs = itertools.pairwise(self._seen)
-        return all(_speed(*before, *now, sample_rate_hz) > TOO_FAST for before, now in pairs)
-
-
-def _speed(before_ns: int, before: int, now_ns: int, now: int, sample_rate_hz: int) -> float:
-    """How fast frames went by, in times of the clock."""
-    elapsed_s = (now_ns - before_ns) / 1e9
-    return (now - before) % FRAMES_COUNTED / sample_rate_hz / elapsed_s if elapsed_s > 0.0 else 0.0
-
-
 def _owner(port: Any) -> str:
     """The client that a port belongs to."""
     return str(port.name).partition(":")[0]
 
 
-class _CycleWatch:
-    """Looks for cycles all the time: the longest time between two of them is the gap."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._longest_s = 0.0
-        self._settled = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> float:
-        """The longest time without a new cycle until one has begun after the change, seconds."""
-        self._settled.set()
-        self._thread.join()
-        return self._longest_s
-
-    def _look(self) -> None:
-        last, last_s = self._client.last_frame_time, time.monotonic()
-        give_up_s = None
-        while True:
-            time.sleep(POLL_S)
-            now_s, frames = time.monotonic(), self._client.last_frame_time
-            if frames != last:
-                self._longest_s = max(self._longest_s, now_s - last_s)
-                last, last_s = frames, now_s
-                if give_up_s is not None:
-                    return
-            elif self._settled.is_set():
-                give_up_s = give_up_s or now_s + LONGEST_GAP_S
-                if now_s > give_up_s:
-                    self._longest_s = max(self._longest_s, now_s - last_s)
-                    return
-
-
 def main() -> None:
-    """Report until the server or the controller ends; why it could not is the last line.
+    """Report until the server or the controller ends; the last line says why nothing could be.
 
-    With arguments, put the server's period back as they say, and end.
+    With arguments, restore the server's period as they say, and end.
     """
     if len(sys.argv) > 1:
-        os._exit(_put_back(PutBack.parse(sys.argv[1:])))
+        os._exit(_restore(OriginalSetting.parse(sys.argv[1:])))
     report(_lines())
 
 
-def _put_back(wanted: PutBack) -> int:
+def _restore(original: OriginalSetting) -> int:
     """The status to end with. A server that is gone is not waited for."""
-    if not still_runs(wanted.server):
+    if not still_runs(original.server):
         return LEFT_ALONE
     import jack
 
     client = jack.Client(NAME, no_start_server=True)
-    if not wanted.is_due(connected_server(), client.blocksize):
+    if not original.is_ours(connected_server(), client.blocksize):
         return LEFT_ALONE
-    client.blocksize = wanted.found
+    client.blocksize = original.found
     return 0
 
 

@@ -7,12 +7,7 @@ from dataclasses import dataclass
 
 from controller.plants.pipewire.pw_dump import Graph, Node
 
-NOTHING, FREEWHEEL = "nothing plays", "the server freewheels"
-UNMEASURED = "of what plays no cycle is known yet"
 USUAL_RATES_HZ = (48_000, 44_100)
-REST_NS = 500_000_000
-"""A driver that is not at work for less than this has not rested: a change of the quantum or of
-the rate suspends all nodes for some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +19,11 @@ class Driver:
     freewheels: bool
     followers: tuple[Node, ...]
     rates_hz: tuple[int, ...]
-    """Rates at which it may play, the likeliest first: which one it is only pw-top tells."""
+    """Rates at which it may play, Hz, the likeliest first: which one it is only pw-top tells."""
 
 
 def drivers_at_work(graph: Graph) -> tuple[Driver, ...]:
-    """Those that others follow now: who drives nobody plays nothing, nor does a camera."""
+    """The nodes that others follow now: who drives nobody plays nothing, nor does a camera."""
     running = {each.id: each for each in graph.nodes.values() if each.runs}
     told = any(each.driver is not None for each in graph.nodes.values())
     groups = (_as_told if told else _as_linked)(running, graph.links.values())
@@ -51,7 +46,7 @@ def _rates(graph: Graph, driver: Node) -> tuple[int, ...]:
 
 
 def expected_frames(graph: Graph, driver: Driver) -> int:
-    """The quantum that the server's rules come to, for a driver whose cycles nobody measures."""
+    """The quantum by the server's rules, frames, for a driver whose cycles nobody measures."""
     if forced := graph.setting("clock.force-quantum"):
         return forced
     if forced := max((each.forces for each in driver.followers), default=0):
@@ -67,58 +62,13 @@ def expected_frames(graph: Graph, driver: Driver) -> int:
     return 1 << max(frames.bit_length() - 1, 0)
 
 
-class Motion:
-    """Which drivers are at work under a deadline, since when, and why none is.
-
-    `changed_ns` is when the graph last told of any change.
-    """
-
-    def __init__(self) -> None:
-        self._drivers: dict[int, Driver] = {}
-        self._left_ns: dict[int, int] = {}
-        self._freewheels = False
-        self.began_ns: dict[int, int] = {}
-        self.changed_ns = 0
-
-    def note(self, drivers: Collection[Driver], now_ns: int) -> None:
-        """Take note of the drivers at work now, after each change of the graph."""
-        self.changed_ns = now_ns
-        self._freewheels = any(each.freewheels for each in drivers)
-        working = {each.id: each for each in drivers if not each.freewheels}
-        for number in self._drivers.keys() - working.keys():
-            self._left_ns.setdefault(number, now_ns)
-        self.forget_rested(now_ns)
-        for number in working:
-            self._left_ns.pop(number, None)
-            self.began_ns.setdefault(number, now_ns)
-        self._drivers |= working
-
-    def forget_rested(self, now_ns: int) -> None:
-        """Drivers that have rested for a while begin anew; at once where a freewheel took over."""
-        patience_ns = 0 if self._freewheels else REST_NS
-        for number in [each for each, at in self._left_ns.items() if now_ns - at >= patience_ns]:
-            del self._left_ns[number], self._drivers[number], self.began_ns[number]
-
-    @property
-    def drivers(self) -> tuple[Driver, ...]:
-        """Those that are at work under a deadline."""
-        return tuple(self._drivers.values())
-
-    @property
-    def rests(self) -> str:
-        """Why no deadline holds; empty where one does."""
-        if self._drivers:
-            return ""
-        return FREEWHEEL if self._freewheels else NOTHING
-
-
 def _as_told(
     running: dict[int, Node], links: Collection[tuple[int, int]]
 ) -> Iterator[tuple[Node, list[Node]]]:
     """Who drives whom, where each node tells it.
 
-    Of what drives others, that others follow it is what counts: which driver it followed itself
-    once is not told anew where that has let go of it, as after a freewheel.
+    A driver that others follow is one, whatever it is said to follow itself: a driver that it
+    followed once and no longer does is still told, as after a freewheel.
     """
     led = _driver_of_each(running, links)
     followed = {driver for number, driver in led.items() if driver != number}

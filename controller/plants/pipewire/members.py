@@ -1,7 +1,7 @@
 """Which processes a PipeWire server and its clients are: those of that very server, no others.
 
-What a client says of itself is not asked. The server tells who connected; that this is still the
-same process, and a client of no other server, is seen by the sockets of both.
+No client is asked of itself. The server tells who connected; whether this is still the same
+process, and a client of no other server, is seen by the sockets of both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from controller.plants.pipewire.sockets import sockets_of, unix_peers
 from controller.sensors.cpu import PROC
 
 LOOK_AGAIN_NS = 5_000_000_000
-"""Who was not found, and may have been about to connect, is looked for again so often."""
+"""Interval, ns, of the search for clients that were not found: they may not have connected yet."""
 
 
 class Members:
@@ -96,7 +96,7 @@ class Members:
         return bool(sockets & (self._sockets(pid) or set()))
 
     def _sockets(self, pid: int) -> set[int] | None:
-        """None where it has ended, or is not ours to look into."""
+        """The sockets of a process; None where it has ended, or is not ours to look into."""
         try:
             return sockets_of(pid, self._root)
         except OSError:

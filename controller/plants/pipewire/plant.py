@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from controller.linux.scheduling import ProcessId
+from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD
 from controller.plants.audio_server.plant import AudioServerPlant
-from controller.plants.audio_server.put_back import PutBack
-from controller.plants.audio_server.state import ServerState
 from controller.plants.pipewire.quantum import PLAYED
+from controller.plants.pipewire.state import PipeWireState
 from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
-from controller.plants.threads.audio_threads import Rates
+from controller.plants.threads.rhythm import Rates
 from policies.observation import (
     NO_QUANTILES,
     BlockCounts,
@@ -35,84 +35,6 @@ from policies.observation import (
 OWN_PERIODS = "devices play at periods of their own, and one can only be forced on all of them"
 NO_CYCLE = Missing("nothing plays")
 NO_TIMES = Missing("pw-top shows one cycle a second, of which there are no quantiles")
-
-
-@dataclass(frozen=True, slots=True)
-class DriverState:
-    """A driver at work: its quantum and rate, and the processes of those that follow it."""
-
-    id: int
-    name: str
-    period_frames: int
-    sample_rate_hz: int
-    processes: frozenset[ProcessId]
-
-    @property
-    def cycles_per_s(self) -> float:
-        """How often a second it wakes them."""
-        return self.sample_rate_hz / self.period_frames
-
-
-@dataclass(frozen=True, slots=True)
-class PipeWireState(ServerState):
-    """A line of the monitor.
-
-    `period_frames` is the quantum of the driver with the shortest period, `forced_frames` the one
-    that all drivers are forced to, 0 where none is. `seen` grows with all cycles, `cycles` with
-    those that were counted, up to `counted_until_ns`. `lateness_ms`, `service_ms` and `latency_ms`
-    have a time for each cycle since the last line, where the tool tells. `rests` is why no cycle
-    is due. `cookie` is another in each start of the server, whose process is `server`; `clients`
-    are the processes of all clients that have nodes.
-    """
-
-    cycles: int
-    missed: int
-    seen: int
-    counted_until_ns: int
-    busy_share: float | None
-    lateness_ms: list[float]
-    service_ms: list[float]
-    latency_ms: list[float]
-    longest_frames: int
-    forced_frames: int
-    locked_by: str
-    rests: str
-    drivers: tuple[DriverState, ...]
-    clients: frozenset[ProcessId]
-    name: str
-    cookie: int
-    server: ProcessId | None
-    helpers: list[int]
-
-    @property
-    def position(self) -> int:
-        """The cycles so far, whether they are counted or not."""
-        return self.seen
-
-    @property
-    def identity(self) -> str:
-        """The cookie."""
-        return str(self.cookie)
-
-    @property
-    def setting(self) -> int:
-        """The quantum that is forced, if any."""
-        return self.forced_frames
-
-    @property
-    def no_deadline(self) -> str:
-        """Without streams, PipeWire rests; an export plays as fast as it can."""
-        return self.rests
-
-    @property
-    def driver(self) -> str:
-        """The drivers at work, each with its rate."""
-        return ", ".join(sorted(f"{each.id} {each.sample_rate_hz}" for each in self.drivers))
-
-    @property
-    def counted_ns(self) -> int:
-        """What pw-top prints once a second speaks of the time before."""
-        return self.counted_until_ns
 
 
 class PipeWirePlant(AudioServerPlant[PipeWireState]):
@@ -139,12 +61,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         return (*super().helpers(), *(self._server.helpers if self._link.pid else ()))
 
     def _state(self, line: Mapping[str, Any]) -> PipeWireState:
-        objects = {
-            "drivers": tuple(map(_driver, line["drivers"])),
-            "clients": _processes(line["clients"]),
-            "server": next(iter(_processes([line["server"]])), None),
-        }
-        return PipeWireState(**{**line, **objects})
+        return PipeWireState.of(line)
 
     def _take(self, _: PipeWireState) -> None:
         now = self._server
@@ -180,7 +97,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         )
 
     def _rates(self) -> Mapping[ProcessId, Rates]:
-        """Each is woken by the drivers that it follows; the server's threads by all of them."""
+        """Clients are woken by the drivers that they follow, the server's threads by all."""
         now = self._server
         server = frozenset() if now.server is None else frozenset({now.server})
         rates: dict[ProcessId, Rates] = dict.fromkeys(server | now.clients, ())
@@ -194,7 +111,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         return () if self._server.server is None else (self._server.server.pid,)
 
     def _period_obstacle(self) -> str:
-        """A quantum is forced on all devices, and over what a program has locked."""
+        """Why not: a quantum is forced on all devices, and over one that a program has locked."""
         now, found = self._server, self._period.found or self._server
         if now.locked_by:
             return f"{now.locked_by} has locked the quantum"
@@ -204,7 +121,7 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         return OWN_PERIODS if len(set(own)) > 1 else ""
 
     def _longest_period(self) -> int:
-        """No longer than the server lets its clients ask for."""
+        """The longest quantum that the server lets its clients ask for, frames."""
         return min(LONGEST_PERIOD, self._server.longest_frames or LONGEST_PERIOD)
 
     def _address(self) -> tuple[Path, str]:
@@ -215,23 +132,13 @@ class PipeWirePlant(AudioServerPlant[PipeWireState]):
         return places()
 
     def _setting_for(self, frames: int) -> int:
-        """The quantum; for that which was found whatever was forced then, or nothing."""
+        """The quantum to force; for the period that was found, what was forced then, or none."""
         found = self._period.found or self._server
         return found.setting if frames == found.period_frames else frames
 
-    def _undo(self, held: PutBack) -> tuple[str, ...]:
+    def _restoring(self, original: OriginalSetting) -> tuple[str, ...]:
         played = (self._period.found or self._server).period_frames
-        return (*super()._undo(held), PLAYED, str(played))
-
-
-def _driver(told: Mapping[str, Any]) -> DriverState:
-    return DriverState(**{**told, "processes": _processes(told["processes"])})
-
-
-def _processes(written: Iterable[str]) -> frozenset[ProcessId]:
-    """Those that stand as `pid:start_time`; nothing stands for one that is not to be seen."""
-    numbers = (each.split(":") for each in written if each)
-    return frozenset(ProcessId(int(pid), int(start_time)) for pid, start_time in numbers)
+        return (*super()._restoring(original), PLAYED, str(played))
 
 
 def _quantiles(times_ms: list[float], why_none: Missing) -> Quantiles:

@@ -1,4 +1,4 @@
-"""What `pw-dump --monitor` says of a PipeWire server: its settings, clients, nodes and links."""
+"""Reads `pw-dump --monitor`: the settings, clients, nodes and links of a PipeWire server."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ class Graph:
         self._all_clients: dict[int, Client] = {}
         self.nodes: dict[int, Node] = {}
         self.links: dict[int, tuple[int, int]] = {}
-        """Which node each link leads from, and which to."""
+        """Nodes that each link leads from and to, by the link's id."""
 
     def feed(self, chunk: bytes) -> bool:
-        """Take more of the text; whether anything was told to its end."""
+        """Take more of the text; whether that completes an array."""
         self._text = (self._text + self._decode(chunk)).lstrip()
         told = False
         while self._text:

@@ -1,6 +1,6 @@
 """Who is at the other end of a unix socket: the kernel knows, whatever paths and names there are.
 
-It tells through NETLINK_SOCK_DIAG, as it does to `ss -x`: see sock_diag(7).
+The kernel tells through NETLINK_SOCK_DIAG, as it does to `ss -x`: see sock_diag(7).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 REQUEST_ALL = 0x1 | 0x300
-"""NLM_F_REQUEST and NLM_F_DUMP."""
+"""Flags of a request for all sockets: NLM_F_REQUEST and NLM_F_DUMP."""
 UDIAG_SHOW_PEER, UNIX_DIAG_PEER = 4, 2
 ALL_STATES = 0xFFFF_FFFF
 HEADER, REQUEST, MESSAGE, ATTRIBUTE = (

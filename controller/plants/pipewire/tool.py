@@ -11,13 +11,13 @@ import subprocess
 from controller.plants.pipewire.tools import environment
 
 PIPE_BYTES = 1 << 20
-"""Room for what a tool tells between two lines, however short the cycles are."""
+"""Size of the pipe, bytes: room for the output between two lines, however short the cycles are."""
 
 
 class Tool:
     """The tool, and our end of the pipe that it tells into.
 
-    It runs where nobody can write: pw-profiler leaves scripts behind where it ends.
+    The tool runs where nobody can write: pw-profiler leaves scripts behind where it ends.
     """
 
     def __init__(self, command: tuple[str, ...]) -> None:
@@ -37,7 +37,7 @@ class Tool:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The tool's process."""
         return self._process.pid
 
     def has_told(self) -> bool:
@@ -45,13 +45,13 @@ class Tool:
         return not self.ended and bool(select.select([self.descriptor], [], [], 0.0)[0])
 
     def read(self) -> bytes:
-        """What it has written."""
+        """The output so far; empty at the end."""
         chunk = os.read(self.descriptor, 1 << 20)
         self.ended |= not chunk
         return chunk
 
     def close(self) -> None:
-        """End it."""
+        """End the tool."""
         os.close(self.descriptor)
         self._process.kill()
         self._process.wait()

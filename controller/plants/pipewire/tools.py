@@ -9,17 +9,17 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from controller.plants.pipewire.meter import TOP_TELLS_FROM
-
 PATIENCE_S = 2.0
-"""How long a tool may take; one that waits for a server that stands still never ends."""
+"""Time that a tool may take, s: it never ends where it waits for a server that stands still."""
 REMEDY = "install PipeWire's tools (the package pipewire-bin, often)"
+TOP_TELLS_FROM = (0, 3, 79)
+"""First version whose pw-top prints to others than a terminal."""
 PLACES = ("PIPEWIRE_REMOTE", "PIPEWIRE_RUNTIME_DIR", "XDG_RUNTIME_DIR")
-"""What in the environment says where the server is."""
+"""Environment variables that say where the server is."""
 
 
 def environment() -> dict[str, str]:
-    """Ours, in which numbers are written with points."""
+    """Our environment, with numbers written with points."""
     return {**os.environ, "LC_ALL": "C"}
 
 
@@ -37,7 +37,7 @@ def version() -> tuple[int, ...]:
 
 
 def counting_tool(of_version: tuple[int, ...]) -> str:
-    """What counts cycles in that version."""
+    """The tool that counts cycles in that version."""
     return "pw-top" if of_version >= TOP_TELLS_FROM else "pw-profiler"
 
 
@@ -49,7 +49,7 @@ def answers() -> bool:
 def forcing(quantum: int) -> tuple[str, ...]:
     """The command that makes every driver of the server play that quantum; 0 lets them choose.
 
-    It finds the server wherever it is run.
+    Wherever it is run, it finds the same server.
     """
     setting = ("pw-metadata", "-n", "settings", "0", "clock.force-quantum", str(quantum))
     return ("env", *places(), *setting)
@@ -67,33 +67,17 @@ def socket_path(name: str) -> Path:
 
 
 def dump() -> bytes:
-    """What the server tells of itself; nothing where there is none.
+    """The server's objects, as pw-dump prints them; empty where there is no server.
 
     Raises TimeoutExpired where one stands still.
     """
-    return subprocess.run(
-        ("pw-dump",),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        timeout=PATIENCE_S,
-        env=environment(),
-        check=False,
-    ).stdout
+    return _run(("pw-dump",)).stdout
 
 
 def run(command: Sequence[str]) -> str | None:
-    """Run a command to its end; None where that went well, else what it said."""
+    """Run a command to its end; None where that went well, else why not."""
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=PATIENCE_S,
-            env=environment(),
-            check=False,
-        )
+        done = _run(command)
     except subprocess.TimeoutExpired:
         return "the server does not answer"
     except OSError as error:
@@ -105,9 +89,17 @@ def run(command: Sequence[str]) -> str | None:
 
 def _output(command: Sequence[str]) -> str:
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=PATIENCE_S, env=environment(), check=False
-        )
+        return _run(command).stdout.decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.decode(errors="replace")
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        env=environment(),
+        check=False,
+    )

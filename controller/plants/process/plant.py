@@ -51,7 +51,7 @@ class ProcessPlant:
         return self._period_ms
 
     def helpers(self) -> tuple[int, ...]:
-        """None: the kernel tells all there is."""
+        """No process: the kernel tells all there is."""
         return ()
 
     def knobs(self) -> Mapping[str, Knob]:
@@ -88,11 +88,11 @@ class ProcessPlant:
         return Settings() if classes is None else Settings.of({KNOB: classes})
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
-        """Schedule them."""
+        """Schedule the audio threads."""
         return self._threads.apply(value) if knob == KNOB else Refusal(knob, "no such knob")
 
     def restore(self, knob: str) -> Refusal | None:
-        """Put them back as they were found."""
+        """Restore the scheduling that was found."""
         if knob != KNOB:
             return Refusal(knob, "no such knob")
         self._threads.restore()
@@ -111,5 +111,5 @@ class ProcessPlant:
         return False
 
     def close(self) -> None:
-        """Put the threads back."""
+        """Restore the threads."""
         self._threads.restore()

@@ -1,4 +1,4 @@
-"""What is said of a program whose name does not tell, or does not tell alone, which is meant."""
+"""Remarks on a program whose name means no process, or several, and what may be meant instead."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from pathlib import Path
 from controller.linux.control_group import is_group
 from controller.plants.programs.interpreters import file_name
 from controller.plants.programs.meaning import fitting, is_id, meant_by
-from controller.plants.programs.names import Fit, Running, in_a_line
+from controller.plants.programs.names import Fit, RunningProcess, in_a_line
 
 SHOWN = 3
-"""So many of those that were found are named."""
-Guesses = tuple[tuple[str, Callable[[Running, str], bool]], ...]
+"""Number of processes that are named at most."""
+Guesses = tuple[tuple[str, Callable[[RunningProcess, str], bool]], ...]
 SHORTEST = 3
-"""Names of fewer characters are in many others."""
+"""Length of a name, characters, below which it is part of too many others."""
 
 
-def remark(program: str, running: Sequence[Running], named_at: int | None = None) -> str | None:
+def remark(
+    program: str, running: Sequence[RunningProcess], named_at: int | None = None
+) -> str | None:
     """A line for whoever named it; None where its name is its own, and it runs."""
     if is_group(program):
         return None
@@ -38,7 +40,7 @@ def remark(program: str, running: Sequence[Running], named_at: int | None = None
     return f"{in_a_line(program)} {how}: {_listed(meant)}{_started(meant, running)}"
 
 
-def _started(meant: Sequence[Running], running: Sequence[Running]) -> str:
+def _started(meant: Sequence[RunningProcess], running: Sequence[RunningProcess]) -> str:
     """The programs that a script has started, which its name does not mean."""
     own = {each.process.pid for each in meant}
     children = [each for each in running if each.stat.parent in own and each.process.pid not in own]
@@ -46,9 +48,9 @@ def _started(meant: Sequence[Running], running: Sequence[Running]) -> str:
 
 
 def none_runs(
-    wanted: Sequence[str], running: Sequence[Running], named_at: int | None = None
+    wanted: Sequence[str], running: Sequence[RunningProcess], named_at: int | None = None
 ) -> str:
-    """Words for whoever named programs none of which runs, and what does that may be meant."""
+    """Words for whoever named programs none of which runs, with those that may be meant."""
     others = _without_those_above(running)
     ids = [each for each in wanted if is_id(each)]
     several = {each: fits for each in wanted if (fits := _several(each, others))}
@@ -64,7 +66,7 @@ def none_runs(
     return "; ".join(filter(None, words))
 
 
-def _gone(number: str, running: Sequence[Running], named_at: int | None) -> str | None:
+def _gone(number: str, running: Sequence[RunningProcess], named_at: int | None) -> str | None:
     """Words for an id whose process has ended; None where it runs."""
     now = meant_by(number, running)
     if not now:
@@ -75,15 +77,15 @@ def _gone(number: str, running: Sequence[Running], named_at: int | None) -> str 
     return f"process {number} has ended, and another has its number: {now[0]}"
 
 
-def _several(program: str, running: Sequence[Running]) -> list[Running]:
+def _several(program: str, running: Sequence[RunningProcess]) -> list[RunningProcess]:
     """The programs that an interpreter of this name runs."""
     return fitting(program, running)[Fit.INTERPRETER]
 
 
 def _instead(
-    program: str, running: Sequence[Running], guesses: Guesses | None = None
+    program: str, running: Sequence[RunningProcess], guesses: Guesses | None = None
 ) -> str | None:
-    """What else may have been meant: the first of the guesses that fits any."""
+    """Words for what else may have been meant: the first of the guesses that fits any process."""
     for words, guess in guesses or GUESSES:
         found = [each for each in running if not each.stat.is_kernel and guess(each, program)]
         if found:
@@ -91,13 +93,13 @@ def _instead(
     return None
 
 
-def _listed(found: Sequence[Running]) -> str:
+def _listed(found: Sequence[RunningProcess]) -> str:
     shown = ", ".join(map(str, found[:SHOWN]))
     more = len(found) - SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _is_like(running: Running, program: str) -> bool:
+def _is_like(running: RunningProcess, program: str) -> bool:
     """Whether a name of its own holds this one, or is held by it."""
     wanted = file_name(program).casefold()
     names = [each.casefold() for each in running.own_names()]
@@ -109,7 +111,7 @@ def _holds(one: str, other: str) -> bool:
     return one in other or other in one
 
 
-def _has_thread(running: Running, program: str) -> bool:
+def _has_thread(running: RunningProcess, program: str) -> bool:
     """Whether one of its threads has this name or number."""
     folder = running.root / str(running.process.pid) / "task"
     with contextlib.suppress(OSError):
@@ -123,7 +125,7 @@ def _name_of(thread: Path) -> str:
     return os.fsdecode((thread / "comm").read_bytes()).rstrip("\n")
 
 
-def _mentions(running: Running, program: str) -> bool:
+def _mentions(running: RunningProcess, program: str) -> bool:
     return program.casefold() in " ".join(running.arguments).casefold()
 
 
@@ -133,10 +135,10 @@ GUESSES: Guesses = (
     *GUESSES_OF_A_NUMBER,
     ("only the command line of ", _mentions),
 )
-"""What a person may have meant, the likeliest first."""
+"""Guesses at what a person may have meant, the likeliest first."""
 
 
-def _without_those_above(running: Sequence[Running]) -> list[Running]:
+def _without_those_above(running: Sequence[RunningProcess]) -> list[RunningProcess]:
     """Without those that started this process: its command line holds every name it was given."""
     parents = {each.process.pid: each.stat.parent for each in running}
     above, pid = set(), os.getppid()

@@ -70,7 +70,7 @@ def is_interpreter(name: str) -> bool:
 
 
 def program_of(names: Sequence[str], arguments: Sequence[str]) -> str | None:
-    """What a process runs, as its command line names it; None where it is no interpreter.
+    """The program that a process runs, as its command line names it; None for no interpreter.
 
     `names` are those of its executable, `arguments` its whole command line. None as well where
     the interpreter was given the text of a program, or none.

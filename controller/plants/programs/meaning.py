@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from controller.linux.control_group import is_group, is_within
-from controller.plants.programs.names import Fit, Running
+from controller.plants.programs.names import Fit, RunningProcess
 
 PROCESS_ID = re.compile("[1-9][0-9]{0,9}")
 
@@ -17,12 +17,12 @@ def is_id(program: str) -> bool:
 
 
 def meant_by(
-    program: str, processes: Iterable[Running], known: Iterable[Running] = ()
-) -> list[Running]:
-    """Those that have this id, are in this control group, or go by this name.
+    program: str, processes: Iterable[RunningProcess], known: Iterable[RunningProcess] = ()
+) -> list[RunningProcess]:
+    """The processes that have this id, are in this control group, or go by this name.
 
-    Of names, those whose own it is, else the next best. An interpreter's name that fits several
-    programs, with those that are known, means none of them.
+    A name means those whose own it is, else the next best. An interpreter's name that fits
+    several programs, with those that are known, means none of them.
     """
     if is_id(program):
         return [each for each in processes if each.process.pid == int(program)]
@@ -36,9 +36,9 @@ def meant_by(
     return fits[Fit.INTERPRETER] if len(keys) == 1 else []
 
 
-def fitting(name: str, processes: Iterable[Running]) -> dict[Fit, list[Running]]:
+def fitting(name: str, processes: Iterable[RunningProcess]) -> dict[Fit, list[RunningProcess]]:
     """The processes that go by a name, by how it fits."""
-    fits: dict[Fit, list[Running]] = {fit: [] for fit in Fit}
+    fits: dict[Fit, list[RunningProcess]] = {fit: [] for fit in Fit}
     for each in processes:
         if (fit := each.fit(name)) is not None:
             fits[fit].append(each)

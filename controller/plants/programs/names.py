@@ -14,16 +14,16 @@ from controller.linux.process_id import PROC, ProcessId, ProcessStat, read_proce
 from controller.plants.programs.interpreters import file_name, is_interpreter, program_of
 
 NAME_BYTES = 15
-"""The kernel cuts off the name of a process, and a program may change it."""
+"""Length, bytes, at which the kernel cuts off the name of a process."""
 REPLACED = " (deleted)"
-"""What the kernel appends to the executable's path once that was replaced or removed."""
+"""Suffix by the kernel of the path of an executable that was replaced or removed."""
 SUFFIXES = frozenset(
     (
         *(".py", ".pyw", ".pyc", ".pyz", ".pl", ".rb", ".sh", ".bash", ".lua", ".php", ".tcl"),
         *(".js", ".mjs", ".cjs", ".ts", ".scm", ".rkt", ".jl", ".jar", ".dll", ".exe"),
     )
 )
-"""Parts of a program's name that a person leaves out."""
+"""Suffixes of a program's name that a person leaves out."""
 SHOWN_CHARACTERS = 60
 LONGEST_LINE = 1 << 14
 MODULE = re.compile("-[a-zA-Z]*m")
@@ -39,7 +39,7 @@ class Fit(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningProcess:
     """A process, and how it was started.
 
     `executable` is its path, empty where that cannot be seen, and `program` what it runs, where
@@ -69,13 +69,13 @@ class Running:
 
     @property
     def key(self) -> object:
-        """What two processes of one program share, and those of two programs do not."""
+        """A value that two processes of one program share, and those of two programs do not."""
         if self.program is not None:
             return tuple(self._paths())
         return self.arguments if any(map(is_interpreter, self._files())) else self.executable
 
     def control_groups(self) -> str:
-        """Those that it is in, as /proc/PID/cgroup lists them."""
+        """The control groups that it is in, as /proc/PID/cgroup lists them."""
         try:
             path = self.root / str(self.process.pid) / "cgroup"
             return path.read_text(encoding="utf-8", errors="surrogateescape")
@@ -92,7 +92,7 @@ class Running:
         return Fit.INTERPRETER if wanted in (self.name, *self._files()) else None
 
     def own_names(self) -> set[str]:
-        """Without those of an interpreter that runs it."""
+        """All names of the process, without those of an interpreter that runs it."""
         names = {self.name, *self._full_names()}
         return {each for each in names if not is_interpreter(each)}
 
@@ -140,7 +140,7 @@ class Running:
         return names
 
     def _lies_at(self, wanted: str) -> bool:
-        """Whether that is its path, or the end of it."""
+        """Whether `wanted` is its path, or the end of it."""
         if os.sep not in wanted:
             return False
         path = os.path.normpath(os.path.expanduser(wanted))  # noqa: PTH111 - Path would refuse
@@ -161,28 +161,28 @@ class Running:
         yield os.path.normpath(os.path.join(folder, called))  # noqa: PTH118
 
     def _is_called(self, wanted: str) -> bool:
-        """Whether its command line is that, or begins so."""
+        """Whether its command line is `wanted`, or begins so."""
         if " " not in wanted.strip():
             return False
         return f"{' '.join(self.arguments)} ".startswith(f"{wanted.strip()} ")
 
 
-def read_running(pid: int, root: Path = PROC) -> Running:
+def read_running(pid: int, root: Path = PROC) -> RunningProcess:
     """The process that has this id now; ThreadGoneError where none has."""
     stat = read_process(pid, root)
     if stat.is_kernel:
-        return Running(stat, "", (), None, root)
+        return RunningProcess(stat, "", (), None, root)
     executable = ""
     with contextlib.suppress(OSError):  # not ours to see, or gone meanwhile
         executable = os.readlink(f"{root}/{pid}/exe").removesuffix(REPLACED)  # noqa: PTH115
     arguments = _arguments(pid, root)
     names = [file_name(each) for each in (executable, *arguments[:1]) if each]
     program = program_of(names, arguments) or _script(stat, arguments, root)
-    return Running(stat, executable, arguments, program, root)
+    return RunningProcess(stat, executable, arguments, program, root)
 
 
 def in_a_line(words: str) -> str:
-    """The same, as any terminal can show it: a name may hold whatever it likes."""
+    """The words as any terminal can show them: a name may hold any byte."""
     plain = words.encode(errors="surrogateescape").decode(errors="backslashreplace")
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in plain)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from controller.linux.control_group import is_group
 from controller.linux.process_id import PROC, ProcessId, lives
 from controller.plants.programs.meaning import is_id, meant_by
-from controller.plants.programs.names import Running
-from controller.plants.programs.processes import Search, named, others
+from controller.plants.programs.names import RunningProcess
+from controller.plants.programs.processes import named, others
+from controller.plants.programs.search import Search
 
 
 class Programs:
-    """Finds them anew now and then, and knows those again that it has found.
+    """Finds the processes anew now and then, and knows those again that it has found.
 
     An id means the process that has it at the start, until that ends, and none that began after
     it was named. What was found by name stays found for as long as it lives, whatever it or its
@@ -32,7 +33,7 @@ class Programs:
             for each in named([each for each in wanted if is_id(each)], root)
             if named_at is None or each.start_time <= named_at
         )
-        self._known: dict[ProcessId, Running] = {}
+        self._known: dict[ProcessId, RunningProcess] = {}
         self._search = Search(self._find)
 
     def renew(self) -> None:
@@ -40,7 +41,7 @@ class Programs:
         self._search.renew()
 
     def processes(self) -> tuple[ProcessId, ...]:
-        """Those of them that live now."""
+        """The processes that live now."""
         return tuple(each for each in self._search.processes() if lives(each, self._root))
 
     def _find(self) -> tuple[ProcessId, ...]:
@@ -54,6 +55,6 @@ class Programs:
         members = (each.process for group in self._groups for each in meant_by(group, running))
         return tuple(dict.fromkeys((*self._pinned, *self._known, *members)))
 
-    def _goes_on(self, running: Running) -> bool:
+    def _goes_on(self, running: RunningProcess) -> bool:
         known = self._known.get(running.process)
         return known is not None and known.stat.image == running.stat.image

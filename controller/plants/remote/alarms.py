@@ -1,4 +1,4 @@
-"""Tells what is wrong with the metrics of a service: once when it lasts, once when it is over."""
+"""Alarms on the metrics of a service: told once what is wrong lasts, and once it is over."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from dataclasses import dataclass
 
 from policies.observation import NOT_REPORTED, Invalid, Missing, Reading
 
-TOLD_AFTER = 3
-"""Turns that a trouble must last: a single scrape that comes late is no news."""
+RAISED_AFTER = 3
+"""Ticks that a reading must be without a value: a single scrape that comes late is no alarm."""
 
 
 @dataclass(slots=True)
-class _Trouble:
-    turns: int = 0
-    told: bool = False
+class _Alarm:
+    ticks: int = 0
+    raised: bool = False
 
 
-class Troubles:
-    """Follows named readings over the turns of the loop."""
+class MetricAlarms:
+    """Follows named readings from tick to tick."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Trouble] = {}
+        self._alarms: dict[str, _Alarm] = {}
 
-    def follow(self, readings: Mapping[str, Reading]) -> Iterator[str]:
-        """What is to be told now."""
+    def update(self, readings: Mapping[str, Reading]) -> Iterator[str]:
+        """Take the readings of a tick; the alarms that begin and end with it."""
         for name, each in readings.items():
             if each is NOT_REPORTED or not isinstance(each, Invalid | Missing):
-                trouble = self._known.pop(name, None)
-                if trouble is not None and trouble.told:
+                alarm = self._alarms.pop(name, None)
+                if alarm is not None and alarm.raised:
                     yield f"{name}: back again"
                 continue
-            trouble = self._known.setdefault(name, _Trouble())
-            trouble.turns += 1
-            if trouble.turns >= TOLD_AFTER and not trouble.told:
-                trouble.told = True
+            alarm = self._alarms.setdefault(name, _Alarm())
+            alarm.ticks += 1
+            if alarm.ticks >= RAISED_AFTER and not alarm.raised:
+                alarm.raised = True
                 yield f"{name}: {each.reason}"

@@ -1,10 +1,10 @@
-"""Whose value a knob has that is turned here: that of our requests, or another hand's."""
+"""Drift of a knob: whether the value in force is that of our requests, or another hand's."""
 
 from __future__ import annotations
 
 
-class Turned:
-    """A knob from the first request for it on, by what was `found` before that.
+class DriftDetector:
+    """Follows a knob from the first request for it on, by what was `found` before that.
 
     A service may do less than it was asked for, and later than it answers: what lies between
     the values that were found and asked for is taken for the work of our requests. A value
@@ -14,7 +14,7 @@ class Turned:
     def __init__(self, found: int) -> None:
         self.found = found
         self.asked = found
-        self.moved = False
+        self.drifted = False
         """Whether another hand's value is evident."""
         self._low = self._high = self._seen = found
         self._arrived = False
@@ -30,10 +30,10 @@ class Turned:
         if value == self._seen:
             return
         self._seen = value
-        self.moved = self._arrived or not self._low <= value <= self._high
+        self.drifted = self._arrived or not self._low <= value <= self._high
         self._arrived = value == self.asked
 
     @property
     def ours(self) -> bool:
-        """Whether it is, or may yet come to be, other than it was found, and only by our doing."""
-        return not self.moved and not self.asked == self._seen == self.found
+        """Whether the knob is, or may yet come to be, other than found, and only by our doing."""
+        return not self.drifted and not self.asked == self._seen == self.found

@@ -11,10 +11,10 @@ from controller.plants.remote.scraper import Scrape
 from policies.observation import Invalid, Missing, Reading, Value, reading
 
 SECONDS = "seconds"
-"""What a rate is per; any other word names a metric."""
+"""Word for a rate in `per`, where any other names a metric."""
 
 MOST = 1e15
-"""No service has more to do or has done more: what is computed from such figures overflows."""
+"""Largest figure that can be: no service has done more, and computing with more overflows."""
 
 
 def figure(section: MetricSection, before: Scrape, now: Scrape) -> Reading:
@@ -31,10 +31,10 @@ def figure(section: MetricSection, before: Scrape, now: Scrape) -> Reading:
 
 
 def growth(selector: str, before: Scrape, now: Scrape) -> Reading:
-    """What the counters of a name grew by, together; one that fell has started over.
+    """The growth of the counters of a name, together; one that fell has started over.
 
-    What it counted since then is not taken for the interval: a counter that several servers
-    answer for in turn would seem to count a whole life each time.
+    Its count since then is not taken for the interval: a counter that several servers answer for
+    in turn would seem to count a whole life each time.
     """
     wanted = Selector.of(selector)
     earlier, later = wanted.among(before.samples), wanted.among(now.samples)
@@ -49,7 +49,7 @@ def nothing_matches(selector: str) -> Missing:
 
 
 def grown(earlier: Mapping[Labels, float], later: Mapping[Labels, float], name: str) -> Reading:
-    """What these counters grew by; a series that is new has counted from nothing."""
+    """The growth of these counters; a series that is new has counted from nothing."""
     total = 0.0
     for labels, value in later.items():
         was = earlier.get(labels, 0.0)
@@ -62,7 +62,7 @@ def grown(earlier: Mapping[Labels, float], later: Mapping[Labels, float], name: 
 
 
 def possible(each: Reading, name: str) -> Reading:
-    """The reading of a load, a count or a knob, which has to be one."""
+    """The reading of a load, a count or a knob; invalid where it is beyond what can be."""
     if isinstance(each, Value) and each.value > MOST:
         return Invalid(f"{name}: {each.value:g} is more than can be ({MOST:g})")
     return each

@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from urllib.parse import urlsplit
 
 LARGEST_BYTES = 4 << 20
-"""A longer answer is refused; a page of ten thousand samples has one."""
+"""Length of an answer, bytes, beyond which it is refused: about a page of ten thousand samples."""
 LONGEST_REASON = 200
 GATEWAY = frozenset({502, 504})
 """Statuses with which something on the way speaks for a service that it lost."""
@@ -35,7 +35,7 @@ class RequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came with a status of success."""
+    """The content of an answer with a status of success."""
 
     text: str
     content_type: str
@@ -93,7 +93,7 @@ def _path(url: str) -> str:
 
 @contextlib.contextmanager
 def _cut_off(sock: socket.socket, timeout_s: float, cut: threading.Event) -> Iterator[None]:
-    """Hang up after that time: a timeout of a socket starts over with each byte."""
+    """Hang up after `timeout_s`: the timeout of a socket starts over with each byte."""
 
     def hang_up() -> None:
         cut.set()

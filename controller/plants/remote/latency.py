@@ -23,7 +23,7 @@ from policies.observation import (
 
 QUANTILES = (0.5, 0.95, 0.99, 1.0)
 Buckets = list[tuple[float, float]]
-"""Upper bounds, ascending to infinity, and how many were at most that."""
+"""Upper bounds, ascending to infinity, each with how many were at most that."""
 
 
 def quantiles(section: LatencySection, before: Scrape, now: Scrape) -> Quantiles:
@@ -52,7 +52,7 @@ def counted(
 
 
 def _buckets(section: LatencySection, before: Scrape, now: Scrape) -> Buckets | Reading:
-    """What was counted between two scrapes, cumulative over the bounds."""
+    """Counts between two scrapes, cumulative over the bounds."""
     selector = Selector.of(section.metric)
     earlier, later = (_by_bound(selector.among(s.samples, "_bucket")) for s in (before, now))
     if not later:

@@ -24,7 +24,7 @@ from policies.observation import (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What two scrapes say of the time between them; what it says of blocks may be only why not."""
+    """The time between two scrapes, in our words; of blocks perhaps only why none is counted."""
 
     load: Reading
     blocks: BlockCounts | Reading
@@ -32,10 +32,10 @@ class Figures:
     readings: Mapping[str, Reading]
     in_force: Mapping[str, Reading]
 
-    def followed(self) -> Mapping[str, Reading]:
-        """All of it by name, for those who tell what is wrong with it.
+    def watched(self) -> Mapping[str, Reading]:
+        """All readings by name whose failure is to raise an alarm.
 
-        A further reading that is missing is none of that: while nothing is counted, rates are.
+        A further reading that is missing raises none: while nothing is counted, rates are missing.
         """
         blocks = Value(1.0) if isinstance(self.blocks, BlockCounts) else self.blocks
         rest = {"latency": self.latency.p99_ms, **self.readings}
@@ -45,7 +45,7 @@ class Figures:
 
 
 def figures(section: RemoteSection, before: Scrape, now: Scrape) -> Figures:
-    """All that was mapped."""
+    """All that the configuration maps, from two scrapes."""
     mapped = section.load.metric
     load = possible(figure(section.load, before, now), mapped) if mapped else NOT_REPORTED
     return Figures(
@@ -88,7 +88,7 @@ def _blocks(section: RemoteSection, before: Scrape, now: Scrape) -> BlockCounts 
 
 
 def _never_counted(outcome: str, grew: Reading) -> bool:
-    """Many services show a counter of failures from the first failure on."""
+    """Whether a counter is missing as it may be: many show failures from the first failure on."""
     return outcome not in ("on_time", "submitted") and isinstance(grew, Missing)
 
 
@@ -102,7 +102,7 @@ def _outcomes(counts: dict[str, int], *, by_rest: bool) -> BlockCounts | Reading
 
 
 def _plausible(blocks: BlockCounts | Reading, load: Reading) -> BlockCounts | Reading:
-    """A load without a single block is a page that stands still, or a service that does."""
+    """Blocks, unless none is under a load: then the page stands still, or the service does."""
     streams = fresh(load) or 0.0
     if isinstance(blocks, BlockCounts) and not blocks.submitted and streams > 0.0:
         return Missing(f"no block was counted under a load of {streams:g}")

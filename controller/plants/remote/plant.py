@@ -1,6 +1,6 @@
 """Any service as a plant: its metrics are scraped, its knobs turned by HTTP or by a command.
 
-It fails static: where the service is silent, slow or says what cannot be true, nothing is turned.
+Where the service is silent, slow or says what cannot be true, nothing is turned: it fails static.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import ClassVar
 
-from controller.config.remote import KnobSection, RemoteSection
+from controller.config.remote import KnobSection
 from controller.errors import ConfigurationError, PlantError
 from controller.plants.plant import Surroundings
-from controller.plants.remote.alarms import Troubles
-from controller.plants.remote.control import Control, Turn, by_command, by_http
-from controller.plants.remote.drift import Turned
+from controller.plants.remote.alarms import MetricAlarms
+from controller.plants.remote.drift import DriftDetector
 from controller.plants.remote.http import HttpClient
+from controller.plants.remote.knob_requests import KnobRequests
 from controller.plants.remote.metrics import Figures, figures
 from controller.plants.remote.scraper import Scrape, Scraper, reader
 from controller.plants.remote.token import read_token
+from controller.plants.remote.turning import turns
 from policies.knobs import OURS, Bounds, Choice, Knob, KnobValue, Settings
 from policies.observation import (
     NOT_REPORTED,
@@ -37,11 +38,11 @@ from policies.observation import (
 from policies.proposal import Refusal
 
 LEAD = 0.2
-"""A scrape is made so much of an interval before the tick that needs it."""
+"""Lead of a scrape before the tick that needs it, in intervals."""
 FRESH = 1.5
-"""What is older than so many intervals is stale."""
+"""Age from which a scrape is stale, in intervals."""
 PATIENCE = 0.2
-"""The part of an interval that turning a knob may be waited for, and the most, seconds."""
+"""Time that turning a knob is waited for, in intervals, and at most in seconds."""
 LEAST_INTERVAL_S = 1e-3
 SOURCE = "the configuration"
 
@@ -66,11 +67,12 @@ class RemotePlant:
             raise ConfigurationError(SOURCE, "remote.metrics_url", "is empty", remedy)
         client = HttpClient(section.timeout_s, read_token(section))
         self._scraper = Scraper(reader(client, section.metrics_url), self._clock)
-        self._control = Control(_turns(section, client), PATIENCE * min(1.0, self._interval_s))
+        patience_s = PATIENCE * min(1.0, self._interval_s)
+        self._requests = KnobRequests(turns(section, client), patience_s)
         self._knobs = {name: _knob(name, each) for name, each in section.knobs.items()}
-        self._troubles = Troubles()
+        self._alarms = MetricAlarms()
         self._values: dict[str, int] = {}
-        self._turned: dict[str, Turned] = {}
+        self._drift: dict[str, DriftDetector] = {}
         self._in_doubt: dict[str, str] = {}
         try:
             self._last = self._first_scrape()
@@ -87,20 +89,20 @@ class RemotePlant:
         return self._section.deadline_ms
 
     def knobs(self) -> Mapping[str, Knob]:
-        """What the configuration names; what a change interrupts is learned."""
+        """The knobs that the configuration names; how long a change interrupts is learned."""
         return self._knobs
 
     def observe(self) -> Observation:
-        """What the newest scrape says of the time since the last that was used."""
+        """The time between the newest scrape and the last that was used."""
         now_s, newest = self._clock.now_s(), self._scraper.newest
         self._order()
-        events = self._events_of_control()
+        events = self._events_of_requests()
         if newest is None or newest is self._last or self._age_s(newest) > FRESH * self._interval_s:
             return self._unseen(now_s, events)
         before, self._last = self._last, newest
         self._figures = seen = figures(self._section, before, newest)
         self._note_values(seen)
-        events += self._troubles.follow({"metrics": Value(1.0), **seen.followed()})
+        events += self._alarms.update({"metrics": Value(1.0), **seen.watched()})
         blocks = seen.blocks if isinstance(seen.blocks, BlockCounts) else None
         why_not = {} if isinstance(seen.blocks, BlockCounts) else {"blocks": seen.blocks}
         return Observation(
@@ -115,7 +117,7 @@ class RemotePlant:
         )
 
     def in_force(self) -> Settings:
-        """What the gauges show, or last showed: a silent service keeps what it has."""
+        """The values that the gauges show, or last showed: a silent service keeps what it has."""
         return Settings.of(self._values)
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
@@ -128,12 +130,12 @@ class RemotePlant:
         return self._turn(knob, value)
 
     def restore(self, knob: str) -> Refusal | None:
-        """Put back what was found before the first `apply`."""
-        turned = self._turned.get(knob)
-        return None if turned is None else self._turn(knob, turned.found)
+        """Restore what was found before the first `apply`."""
+        drift = self._drift.get(knob)
+        return None if drift is None else self._turn(knob, drift.found)
 
     def helpers(self) -> tuple[int, ...]:
-        """None: it is watched by threads of this process."""
+        """No process: threads of this one watch the service."""
         return ()
 
     def finished(self) -> bool:
@@ -141,14 +143,14 @@ class RemotePlant:
         return False
 
     def close(self) -> None:
-        """Put back what was found, unless another hand moved it since; let go of the service."""
+        """Restore what was found, unless another hand moved it since, and leave the service."""
         found = {
             knob: each.found
-            for knob, each in self._turned.items()
+            for knob, each in self._drift.items()
             if each.ours and self._knobs[knob].owner == OURS
         }
-        self._turned.clear()
-        failed = self._control.finish(found, 2 * self._section.timeout_s)
+        self._drift.clear()
+        failed = self._requests.finish(found, 2 * self._section.timeout_s)
         self._scraper.close()
         for knob, why in failed.items():
             told = f"{knob} may not be back at {found[knob]}, as it was found: {why}"
@@ -157,12 +159,12 @@ class RemotePlant:
     def _turn(self, knob: str, value: KnobValue) -> Refusal | None:
         refusal = None
         if self._knobs[knob].owner == OURS:
-            refusal = self._control.turn(knob, value)
+            refusal = self._requests.turn(knob, value)
         if refusal is None and isinstance(value, int):
-            turned = self._turned.get(knob)
-            if turned is None or turned.moved:  # what another hand set is what we find now
-                turned = self._turned[knob] = Turned(self._values[knob])
-            turned.ask(value)
+            drift = self._drift.get(knob)
+            if drift is None or drift.drifted:  # what another hand set is what we find now
+                drift = self._drift[knob] = DriftDetector(self._values[knob])
+            drift.ask(value)
         return refusal
 
     def _order(self) -> None:
@@ -181,9 +183,9 @@ class RemotePlant:
         return self._scraper.newest
 
     def _first_figures(self) -> Figures:
-        """ConfigurationError where not one of the metrics that are mapped is there."""
+        """Figures of one scrape. Raises ConfigurationError where no mapped metric is there."""
         found = figures(self._section, self._last, self._last)
-        told = [each for each in found.followed().values() if each is not NOT_REPORTED]
+        told = [each for each in found.watched().values() if each is not NOT_REPORTED]
         if told and all(isinstance(each, Missing) for each in told):
             why = f"none of its metrics is at {self._section.metrics_url} ({_reason(told[0])})"
             raise ConfigurationError(SOURCE, "remote", why, "mend the names of the metrics")
@@ -196,19 +198,19 @@ class RemotePlant:
             value = fresh(each)
             if value is not None:
                 self._values[knob] = int(value)
-                if knob in self._turned:
-                    self._turned[knob].see(int(value))
+                if knob in self._drift:
+                    self._drift[knob].see(int(value))
             else:
                 why = f"what is in force cannot be seen: {_reason(each)}"
                 self._in_doubt[knob] = why
 
     def _unseen(self, now_s: float, events: list[str]) -> Observation:
-        """What is known without a fresh scrape: old figures, each with its age."""
+        """An observation without a fresh scrape: old figures, each with its age."""
         age_s = self._age_s(self._last)
         missing = Missing(self._scraper.failure or "no answer yet")
         why = f"nothing is turned unseen: no metrics for {age_s:.1f} s ({missing.reason})"
         self._in_doubt = dict.fromkeys(self._knobs, why)
-        events += self._troubles.follow({"metrics": missing})
+        events += self._alarms.update({"metrics": missing})
         readings = {name: _aged(each, age_s) for name, each in self._figures.readings.items()}
         return Observation(
             time_s=now_s,
@@ -221,36 +223,26 @@ class RemotePlant:
         )
 
     def _told(self, scrape: Scrape) -> dict[str, Reading]:
-        """What is told beside the service's own: how old its metrics are, and what is desired."""
+        """Readings beside the service's own: how old its metrics are, and what is desired."""
         return {"metrics.age_s": Value(self._age_s(scrape)), **self._desired()}
 
     def _desired(self) -> dict[str, Reading]:
-        """What other scalers are told; it stands until something else is desired."""
+        """Values for other scalers, each of which stands until another is desired."""
         return {
             f"desired.{knob}": Value(float(each.asked))
-            for knob, each in self._turned.items()
+            for knob, each in self._drift.items()
             if self._knobs[knob].owner != OURS
         }
 
-    def _events_of_control(self) -> list[str]:
+    def _events_of_requests(self) -> list[str]:
         events = []
-        for knob, value, outcome in self._control.ended():
+        for knob, value, outcome in self._requests.ended():
             if outcome.failure is not None:
                 events.append(f"{knob}: the request for {value} failed: {outcome.failure}")
             elif outcome.disruption_ms is not None:
                 learned = replace(self._knobs[knob], disruption_ms=outcome.disruption_ms)
                 self._knobs = {**self._knobs, knob: learned}
         return events
-
-
-def _turns(section: RemoteSection, client: HttpClient) -> dict[str, Turn]:
-    return {
-        name: by_command(each, section.timeout_s)
-        if each.command
-        else by_http(client, section.control_url, name)
-        for name, each in section.knobs.items()
-        if each.owner == OURS
-    }
 
 
 def _knob(name: str, section: KnobSection) -> Knob:

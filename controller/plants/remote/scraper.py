@@ -37,12 +37,12 @@ class Scraper:
         self.failure: str | None = None
 
     def order(self, delay_s: float) -> None:
-        """Scrape after that time; one that is still under way is awaited instead."""
+        """Scrape after `delay_s`; one that is still under way is awaited instead."""
         if self._under_way is None or self._under_way.done():
             self._under_way = self._pool.submit(self._scrape, delay_s)
 
     def wait(self, patience_s: float) -> bool:
-        """Whether what was ordered is done within that time."""
+        """Whether the scrape that was ordered is done within `patience_s`."""
         return self._under_way is None or bool(wait_for([self._under_way], patience_s).done)
 
     def close(self) -> None:

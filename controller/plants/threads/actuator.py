@@ -15,18 +15,18 @@ ClassThreads = Mapping[str, Iterable[scheduling.ThreadId]]
 
 
 REPEATED_S = 60.0
-"""Who changes a thread again within so many seconds after it was scheduled anew means to."""
+"""Time, s, within which another change of a thread that was scheduled anew is meant."""
 
 
 class ThreadClassActuator:
     """Turns the knob `thread_classes`, under a lease that outlives this process by a moment.
 
     Each thread is scheduled once for a setting. A thread that afterwards is scheduled as it was
-    found, or as any new thread is, was reset by its own program or server: that is done to it
-    once more. Whatever else is found, or is done again within a minute, is another hand's:
-    reported and never overwritten. `reconcile` brings threads in line that appear later, and
-    puts those back that belong to no class any more; `restore` puts all back as they were found.
-    `found` tells the shares that the classes have at the start.
+    found, or as any new thread is, was reset by its own program or server: it is scheduled once
+    more. Whatever else is found, or is reset again within a minute, is another hand's: reported
+    and never overwritten. `reconcile` brings threads in line that appear later, and restores
+    those that belong to no class any more; `restore` restores all. `found` tells the shares that
+    the classes have at the start.
     """
 
     def __init__(self, lease: Lease, found: ThreadClasses) -> None:
@@ -34,13 +34,13 @@ class ThreadClassActuator:
         self._found = found
         self._wanted: ThreadClasses | None = None
         self._scheduled: dict[scheduling.ThreadId, ThreadClass] = {}
-        self._again_at_s: dict[scheduling.ThreadId, float] = {}
+        self._reset_at_s: dict[scheduling.ThreadId, float] = {}
         self._read: dict[scheduling.ThreadId, scheduling.Scheduling] = {}
         self._undone = ""
 
     @property
     def undone(self) -> str:
-        """Why the watchdog put back what was last applied; empty where it did not."""
+        """Why the watchdog restored the threads after the last `apply`; empty where it did not."""
         return self._undone
 
     @property
@@ -48,7 +48,7 @@ class ThreadClassActuator:
         """Whether threads are to be scheduled otherwise than they were found."""
         return self._wanted is not None
 
-    def holds(self, thread: scheduling.ThreadId) -> bool:
+    def has_scheduled(self, thread: scheduling.ThreadId) -> bool:
         """Whether the thread was scheduled here."""
         return thread in self._scheduled
 
@@ -70,7 +70,7 @@ class ThreadClassActuator:
         return refusal
 
     def reconcile(self, threads: ClassThreads) -> str | None:
-        """Bring threads in line that are new, let others go; None where nothing was refused."""
+        """Schedule new threads, restore those that left; None where nothing was refused."""
         if self._wanted is None:
             return None
         current = {
@@ -88,12 +88,12 @@ class ThreadClassActuator:
         refusals = [self._schedule(thread, wanted) for thread, wanted in new.items()]
         return next((refusal for refusal in refusals if refusal is not None), None)
 
-    def take_up_again(self, now_s: float, *, excused: bool = False) -> int:
-        """Have `reconcile` schedule anew what was reset; how many threads that concerns.
+    def note_resets(self, now_s: float, *, excused: bool = False) -> int:
+        """Have `reconcile` schedule the threads anew that were reset; how many those are.
 
-        `excused` where the server has just done that to all of them, as JACK does in freewheel:
-        then it is no matter how often, and a thread that was made real-time meanwhile is left as
-        it is: its server did that. What is read here holds for `in_force` until the next call.
+        `excused` where the server has just reset all of them, as JACK does in freewheel: then it
+        does not matter how often, and a thread that was made real-time meanwhile is left to the
+        server. What is read here holds for `in_force` until the next call.
         """
         reset = 0
         self._read.clear()
@@ -106,18 +106,18 @@ class ThreadClassActuator:
                 continue
             if excused and now.policy in scheduling.REALTIME:
                 self._lease.let_go((thread,))
-            elif not self._is_reset(thread, now) or not (excused or self._first(thread, now_s)):
-                continue
-            else:
+            elif self._is_reset(thread, now) and (excused or self._is_first_reset(thread, now_s)):
                 reset += 1
+            else:
+                continue
             del self._scheduled[thread]
         return reset
 
     def renew(self) -> bool:
-        """Keep the lease; had it run out, all was put back meanwhile, and is scheduled anew.
+        """Renew the lease; False where it had run out.
 
-        Not so where that would starve a processor again: only another `apply` brings it back.
-        False where it had run out.
+        Then all threads were restored meanwhile, and are scheduled anew. Where that would starve
+        a processor again, only another `apply` schedules them.
         """
         stands = self._lease.renew()
         if not stands:
@@ -141,14 +141,14 @@ class ThreadClassActuator:
         return ThreadClasses(**classes) if any_seen else None
 
     def restore(self) -> None:
-        """Put back what was found, thread by thread."""
+        """Restore what was found, thread by thread."""
         self._wanted = None
         self._forget()
         self._lease.restore()
 
     def _forget(self) -> None:
         self._scheduled.clear()
-        self._again_at_s.clear()
+        self._reset_at_s.clear()
         self._read.clear()
 
     def _schedule(self, thread: scheduling.ThreadId, wanted: ThreadClass) -> str | None:
@@ -179,9 +179,9 @@ class ThreadClassActuator:
         as_found = (os.SCHED_OTHER, 0, found.nice)
         return (now.policy, now.priority, now.nice) in (*known, as_found)
 
-    def _first(self, thread: scheduling.ThreadId, now_s: float) -> bool:
-        """Whether that was not done to the thread a short while ago."""
-        before_s, self._again_at_s[thread] = self._again_at_s.get(thread), now_s
+    def _is_first_reset(self, thread: scheduling.ThreadId, now_s: float) -> bool:
+        """Whether the thread was not reset a short while ago; takes note of this time."""
+        before_s, self._reset_at_s[thread] = self._reset_at_s.get(thread), now_s
         return before_s is None or now_s - before_s > REPEATED_S
 
     def _seen(self, thread: scheduling.ThreadId, own: ThreadClass) -> ThreadClass | None:

@@ -13,30 +13,19 @@ from controller.linux import scheduling
 from controller.linux.process_access import owner_obstacle
 from controller.linux.scheduling import REALTIME, ProcessId, Scheduling, ThreadId
 from controller.plants.programs.processes import read_bytes
+from controller.plants.threads.rhythm import (
+    ALMOST_NEVER,
+    ALWAYS,
+    BUSIEST,
+    RAREST,
+    Rates,
+    awaits_lock,
+    keeps_time,
+    together,
+)
 from controller.sensors.threads import Activity, ThreadActivitySensor
 from policies.observation import Missing, Reading, Value
 
-SLOWEST, FASTEST = 0.5, 2.5
-"""A thread that plays wakes about once a cycle: at least, and at most, so many times."""
-RAREST = 0.1
-"""So often it wakes at least if it is kept waiting, and makes up for what it is late with."""
-ALMOST_NEVER = 0.02
-"""So often does one that is late with every cycle; one that computes may not sleep at all."""
-INTERPRETER_WAKES_PER_S = 200.0
-"""How often a thread wakes besides, at most, while it waits for the lock of an interpreter: Python
-looks for it every 5 ms (`sys.getswitchinterval`)."""
-BUSIEST = 0.8
-"""Share of its processor, and of the cycles in which it could run, beyond which a thread works,
-not plays."""
-LATE = 0.7
-"""Share of the time in which a thread runs or could, from which the next cycle may not find it
-asleep."""
-ALWAYS = 0.8
-"""Share of the time in which a thread runs or could, from which it may be one that computes."""
-AWAITS_LOCK = 1.1
-"""Wakes a cycle from which a thread waits for a lock besides: one that only plays has one."""
-Rates = tuple[float, ...]
-"""How often a second the drivers that a process serves begin a cycle: none, one or several."""
 INTERPRETERS = (b"libpython", b"/python")
 NOT_SEEN = Missing("no audio thread is known yet")
 NOT_DRIVEN = Missing("no driver at work wakes the audio threads")
@@ -70,7 +59,7 @@ class WatchedThreads:
 
         `never` are numbers of threads that play in no case, however they wake.
         """
-        self._rates = {process: _together(rates) for process, rates in players.items()}
+        self._rates = {process: together(rates) for process, rates in players.items()}
         seldom = {each: RAREST * min(rates, default=inf) for each, rates in self._rates.items()}
         read = self.sensor.read(seldom)
         self._activity = {thread: how for thread, how in read.items() if thread.tid not in never}
@@ -170,7 +159,7 @@ class WatchedThreads:
         hosts = {
             each.process
             for each in playing
-            if self._awaits_lock(each) and self._is_interpreter(each.process)
+            if awaits_lock(each, self._rates[each.process]) and self._is_interpreter(each.process)
         }
         beside = [
             activity.demand_share
@@ -179,36 +168,18 @@ class WatchedThreads:
         ]
         return max(beside, default=0.0)
 
-    def _awaits_lock(self, activity: Activity) -> bool:
-        """Whether it wakes more often than the fastest driver that it keeps up with has cycles."""
-        rates = self._rates[activity.process]
-        kept = [each for each in rates if activity.wakes_per_s * AWAITS_LOCK >= each]
-        return activity.wakes_per_s > AWAITS_LOCK * max(kept, default=min(rates, default=inf))
-
     def _may_play(self, activity: Activity) -> bool:
         """Whether a thread keeps time with any driver that its process serves."""
-        return any(self._keeps_time(activity, each) for each in self._rates[activity.process])
-
-    def _keeps_time(self, activity: Activity, cycles_per_s: float) -> bool:
-        """Whether a thread looks like one that sleeps until the next cycle, and runs for a part.
-
-        One that is kept waiting finds the next cycle begun already, and does not sleep at all.
-        """
-        wakes = activity.wakes_per_s / cycles_per_s
-        if wakes < max(RAREST, SLOWEST * (1.0 - activity.demand_share)):
-            return False
-        most = FASTEST
-        if wakes > most and self._is_interpreter(activity.process):
-            most += INTERPRETER_WAKES_PER_S / cycles_per_s
-        could_run = 1.0 if activity.demand_share > LATE else activity.demand_share
-        cycles_a_wake = max(1.0, could_run / wakes)
-        briefly = activity.utilisation / wakes <= BUSIEST * cycles_a_wake
-        return wakes <= most and activity.utilisation <= BUSIEST and briefly
+        process = activity.process
+        return any(
+            keeps_time(activity, each, lambda: self._is_interpreter(process))
+            for each in self._rates[process]
+        )
 
     def _starving(self, candidates: Iterable[ThreadId]) -> set[ThreadId]:
         """Of each process in which none seems to play, the thread that most likely would.
 
-        It is late with every cycle, hardly ever sleeps, and looks as if it computed.
+        Late with every cycle, this one hardly ever sleeps, and looks as if it computed.
         """
         likeliest: dict[ProcessId, ThreadId] = {}
         for thread, activity in self._beside(candidates):
@@ -228,9 +199,9 @@ class WatchedThreads:
                 yield thread, activity
 
     def _holding_up(self, candidates: Iterable[ThreadId]) -> Iterator[ThreadId]:
-        """Those of them that compute, and give their interpreter's lock up whenever one plays.
+        """The candidates that compute, and yield their interpreter's lock whenever another plays.
 
-        They wake as often as it does. But they run or could nearly all the time, and it does
+        They wake as often as that one. But they run or could nearly all the time, and it does
         not, since it sleeps until it has the lock.
         """
         by_process: dict[ProcessId, dict[ThreadId, float]] = {}
@@ -256,9 +227,3 @@ class WatchedThreads:
             maps = read_bytes(Path(f"/proc/{process.pid}/maps"))
             known = self._interpreters[process] = any(each in maps for each in INTERPRETERS)
         return known
-
-
-def _together(rates: Rates) -> Rates:
-    """Each of them once, and their sum, where one thread serves several drivers."""
-    each = tuple(dict.fromkeys(rates))
-    return each if len(each) < 2 else (*each, sum(each))

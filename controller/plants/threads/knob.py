@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from controller.config.config import SidecarSection
-from controller.linux.scheduling import ProcessId
+from controller.linux.scheduling import ProcessId, ThreadId
 from controller.plants.plant import Surroundings
 from controller.plants.programs.programs import Programs
 from controller.plants.threads.actuator import ThreadClassActuator
-from controller.plants.threads.audio_threads import Rates, WatchedThreads
+from controller.plants.threads.audio_threads import WatchedThreads
 from controller.plants.threads.other_users import OtherUsers
+from controller.plants.threads.rhythm import Rates
 from policies.knobs import (
     AnyThreadClasses,
     Knob,
@@ -27,8 +28,8 @@ from policies.proposal import Refusal
 KNOB = "thread_classes"
 SETTLE_S = 2.0
 SOUGHT_S = 10.0
-"""So long threads of another start of a program are awaited, and what comes of scheduling those
-that appear one after the other, before anything else is turned."""
+"""Time, s, for which the threads of another start of a program are awaited, and the effect of
+scheduling those that appear one after the other, before anything else is turned."""
 
 
 class ThreadKnob:
@@ -52,9 +53,9 @@ class ThreadKnob:
         self._scheduled_at_s = self._unsettled_since_s = -math.inf
         self._sought_since_s: float | None = None
         self.lease_stood = True
-        """Whether nothing was put back before the last look: the lease was renewed in time."""
+        """Whether nothing was restored before the last look: the lease was renewed in time."""
         self.reset = ""
-        """What was reset before the last look and scheduled anew then; empty where nothing was."""
+        """Event of threads that were reset before the last look; empty where none was."""
 
     def look(
         self, players: Mapping[ProcessId, Rates], never: Collection[int] = ()
@@ -65,16 +66,17 @@ class ThreadKnob:
         self._threads.look(players, background, never)
         if self._others is not None:
             self._others.look((*players, *background))
-        self.reset = _told(self._actuator.take_up_again(self._clock.now_s(), excused=self._rested))
-        self._threads.reread(self._actuator.holds)  # with those that were let go of just now
+        resets = self._actuator.note_resets(self._clock.now_s(), excused=self._rested)
+        self.reset = _reset_event(resets)
+        self._threads.reread(self._actuator.has_scheduled)  # with those that were released just now
         self._bring_in_line(anybody=bool(players))
         self._rested = False
         return self._threads.readings()
 
     def rest(self, players: Iterable[ProcessId]) -> dict[str, Reading]:
-        """Let the threads be while no deadline holds: then they do not keep time with cycles.
+        """Leave the threads alone while no deadline holds: they do not keep time with cycles then.
 
-        What their server does to them meanwhile is undone by the next look.
+        Those that their server resets meanwhile are scheduled anew by the next look.
         """
         self.lease_stood, self.reset, self._rested = self._actuator.renew(), "", True
         self._sought_since_s = None
@@ -82,7 +84,10 @@ class ThreadKnob:
         return self._threads.readings()
 
     def knob(self, counted_until_s: float | None = None) -> Knob:
-        """What may be done to them here; what was missed is known up to that clock."""
+        """The knob with what may be done to the threads here.
+
+        `counted_until_s` is the time of the clock up to which missed blocks are known.
+        """
         granted = self._permissions
         classes = {"audio", "background"} if self._threads.background else {"audio"}
         domain = AnyThreadClasses(
@@ -103,18 +108,22 @@ class ThreadKnob:
         )
 
     def _bring_in_line(self, *, anybody: bool) -> None:
-        """Schedule what is new, and note when: its effect is awaited as that of a change is."""
-        before = {thread for thread in self._threads.found if self._actuator.holds(thread)}
+        """Schedule new threads, and note when: the effect is awaited as that of a change is."""
+        before = self._scheduled()
         self._actuator.reconcile(self._threads.classes())
         now_s = self._clock.now_s()
         if self._threads.found or not (anybody and self._actuator.is_turned):
             self._sought_since_s = None
         elif self._sought_since_s is None:
             self._sought_since_s = now_s
-        if any(self._actuator.holds(thread) for thread in self._threads.found.keys() - before):
+        if self._scheduled() - before:
             if now_s - self._scheduled_at_s > SOUGHT_S:
                 self._unsettled_since_s = now_s
             self._scheduled_at_s = now_s
+
+    def _scheduled(self) -> set[ThreadId]:
+        """The audio threads that we have scheduled."""
+        return {thread for thread in self._threads.found if self._actuator.has_scheduled(thread)}
 
     def _awaits(self, counted_until_s: float | None) -> str:
         now_s = self._clock.now_s()
@@ -127,7 +136,7 @@ class ThreadKnob:
         return ""
 
     def in_force(self) -> ThreadClasses | None:
-        """How they are scheduled; None where none is known yet."""
+        """How the threads are scheduled; None where none is known yet."""
         seen = self._actuator.in_force(self._threads.classes())
         given = self._threads.realtime_priority()
         if given is None or self._threads.classes()["audio"]:
@@ -144,10 +153,10 @@ class ThreadKnob:
         return None if refusal is None else Refusal(KNOB, refusal)
 
     def restore(self) -> None:
-        """Put every thread back as it was found."""
+        """Restore every thread as it was found."""
         self._actuator.restore()
 
 
-def _told(reset: int) -> str:
+def _reset_event(reset: int) -> str:
     which = "a thread was" if reset == 1 else f"{reset} threads were"
     return f"{which} reset by its program or the server, and scheduled anew" if reset else ""

@@ -1,4 +1,4 @@
-"""Tells of programs that belong to others: the kernel lets us watch them, and no more."""
+"""Tells of programs of other users, which the kernel lets us watch and not reschedule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class OtherUsers:
         self._known: set[ProcessId] = set()
 
     def look(self, processes: Iterable[ProcessId]) -> None:
-        """Examine those that are new; one line for all that the same is in the way of."""
+        """Examine new processes; one line for all that have the same obstacle."""
         refused: dict[Reason, list[str]] = {}
         now = set(processes)
         for process in sorted(now - self._known, key=lambda each: each.pid):

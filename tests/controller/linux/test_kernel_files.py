@@ -19,6 +19,8 @@ from controller.linux import kernel_files, process_access, scheduling
 from controller.linux.control_group import is_within
 from controller.linux.process_id import ProcessId, read_process
 from controller.linux.scheduling import ThreadId
+from controller.plants.jack import clients
+from controller.plants.pipewire import listeners
 from controller.plants.programs import processes
 from controller.plants.threads.audio_threads import WatchedThreads
 from controller.sensors import threads
@@ -210,10 +212,8 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "_ran_s": lambda root: watchdog._ran_s(ThreadId(7, 1), root / "proc"),
     "_boot": lambda root: journal._boot(root / "proc"),
     "named": lambda root: processes.named(("pipewire", "7", "cgroup:/audio"), root / "proc"),
-    "playing_with": lambda root: processes.playing_with(
-        "default", ProcessId(7, 4242), root / "proc"
-    ),
-    "listening": lambda root: processes.listening(
+    "playing_with": lambda root: clients.playing_with("default", ProcessId(7, 4242), root / "proc"),
+    "listening": lambda root: listeners.listening(
         "pipewire", Path("/run/pipewire-0"), root / "proc"
     ),
     "hidden": lambda root: process_access.hidden(root / "proc"),

@@ -8,15 +8,10 @@ from typing import Any
 import pytest
 
 from controller.plants.pipewire.drivers import (
-    REST_NS,
-    Driver,
-    Motion,
     drivers_at_work,
     expected_frames,
 )
 from controller.plants.pipewire.pw_dump import Graph, Node
-
-SECOND_NS = 1_000_000_000
 
 
 def graph(
@@ -175,47 +170,3 @@ class TestWhatTheServersRulesComeTo:
             device(42), stream(1, driver=42, forces=256), stream(2, driver=42, latency=(64, 48_000))
         )
         assert expected_frames(made, *drivers_at_work(made)) == 256
-
-
-def at_work(number: int, freewheels: bool = False) -> Driver:
-    return Driver(number, "device", freewheels, (stream(50),), (48_000,))
-
-
-class TestMotion:
-    def test_a_driver_is_at_work_since_it_began(self) -> None:
-        motion = Motion()
-        assert motion.rests == "nothing plays"
-        motion.note([at_work(42)], 5)
-        motion.note([at_work(42), at_work(47)], 9)
-        assert motion.rests == ""
-        assert motion.began_ns == {42: 5, 47: 9}
-
-    def test_it_rests_only_after_a_while(self) -> None:
-        motion = Motion()
-        motion.note([at_work(42)], 5)
-        motion.note([], 10)
-        motion.forget_rested(10 + REST_NS - 1)
-        assert (motion.rests, motion.began_ns) == ("", {42: 5})
-        motion.forget_rested(10 + REST_NS)
-        assert (motion.rests, motion.began_ns) == ("nothing plays", {})
-
-    def test_one_that_comes_back_soon_has_not_rested(self) -> None:
-        motion = Motion()
-        motion.note([at_work(42)], 5)
-        motion.note([], 10)
-        motion.note([at_work(42)], 20)
-        motion.forget_rested(SECOND_NS)
-        assert motion.began_ns == {42: 5}
-
-    def test_a_freewheel_takes_over_at_once(self) -> None:
-        motion = Motion()
-        motion.note([at_work(42)], 5)
-        motion.note([at_work(30, freewheels=True)], 10)
-        assert (motion.rests, motion.drivers) == ("the server freewheels", ())
-        motion.note([at_work(42)], 20)
-        assert (motion.rests, motion.began_ns) == ("", {42: 20})
-
-    def test_where_another_pipeline_freewheels_a_deadline_holds(self) -> None:
-        motion = Motion()
-        motion.note([at_work(42), at_work(30, freewheels=True)], 5)
-        assert motion.rests == ""

@@ -86,7 +86,7 @@ def test_a_client_stays_the_process_that_it_was_when_it_was_first_seen(root: Pat
     assert found.clients([], 3) == {}
 
 
-def test_one_that_was_not_found_is_looked_for_again(root: Path) -> None:
+def test_a_client_that_was_not_found_is_looked_for_again(root: Path) -> None:
     put_process(root, CLIENT, "renderer", start_time=6)
     found = members(root)
     assert found.clients([RENDERER], LOOK_AGAIN_NS) == {}
@@ -100,7 +100,7 @@ def unreadable(root: Path, pid: int) -> None:
     (root / str(pid) / "fd").rename(root / str(pid) / "hidden")
 
 
-def test_of_one_that_may_not_be_looked_into_the_server_is_believed(root: Path) -> None:
+def test_of_a_client_that_may_not_be_looked_into_the_server_is_believed(root: Path) -> None:
     unreadable(root, CLIENT)
     assert members(root).clients([RENDERER], 1) == {35: ProcessId(CLIENT, 6)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_a_group_means_those_that_are_in_it_now(tmp_path: Path) -> None:
     assert now(programs) == set()
 
 
-def test_a_number_of_a_group_that_is_used_again_is_let_go_at_once(tmp_path: Path) -> None:
+def test_a_process_id_of_a_group_that_is_used_again_means_nobody_at_once(tmp_path: Path) -> None:
     put_process(tmp_path, 7, "synth", cgroup="0::/studio", start_time=10)
     programs = Programs(["cgroup:/studio"], root=tmp_path)
     assert len(now(programs)) == 1
@@ -134,3 +135,8 @@ def test_a_configuration_with_a_name_that_is_no_text_can_be_kept() -> None:
 def test_what_no_process_can_have_for_its_number_is_a_name(tmp_path: Path, program: str) -> None:
     assert not is_id(program)
     assert named((program,), tmp_path) == ()
+
+
+def test_this_process_is_never_among_those_named():
+    assert os.getpid() not in named([str(os.getpid()), "python", "pytest"])
+    assert named([]) == ()

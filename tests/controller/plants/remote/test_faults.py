@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fake_service import Bench, FakeService, bench, direction_changes
+from fake_service import ControlledService, FakeService, controlled, direction_changes
 from fakes import Scripted, action
 
 from policies.conductor.conductor import Conductor
@@ -41,7 +41,7 @@ def nodes_of(ticks: list) -> list[int]:
     ],
 )
 def test_metrics_that_fail_or_lie_hold_every_knob_and_are_believed_again(fault, told):
-    with bench(Conductor(), **AS_CONFIGURED) as made:
+    with controlled(Conductor(), **AS_CONFIGURED) as made:
         service = made.service
         service.streams = CALM
         calm = made.ticks(30)
@@ -62,7 +62,7 @@ def test_metrics_that_fail_or_lie_hold_every_knob_and_are_believed_again(fault, 
 
 
 def test_the_age_of_the_metrics_is_told_and_grows_while_nobody_answers():
-    with bench(Scripted()) as made:
+    with controlled(Scripted()) as made:
         assert made.tick().observation.readings["metrics.age_s"].value <= 1.0
         made.service.metrics = "down"
         ages_s = [tick.observation.readings["metrics.age_s"].value for tick in made.ticks(3)]
@@ -70,14 +70,14 @@ def test_the_age_of_the_metrics_is_told_and_grows_while_nobody_answers():
 
 
 def test_an_answer_without_end_is_cut_short():
-    with bench(Scripted()) as made:
+    with controlled(Scripted()) as made:
         made.service.metrics = "endless"
         ticks = made.ticks(3)
         assert "metrics: the answer is longer than 4 MiB" in alarms(ticks)
 
 
 def test_counters_that_start_over_cost_one_interval_and_turn_nothing():
-    with bench(Conductor()) as made:
+    with controlled(Conductor()) as made:
         made.service.streams = CALM
         made.ticks(30)
         asked = len(made.service.asked)
@@ -90,7 +90,7 @@ def test_counters_that_start_over_cost_one_interval_and_turn_nothing():
 
 
 def test_counters_that_keep_falling_are_never_believed():
-    with bench(Conductor()) as made:
+    with controlled(Conductor()) as made:
         made.service.streams = CALM
         made.ticks(30)
         asked = len(made.service.asked)
@@ -114,7 +114,7 @@ def test_counters_that_keep_falling_are_never_believed():
 def test_a_control_endpoint_that_does_not_act_is_asked_seldom_and_used_again(
     fault, told, most_requests
 ):
-    with bench(Conductor(), **AS_CONFIGURED) as made:
+    with controlled(Conductor(), **AS_CONFIGURED) as made:
         service = made.service
         service.streams = CALM
         calm = made.ticks(30)
@@ -134,7 +134,7 @@ def test_a_control_endpoint_that_does_not_act_is_asked_seldom_and_used_again(
 
 
 def test_a_service_that_gives_less_than_it_is_asked_for_has_shown_its_limit():
-    with bench(Scripted(action("batch_size", 64))) as made:
+    with controlled(Scripted(action("batch_size", 64))) as made:
         made.service.control = "clamps"
         ticks = made.ticks(200)
         assert made.service.knobs["batch_size"] == 16
@@ -146,7 +146,7 @@ def test_a_service_that_gives_less_than_it_is_asked_for_has_shown_its_limit():
 
 
 def test_a_service_that_acts_late_is_waited_for_and_asked_for_nothing_twice_over():
-    with bench(Conductor()) as made:
+    with controlled(Conductor()) as made:
         made.service.streams = CALM
         made.ticks(30)
         made.service.acts_late_by_s = 40.0
@@ -158,7 +158,7 @@ def test_a_service_that_acts_late_is_waited_for_and_asked_for_nothing_twice_over
 
 
 def test_a_request_that_is_heard_and_not_answered_is_recognised_when_it_comes_into_force():
-    with bench(Scripted(action("nodes", 2)), **AS_CONFIGURED) as made:
+    with controlled(Scripted(action("nodes", 2)), **AS_CONFIGURED) as made:
         made.service.control = "acts and does not answer"
         first, *later = made.ticks(8)
         assert first.refusals == ()
@@ -170,7 +170,7 @@ def test_a_request_that_is_heard_and_not_answered_is_recognised_when_it_comes_in
 
 
 def test_a_value_that_the_service_forbids_is_evidence_against_it():
-    with bench(Scripted(action("nodes", 2))) as made:
+    with controlled(Scripted(action("nodes", 2))) as made:
         made.service.control = "forbids"
         tick = made.tick()
         assert tick.refusals[0].reason == "422 Unprocessable Entity: too many"
@@ -178,7 +178,7 @@ def test_a_value_that_the_service_forbids_is_evidence_against_it():
 
 
 def test_a_refusal_that_may_pass_is_no_evidence():
-    with bench(Scripted(action("nodes", 2))) as made:
+    with controlled(Scripted(action("nodes", 2))) as made:
         made.service.control = "refuses"
         tick = made.tick()
         assert tick.refusals[0].reason == "503 Service Unavailable: not now [2J"
@@ -186,14 +186,14 @@ def test_a_refusal_that_may_pass_is_no_evidence():
 
 
 def test_what_is_asked_for_while_the_service_is_silent_is_refused_with_the_age_of_the_metrics():
-    with bench(Scripted(), **AS_CONFIGURED) as made:
+    with controlled(Scripted(), **AS_CONFIGURED) as made:
         made.ticks(3)
         made.service.metrics = "down"
         made.rig.policy.wants = (action("nodes", 2),)
         assert blind_refusal(made).startswith("nothing is turned unseen: no metrics for 1.1 s")
 
 
-def blind_refusal(made: Bench) -> str:
+def blind_refusal(made: ControlledService) -> str:
     made.tick()
     refusal = made.plant.apply("nodes", 2)
     assert refusal is not None
@@ -204,10 +204,10 @@ def blind_refusal(made: Bench) -> str:
 # the end
 
 
-def test_a_knob_that_was_clamped_is_put_back_at_the_end():
+def test_a_knob_that_was_clamped_is_restored_at_the_end():
     service = FakeService()
     service.control = "clamps"
-    with bench(Scripted(), service) as made:
+    with controlled(Scripted(), service) as made:
         made.plant.apply("nodes", 3)
         made.ticks(3)
         assert service.knobs["nodes"] == 2
@@ -217,7 +217,7 @@ def test_a_knob_that_was_clamped_is_put_back_at_the_end():
 def test_a_request_that_is_pending_at_the_end_is_followed_by_one_for_what_was_found():
     service = FakeService()
     service.acts_late_by_s = 8.0
-    with bench(Scripted(), service) as made:
+    with controlled(Scripted(), service) as made:
         made.plant.apply("nodes", 3)
         made.ticks(2)
     for _ in range(10):
@@ -228,7 +228,7 @@ def test_a_request_that_is_pending_at_the_end_is_followed_by_one_for_what_was_fo
 
 @pytest.mark.parametrize("theirs", [1, 2, 4])
 def test_what_another_hand_set_after_a_request_came_into_force_stays(theirs):
-    with bench(Scripted()) as made:
+    with controlled(Scripted()) as made:
         made.plant.apply("nodes", 3)
         made.ticks(2)
         made.service.knobs["nodes"] = theirs
@@ -237,8 +237,8 @@ def test_what_another_hand_set_after_a_request_came_into_force_stays(theirs):
         assert made.service.asked == [("nodes", 3)]
 
 
-def test_what_is_turned_after_another_hand_is_put_back_to_what_that_hand_set():
-    with bench(Scripted()) as made:
+def test_what_is_turned_after_another_hand_is_restored_to_what_that_hand_set():
+    with controlled(Scripted()) as made:
         made.plant.apply("nodes", 2)
         made.tick()
         made.service.knobs["nodes"] = 4
@@ -257,8 +257,8 @@ def test_what_is_turned_after_another_hand_is_put_back_to_what_that_hand_set():
         ("acts and does not answer", "Remote end closed connection without response"),
     ],
 )
-def test_what_may_not_have_been_put_back_is_told_in_one_line(fault, why, capsys):
-    with bench(Scripted()) as made:
+def test_what_may_not_have_been_restored_is_told_in_one_line(fault, why, capsys):
+    with controlled(Scripted()) as made:
         made.plant.apply("nodes", 2)
         made.tick()
         made.service.control = fault
@@ -269,7 +269,7 @@ def test_what_may_not_have_been_put_back_is_told_in_one_line(fault, why, capsys)
 
 
 def test_nothing_is_said_or_asked_at_the_end_where_all_is_as_it_was_found(capsys):
-    with bench(Scripted()) as made:
+    with controlled(Scripted()) as made:
         made.plant.apply("nodes", 2)
         made.tick()
         made.plant.restore("nodes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fake_service import FakeService, bench, direction_changes
+from fake_service import FakeService, controlled, direction_changes
 
 from policies.conductor.conductor import Conductor
 
@@ -75,7 +75,7 @@ def test_nodes_settle_and_turn_no_more_often_than_the_load(
 ):
     """The bursts turned them 14 times before it was remembered what called for a node."""
     service = RandomService(load, stream_ms, call_ms, found)
-    with bench(Conductor(), service, knobs=KNOBS) as made:
+    with controlled(Conductor(), service, knobs=KNOBS) as made:
         ticks = made.ticks(400)
     nodes = [tick.settings["nodes"] for tick in ticks]
     assert direction_changes(nodes) <= turns
@@ -98,7 +98,7 @@ class OneNodeTooFew(RandomService):
 
 def test_a_node_that_left_in_error_comes_back_and_brings_no_others():
     service = OneNodeTooFew(lambda _: 40, 0.02, 0.12, nodes=2)
-    with bench(Conductor(), service, knobs={"nodes": KNOBS["nodes"]}) as made:
+    with controlled(Conductor(), service, knobs={"nodes": KNOBS["nodes"]}) as made:
         nodes = [tick.settings["nodes"] for tick in made.ticks(120)]
     assert nodes[-1] == 2
     assert (min(nodes), max(nodes)) == (1, 2)

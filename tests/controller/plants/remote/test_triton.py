@@ -125,15 +125,15 @@ def test_instances_are_turned_through_the_load_api_once_reloads_are_on(bridge):
         assert "reloads are off; start with --reloads" in plant.apply("nodes", 2).reason
         handler.reloads = True
         assert plant.apply("nodes", 2) is None
-        plant._control.wait(5)
-        plant._events_of_control()
+        plant._requests.wait(5)
+        plant._events_of_requests()
         assert plant.knobs()["nodes"].disruption_ms == 0.0
         assert Triton.config["instance_group"] == [{"count": 2}]
         assert Triton.config["max_batch_size"] == 8
         Triton.refuses = '{"error": "explicit model control mode is off"}'
         refused = plant.apply("nodes", 3)
-        plant._control.wait(5)
-        told = refused.reason if refused else "\n".join(plant._events_of_control())
+        plant._requests.wait(5)
+        told = refused.reason if refused else "\n".join(plant._events_of_requests())
         assert "explicit model control mode is off" in told
     finally:
         plant.close()

@@ -1,27 +1,14 @@
 """Which threads of a program that is not ours are taken to play, and what is made of it."""
 
 import os
-from pathlib import Path
 
 import pytest
-from fakes import FakePlant, Rig
-from proc_tree import put_process
 
-from controller.config.config import Config, GuardSection, LoopSection
-from controller.errors import PlantError
-from controller.guard.guard import Guard
 from controller.linux import scheduling
 from controller.linux.scheduling import ProcessId, Scheduling, ThreadId
-from controller.plants.audio_server.period_knob import LONGEST_PERIOD, doubles
-from controller.plants.process.plant import ProcessPlant
-from controller.plants.programs.processes import Search, listening, named
 from controller.plants.threads import audio_threads as watched_threads
 from controller.plants.threads.audio_threads import WatchedThreads
 from controller.sensors.threads import Activity
-from kapellmeister.explaining.explain import describe_turn
-from policies.conductor.threads import steps
-from policies.knobs import AnyThreadClasses, ThreadClasses
-from policies.objective import Priority
 from policies.observation import Value, fresh
 
 CYCLES_PER_S = 187.5
@@ -111,7 +98,7 @@ def test_a_thread_that_holds_the_lock_of_one_that_plays_does_not_play(monkeypatc
     assert threads.readings()["audio.interpreter_share"] == Value(0.975)
 
 
-def test_a_thread_that_was_taken_to_play_and_holds_the_lock_is_let_go(monkeypatch):
+def test_a_thread_that_was_taken_to_play_and_holds_the_lock_plays_no_more(monkeypatch):
     monkeypatch.setattr(watched_threads, "read_bytes", lambda path: b"/usr/bin/python3.11")
     threads = watched(monkeypatch, worker=COMPUTING)
     assert threads.classes()["audio"] == [WORKER]
@@ -203,101 +190,12 @@ def test_a_thread_that_ended_is_forgotten(monkeypatch):
     assert threads.classes()["audio"] == []
 
 
-def test_the_period_only_grows_and_bydoubles():
-    assert doubles(1024, LONGEST_PERIOD) == (1024, 2048, 4096)
-    assert doubles(8192, LONGEST_PERIOD) == (8192,)
-
-
-def test_this_process_is_never_among_those_named():
-    assert os.getpid() not in named([str(os.getpid()), "python", "pytest"])
-    assert named([]) == ()
-
-
-def test_a_plant_of_processes_says_what_is_missing():
-    surroundings = type("S", (), {"config": Config(), "clock": None, "lease": None})
-    surroundings.permissions = surroundings.named_at = None
-    with pytest.raises(PlantError, match="no process is named; name some by --process"):
-        ProcessPlant(surroundings)
-
-
-def test_only_the_knobs_that_were_named_are_turned():
-    rig = Rig(None)
-    guard = Guard(GuardSection(), frozenset({"batch_size"}))
-    plant = FakePlant(rig.clock)
-    seen = plant.observe()
-    rig.loop._guard = guard
-    rig.loop._actuation.see(plant.knobs(), plant.in_force(), seen.time_s)
-    situation = rig.loop._situation(seen, None, plant.in_force())
-    assert guard.unavailable(situation) == {
-        "thread_classes": "in shadow; `--act thread_classes` lets it be turned",
-        "nodes": "in shadow; `--act nodes` lets it be turned",
-    }
-
-
-@pytest.mark.parametrize(
-    ("act", "ours", "acting"),
-    [
-        ("auto", True, None),
-        ("auto", False, frozenset()),
-        ("all", False, None),
-        ("none", True, frozenset()),
-        ("nodes, batch_size", False, frozenset({"nodes", "batch_size"})),
-    ],
-)
-def test_what_is_not_ours_is_watched_until_somebody_lets_it_be_turned(act, ours, acting):
-    assert LoopSection(act=act).acting(ours=ours) == acting
-
-
-def test_a_class_without_threads_is_not_turned():
-    domain = AnyThreadClasses(cpus=frozenset({0, 1}), classes=frozenset({"audio"}))
-    names = [each.name for each in steps(domain, ThreadClasses(), Priority.AUDIO)]
-    assert names == ["realtime"]
-
-
-def test_processors_are_taken_from_no_class_without_threads():
-    classes = frozenset({"audio", "background"})
-    domain = AnyThreadClasses(cpus=frozenset({0, 1}), classes=classes)
-    ladder = {each.name: each for each in steps(domain, ThreadClasses(), Priority.AUDIO)}
-    assert describe_turn(ThreadClasses(), ladder["own_processor"].classes) == (
-        "audio normal -> normal cpu 1; background normal -> normal cpu 0"
-    )
-
-
-def test_processes_are_looked_for_now_and_then_or_when_something_changed(monkeypatch):
-    now_s, looked = [100.0], []
-    monkeypatch.setattr("controller.plants.programs.processes.time.monotonic", lambda: now_s[0])
-    search = Search(lambda: (looked.append(now_s[0]) or 7,))
-    assert [search.processes(), search.processes()] == [(7,), (7,)]
-    now_s[0] = 105.0
-    search.processes()
-    search.renew()
-    search.processes()
-    assert looked == [100.0, 105.0, 105.0]
-
-
-def test_a_server_is_the_program_that_holds_the_socket_where_it_is_found(tmp_path):
-    (tmp_path / "net").mkdir()
-    (tmp_path / "net/unix").write_text(
-        "Num       RefCount Protocol Flags    Type St Inode Path\n"
-        "0000000000000000: 00000002 00000000 00010000 0001 01 4711 /run/user/0/pipewire-0\n"
-        "0000000000000000: 00000003 00000000 00000000 0001 03 4712\n"
-        "0000000000000000: 00000002 00000000 00010000 0001 01 4713 /run/user/0/pipewire-0-manager\n"
-    )
-    programs = {41: ("pipewire", 4711), 42: ("pipewire", 4713), 1: ("systemd", 4711)}
-    for pid, (program, inode) in programs.items():
-        put_process(tmp_path, pid, program, sockets=[inode])
-    folder = Path("/run/user/0")
-    assert listening("pipewire", folder / "pipewire-0", tmp_path) == (ProcessId(41, 1),)
-    assert listening("pipewire", folder / "pipewire-1", tmp_path) == ()
-    assert listening("pipewire", Path("pipewire-0"), tmp_path) == ()
-
-
 def delay_ms(threads: WatchedThreads) -> float | None:
     return fresh(threads.readings()["audio.run_delay_per_wake_ms"])
 
 
 def test_a_thread_that_has_just_begun_to_play_is_not_late_for_its_few_wakes(monkeypatch):
-    """It woke once in this second and waited 8 ms in all, of which most was before it played."""
+    """A thread that woke once in this second and waited 8 ms in all, mostly before it played."""
     threads = watched(monkeypatch, player=activity())
     threads.sensor = Sensor(player=activity(waited=0.008, wakes=1.0))
     threads.look(AT_ONE_RATE, [])

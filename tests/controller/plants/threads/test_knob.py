@@ -1,4 +1,4 @@
-"""What the knob of threads that are not ours awaits, before anything else is turned."""
+"""Effects that the knob of threads that are not ours awaits, before anything else is turned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from fake_kernel import AUDIO, FOUND, FakeLease, Kernel
+from fake_linux import AUDIO, FOUND, FakeLease, FakeLinux
 from fakes import FakeClock
 
 from controller.config.config import Config
@@ -50,13 +50,13 @@ class FakeThreads:
 
 
 class Rig:
-    """The knob, turned to real-time at 1000 s, a kernel and a clock in numbers."""
+    """The knob, turned to real-time at 1000 s, with scheduling and a clock in numbers."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        kernel.now[LATER] = FOUND
-        self.kernel, self.clock = kernel, FakeClock()
+    def __init__(self, linux: FakeLinux) -> None:
+        linux.now[LATER] = FOUND
+        self.linux, self.clock = linux, FakeClock()
         permissions = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0}))
-        lease = FakeLease(kernel)
+        lease = FakeLease(linux)
         self.knob = ThreadKnob(Surroundings(Config(), self.clock, lease, permissions))  # type: ignore[arg-type]
         self.threads = FakeThreads()
         self.knob._threads = self.threads  # type: ignore[assignment]
@@ -66,7 +66,7 @@ class Rig:
         assert self.knob.apply(wanted) is None
 
     def second(self, *, lag_s: float = 0.0) -> str:
-        """What is awaited after another second, in which counts are so old."""
+        """The reason to wait after another second, where counts are so old."""
         self.clock.time_s += 1.0
         self.knob.look(PLAYER)
         return self.knob.knob(self.clock.time_s - lag_s).awaits
@@ -74,10 +74,10 @@ class Rig:
 
 @pytest.fixture
 def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
-    kernel = Kernel()
-    monkeypatch.setattr(scheduling, "write", kernel.write)
-    monkeypatch.setattr(scheduling, "read", lambda thread: kernel.now[thread])
-    return Rig(kernel)
+    linux = FakeLinux()
+    monkeypatch.setattr(scheduling, "write", linux.write)
+    monkeypatch.setattr(scheduling, "read", lambda thread: linux.now[thread])
+    return Rig(linux)
 
 
 def test_nothing_is_awaited_of_what_a_policy_turned(rig: Rig) -> None:
@@ -87,7 +87,7 @@ def test_nothing_is_awaited_of_what_a_policy_turned(rig: Rig) -> None:
 def test_threads_that_come_later_are_awaited_as_a_change_is(rig: Rig) -> None:
     rig.threads.found[LATER] = FOUND
     assert [rig.second() for _ in range(4)] == [ANEW, ANEW, "", ""]
-    assert rig.kernel.now[LATER].policy == rig.kernel.now[AUDIO].policy != FOUND.policy
+    assert rig.linux.now[LATER].policy == rig.linux.now[AUDIO].policy != FOUND.policy
 
 
 def test_counts_that_come_late_are_awaited_longer(rig: Rig) -> None:
@@ -106,7 +106,7 @@ def test_threads_of_a_server_that_was_started_again_are_sought_first(rig: Rig) -
 
 
 def test_what_was_reset_is_scheduled_anew_told_and_awaited(rig: Rig) -> None:
-    rig.kernel.now[AUDIO] = FOUND
+    rig.linux.now[AUDIO] = FOUND
     assert rig.second() == ANEW
     assert rig.knob.reset == "a thread was reset by its program or the server, and scheduled anew"
     assert rig.second() == ANEW
@@ -116,28 +116,28 @@ def test_what_was_reset_is_scheduled_anew_told_and_awaited(rig: Rig) -> None:
 def test_at_rest_threads_are_let_be_and_brought_in_line_afterwards(rig: Rig) -> None:
     for _ in range(3):
         rig.clock.time_s += 1.0
-        rig.kernel.now[AUDIO] = FOUND
+        rig.linux.now[AUDIO] = FOUND
         rig.knob.rest(PLAYER)
-        assert rig.kernel.now[AUDIO] == FOUND
+        assert rig.linux.now[AUDIO] == FOUND
     assert rig.second() == ANEW
-    assert rig.kernel.now[AUDIO] != FOUND
+    assert rig.linux.now[AUDIO] != FOUND
 
 
 def test_what_a_server_makes_real_time_in_its_export_keeps_the_priority_that_it_was_given(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = rig.kernel.now[AUDIO] = replace(FOUND, policy=os.SCHED_FIFO, priority=20)
-    monkeypatch.setattr(FakeLease, "let_go", lambda *_: None)  # nothing of ours is left to put back
+    given = rig.linux.now[AUDIO] = replace(FOUND, policy=os.SCHED_FIFO, priority=20)
+    monkeypatch.setattr(FakeLease, "let_go", lambda *_: None)  # nothing of ours is left to restore
     rig.knob.rest(PLAYER)
     rig.second()
     rig.second()
-    assert rig.kernel.now[AUDIO] == given
+    assert rig.linux.now[AUDIO] == given
 
 
 def test_a_program_that_makes_threads_all_along_holds_nothing_up_for_ever(rig: Rig) -> None:
     awaited = []
     for number in range(100, 130):
         rig.threads.found = {ThreadId(number, 1): FOUND}
-        rig.kernel.now[ThreadId(number, 1)] = FOUND
+        rig.linux.now[ThreadId(number, 1)] = FOUND
         awaited.append(rig.second())
     assert awaited == [ANEW] * 11 + [""] * 19

@@ -59,7 +59,7 @@ ENDS = [None, signal.SIGTERM, signal.SIGKILL]
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_data_threads_are_raised_and_put_back_however_it_ends(
+def test_data_threads_are_raised_and_restored_however_it_ends(
     server: Server, tmp_path: Path, end: signal.Signals | None
 ) -> None:
     found = server.scheduled()
@@ -84,23 +84,20 @@ def test_data_threads_are_raised_and_put_back_however_it_ends(
         assert {now[tid][0] for tid in raised() if tid in now} <= {os.SCHED_FIFO}
     finally:
         run.end(end)
-    awaits(lambda: not raised(), 2.0, "not put back")
+    awaits(lambda: not raised(), 2.0, "not restored")
 
 
 def test_a_client_that_comes_later_is_raised_too(server: Server, tmp_path: Path) -> None:
     server.hog(4)
-    run = Run(server, tmp_path, "--act", "thread_classes", "--policy", EAGER)
-    try:
+    with Run(server, tmp_path, "--act", "thread_classes", "--policy", EAGER) as run:
         run.awaits_ticks(4)
         client = server.play()
         awaits(lambda: bool(realtime(client)), 15.0, "none of its threads was raised")
-    finally:
-        run.end(signal.SIGTERM)
     assert realtime(client) == set()
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it_ends(
+def test_the_quantum_is_forced_and_what_was_forced_before_is_restored_however_it_ends(
     server: Server, tmp_path: Path, end: signal.Signals | None
 ) -> None:
     duration = () if end else ("--duration", "8")
@@ -117,15 +114,15 @@ def test_the_quantum_is_forced_and_what_was_forced_before_is_put_back_however_it
         awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
     finally:
         run.end(end)
-    awaits(lambda: server.forced() == QUANTUM, 2.0, "not put back")
+    awaits(lambda: server.forced() == QUANTUM, 2.0, "not restored")
 
 
-def test_what_a_run_left_whose_watchdog_was_killed_too_is_put_back_by_the_next(
+def test_what_a_run_left_whose_watchdog_was_killed_too_is_restored_by_the_next(
     server: Server, tmp_path: Path
 ) -> None:
     run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
     awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
-    run.awaits_more_ticks(1)  # the journal has what is to be put back
+    run.awaits_more_ticks(1)  # the journal has what is to be restored
     kill_all((run.process.pid, *children(run.process.pid)))
     run.end()
     assert server.forced() == 128
@@ -135,12 +132,9 @@ def test_what_a_run_left_whose_watchdog_was_killed_too_is_put_back_by_the_next(
 
 
 def test_a_quantum_that_another_hand_forced_stays(server: Server, tmp_path: Path) -> None:
-    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
-    try:
+    with Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER):
         awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
         server.force(2048)
-    finally:
-        run.end(signal.SIGTERM)
     assert server.forced() == 2048
 
 
@@ -149,9 +143,9 @@ def test_what_another_hand_forced_after_a_run_was_killed_is_left_alone_by_the_ne
 ) -> None:
     run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
     awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
-    run.awaits_more_ticks(1)  # the journal has what is to be put back
+    run.awaits_more_ticks(1)  # the journal has what is to be restored
     run.end(signal.SIGKILL)
-    awaits(lambda: server.forced() == QUANTUM, 2.0, "not put back")
+    awaits(lambda: server.forced() == QUANTUM, 2.0, "not restored")
     server.force(256)
     Run(server, tmp_path, "--duration", "1").end()
     assert server.forced() == 256
@@ -160,15 +154,12 @@ def test_what_another_hand_forced_after_a_run_was_killed_is_left_alone_by_the_ne
 def test_a_server_that_is_killed_and_started_again_is_survived(
     server: Server, tmp_path: Path
 ) -> None:
-    run = Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER)
-    try:
+    with Run(server, tmp_path, "--act", "period_frames", "--policy", LONGER) as run:
         awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
         server.kill()
         server.start()
         assert server.forced() == QUANTUM
         run.awaits_event("pipewire: the server plays again")
-    finally:
-        run.end(signal.SIGTERM)
     assert "pipewire: the server is gone or stands still: the server has ended" in run.events()
     assert server.forced() == QUANTUM
 

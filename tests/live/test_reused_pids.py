@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from reused_numbers import CASES
+from reused_pids import CASES
 
 from controller.linux import scheduling
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-SCRIPT = Path(__file__).parents[1] / "support" / "reused_numbers.py"
+SCRIPT = Path(__file__).parents[1] / "support" / "reused_pids.py"
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def namespace() -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_program_that_has_the_number_of_another_is_left_alone(
+def test_a_program_that_has_the_process_id_of_another_is_left_alone(
     case: str, namespace: tuple[str, ...], tmp_path: Path
 ) -> None:
     command = (*namespace, sys.executable, str(SCRIPT), case, str(tmp_path))

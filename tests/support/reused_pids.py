@@ -1,6 +1,6 @@
 """Play out, in a process namespace of our own, that a process id is used again.
 
-`unshare --pid --fork --mount-proc python reused_numbers.py CASE FOLDER` ends with status 0 where
+`unshare --pid --fork --mount-proc python reused_pids.py CASE FOLDER` ends with status 0 where
 the program that has the number now was left alone.
 """
 
@@ -33,7 +33,7 @@ HOGS = 4
 ORDINARY = (os.SCHED_OTHER, 0, 0)
 LAST = Path("/proc/sys/kernel/ns_last_pid")
 WATCHED = 8
-"""So many turns the other program is watched for: it would be found by the second."""
+"""Ticks for which the other program is watched: it would be found by the second."""
 
 
 class Programs:
@@ -70,7 +70,7 @@ def end(player: subprocess.Popen[bytes]) -> None:
 
 
 def watches(run: Run, pid: int) -> None:
-    """The program is left alone for some turns of the loop."""
+    """The program is left alone for some ticks."""
     until = len(run.ticks()) + WATCHED
     while len(run.ticks()) < until:
         assert set(schedules(pid).values()) == {ORDINARY}, "another program was rescheduled"
@@ -122,7 +122,7 @@ def while_it_goes_on_as_another(folder: Path) -> None:
     run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
     awaits(lambda: ORDINARY not in schedules(player.pid).values(), 40.0, "nothing was turned")
     player.send_signal(signal.SIGUSR1)
-    awaits(lambda: set(schedules(player.pid).values()) == {ORDINARY}, 20.0, "it was not let go")
+    awaits(lambda: set(schedules(player.pid).values()) == {ORDINARY}, 20.0, "it was not restored")
     watches(run, player.pid)
     assert "process: none of the programs runs any more" not in run.events()
     run.end(signal.SIGTERM)

@@ -1,16 +1,16 @@
-"""Counts cycles by what pw-profiler writes: each cycle of the driver that it saw first."""
+"""Counts cycles by the rows of pw-profiler: each cycle of the driver that it saw first."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
 from controller.plants.audio_server.monitor import Line
-from controller.plants.pipewire.drivers import Motion
-from controller.plants.pipewire.meter import SETTLES_NS, Period, counts
-from controller.plants.pipewire.pw_profiler import Cycle, Rows
+from controller.plants.pipewire.active_drivers import ActiveDrivers
+from controller.plants.pipewire.meters.meter import SETTLES_NS, Period, counts
+from controller.plants.pipewire.meters.pw_profiler import Cycle, Rows
 
 ROUNDING_US = 1.0
-"""Periods are told in whole microseconds, cut off."""
+"""Error of a period as it is told, µs: the rest is cut off."""
 
 
 class ProfilerMeter:
@@ -36,20 +36,20 @@ class ProfilerMeter:
         self._rows, self.told_ns, self.periods = Rows(), now_ns, {}
         return ("sh", "-c", "exec pw-profiler -o /dev/fd/3 3>&1 >/dev/null")
 
-    def feed(self, chunk: bytes, motion: Motion, now_ns: int) -> None:
+    def feed(self, chunk: bytes, active: ActiveDrivers, now_ns: int) -> None:
         """Take rows."""
         self.told_ns = now_ns
-        followed = {each.id: driver for driver in motion.drivers for each in driver.followers}
+        followed = {each.id: driver for driver in active.drivers for each in driver.followers}
         for cycle in self._rows.feed(chunk):
             driver = followed.get(cycle.follower)
             if driver is not None:  # else it freewheels, or is not at work any more
                 self.seen += 1
                 self.periods = {driver.id: _period(cycle.period_us, driver.rates_hz)}
-                if now_ns >= motion.began_ns[driver.id] + SETTLES_NS:
+                if now_ns >= active.began_ns[driver.id] + SETTLES_NS:
                     self._count(cycle)
 
-    def pause(self, motion: Motion, now_ns: int) -> None:
-        """Nothing: a row is complete with its line."""
+    def pause(self, active: ActiveDrivers, now_ns: int) -> None:
+        """Do nothing: a row is complete with its line."""
 
     def line(self) -> Line:
         """Counts, and the times of every cycle."""

@@ -1,4 +1,4 @@
-"""What `pw-profiler` writes: a row a cycle of the driver that it saw first."""
+"""Reads the rows of `pw-profiler`: one a cycle of the driver that it saw first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 DRIVER_COLUMNS, FOLLOWER_COLUMNS = 4, 8
 STATE = 7
-"""So many of a follower's columns are read: the state is the last of them."""
+"""Columns of a follower that are read: the state is the last of them."""
 FINISHED, INACTIVE = 3, 4
 """States of a follower at the end of its cycle; in any other it was not done in time."""
 
@@ -35,7 +35,7 @@ class Rows:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> list[Cycle]:
-        """The cycles that this completes."""
+        """The cycles that `chunk` completes."""
         *rows, self._rest = (self._rest + chunk).split(b"\n")
         filled = (row.rstrip() for row in rows)  # of 64 followers there is room for, few are there
         return [_cycle(row) for row in filled if row]

@@ -1,12 +1,13 @@
-"""The tool that counts cycles, kept running, and what comes of what it tells."""
+"""A meter with its tool, which is kept running."""
 
 from __future__ import annotations
 
-from controller.plants.pipewire.drivers import Motion
-from controller.plants.pipewire.meter import TOP_TELLS_FROM, Meter
-from controller.plants.pipewire.profiler_meter import ProfilerMeter
+from controller.plants.pipewire.active_drivers import ActiveDrivers
+from controller.plants.pipewire.meters.meter import Meter
+from controller.plants.pipewire.meters.profiler_meter import ProfilerMeter
+from controller.plants.pipewire.meters.top_meter import TopMeter
 from controller.plants.pipewire.tool import Tool
-from controller.plants.pipewire.top_meter import TopMeter
+from controller.plants.pipewire.tools import TOP_TELLS_FROM
 
 ENDED = "the tool that counts cycles has ended, and is started again now and then"
 
@@ -16,12 +17,12 @@ def meter_for(version: tuple[int, ...]) -> Meter:
     return TopMeter() if version >= TOP_TELLS_FROM else ProfilerMeter()
 
 
-class Counting:
-    """Feeds a meter with what its tool tells."""
+class SupervisedMeter:
+    """Runs the tool of a meter, feeds the meter with its output, and starts it again."""
 
-    def __init__(self, meter: Meter, motion: Motion, now_ns: int) -> None:
+    def __init__(self, meter: Meter, active: ActiveDrivers, now_ns: int) -> None:
         self.meter = meter
-        self._motion = motion
+        self._active = active
         self._tool = Tool(meter.begin(now_ns))
         self._seen, self._seen_ns = 0, now_ns
         self._told_of_end = False
@@ -33,23 +34,23 @@ class Counting:
 
     @property
     def urgent(self) -> tuple[int, ...]:
-        """What is to be read as soon as it can be.
+        """The descriptors to be read as soon as they can be.
 
-        Not so what tells of each cycle: to wake for each would cost more than all that is made
-        of them.
+        A tool that tells of each cycle has none: to wake for each would cost more than all that
+        is made of them.
         """
         return (self._tool.descriptor,) if self.meter.at_once and not self._tool.ended else ()
 
     def read(self, now_ns: int) -> None:
         """Take what the tool has written."""
-        self.meter.feed(self._tool.read(), self._motion, now_ns)
+        self.meter.feed(self._tool.read(), self._active, now_ns)
 
-    def tend(self, now_ns: int) -> str | None:
-        """Take what is left, and start the tool again where need be; what is to be told of it."""
+    def supervise(self, now_ns: int) -> str | None:
+        """Take what is left, and start the tool again where need be; the event, if any."""
         if self._tool.has_told():
             self.read(now_ns)
-        self.meter.pause(self._motion, now_ns)
-        if self.meter.seen != self._seen or self._motion.rests:
+        self.meter.pause(self._active, now_ns)
+        if self.meter.seen != self._seen or self._active.no_deadline:
             self._told_of_end &= self.meter.seen == self._seen
             self._seen, self._seen_ns = self.meter.seen, now_ns
         if now_ns - self._seen_ns > self.meter.patience_ns or self._is_lost():
@@ -58,8 +59,8 @@ class Counting:
 
     def _is_lost(self) -> bool:
         """Whether all that the tool listens to have left their work to others."""
-        left = self._motion.began_ns.keys().isdisjoint(self.meter.only)
-        return left and bool(self.meter.only and self._motion.drivers)
+        left = self._active.began_ns.keys().isdisjoint(self.meter.only)
+        return left and bool(self.meter.only and self._active.drivers)
 
     def close(self) -> None:
         """End the tool."""

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_run import EAGER, LONGER
+from live_run import EAGER, LONGER, awaits
 
 from controller.errors import KapellmeisterError
 from controller.journal.reader import JournalReader
 from controller.linux.scheduling import ProcessId, read, threads_of
-from controller.plants.programs.processes import named, playing_with
+from controller.plants.jack.clients import playing_with
+from controller.plants.programs.processes import named
 from kapellmeister.calibration.jack_client import load_jack
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -130,15 +131,6 @@ def raised(found: dict[int, object]) -> set[int]:
     return {tid for tid, how in found.items() if tid in now and now[tid] != how}
 
 
-def awaits(condition, patience_s: float) -> bool:
-    until_s = time.monotonic() + patience_s
-    while time.monotonic() < until_s:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def test_in_shadow_nothing_is_touched(server: None, tmp_path: Path) -> None:
     found, out = scheduled(), tmp_path / "run.json"
     running = command(tmp_path / "state", "--duration", "5", "--json", str(out))
@@ -154,19 +146,19 @@ def test_in_shadow_nothing_is_touched(server: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_audio_threads_are_raised_and_put_back_however_it_ends(
+def test_audio_threads_are_raised_and_restored_however_it_ends(
     server: None, tmp_path: Path, end: signal.Signals
 ) -> None:
     found = scheduled()
     running = command(tmp_path / "state", "--act", "thread_classes", "--policy", EAGER)
     try:
-        assert awaits(lambda: raised(found), 30.0), "no audio thread was raised"
+        awaits(lambda: raised(found), 30.0, "no audio thread was raised")
         realtime = {scheduled()[tid].policy for tid in raised(found)}
         assert realtime == {os.SCHED_FIFO}
     finally:
         running.send_signal(end)
         running.communicate(timeout=10)
-    assert awaits(lambda: not raised(found), 2.0), "not put back within 2 s"
+    awaits(lambda: not raised(found), 2.0, "not restored")
 
 
 def alarms(state: Path) -> list[str]:
@@ -182,17 +174,17 @@ def test_a_server_that_freezes_or_is_started_again_is_survived(jack: None, tmp_p
         return sum(what in text for text in alarms(state)) >= times
 
     try:
-        assert awaits((state / "journal.sqlite3").exists, 20.0)
+        awaits((state / "journal.sqlite3").exists, 20.0, "no journal was written")
         time.sleep(3.0)
         jackd.send_signal(signal.SIGSTOP)
-        assert awaits(lambda: told("stands still", 1), 10.0), "a frozen server was not noticed"
+        awaits(lambda: told("stands still", 1), 10.0, "a frozen server was not noticed")
         jackd.send_signal(signal.SIGCONT)
-        assert awaits(lambda: told("plays again", 1), 20.0), "it was not noticed to go on"
+        awaits(lambda: told("plays again", 1), 20.0, "it was not noticed to go on")
         jackd.kill()
         jackd.wait()
-        assert awaits(lambda: told("is gone", 2), 10.0), "the death of the server was not noticed"
+        awaits(lambda: told("is gone", 2), 10.0, "the death of the server was not noticed")
         jackd = start_server()
-        assert awaits(lambda: told("plays again", 2), 20.0), "the new server was not found"
+        awaits(lambda: told("plays again", 2), 20.0, "the new server was not found")
     finally:
         running.send_signal(signal.SIGTERM)
         said = running.communicate(timeout=20)[0]
@@ -202,16 +194,16 @@ def test_a_server_that_freezes_or_is_started_again_is_survived(jack: None, tmp_p
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_the_period_is_put_back_however_it_ends(
+def test_the_period_is_restored_however_it_ends(
     server: None, tmp_path: Path, end: signal.Signals
 ) -> None:
     running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)
     try:
-        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+        awaits(lambda: period() == 512, 30.0, "the period was not changed")
     finally:
         running.send_signal(end)
         running.communicate(timeout=10)
-    assert awaits(lambda: period() == 256, 5.0), "not put back within 5 s"
+    awaits(lambda: period() == 256, 5.0, "not restored")
 
 
 def test_without_a_server_one_line_says_so(jack: None, tmp_path: Path) -> None:
@@ -229,11 +221,11 @@ def test_a_controller_that_stopped_for_long_turns_the_period_again(
     jackd, state = start_server(), tmp_path / "state"
     running = command(state, "--act", "period_frames", "--policy", LONGER)
     try:
-        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+        awaits(lambda: period() == 512, 30.0, "the period was not changed")
         running.send_signal(signal.SIGSTOP)
-        assert awaits(lambda: period() == 256, 15.0), "the watchdog did not put it back"
+        awaits(lambda: period() == 256, 15.0, "the watchdog did not restore it")
         running.send_signal(signal.SIGCONT)
-        assert awaits(lambda: period() == 512, 40.0), "the period was not changed again"
+        awaits(lambda: period() == 512, 40.0, "the period was not changed again")
         assert any("watchdog put it back" in text for text in alarms(state))
     finally:
         running.send_signal(signal.SIGCONT)
@@ -249,7 +241,7 @@ def test_a_server_that_stands_still_at_the_end_is_told_of_and_mended_by_the_next
     jackd, state = start_server(), tmp_path / "state"
     running = command(state, "--act", "period_frames", "--policy", LONGER)
     try:
-        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+        awaits(lambda: period() == 512, 30.0, "the period was not changed")
         jackd.send_signal(signal.SIGSTOP)
         running.send_signal(signal.SIGTERM)
         said = running.communicate(timeout=9)[0]
@@ -269,7 +261,7 @@ def test_a_period_that_another_hand_set_stays(jack: None, tmp_path: Path) -> Non
     jackd = start_server()
     running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)
     try:
-        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+        awaits(lambda: period() == 512, 30.0, "the period was not changed")
         set_period(2048)
         running.send_signal(signal.SIGTERM)
         running.communicate(timeout=10)
@@ -287,7 +279,7 @@ def test_a_server_that_was_started_again_keeps_its_period(
     jackd = start_server()
     running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)
     try:
-        assert awaits(lambda: period() == 512, 30.0), "the period was not changed"
+        awaits(lambda: period() == 512, 30.0, "the period was not changed")
         jackd.kill()
         jackd.wait()
         jackd = start_server("512")  # as we had asked of the one before

@@ -1,4 +1,4 @@
-"""Which processes are a server, or play with it: those of that server, and of no other."""
+"""Which process listens on the socket of a server, whatever else has its name."""
 
 from __future__ import annotations
 
@@ -9,59 +9,7 @@ import pytest
 from proc_tree import put_process
 
 from controller.linux.process_id import ProcessId
-from controller.plants.programs.processes import listening, playing_with, shares_numbers
-
-MAPPED = """\
-7f0000000000-7f0000001000 r-xp 00000000 00:14 900 /usr/lib/libjack.so
-7f0000001000-7f0000002000 rw-s 00000000 {device} {inode} /dev/shm/jack_sem.{name}
-"""
-OF_ROOT = "0_default_system"
-
-
-def maps(inode: int, device: str = "00:1a", name: str = OF_ROOT) -> str:
-    return MAPPED.format(inode=inode, device=device, name=name)
-
-
-def clients(root: Path, server: ProcessId | None, name: str = "default") -> set[int]:
-    return {each.pid for each in playing_with(name, server, root)}
-
-
-def test_a_client_maps_the_semaphore_that_its_server_has(tmp_path: Path) -> None:
-    server = put_process(tmp_path, 41, "jackd", maps=maps(5))
-    put_process(tmp_path, 42, "synth", maps=maps(5))
-    put_process(tmp_path, 43, "editor", maps="")
-    assert clients(tmp_path, server) == {41, 42}
-    assert clients(tmp_path, None) == set()
-    assert clients(tmp_path, ProcessId(41, 2)) == set()
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        maps(6),
-        maps(5, device="00:1b"),
-        maps(5, name="0_default2_system"),
-        maps(5, name="0_default_alsa"),
-        maps(55),
-    ],
-)
-def test_a_client_of_another_server_of_that_name_is_none(tmp_path: Path, other: str) -> None:
-    """Of another user, of another mount namespace, or of one that has ended."""
-    server = put_process(tmp_path, 41, "jackd", maps=maps(5))
-    put_process(tmp_path, 42, "synth", maps=other)
-    assert clients(tmp_path, server) == {41}
-
-
-def test_a_semaphore_whose_file_was_removed_is_still_the_same(tmp_path: Path) -> None:
-    server = put_process(tmp_path, 41, "jackd", maps=maps(5, name=f"{OF_ROOT} (deleted)"))
-    put_process(tmp_path, 42, "synth", maps=maps(5))
-    assert clients(tmp_path, server) == {41, 42}
-
-
-def test_a_name_is_no_pattern(tmp_path: Path) -> None:
-    server = put_process(tmp_path, 41, "jackd", maps=maps(5, name="0_a+b_system"))
-    assert clients(tmp_path, server, "a+b") == {41}
-    assert clients(tmp_path, server, "a.b") == set()
+from controller.plants.pipewire.listeners import listening, shares_process_ids
 
 
 class Sockets:
@@ -138,6 +86,23 @@ def test_whoever_sees_another_file_there_has_made_another_socket(
 def test_whoever_counts_other_processes_is_left_alone(sockets: Sockets) -> None:
     (sockets.proc / "41/ns").mkdir()
     (sockets.proc / "41/ns/pid").symlink_to("pid:[1]")
-    assert not shares_numbers(41, sockets.proc)
+    assert not shares_process_ids(41, sockets.proc)
     assert sockets.found() == set()
-    assert shares_numbers(os.getpid())
+    assert shares_process_ids(os.getpid())
+
+
+def test_a_server_is_the_program_that_holds_the_socket_where_it_is_found(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/unix").write_text(
+        "Num       RefCount Protocol Flags    Type St Inode Path\n"
+        "0000000000000000: 00000002 00000000 00010000 0001 01 4711 /run/user/0/pipewire-0\n"
+        "0000000000000000: 00000003 00000000 00000000 0001 03 4712\n"
+        "0000000000000000: 00000002 00000000 00010000 0001 01 4713 /run/user/0/pipewire-0-manager\n"
+    )
+    programs = {41: ("pipewire", 4711), 42: ("pipewire", 4713), 1: ("systemd", 4711)}
+    for pid, (program, inode) in programs.items():
+        put_process(tmp_path, pid, program, sockets=[inode])
+    folder = Path("/run/user/0")
+    assert listening("pipewire", folder / "pipewire-0", tmp_path) == (ProcessId(41, 1),)
+    assert listening("pipewire", folder / "pipewire-1", tmp_path) == ()
+    assert listening("pipewire", Path("pipewire-0"), tmp_path) == ()

@@ -1,4 +1,4 @@
-"""A kernel and a lease that exist in numbers alone, and the threads they know."""
+"""Scheduling and a lease that exist in numbers alone, and the threads they know."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AUDIO, BACKGROUND = ThreadId(11, 1), ThreadId(22, 1)
 FOUND = Scheduling(os.SCHED_OTHER, 0, 0, frozenset(os.sched_getaffinity(0)))
 
 
-class Kernel:
+class FakeLinux:
     """Schedules whatever it is told, but for the threads it refuses to touch."""
 
     def __init__(self) -> None:
@@ -29,8 +29,10 @@ class Kernel:
 
 
 class FakeLease:
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
+    """Holds threads, and restores them as it found them."""
+
+    def __init__(self, linux: FakeLinux) -> None:
+        self.linux = linux
         self.held: dict[ThreadId, Original] = {}
         self.starved: StarvationError | None = None
 
@@ -38,7 +40,7 @@ class FakeLease:
         if self.starved is not None:
             raise self.starved
         for thread in threads:
-            self.held.setdefault(thread, Original(self.kernel.now[thread], 0))
+            self.held.setdefault(thread, Original(self.linux.now[thread], 0))
 
     def renew(self) -> bool:
         return self.starved is None
@@ -48,9 +50,9 @@ class FakeLease:
 
     def let_go(self, threads: set[ThreadId]) -> None:
         for thread in threads:
-            self.kernel.now[thread] = self.held.pop(thread).scheduling
+            self.linux.now[thread] = self.held.pop(thread).scheduling
 
     def restore(self) -> None:
         for thread, original in self.held.items():
-            self.kernel.now[thread] = original.scheduling
+            self.linux.now[thread] = original.scheduling
         self.held = {}

@@ -1,4 +1,4 @@
-"""What `pw-top --batch-mode` prints: a table a second of drivers and those that follow them."""
+"""Reads the tables of `pw-top --batch-mode`: one a second, of drivers and their followers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 RUNNING = "RtT"
 """States in which a node takes part in cycles; lower and upper t: with a transport as well."""
 COLUMNS = ("S", "ID", "QUANT", "RATE", "WAIT", "BUSY", "B/Q", "ERR")
-"""What is read of a row, by the titles of the table; before the format, which may be empty."""
+"""Titles of the columns that are read; they stand before the format, which may be empty."""
 PAUSE_NS = 50_000_000
-"""A table is printed at once; whoever prints it may have to wait for a processor meanwhile."""
+"""Silence, ns, after which a table is complete: it is printed at once, by a process that may have
+to wait for a processor meanwhile."""
 FOLLOWS = re.compile(r"(?:^|\s)[+=] ")
 
 
@@ -36,17 +37,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What is known of all nodes at once, and when that was printed, of the monotonic clock."""
+    """The rows of all nodes at once, and the monotonic time at which they were printed."""
 
     printed_ns: int
     rows: tuple[Row, ...]
 
 
 class Tables:
-    """Cuts what is printed into tables.
+    """Cuts the text into tables.
 
-    One is complete once the next begins, or already where nothing follows for a while and it has
-    as many rows as the one before: cut in two, it has fewer.
+    A table is complete once the next begins, or already where nothing follows for a while and it
+    has as many rows as the one before: cut in two, it has fewer.
     """
 
     def __init__(self) -> None:
@@ -58,7 +59,7 @@ class Tables:
         self._is_open = False
 
     def feed(self, chunk: bytes, now_ns: int) -> list[Table]:
-        """The tables that this completes."""
+        """The tables that `chunk` completes."""
         self._fed_ns = now_ns
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         complete = []

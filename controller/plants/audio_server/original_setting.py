@@ -1,7 +1,7 @@
-"""Putting a server's period back, by whoever comes to it: the end, the watchdog or the next start.
+"""A setting of a server as it was found, restored at the end, after a crash or by the next start.
 
-All follow one rule: only where the same server still has what we asked it for. What another hand
-set meanwhile, and a server that was started again, are left alone.
+All three follow one rule: only where the same server still has what we asked it for. What another
+hand set meanwhile, and a server that was started again, are left alone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
-class PutBack:
-    """What was found of a setting, what we asked for instead, and of which server.
+class OriginalSetting:
+    """The value that was found, those that we asked for instead, and of which server.
 
     `ours` has what was asked for last, and what before that until the last is seen in force.
     """
@@ -25,8 +25,8 @@ class PutBack:
 
     @classmethod
     def parse(cls, arguments: Sequence[str]) -> Self:
-        """The one that these `arguments` came from."""
-        parser = ArgumentParser(description="Put the period back where it is still ours.")
+        """Read what `arguments` wrote. Ends the process with status 2 where that is malformed."""
+        parser = ArgumentParser(description="Restore the period where it is still ours.")
         parser.add_argument("found", type=int)
         parser.add_argument("--if", dest="ours", type=int, nargs="+", required=True)
         parser.add_argument("--server", required=True)
@@ -34,17 +34,20 @@ class PutBack:
         return cls(given.found, tuple(given.ours), given.server)
 
     def arguments(self) -> tuple[str, ...]:
-        """For the command line of a monitor, which then puts the setting back and ends."""
+        """For the command line of a monitor, which then restores the setting and ends."""
         return (str(self.found), "--if", *map(str, self.ours), "--server", self.server)
 
-    def is_due(self, server: str, setting: int) -> bool:
+    def is_ours(self, server: str, setting: int) -> bool:
         """Whether that server still has what we asked for."""
         return server == self.server and setting in self.ours
 
-    def asked_for(self, setting: int) -> PutBack:
-        """The same, once that has been asked for as well."""
+    def asked_for(self, setting: int) -> OriginalSetting:
+        """The same original, once that value has been asked for as well."""
         return replace(self, ours=(*self.ours[-1:], setting))
 
-    def seen(self, setting: int) -> PutBack:
-        """The same, with that in force: what was asked for before may be another hand's now."""
+    def seen(self, setting: int) -> OriginalSetting:
+        """The same original, with that value in force.
+
+        Once the last one is, whatever was asked for before may be another hand's.
+        """
         return replace(self, ours=self.ours[-1:]) if setting == self.ours[-1] else self

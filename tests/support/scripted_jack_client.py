@@ -1,8 +1,8 @@
 """A JACK client that does on its server what it is told, line by line, and says when it is done.
 
-`python jack_puppet.py NAME` plays silence, so that it has an audio thread; with `--idle` it asks
-for no cycle. It takes `freewheel 1`, `period 512`, `transport start`, `connect CLIENT`
-and `clients`.
+`python scripted_jack_client.py NAME` plays silence, so that it has an audio thread; with `--idle`
+it asks for no cycle. The orders are `freewheel 1`, `period 512`, `transport start`,
+`connect CLIENT` and `clients`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main(name: str, *, idle: bool) -> None:
 
 
 def obey(client: Any, what: str, argument: str = "") -> str:
-    """What comes of an order."""
+    """Carry out an order; returns the answer."""
     if what == "freewheel":
         client.set_freewheel(argument == "1")
     elif what == "period":

@@ -1,4 +1,4 @@
-"""The command on kernels that hide processes, tell nonsense, or grant little: real mounts."""
+"""The command where Linux hides processes, tells nonsense, or grants little: real mounts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNPRIVILEGED = (
     "setpriv --regid 65534 --clear-groups --inh-caps -all "
     "--bounding-set -sys_ptrace,-dac_override,-dac_read_search,-sys_nice"
 )
-"""Root without what opens the processes of others to it."""
+"""Prefix of a command, which runs as root without the right to look into other processes."""
 
 
 def in_namespaces(script: str, folder: Path, **names: object) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""What became of the cycles of a JACK server between two lines of its monitor."""
+"""Cycles and misses of a JACK server between two lines of its monitor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.plants.jack.plant import JackState, _counts
+from controller.plants.jack.state import JackState, counts_between
 from policies.observation import BlockCounts
 
 BEFORE = JackState(
@@ -43,19 +43,19 @@ PLAYED = replace(BEFORE, time_ns=1_000_000_000, frames=48_000)
 def test_a_cycle_that_never_began_is_missed_as_one_with_an_xrun_is(
     now: JackState, lost: int
 ) -> None:
-    assert _counts(BEFORE, now)[0] == BlockCounts(on_time=100 - lost, lost=lost)
+    assert counts_between(BEFORE, now)[0] == BlockCounts(on_time=100 - lost, lost=lost)
 
 
 def test_a_monitor_that_was_started_again_counts_xruns_from_the_beginning() -> None:
-    counts = _counts(replace(BEFORE, xruns=9), replace(PLAYED, xruns=1))
+    counts = counts_between(replace(BEFORE, xruns=9), replace(PLAYED, xruns=1))
     assert counts == (BlockCounts(on_time=99, lost=1), 1)
 
 
 def test_frames_that_are_counted_from_the_beginning_once_a_day_hide_nothing() -> None:
     before = replace(BEFORE, frames=(1 << 32) - 24_000)
-    assert _counts(before, replace(PLAYED, frames=24_000))[0].lost == 0
-    assert _counts(before, replace(PLAYED, frames=0))[0].lost == 50
+    assert counts_between(before, replace(PLAYED, frames=24_000))[0].lost == 0
+    assert counts_between(before, replace(PLAYED, frames=0))[0].lost == 50
 
 
 def test_of_the_time_between_two_servers_no_cycle_is_known() -> None:
-    assert _counts(BEFORE, replace(PLAYED, server="8:1"))[0].submitted == 0
+    assert counts_between(BEFORE, replace(PLAYED, server="8:1"))[0].submitted == 0

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.plants.audio_server.monitor import Line
-from controller.plants.pipewire.drivers import Motion
+from controller.plants.pipewire.active_drivers import ActiveDrivers
 
-TOP_TELLS_FROM = (0, 3, 79)
-"""The first version whose pw-top prints to others than a terminal."""
 LAG_NS = 100_000_000
-"""What a tool has told of cycles speaks at least of those that ended so long before: the server
-and the tool are ordinary threads, which wait for a processor where others do."""
+"""Age, ns, of the youngest cycles that a tool tells of at most: the server and the tool are
+ordinary threads, which wait for a processor where others do."""
 SETTLES_NS = 200_000_000
-"""What became of cycles so shortly after a driver began is not counted: nodes join one by one."""
+"""Time after a driver began, ns, in which cycles are not counted: nodes join one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class Period:
 
     @property
     def seconds(self) -> float:
-        """The same by the clock."""
+        """The period by the clock, s."""
         return self.frames / self.rate_hz
 
 
@@ -46,8 +44,8 @@ class Meter(Protocol):
     at_once: bool
     """Whether what the tool tells is to be read as soon as it tells; it does so seldom."""
     patience_ns: int
-    """A tool that tells of no cycle for so long while drivers are at work is started again: the
-    one that it listens to may be gone, and another at work."""
+    """Time without a cycle, ns, while drivers are at work, after which the tool is started again:
+    the driver that it listens to may be gone, and another at work."""
 
     @property
     def periods(self) -> Mapping[int, Period]:
@@ -56,23 +54,23 @@ class Meter(Protocol):
 
     @property
     def only(self) -> Collection[int]:
-        """The drivers that its tool listens to alone; none where it listens to all."""
+        """The only drivers that its tool listens to; none where it listens to all."""
         ...
 
     def begin(self, now_ns: int) -> tuple[str, ...]:
         """The command line of the tool, that is about to be started anew."""
         ...
 
-    def feed(self, chunk: bytes, motion: Motion, now_ns: int) -> None:
+    def feed(self, chunk: bytes, active: ActiveDrivers, now_ns: int) -> None:
         """Take more of what it wrote."""
         ...
 
-    def pause(self, motion: Motion, now_ns: int) -> None:
-        """Take note that it has written nothing since."""
+    def pause(self, active: ActiveDrivers, now_ns: int) -> None:
+        """Take note that the tool has written nothing since."""
         ...
 
     def line(self) -> Line:
-        """What was counted in all, and the times of the cycles since the last line."""
+        """Counts from the start, and the times of the cycles since the last line."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""Counts the cycles of a PipeWire graph, by whichever of its tools can; decides nothing."""
