@@ -1,4 +1,4 @@
-"""The example service under a load that steps, steered over real HTTP, and every fault of both."""
+"""The example service under a load that steps, controlled over HTTP, and every fault of both."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def started(port: int) -> Proxy:
     raise AssertionError("the example service does not come up")
 
 
-class Steered:
+class ControlledExample:
     """The example, the plant and the loop, second by second."""
 
     def __init__(self, proxy: Proxy, address: str) -> None:
@@ -163,53 +163,53 @@ def told(ticks: list) -> str:
 
 def test_a_service_is_held_within_its_deadline_and_no_fault_of_it_makes_a_knob_swing(proxy):
     with served(proxy) as address:
-        steered = Steered(proxy, address)
+        controlled = ControlledExample(proxy, address)
         try:
-            steered.run(CALM_S + 30.0)
-            assert steered.recovers()
-            in_force = dict(steered.plant.in_force())
+            controlled.run(CALM_S + 30.0)
+            assert controlled.recovers()
+            in_force = dict(controlled.plant.in_force())
             assert in_force["nodes"] == 2
             assert in_force["batch_size"] > 4
             for fault in METRIC_FAULTS:
                 asked = len(proxy.asked)
                 proxy.metrics = fault
-                blind = steered.run(6.0)
+                blind = controlled.run(6.0)
                 assert proxy.asked[asked:] == [], fault
                 assert told(blind), fault
                 assert all(tick.duration_ms < 300.0 for tick in blind), fault
                 proxy.metrics = "ok"
                 proxy.release.set()
-                steered.run(2.0)
+                controlled.run(2.0)
                 proxy.release.clear()
-                assert steered.recovers(), fault
-            assert swings(steered) == 0
+                assert controlled.recovers(), fault
+            assert swings(controlled) == 0
         finally:
-            steered.plant.close()
+            controlled.plant.close()
     assert proxy.asked[-1][1] in (1, 4)  # put back as found
 
 
 @pytest.mark.parametrize("fault", CONTROL_FAULTS)
 def test_a_control_endpoint_that_fails_is_waited_out(proxy, fault):
     with served(proxy) as address:
-        steered = Steered(proxy, address)
+        controlled = ControlledExample(proxy, address)
         try:
             proxy.control = fault
-            overloaded = steered.run(CALM_S + 16.0)
+            overloaded = controlled.run(CALM_S + 16.0)
             assert 0 < len(proxy.asked) <= 8
             assert told(overloaded)
             proxy.control = "ok"
             proxy.release.set()
-            steered.run(30.0)
-            assert steered.recovers()
-            assert swings(steered) <= 1
-            holds = [hold.reason for tick in steered.recorder.ticks for hold in tick.holds]
+            controlled.run(30.0)
+            assert controlled.recovers()
+            assert swings(controlled) <= 1
+            holds = [hold.reason for tick in controlled.recorder.ticks for hold in tick.holds]
             assert not any("another hand" in reason for reason in holds)
         finally:
-            steered.plant.close()
+            controlled.plant.close()
 
 
-def swings(steered: Steered) -> int:
-    ticks = steered.recorder.ticks
+def swings(controlled: ControlledExample) -> int:
+    ticks = controlled.recorder.ticks
     return sum(
         direction_changes([tick.settings[knob] for tick in ticks])
         for knob in ("nodes", "batch_size")
