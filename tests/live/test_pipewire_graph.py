@@ -42,6 +42,7 @@ def test_an_export_counts_for_nothing_and_alarms_nobody(server: Server, tmp_path
         exporter.does("freewheel 1")
         awaits(run.freewheels, 8.0, "freewheel was not noticed")
         run.awaits_more_ticks(4)
+        assert not any(map(realtime, server.processes()))  # it would leave no time for others
         exporter.does("freewheel 0")
         awaits(lambda: not run.freewheels(), 8.0, "the end of freewheel was not noticed")
         run.awaits_more_ticks(4)

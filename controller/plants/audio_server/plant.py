@@ -22,7 +22,7 @@ from controller.plants.audio_server.period_knob import (
     PeriodKnob,
     PeriodRules,
 )
-from controller.plants.audio_server.state import State
+from controller.plants.audio_server.state import FREEWHEELS, State
 from controller.plants.plant import Surroundings
 from controller.plants.programs.programs import Programs
 from controller.plants.threads.knob import KNOB, ThreadKnob
@@ -232,7 +232,7 @@ class AudioServerPlant(ABC, Generic[State]):
     def _look(self) -> dict[str, Reading]:
         """Watch the threads of those that play."""
         if self._no_deadline:
-            return self._threads.rest(self._rates())
+            return self._threads.rest(self._rates(), busy=self._no_deadline == FREEWHEELS)
         return self._threads.look(self._rates(), self._threads_without_sound())
 
     def _count(self, seen: Observation) -> Observation:

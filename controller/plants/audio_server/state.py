@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TypeVar
 
+FREEWHEELS = "the server freewheels"
+"""Reason that no deadline holds: the server plays as fast as it can, as for an export."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerState(ABC):

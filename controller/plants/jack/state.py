@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from controller.linux.scheduling import ProcessId
-from controller.plants.audio_server.state import ServerState
+from controller.plants.audio_server.state import FREEWHEELS, ServerState
 from controller.plants.jack.freewheel import FRAMES_COUNTED
 from policies.observation import BlockCounts
 
@@ -42,7 +42,7 @@ class JackState(ServerState):
     @property
     def no_deadline(self) -> str:
         """Why no cycle is due: an export plays as fast as it can."""
-        return "the server freewheels" if self.freewheel else ""
+        return FREEWHEELS if self.freewheel else ""
 
     @property
     def process(self) -> ProcessId | None:

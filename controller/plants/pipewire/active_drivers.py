@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from controller.plants.audio_server.state import FREEWHEELS
 from controller.plants.pipewire.drivers import Driver
 
-NOTHING, FREEWHEEL = "nothing plays", "the server freewheels"
+NOTHING = "nothing plays"
 UNMEASURED = "of what plays no cycle is known yet"
 REST_NS = 500_000_000
 """Time that a driver is not at work, ns, before it has rested: a change of the quantum or of the
@@ -56,4 +57,4 @@ class ActiveDrivers:
         """Why no deadline holds; empty where one does."""
         if self._drivers:
             return ""
-        return FREEWHEEL if self._freewheels else NOTHING
+        return FREEWHEELS if self._freewheels else NOTHING

@@ -88,12 +88,10 @@ class ThreadClassActuator:
         refusals = [self._schedule(thread, wanted) for thread, wanted in new.items()]
         return next((refusal for refusal in refusals if refusal is not None), None)
 
-    def note_resets(self, now_s: float, *, excused: bool = False) -> int:
+    def note_resets(self, now_s: float) -> int:
         """Have `reconcile` schedule the threads anew that were reset; how many those are.
 
-        `excused` where the server has just reset all of them, as JACK does in freewheel: then it
-        does not matter how often, and a thread that was made real-time meanwhile is left to the
-        server. What is read here holds for `in_force` until the next call.
+        What is read here holds for `in_force` until the next call.
         """
         reset = 0
         self._read.clear()
@@ -104,13 +102,9 @@ class ThreadClassActuator:
             if self._is_as_asked(thread, now):
                 self._read[thread] = now
                 continue
-            if excused and now.policy in scheduling.REALTIME:
-                self._lease.let_go((thread,))
-            elif self._is_reset(thread, now) and (excused or self._is_first_reset(thread, now_s)):
+            if self._is_reset(thread, now) and self._is_first_reset(thread, now_s):
                 reset += 1
-            else:
-                continue
-            del self._scheduled[thread]
+                del self._scheduled[thread]
         return reset
 
     def renew(self) -> bool:
@@ -139,6 +133,11 @@ class ThreadClassActuator:
             moved = [each for each in seen if each != replace(own, share=None)]
             classes[name] = replace(moved[0], share=own.share) if moved else own
         return ThreadClasses(**classes) if any_seen else None
+
+    def suspend(self) -> None:
+        """Restore the threads for a while, until `reconcile` is called again."""
+        self._lease.let_go(tuple(self._scheduled))
+        self._forget()
 
     def restore(self) -> None:
         """Restore what was found, thread by thread."""

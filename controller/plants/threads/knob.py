@@ -49,7 +49,6 @@ class ThreadKnob:
         acting = surroundings.config.loop.acting(ours=False)
         acts = acting is None or KNOB in acting
         self._others = OtherUsers(surroundings.say) if acts else None
-        self._rested = False
         self._scheduled_at_s = self._unsettled_since_s = -math.inf
         self._sought_since_s: float | None = None
         self.lease_stood = True
@@ -66,20 +65,21 @@ class ThreadKnob:
         self._threads.look(players, background, never)
         if self._others is not None:
             self._others.look((*players, *background))
-        resets = self._actuator.note_resets(self._clock.now_s(), excused=self._rested)
-        self.reset = _reset_event(resets)
+        self.reset = _reset_event(self._actuator.note_resets(self._clock.now_s()))
         self._threads.reread(self._actuator.has_scheduled)  # with those that were released just now
         self._bring_in_line(anybody=bool(players))
-        self._rested = False
         return self._threads.readings()
 
-    def rest(self, players: Iterable[ProcessId]) -> dict[str, Reading]:
+    def rest(self, players: Iterable[ProcessId], *, busy: bool) -> dict[str, Reading]:
         """Leave the threads alone while no deadline holds: they do not keep time with cycles then.
 
-        Those that their server resets meanwhile are scheduled anew by the next look.
+        `busy` ones that play as fast as they can never pause, and would starve a processor: they
+        are restored, and scheduled anew by the next look.
         """
-        self.lease_stood, self.reset, self._rested = self._actuator.renew(), "", True
+        self.lease_stood, self.reset = self._actuator.renew(), ""
         self._sought_since_s = None
+        if busy:
+            self._actuator.suspend()
         self._threads.rest(players)
         return self._threads.readings()
 

@@ -134,24 +134,14 @@ def test_what_nobody_resets_a_thread_to_is_another_hands_at_once(
     assert linux.now[AUDIO] == set_by_hand
 
 
-def test_what_a_server_did_to_its_clients_is_undone_however_often(linux: FakeLinux) -> None:
+def test_suspended_threads_are_as_found_until_they_are_brought_in_line(linux: FakeLinux) -> None:
     turned = actuator(linux)
     turned.apply(REALTIME, THREADS)
-    for at_s in (100.0, 103.0, 106.0):
-        linux.now[AUDIO] = FOUND
-        assert turned.note_resets(at_s, excused=True) == 1
-        turned.reconcile(THREADS)
+    turned.suspend()
+    assert linux.now[AUDIO] == FOUND
+    assert turned.is_turned
+    turned.reconcile(THREADS)
     assert turned.in_force(THREADS) == REALTIME
-
-
-def test_a_thread_that_its_server_made_real_time_is_left_to_it(linux: FakeLinux) -> None:
-    turned = actuator(linux)
-    turned.apply(REALTIME, THREADS)
-    given = linux.now[AUDIO] = Scheduling(os.SCHED_FIFO, 75, 0, FOUND.cpus)
-    turned._lease.let_go = lambda threads: None  # type: ignore[method-assign] # nothing of ours is left
-    assert turned.note_resets(100.0, excused=True) == 0
-    assert not turned.has_scheduled(AUDIO)
-    assert linux.now[AUDIO] == given
 
 
 def test_processors_that_the_class_does_not_name_are_nobodys_hand(linux: FakeLinux) -> None:

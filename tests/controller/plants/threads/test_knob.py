@@ -117,10 +117,27 @@ def test_at_rest_threads_are_let_be_and_brought_in_line_afterwards(rig: Rig) -> 
     for _ in range(3):
         rig.clock.time_s += 1.0
         rig.linux.now[AUDIO] = FOUND
-        rig.knob.rest(PLAYER)
+        rig.knob.rest(PLAYER, busy=False)
         assert rig.linux.now[AUDIO] == FOUND
     assert rig.second() == ANEW
     assert rig.linux.now[AUDIO] != FOUND
+
+
+def test_threads_that_play_as_fast_as_they_can_are_restored_until_a_deadline_holds(
+    rig: Rig,
+) -> None:
+    raised = rig.linux.now[AUDIO]
+    for _ in range(2):
+        rig.knob.rest(PLAYER, busy=True)
+        assert rig.linux.now[AUDIO] == FOUND
+        assert rig.second() == ANEW
+        assert rig.linux.now[AUDIO] == raised
+
+
+def test_without_a_deadline_threads_that_pause_stay_as_they_are(rig: Rig) -> None:
+    raised = rig.linux.now[AUDIO]
+    rig.knob.rest(PLAYER, busy=False)
+    assert rig.linux.now[AUDIO] == raised
 
 
 def test_what_a_server_makes_real_time_in_its_export_keeps_the_priority_that_it_was_given(
@@ -128,7 +145,7 @@ def test_what_a_server_makes_real_time_in_its_export_keeps_the_priority_that_it_
 ) -> None:
     given = rig.linux.now[AUDIO] = replace(FOUND, policy=os.SCHED_FIFO, priority=20)
     monkeypatch.setattr(FakeLease, "let_go", lambda *_: None)  # nothing of ours is left to restore
-    rig.knob.rest(PLAYER)
+    rig.knob.rest(PLAYER, busy=True)
     rig.second()
     rig.second()
     assert rig.linux.now[AUDIO] == given
