@@ -15,7 +15,8 @@ from controller.commands import CommandSource
 from controller.errors import ReentryError
 from controller.forecasting.horizon import horizon
 from controller.forecasting.supervised import Supervised
-from controller.guard.guard import Guard, Situation
+from controller.guard.guard import Guard
+from controller.guard.situation import Situation
 from controller.plain import JsonValue, from_plain, to_plain
 from controller.plants.plant import Plant
 from controller.tick import ForecastSummary, Tick

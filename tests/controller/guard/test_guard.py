@@ -10,7 +10,8 @@ from fakes import KNOBS, OBJECTIVE, UNKNOWN, action
 
 from controller.commands import Pause
 from controller.config.config import GuardSection
-from controller.guard.guard import Guard, Situation
+from controller.guard.guard import Guard
+from controller.guard.situation import Situation
 from policies.forecast import Forecast
 from policies.knobs import (
     Bounds,
