@@ -163,7 +163,7 @@ class StarvationError(WatchdogError):
         KapellmeisterError.__init__(
             self,
             f"watchdog: processor {processor} had no time left for ordinary work, so that all "
-            f"threads were put back, and none is rescheduled for {minutes:.0f} minutes; find what "
+            f"threads were restored, and none is rescheduled for {minutes:.0f} minutes; find what "
             "never pauses there, or give it another processor",
         )
 

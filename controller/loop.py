@@ -358,7 +358,7 @@ class Loop:
             self._guard.unheeded(knob, time_s)
 
     def _roll_back(self, change: Change, time_s: float) -> str | None:
-        """Undo a harmful change; where that cannot be, why not."""
+        """RestoreCommand a harmful change; where that cannot be, why not."""
         knob = change.action.knob
         after = change.previous
         direction = self._plant.knobs()[knob].direction(change.action.value, after)

@@ -40,6 +40,16 @@ class ObjectiveSection(Section):
         1.0, description="price of one node for one hour, in any currency"
     )
 
+    def for_deadline(self, deadline_ms: float) -> Objective:
+        """The objective in the policies' own words, where a block has so many milliseconds."""
+        return Objective(
+            deadline_ms=deadline_ms,
+            target_miss_rate=self.target_miss_rate,
+            buffer_blocks=self.buffer_blocks,
+            priority=self.priority,
+            prices=Prices(self.node_hour),
+        )
+
 
 class LoopSection(Section):
     """The control loop."""
@@ -268,16 +278,6 @@ class Config(BaseSettings):
         del dotenv_settings, file_secret_settings
         file = InitSettingsSource(settings_cls, init_kwargs=dict(cls.from_file))
         return init_settings, env_settings, file
-
-    def plan(self) -> Objective:
-        """The objective in the policies' own words."""
-        return Objective(
-            deadline_ms=self.pipeline.period_ms,
-            target_miss_rate=self.objective.target_miss_rate,
-            buffer_blocks=self.objective.buffer_blocks,
-            priority=self.objective.priority,
-            prices=Prices(self.objective.node_hour),
-        )
 
 
 def load_config(path: Path | None = None) -> Config:

@@ -18,7 +18,7 @@ from controller.linux.process_id import PROC
 from controller.linux.scheduling import ThreadId
 from controller.plain import JsonValue, to_plain
 from controller.tick import Tick
-from controller.watchdog.restoration import Original, Undo
+from controller.watchdog.restoration import Original, RestoreCommand
 from controller.watchdog.watchdog import decode, encode
 
 DAY_S = 86_400.0
@@ -40,7 +40,7 @@ class Journal:
         self._commands = CommandQueue(database, now_s)
         self._run: int | None = None
         self._plant = ""
-        self._kept: tuple[Mapping[ThreadId, Original], tuple[Undo, ...]] | None = None
+        self._kept: tuple[Mapping[ThreadId, Original], tuple[RestoreCommand, ...]] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -109,15 +109,15 @@ class Journal:
         return deleted
 
     def keep_originals(
-        self, originals: Mapping[ThreadId, Original], settings: tuple[Undo, ...] = ()
+        self, originals: Mapping[ThreadId, Original], settings: tuple[RestoreCommand, ...] = ()
     ) -> None:
         """Keep how threads and settings were found, should we and the watchdog both die."""
         if (originals, settings) == self._kept:
             return
-        held: list[object] = [encode(*each) for each in originals.items()]
+        threads: list[object] = [encode(*each) for each in originals.items()]
         with self._database.transaction():
             self._database.execute("DELETE FROM originals")
-            for registration in (*held, *settings):
+            for registration in (*threads, *settings):
                 row = (_boot(), _dump(cast(JsonValue, registration)))
                 self._database.execute("INSERT INTO originals VALUES (?, ?)", *row)
         self._kept = dict(originals), settings
@@ -126,7 +126,7 @@ class Journal:
         """Threads that an earlier controller changed and may not have put back."""
         return dict(decode(each) for each in self._registrations() if isinstance(each[0], int))
 
-    def left_over_settings(self) -> tuple[Undo, ...]:
+    def left_over_settings(self) -> tuple[RestoreCommand, ...]:
         """What puts back the settings that it changed."""
         return tuple(tuple(each) for each in self._registrations() if isinstance(each[0], str))
 

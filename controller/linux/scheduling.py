@@ -1,4 +1,4 @@
-"""How the kernel schedules one thread: read, changed as a whole, put back.
+"""How the kernel schedules one thread: read, changed as a whole, restored.
 
 Only the standard library is imported from here, so that the watchdog stays small.
 """
@@ -31,7 +31,7 @@ POLICY_NAMES = {
     os.SCHED_BATCH: "BATCH",
     os.SCHED_IDLE: "IDLE",
 }
-"""The policies that can be both taken away and put back; SCHED_DEADLINE is not among them."""
+"""Names of the policies that can be both taken away and restored, which SCHED_DEADLINE cannot."""
 
 _POLICIES = {
     SchedulingClass.REALTIME: os.SCHED_FIFO,
@@ -155,34 +155,34 @@ def read(thread: ThreadId) -> Scheduling:
 def write(thread: ThreadId, wanted: Scheduling) -> None:
     """Schedule the thread so; where any part is refused, it is left as it was.
 
-    Refuses what could not be put back. Raises ThreadGoneError, and SchedulingRefusedError
+    Refuses what could not be restored. Raises ThreadGoneError, and SchedulingRefusedError
     with the remedy.
     """
     found = read(thread)
     if found.policy not in POLICY_NAMES:
-        why = f"it runs under {found}, which could not be put back"
+        why = f"it runs under {found}, which could not be restored"
         raise SchedulingRefusedError(thread.tid, str(wanted), why, "leave it out")
-    if _demotes(found, wanted) and not demotion_can_be_undone():
-        raise SchedulingRefusedError(thread.tid, str(wanted), "it could not be put back", NICE)
+    if _demotes(found, wanted) and not demotion_is_reversible():
+        raise SchedulingRefusedError(thread.tid, str(wanted), "it could not be restored", NICE)
     _write(thread, found, wanted)
 
 
-def put_back(thread: ThreadId, original: Scheduling) -> None:
-    """Schedule a thread as it was found, with the errors of `write`."""
+def restore(thread: ThreadId, original: Scheduling) -> None:
+    """Schedule a thread as it was found. Raises the errors of `write`."""
     _write(thread, read(thread), original)
 
 
 def _write(thread: ThreadId, found: Scheduling, wanted: Scheduling) -> None:
-    undo: list[Callable[[], None]] = []
+    steps_back: list[Callable[[], None]] = []
     try:
         for differs, set_part in _PARTS:
             if differs(found, wanted):
                 set_part(thread.tid, found, wanted)
-                undo.append(lambda put=set_part: put(thread.tid, wanted, found))  # type: ignore[misc] # mypy cannot infer a default
+                steps_back.append(lambda put=set_part: put(thread.tid, wanted, found))  # type: ignore[misc] # mypy cannot infer a default
     except ProcessLookupError as error:
         raise ThreadGoneError(thread.tid) from error
     except OSError as error:
-        for step in reversed(undo):
+        for step in reversed(steps_back):
             with contextlib.suppress(OSError):  # the refusal below is the news
                 step()
         why, remedy = _reason(thread.tid, wanted, set_part, error)
@@ -345,7 +345,7 @@ class Permissions:
 
     `priority_max` is the highest real-time priority granted, up to `PRIORITY_MAX`, and 0
     without any; `cpus` are the processors this process may run on. `demotion` says whether a
-    lowered nice level and the idle class could be undone: without, neither is permitted.
+    lowered nice level and the idle class could be restored from: without, neither is permitted.
     `why` names what was refused and the remedy, and is empty where nothing was.
     """
 
@@ -378,14 +378,14 @@ def is_throttled() -> bool:
 
 
 @cache
-def demotion_can_be_undone() -> bool:
+def demotion_is_reversible() -> bool:
     """Whether a thread that was made to yield can be made not to: unprivileged, it cannot."""
     with _probe() as thread:
         found = read(thread)
         for wanted in (replace(found, nice=19), replace(found, policy=os.SCHED_IDLE)):
             try:
                 _write(thread, read(thread), wanted)
-                put_back(thread, found)
+                restore(thread, found)
             except SchedulingRefusedError:
                 return False
     return True
@@ -403,7 +403,7 @@ def _probe() -> Iterator[ThreadId]:
         yield thread
     finally:
         with contextlib.suppress(SchedulingRefusedError):  # idle, it merely ends later
-            put_back(thread, found)
+            restore(thread, found)
         end.set()
         probe.join()
 
@@ -416,7 +416,7 @@ def _try_on(thread: ThreadId) -> Permissions:
     priority = 0 if realtime_refused else PRIORITY_MAX
     while priority and _refused(thread, replace(realtime, priority=priority)):
         priority -= 1
-    put_back(thread, found)
+    restore(thread, found)
     demotion_refused = _refused(thread, replace(found, policy=os.SCHED_IDLE))
     refusals = (nice_refused, demotion_refused, realtime_refused)
     return Permissions(

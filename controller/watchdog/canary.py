@@ -71,7 +71,7 @@ class Canary:
         os.close(up)
 
     def patrol(self, needed: bool) -> None:
-        """Go about, or rest where nothing is held that could starve anybody."""
+        """Go about, or rest where nothing is registered that could starve anybody."""
         self._board[NEEDED] = needed
 
     def suspect(self, suspected: bool) -> None:

@@ -10,7 +10,7 @@ from controller.errors import WatchdogError
 from controller.plants.audio_server.put_back import PutBack
 from controller.plants.audio_server.state import State
 from controller.watchdog.lease import Lease
-from controller.watchdog.restoration import Undo
+from controller.watchdog.restoration import RestoreCommand
 from policies.knobs import Choice, Knob, KnobValue
 from policies.proposal import Refusal
 
@@ -39,7 +39,7 @@ class PeriodRules:
     setting_for: Callable[[int], int]
     obstacle: Callable[[], str]
     longest: Callable[[], int]
-    undo: Callable[[PutBack], Undo]
+    undo: Callable[[PutBack], RestoreCommand]
     tell: Callable[[str], bool]
 
 
@@ -145,7 +145,7 @@ class PeriodKnob(Generic[State]):
 
     def close(self) -> None:
         """Put it back, once the monitor takes no orders any more."""
-        self._lease.put_setting_back(self._setting)
+        self._lease.restore_setting(self._setting)
 
     @property
     def _setting(self) -> str:
@@ -208,7 +208,7 @@ class PeriodKnob(Generic[State]):
         before = self._held.ours if self._held else ()
         held = PutBack(found, before, self._server.identity).asked_for(setting)
         try:
-            self._lease.hold_setting(self._setting, self._rules.undo(held))
+            self._lease.register_setting(self._setting, self._rules.undo(held))
         except WatchdogError as error:
             return Refusal(PERIOD, str(error))
         if not self._rules.tell(f"period {setting}"):

@@ -67,7 +67,7 @@ signal.signal(signal.SIGTERM, lambda *_: ended.append("SIGTERM"))
 lease_s, lasts_s = float(sys.argv[2]), float(sys.argv[3])
 with Lease.start(lease_s) as lease:
     threads = scheduling.threads_of(int(sys.argv[1]))
-    lease.hold(*threads)
+    lease.register(*threads)
     for thread in threads:
         one = frozenset({{min(os.sched_getaffinity(0))}})
         if {PRIVILEGED}:

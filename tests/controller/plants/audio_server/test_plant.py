@@ -20,7 +20,7 @@ from controller.plants.pipewire import quantum
 from controller.plants.pipewire.plant import OWN_PERIODS, PipeWirePlant
 from controller.plants.pipewire.pw_dump import Graph, Node
 from controller.plants.plant import Surroundings
-from controller.watchdog.restoration import LEFT_ALONE, Undo
+from controller.watchdog.restoration import LEFT_ALONE, RestoreCommand
 from policies.knobs import Choice
 from policies.observation import Missing, Value, fresh
 from policies.proposal import Refusal
@@ -57,7 +57,7 @@ class FakeLease:
     """Notes which settings are held."""
 
     def __init__(self) -> None:
-        self.held: dict[str, Undo] = {}
+        self.held: dict[str, RestoreCommand] = {}
         self.put_back: list[str] = []
         self.stands = True
         self.starved = None
@@ -65,23 +65,23 @@ class FakeLease:
     def renew(self) -> bool:
         return self.stands
 
-    def hold(self, *threads: object, wanted: object) -> None: ...
+    def register(self, *threads: object, wanted: object) -> None: ...
 
     def restore(self) -> None: ...
 
     def originals(self) -> dict[Any, Any]:
         return {}
 
-    def hold_setting(self, name: str, undo: Undo) -> None:
+    def register_setting(self, name: str, undo: RestoreCommand) -> None:
         self.held[name] = undo
 
-    def amend_setting(self, name: str, undo: Undo) -> None:
+    def amend_setting(self, name: str, undo: RestoreCommand) -> None:
         self.held[name] = undo
 
     def forget_setting(self, name: str) -> None:
         self.held.pop(name, None)
 
-    def put_setting_back(self, name: str) -> None:
+    def restore_setting(self, name: str) -> None:
         self.put_back.append(name)
 
 
@@ -97,7 +97,7 @@ class Attached:
         self.link, self.lease, clock = link, FakeLease(), FakeClock()
         self.plant = PipeWirePlant(Surroundings(Config(), clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
 
-    def undo(self) -> Undo:
+    def undo(self) -> RestoreCommand:
         """The arguments of the command that puts the period back, but for what was played."""
         (undo,) = self.lease.held.values()
         return undo[undo.index(PipeWirePlant.monitor) + 1 : undo.index("--played")]

@@ -146,7 +146,7 @@ def test_a_thread_that_its_server_made_real_time_is_left_to_it(kernel: Kernel) -
     turned = actuator(kernel)
     turned.apply(REALTIME, THREADS)
     given = kernel.now[AUDIO] = Scheduling(os.SCHED_FIFO, 75, 0, FOUND.cpus)
-    turned._lease.let_go = lambda threads: None  # type: ignore[method-assign] # nothing of ours is left
+    turned._lease.deregister = lambda threads: None  # type: ignore[method-assign] # nothing of ours is left
     assert turned.take_up_again(100.0, excused=True) == 0
     assert not turned.holds(AUDIO)
     assert kernel.now[AUDIO] == given

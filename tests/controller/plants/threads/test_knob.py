@@ -127,7 +127,7 @@ def test_what_a_server_makes_real_time_in_its_export_keeps_the_priority_that_it_
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = rig.kernel.now[AUDIO] = replace(FOUND, policy=os.SCHED_FIFO, priority=20)
-    monkeypatch.setattr(FakeLease, "let_go", lambda *_: None)  # nothing of ours is left to put back
+    monkeypatch.setattr(FakeLease, "deregister", lambda *_: None)  # nothing is left to restore
     rig.knob.rest(PLAYER)
     rig.second()
     rig.second()
