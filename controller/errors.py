@@ -204,7 +204,7 @@ class OracleFailure(KapellmeisterError, RuntimeError):  # noqa: N818 - like a po
 
 
 class MissingExtraError(KapellmeisterError, ImportError):
-    """What was asked for needs a package that is installed only on request."""
+    """A package that this needs is installed only on request."""
 
     def __init__(self, package: str, extra: str) -> None:
         why = f"this needs {package}: pip install 'kapellmeister[{extra}]'"

@@ -66,20 +66,20 @@ class Recorder(Protocol):
 
 
 LEARNED_EVERY_S = 300.0
-"""How often what a forecaster learned is recorded: with each tick it would cost too much."""
+"""Seconds between records of what a forecaster learned: with each tick it would cost too much."""
 Instrument = Callable[[Tick], None]
-"""Looks on: called with each tick after it was recorded."""
+"""Onlookers, called with each tick after it was recorded."""
 
 
 class Loop:
-    """One turn at a time, against any plant and by any clock.
+    """One tick at a time, against any plant and by any clock.
 
-    It cannot re-enter. A turn that overruns its interval is counted, and the turns it ran
+    It cannot re-enter. A tick that overruns its interval is counted, and the ticks it ran
     into are skipped, never queued. In shadow everything is decided and recorded, and nothing
     applied or verified. PlantError and JournalError end it; what a policy or a forecaster
     does wrong becomes an alarm. `horizon_s` is how far ahead the load is forecast at least: it
     is as far as the slowest knob needs; without a forecaster, it is not. `latency` is what
-    policies are told of the pipeline. `warn` is asked each turn for an alarm from elsewhere.
+    policies are told of the pipeline. `warn` is asked each tick for an alarm from elsewhere.
     """
 
     def __init__(
@@ -132,9 +132,9 @@ class Loop:
     def run(
         self, finished: Callable[[], bool] = lambda: False, duration_s: float = math.inf
     ) -> None:
-        """Take turns at whole intervals from now on, until the plant or `finished` ends it.
+        """Tick at whole intervals from now on, until the plant or `finished` ends it.
 
-        So many seconds are over with the turn that ends them: 2 s have two turns of 1 s.
+        So many seconds are over with the tick that ends them: 2 s have two ticks of 1 s.
         """
         start_s, number = self._clock.now_s(), 1
         while (number - 1) * self._interval_s < duration_s - 1e-9:
@@ -150,12 +150,12 @@ class Loop:
             number = following
 
     def tick(self) -> Tick:
-        """Take one turn. Raises ReentryError where one is in progress."""
+        """Tick once. Raises ReentryError where a tick is in progress."""
         if self._in_tick:
             raise ReentryError
         self._in_tick = True
         try:
-            return self._turn()
+            return self._tick()
         finally:
             self._in_tick = False
 
@@ -192,7 +192,7 @@ class Loop:
         self._unseen = from_plain(memory["unseen"], tuple[Verification, ...])
         self._resumed = True
 
-    def _turn(self) -> Tick:
+    def _tick(self) -> Tick:
         started_s = self._clock.now_s()
         self._number += 1
         observation = self._observe()
@@ -248,7 +248,7 @@ class Loop:
         return made
 
     def _learned(self) -> dict[str, JsonValue]:
-        """What the forecaster learned, by its name."""
+        """All that the forecaster learned, by its name."""
         if self._forecaster is None:
             return {}
         learned, alarm = self._forecaster.memory()
@@ -312,7 +312,8 @@ class Loop:
     def _admit(
         self, proposal: Proposal, situation: Situation
     ) -> tuple[tuple[Change, ...], tuple[Hold, ...]]:
-        self._actuation.plan({action.knob: action.value for action in reversed(proposal.actions)})
+        wanted = {action.knob: action.value for action in reversed(proposal.actions)}
+        self._actuation.note_planned(wanted)
         changes, holds = self._guard.review(proposal, situation)
         for hold in holds:
             if hold.alarm:
@@ -349,16 +350,16 @@ class Loop:
                 self._alarm(f"{change.action.knob}: {reason}")
                 verification = replace(verification, verdict=Verdict.FELL_SHORT, reason=reason)
             self._verified.append(verification)
-        self._give_up(observation.time_s)
+        self._expire_requests(observation.time_s)
 
-    def _give_up(self, time_s: float) -> None:
-        """Take back what no longer can be awaited, and leave those knobs alone for a while."""
-        for knob, why in self._actuation.give_up(time_s).items():
+    def _expire_requests(self, time_s: float) -> None:
+        """Expire requests that are overdue, and leave their knobs alone for a while."""
+        for knob, why in self._actuation.expire(time_s).items():
             self._alarm(f"{knob}: {why}")
             self._guard.unheeded(knob, time_s)
 
     def _roll_back(self, change: Change, time_s: float) -> str | None:
-        """RestoreCommand a harmful change; where that cannot be, why not."""
+        """Roll a harmful change back; where that cannot be, why not."""
         knob = change.action.knob
         after = change.previous
         direction = self._plant.knobs()[knob].direction(change.action.value, after)
@@ -399,7 +400,7 @@ class Loop:
                 self._verified += self._verifier.abandon(knob, reason)
 
     def _accept_lapses(self) -> None:
-        """Take what the plant itself put back as found: no other hand did that."""
+        """Take what the plant itself restored as found: no other hand did that."""
         lapsed = {knob: each.lapsed for knob, each in self._plant.knobs().items() if each.lapsed}
         for knob, why in lapsed.items():
             if self._actuation.states[knob].requested is not None:

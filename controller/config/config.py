@@ -25,7 +25,7 @@ from policies.objective import Objective, Prices, Priority
 
 
 class ObjectiveSection(Section):
-    """What is to be achieved."""
+    """The objective: what is to be achieved."""
 
     target_miss_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0.001, description="share of blocks that may miss their deadline: the setpoint"
@@ -85,7 +85,7 @@ Program = Annotated[
 
 
 class SidecarSection(Section):
-    """What may be touched of programs that are not ours; nothing else ever is."""
+    """The programs of others that may be touched; nothing else ever is."""
 
     processes: tuple[Program, ...] = Field(
         (),
@@ -133,7 +133,7 @@ class ThresholdsSection(Section):
 
 
 class GuardSection(Section):
-    """What keeps decisions from doing harm."""
+    """The limits that keep decisions from doing harm."""
 
     changes_per_minute: Annotated[int, Field(ge=1)] = Field(
         20, description="admitted changes in any 60 seconds, all knobs together"

@@ -1,4 +1,4 @@
-"""What can hold blocks up: each bottleneck, how it shows, and the knobs that ease it."""
+"""Causes that hold blocks up: each bottleneck, how it shows, and the knobs that ease it."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Diagnostician:
         return breaches
 
     def _symptom(self, seen: Observation, breaches: tuple[Breach, ...]) -> str | None:
-        """What is wrong with the sound, or soon will be; None where nothing is."""
+        """The symptom that the sound shows, or soon will; None where it shows none."""
         miss_rate = fresh(seen.miss_rate) or 0.0
         if miss_rate > self._objective.target_miss_rate:
             return f"{miss_rate:.2%} of the blocks missed"
@@ -160,7 +160,7 @@ def _calm(seen: Observation) -> str:
 
 
 def _unmeasured(seen: Observation) -> str:
-    """What is said where nobody counts blocks."""
+    """The summary where nobody counts blocks."""
     delay_ms = fresh(seen.get("audio.run_delay_per_wake_ms"))
     if delay_ms is not None:
         return f"audio threads run {delay_ms:.2f} ms after they wake; nobody counts blocks here"

@@ -77,7 +77,7 @@ class Signs:
         return max(known, default=None)
 
     def evidence(self, deadline_ms: float, target: float) -> tuple[Evidence, ...]:
-        """What was measured, each figure with the limit it was held against."""
+        """The figures that were measured, each with the limit it was held against."""
         figures = (
             ("missed", self.miss_rate, "of the blocks", target),
             ("worst start lateness", self.worst_lateness_ms, "ms", deadline_ms),

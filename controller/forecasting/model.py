@@ -1,4 +1,4 @@
-"""What a member of the ensemble is: one idea of where the load goes next."""
+"""A member of the ensemble: one idea of where the load goes next."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the model."""
         ...
 
     def points(self, history: History, horizon: int, /) -> Points | None:
@@ -64,7 +64,7 @@ class Model(Protocol):
         ...
 
     def memory(self) -> State:
-        """What it learned, as plain JSON."""
+        """All that the model learned, as plain JSON."""
         ...
 
     def resume(self, memory: Any) -> None:

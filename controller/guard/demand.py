@@ -17,7 +17,7 @@ LEAST_LOAD = 0.5
 
 
 def gap(observation: Observation, complete_load: float | None) -> str | None:
-    """What is not known; an idle plant without blocks lacks nothing.
+    """The figure that is not known, in words; an idle plant without blocks lacks none.
 
     `complete_load` is the last that was seen with complete data, streams; None: none ever was.
     """

@@ -1,4 +1,4 @@
-"""What stands between a decision and the plant."""
+"""The guard between a decision and the plant."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Refused:
 
 @dataclass(slots=True)
 class _Memory:
-    """What outlives the process; `prefix` and `count` keep the ids of changes unique.
+    """The memory that outlives the process; `prefix` and `count` keep the ids of changes unique.
 
     Rollbacks of shrinks are `undone_shrinks_at_s`, and all others `rollbacks_at_s`.
     """
@@ -124,8 +124,8 @@ class Guard:
                 change = self._admit(action, situation)
                 resource = situation.knobs[action.knob].resource
                 situation = replace(situation, pending={**situation.pending, resource: change})
-                turn = self._wanted[action.knob] = (change.previous, change.action.value)
-                if not (self.in_shadow and wanted.get(action.knob) == turn):
+                turned = self._wanted[action.knob] = (change.previous, change.action.value)
+                if not (self.in_shadow and wanted.get(action.knob) == turned):
                     changes.append(change)
             else:
                 held.setdefault(action.knob, reason)
@@ -134,8 +134,8 @@ class Guard:
     def rolled_back(self, knob: str, time_s: float, *, shrink: bool = False) -> None:
         """Let a knob rest after a rollback, and count it towards its shadow.
 
-        Where it was a `shrink` that was undone, only the next shrink has to wait: what was given
-        back in error is needed, and perhaps more of it.
+        After a `shrink` that was rolled back only the next shrink has to wait: what was given back
+        in error is needed, and perhaps more of it.
         """
         if shrink:
             self._memory.undone_shrinks_at_s.setdefault(knob, []).append(time_s)
@@ -177,7 +177,7 @@ class Guard:
         return None
 
     def memory(self) -> JsonValue:
-        """What must outlive the process. Streaks of proposals and holds start over."""
+        """All that must outlive the process. Streaks of proposals and holds start over."""
         return to_plain(self._memory)
 
     def resume(self, memory: JsonValue) -> None:

@@ -1,4 +1,4 @@
-"""What an admission depends on."""
+"""The situation that an admission depends on."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def not_allowed(value: KnobValue, knob: Knob) -> str:
 
 
 def awaited(knob: Knob, situation: Situation) -> str | None:
-    """What the plant put in force again on the knob's resource, whose effect is not known yet."""
+    """Why the knob waits for what the plant put in force again; None where it need not."""
     others = (each for each in situation.knobs.values() if each.resource == knob.resource)
     return next((each.awaits for each in others if each.awaits), None)
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from controller.errors import KernelFileError
 
 LARGEST_BYTES = 1 << 20
-"""What is longer is no file of the kernel that is read here."""
+"""Bytes beyond which a file is none of the kernel's that are read here."""
 COUNT_MAX = (1 << 64) - 1
-"""The largest that a counter of the kernel can be."""
+"""Largest value that a counter of the kernel can have."""
 SHOWN = 40
-"""So many characters of an odd file are told."""
+"""Characters of an odd file that are told."""
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """What the file holds. Raises OSError, also for one that would keep us waiting."""
+    """The bytes of a file. Raises OSError, also for one that would keep us waiting."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = bytearray()
@@ -31,7 +31,7 @@ def read_bytes(path: Path | str) -> bytes:
 
 
 def read_text(path: Path | str) -> str:
-    """The same as text, whatever its bytes. Raises KernelFileError with the reason."""
+    """The text of a file, whatever its bytes. Raises KernelFileError with the reason."""
     try:
         return read_bytes(path).decode(errors="replace")
     except OSError as error:
@@ -58,7 +58,7 @@ def count(word: str | bytes) -> int:
 
 
 def said(text: str) -> str:
-    """What an odd file says, in a few printable words."""
+    """The text of an odd file, in a few printable words."""
     line = text.strip("\0 \t\r\n").partition("\n")[0]
     if not line:
         return "says nothing"

@@ -102,7 +102,7 @@ class Lease:
         return StarvationError(processor, STARVATION_S / 60)
 
     def warn(self) -> str | None:
-        """What a user must know of, for as long as it stands: an alarm of the loop."""
+        """The alarm for the loop to raise, for as long as it stands; None where there is none."""
         return None if self.starved is None else str(self.starved)
 
     def register(

@@ -39,7 +39,7 @@ class Original:
     ours: tuple[Scheduling, ...] = ()
 
     def set_to(self, wanted: Scheduling) -> Original:
-        """The same, once that has been set as well."""
+        """The original, once that has been set as well."""
         return self if wanted in self.ours[-1:] else replace(self, ours=(*self.ours[-1:], wanted))
 
     def restored(self, now: Scheduling) -> Scheduling:

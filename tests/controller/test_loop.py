@@ -103,11 +103,11 @@ def test_run_ends_when_told_to():
     assert [tick.time_s for tick in rig.recorder.ticks] == [1001.0, 1002.0]
 
 
-@pytest.mark.parametrize(("duration_s", "turns"), [(0.5, 1), (1.0, 1), (2.0, 2), (2.5, 3)])
-def test_a_run_of_so_many_seconds_has_a_turn_for_each(duration_s, turns):
+@pytest.mark.parametrize(("duration_s", "ticks"), [(0.5, 1), (1.0, 1), (2.0, 2), (2.5, 3)])
+def test_a_run_of_so_many_seconds_has_a_tick_for_each(duration_s, ticks):
     rig = Rig(Scripted())
     rig.loop.run(duration_s=duration_s)
-    assert [tick.time_s for tick in rig.recorder.ticks] == [1001.0, 1002.0, 1003.0][:turns]
+    assert [tick.time_s for tick in rig.recorder.ticks] == [1001.0, 1002.0, 1003.0][:ticks]
 
 
 def test_a_turn_that_overruns_is_counted_and_the_turns_it_ran_into_are_skipped():

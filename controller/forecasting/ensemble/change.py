@@ -8,7 +8,7 @@ from typing import Any
 from policies.policy import State
 
 SLACK = 1.0
-"""Of each surprise, in normal scores: ordinary ones leave nothing."""
+"""Normal scores taken off each surprise, so that ordinary ones leave nothing."""
 ENOUGH = 6.0
 """Sum of what is left that is taken for a change: three surprises or so of three sigma."""
 

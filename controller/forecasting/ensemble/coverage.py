@@ -20,7 +20,7 @@ SLOWER_FROM = 15.0
 """Steps ahead from which it moves slower, since what it did is seen later (delayed feedback)."""
 
 
-class Calibration:
+class Coverage:
     """Tracks every quantile at every knot (adaptive conformal inference).
 
     Gibbs and Candès, NeurIPS 2021; Angelopoulos et al., NeurIPS 2023. What is moved is

@@ -1,4 +1,4 @@
-"""What somebody who opens the page late is shown: the last minutes of the run, bounded."""
+"""The last minutes of a run, bounded: they are shown to whoever opens the page late."""
 
 from __future__ import annotations
 

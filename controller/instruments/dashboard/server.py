@@ -31,9 +31,9 @@ CONNECTIONS = 64
 BEHIND = 64
 """Ticks that a browser may be behind before it is sent away; it comes back by itself."""
 REQUEST_S = 5.0
-"""How long a browser may take to send a request: each that does not holds a connection."""
+"""Seconds that a browser may take to send a request: each that does not holds a connection."""
 STALLED_S = 10.0
-"""How long a browser may take nothing at all."""
+"""Seconds for which a browser may take nothing at all."""
 LARGEST_MESSAGE = 1 << 20
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 HEADERS = {
@@ -74,7 +74,7 @@ class Broadcast:
             self._dismiss(queue)
 
     async def events(self) -> AsyncIterator[str]:
-        """What one page is told: all that was so far, and then each tick."""
+        """The events that one page is told: all that was so far, and then each tick."""
         queue: asyncio.Queue[str | None] = asyncio.Queue(BEHIND)
         self._queues.add(queue)
         ended = self._ended  # later on, the end comes by the queue, behind the last tick

@@ -199,7 +199,7 @@ def test_shrinking_is_done_once_it_was_proposed_long_enough():
     assert changes[0].action.value == 1
 
 
-def test_one_turn_without_the_proposal_starts_shrinking_over():
+def test_one_tick_without_the_proposal_starts_shrinking_over():
     guard = Guard(GuardSection(shrink_after_s=3.0))
     for second in range(3):
         review(guard, action("nodes", 1), time_s=float(second))

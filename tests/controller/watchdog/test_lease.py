@@ -139,8 +139,7 @@ def test_a_watchdog_that_died_is_replaced_and_told_everything(start: Start) -> N
     lease.register(thread)
     assert lease._watchdog is not None
     first = lease._watchdog.pid
-    os.kill(first, signal.SIGKILL)
-    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    kill_watchdog(lease)
     assert lease.renew()
     assert lease._watchdog.pid != first
     scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
@@ -204,7 +203,7 @@ def test_a_watchdog_that_no_longer_listens_never_blocks_its_controller(start: St
 
 
 @changes_what_it_found
-def test_release_puts_back_and_leaves_no_process(start: Start) -> None:
+def test_release_restores_and_leaves_no_process(start: Start) -> None:
     target = start(SPINNER)
     thread = only_thread(target)
     found = scheduling.read(thread)
