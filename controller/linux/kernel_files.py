@@ -47,6 +47,15 @@ def read_count(path: Path | str) -> int:
         raise KernelFileError(path, said(text)) from error
 
 
+def read_number(path: Path) -> int | None:
+    """The whole number a kernel file holds, perhaps below 0; None where it has none."""
+    try:
+        text = read_text(path).strip()
+        return -count(text[1:]) if text.startswith("-") else count(text)
+    except ValueError:
+        return None
+
+
 def count(word: str | bytes) -> int:
     """A count as the kernel writes it: digits alone, of 64 bits. Raises ValueError."""
     if not (word.isascii() and word.isdigit() and len(word) <= len(str(COUNT_MAX))):

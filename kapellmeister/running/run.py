@@ -28,7 +28,7 @@ from controller.instruments.systemd import ServiceManager
 from controller.journal.journal import Journal
 from controller.journal.reader import JournalReader
 from controller.journal.state_directory import StateDirectory
-from controller.linux import scheduling
+from controller.linux.permissions import Permissions, permitted
 from controller.loop import Instrument, Loop
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.pipeline_process import (
@@ -379,9 +379,9 @@ def _start_or_take_over(
     return started
 
 
-def _permissions(unthrottled: bool, say: Callable[[str], None]) -> scheduling.Permissions:
+def _permissions(unthrottled: bool, say: Callable[[str], None]) -> Permissions:
     """What the kernel grants here; where that is less than all, it is said once."""
-    permissions = scheduling.permitted(unthrottled)
+    permissions = permitted(unthrottled)
     if not permissions.realtime:
         say(f"real-time scheduling is refused; going on with what is allowed ({permissions.why})")
     return permissions

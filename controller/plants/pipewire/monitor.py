@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Generator
 
-from controller.linux.scheduling import ProcessId
+from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.monitor import Line, orders, report
 from controller.plants.pipewire.counting import Counting, meter_for
 from controller.plants.pipewire.drivers import UNMEASURED, Driver, Motion, drivers_at_work

@@ -18,6 +18,7 @@ UNPRIVILEGED = AnyThreadClasses(realtime=False, nice=False, cpus=frozenset({0, 1
 PROBE = """
 import os
 from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from controller.errors import SchedulingRefusedError
 import encodings.ascii  # loaded now: nobody may read the interpreter's files
 os.setgroups([])
@@ -33,7 +34,7 @@ for policy, nice in ((os.SCHED_IDLE, found.nice), (os.SCHED_OTHER, found.nice + 
         print(str(error).partition("refused: ")[2].partition(";")[0])
 scheduling.write(thread, scheduling.Scheduling(os.SCHED_BATCH, 0, found.nice, found.cpus))
 scheduling.restore(thread, found)
-print(scheduling.read(thread) == found, scheduling.permitted().demotion)
+print(scheduling.read(thread) == found, permitted().demotion)
 """
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from controller.linux.scheduling import Scheduling, ThreadId
 
 pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[3]
 LAST = max(os.sched_getaffinity(0))
-PRIVILEGED = scheduling.permitted().realtime
+PRIVILEGED = permitted().realtime
 
 # Threads that somebody else has scheduled each in its own way; those that need privilege only
 # where it is granted.
@@ -60,6 +61,7 @@ threading.Event().wait()
 CONTROLLER = f"""
 import os, signal, sys, time
 from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from controller.watchdog.lease import Lease
 from controller.linux.scheduling import Scheduling
 ended = []

@@ -16,12 +16,13 @@ import pytest
 
 from controller.errors import StarvationError
 from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from controller.watchdog import lease as lease_module
 from controller.watchdog.lease import Lease
 
 pytestmark = [
     pytest.mark.live,
-    pytest.mark.skipif(not scheduling.permitted().realtime, reason="real-time is refused here"),
+    pytest.mark.skipif(not permitted().realtime, reason="real-time is refused here"),
 ]
 
 PROCESSOR = max(os.sched_getaffinity(0))

@@ -12,7 +12,8 @@ from monitor_lines import driver, line
 
 from controller.config.config import Config
 from controller.errors import PlantError
-from controller.linux.scheduling import Permissions, ProcessId
+from controller.linux.permissions import Permissions
+from controller.linux.process_id import ProcessId
 from controller.plants.audio_server import plant as audio_server
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD
 from controller.plants.audio_server.put_back import PutBack

@@ -17,7 +17,8 @@ from live_run import EAGER, LONGER
 
 from controller.errors import KapellmeisterError
 from controller.journal.reader import JournalReader
-from controller.linux.scheduling import ProcessId, read, threads_of
+from controller.linux.process_id import ProcessId
+from controller.linux.scheduling import read, threads_of
 from controller.plants.programs.processes import named, playing_with
 from kapellmeister.calibration.jack_client import load_jack
 

@@ -11,7 +11,8 @@ from controller.config.config import Config, GuardSection, LoopSection
 from controller.errors import PlantError
 from controller.guard.guard import Guard
 from controller.linux import scheduling
-from controller.linux.scheduling import ProcessId, Scheduling, ThreadId
+from controller.linux.process_id import ProcessId
+from controller.linux.scheduling import Scheduling, ThreadId
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD, doubles
 from controller.plants.process.plant import ProcessPlant
 from controller.plants.programs.processes import Search, listening, named

@@ -13,7 +13,9 @@ from fakes import FakeClock
 
 from controller.config.config import Config
 from controller.linux import scheduling
-from controller.linux.scheduling import REALTIME, Permissions, ProcessId, Scheduling, ThreadId
+from controller.linux.permissions import Permissions
+from controller.linux.process_id import ProcessId
+from controller.linux.scheduling import REALTIME, Scheduling, ThreadId
 from controller.plants.plant import Surroundings
 from controller.plants.threads.audio_threads import WatchedThreads
 from controller.plants.threads.knob import ThreadKnob
