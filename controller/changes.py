@@ -95,7 +95,7 @@ class Changes:
         """Expire requests that are overdue, and leave their knobs alone for a while."""
         for knob, why in self._actuation.expire(time_s).items():
             self._alarm(f"{knob}: {why}")
-            self._guard.unheeded(knob, time_s)
+            self._guard.expired(knob, time_s)
 
     def _roll_back(self, change: Change, time_s: float) -> str | None:
         """Roll a harmful change back; where that cannot be, why not."""

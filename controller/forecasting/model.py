@@ -113,7 +113,7 @@ class Schedule:
         self.due = min(int(count * self.growth) + 1, count + self.most)
         return True
 
-    def hurry(self, count: int, soon: int) -> None:
+    def bring_forward(self, count: int, soon: int) -> None:
         """Bring the next fit forward to so many cells from now."""
         self.due = min(self.due, count + soon)
 

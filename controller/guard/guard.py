@@ -148,8 +148,8 @@ class Guard:
         until_s = time_s + self.limits.rollback_cooldown_s
         self._memory.refused[knob] = _Refused(value, until_s)
 
-    def unheeded(self, knob: str, time_s: float) -> None:
-        """Let a knob rest after a request that never came into force: more would not either."""
+    def expired(self, knob: str, time_s: float) -> None:
+        """Let a knob rest after a request that expired: more would not come into force either."""
         until_s = time_s + self.limits.rollback_cooldown_s
         self._rest(knob, until_s, "a request that did not come into force")
 

@@ -64,7 +64,7 @@ class Mixture:
         self._scores.level()
         for model in self.models:
             if isinstance(model, Fitted):
-                model.schedule.hurry(count, REFIT_AFTER)
+                model.schedule.bring_forward(count, REFIT_AFTER)
 
     def skip(self, cell: int) -> None:
         """A gap: from this cell nothing is forecast."""

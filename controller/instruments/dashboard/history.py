@@ -39,8 +39,8 @@ class History:
             for decision in self._decisions:
                 decision["verdict"] = verdicts.get(decision["id"], decision["verdict"])
 
-    def whole(self) -> dict[str, Any]:
-        """All of it, from which a page goes on tick by tick; `last` is null before the first."""
+    def snapshot(self) -> dict[str, Any]:
+        """All that is held, from which a page goes on tick by tick; `last` is null before the first."""
         return {
             "run": self._run,
             "points": list(self._points),

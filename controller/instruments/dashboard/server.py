@@ -79,7 +79,7 @@ class Broadcast:
         self._queues.add(queue)
         ended = self._ended  # later on, the end comes by the queue, behind the last tick
         try:
-            whole = json.dumps(self._history.whole(), separators=(",", ":"))
+            whole = json.dumps(self._history.snapshot(), separators=(",", ":"))
             yield f"retry: 1000\nevent: history\ndata: {whole}\n\n"
             if ended:
                 yield "event: end\ndata: {}\n\n"
@@ -118,7 +118,7 @@ class EventStream(StreamingResponse):
             await super().stream_response(hurried)
 
 
-class Hurried(H11Protocol):
+class TimedProtocol(H11Protocol):
     """Hangs up on who begins a request and does not end it in time, which uvicorn would await."""
 
     _deadline: asyncio.TimerHandle | None = None
@@ -205,7 +205,7 @@ async def serve(listener: socket.socket, feed: socket.socket) -> None:
             lifespan="off",
             access_log=False,
             log_config=None,
-            http=Hurried,
+            http=TimedProtocol,
             limit_concurrency=CONNECTIONS,
             server_header=False,
             timeout_graceful_shutdown=1,

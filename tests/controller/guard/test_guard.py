@@ -66,7 +66,7 @@ def pending(knob, value, change="0-c9", previous=1):
     return Change(change, action(knob, value), previous, admitted_at_s=0.0, due_s=1.0)
 
 
-def test_a_growth_under_way_is_awaited_followed_by_a_larger_one_and_not_undone():
+def test_a_growth_under_way_is_awaited_followed_by_a_larger_one_and_not_shrunk():
     guard, arriving = Guard(GuardSection()), {"placement": pending("nodes", 3)}
     assert review(guard, action("nodes", 3), pending=arriving) == ((), ())
     wide = {"nodes": replace(KNOBS["nodes"], domain=Bounds(1, 4, step=3))}
@@ -133,7 +133,7 @@ def test_a_knob_rests_longer_after_a_rollback():
     assert len(review(guard, action("nodes", 3), time_s=30.0)[0]) == 1
 
 
-def test_after_a_shrink_was_undone_only_shrinking_has_to_wait():
+def test_after_a_shrink_was_rolled_back_only_shrinking_has_to_wait():
     guard = Guard(GuardSection(rollback_cooldown_s=30.0, shrink_after_s=5.0))
     guard.rolled_back("nodes", 0.0, shrink=True)
     assert len(review(guard, action("nodes", 3), time_s=1.0)[0]) == 1
@@ -142,7 +142,7 @@ def test_after_a_shrink_was_undone_only_shrinking_has_to_wait():
     assert len(review(guard, action("nodes", 1), time_s=40.0)[0]) == 1
 
 
-def test_shrinks_undone_again_and_again_put_shrinking_alone_in_shadow():
+def test_shrinks_rolled_back_again_and_again_put_shrinking_alone_in_shadow():
     guard = Guard(GuardSection(rollbacks_to_shadow=2, shrink_after_s=5.0))
     for second in (0.0, 100.0):
         guard.rolled_back("nodes", second, shrink=True)
