@@ -40,7 +40,7 @@ class History:
                 decision["verdict"] = verdicts.get(decision["id"], decision["verdict"])
 
     def snapshot(self) -> dict[str, Any]:
-        """All that is held, from which a page goes on tick by tick; `last` is null before the first."""
+        """All of the run so far, for a page to go on from; `last` is null before the first tick."""
         return {
             "run": self._run,
             "points": list(self._points),
