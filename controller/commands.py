@@ -59,4 +59,4 @@ class NoCommands:
         return ()
 
     def answer(self, command: int, text: str) -> None:
-        """Nobody asked."""
+        """Drop the answer: nobody asked."""

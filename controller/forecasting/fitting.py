@@ -46,7 +46,7 @@ class Inline:
         self._outcome: Outcome | None = None
 
     def start(self, task: FitTask) -> None:
-        """Run it."""
+        """Run the task at once."""
         started_s = time.perf_counter()
         try:
             self._outcome = Outcome(task, result=task.run())

@@ -69,7 +69,7 @@ class History:
         return [self.count, self.gap, encode(self.filled), encode(np.packbits(self.known))]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self.count, self.gap, values, known = memory
         held = decode(values)
         self._size = held.size

@@ -68,7 +68,7 @@ class Model(Protocol):
         ...
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         ...
 
 
@@ -137,6 +137,6 @@ class Fitted:
         }
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self.schedule.due = memory["due"]
         self.parameters = None if memory["fit"] is None else decode_all(memory["fit"])

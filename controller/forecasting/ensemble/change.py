@@ -38,5 +38,5 @@ class Change:
         return list(self._sums)
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._sums = (memory[0], memory[1])

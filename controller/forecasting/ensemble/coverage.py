@@ -79,7 +79,7 @@ class Coverage:
         return [encode(each) for each in (self._shift, self._medians, self._offsets, self._scores)]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._shift, self._medians, self._offsets, self._scores = map(decode, memory)
 
     def _track(self, value: float, made: Steps) -> None:

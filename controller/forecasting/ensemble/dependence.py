@@ -68,7 +68,7 @@ class Dependence:
         return [self._offered, self._new, encode(self._rows), encode(self._used)]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._offered, self._new = memory[:2]
         self._rows, self._used = map(decode, memory[2:])
         self.places = self._draw()

@@ -94,7 +94,7 @@ class Ensemble:
         }
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._unit, self._now_s, self._seen = memory["unit"], memory["now_s"], memory["seen"]
         self._waiting = [(time_s, value) for time_s, value in memory["waiting"]]
         self._simple.resume(memory["simple"])

@@ -110,7 +110,7 @@ class Learner:
         }
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._grid.resume(memory["grid"])
         self.history.resume(memory["history"])
         self._mixture.resume(memory["mixture"])

@@ -91,7 +91,7 @@ class Mixture:
         }
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._loads, self._widths = decode(memory["loads"]), decode(memory["widths"])
         self._residuals.resume(memory["residuals"])
         self._scores.resume(memory["scores"])

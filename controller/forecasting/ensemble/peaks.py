@@ -81,7 +81,7 @@ class Peaks:
         return [encode(self._factors), stated]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._factors = decode(memory[0])
         self._stated = [_Stated(cell, decode(stated), peak) for cell, stated, peak in memory[1]]
 

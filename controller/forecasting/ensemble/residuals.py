@@ -67,7 +67,7 @@ class RollingResiduals:
         return [self._group, encode(self._values), encode(self._count), encode(self.quantiles)]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._group = memory[0]
         self._values, self._count, self.quantiles = map(decode, memory[1:])
 

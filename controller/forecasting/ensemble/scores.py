@@ -77,5 +77,5 @@ class Scores:
         return encode(self._loss)
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._loss = decode(memory)
