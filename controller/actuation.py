@@ -14,7 +14,7 @@ from policies.words import words
 LEARNING_RATE = 0.3
 OVERDUE_FACTOR = 3.0
 LIMIT_S = 3600.0
-"""So long the limit that a plant has shown is believed, before more is asked for again."""
+"""Seconds for which the limit that a plant has shown is believed before more is asked for again."""
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class Actuation:
         if knob in self._limits:
             self._limits[knob] = replace(self._limits[knob], until_s=-math.inf)
 
-    def plan(self, wanted: Mapping[str, KnobValue]) -> None:
+    def note_planned(self, wanted: Mapping[str, KnobValue]) -> None:
         """Note what the policy wants; it wants every other knob as it is."""
         if (wanted, self._settings) == self._wanted:
             return
@@ -149,20 +149,20 @@ class Actuation:
             return False
         return time_s - since_s > OVERDUE_FACTOR * self._delays_s[knob] + self._patience_s
 
-    def give_up(self, time_s: float) -> dict[str, str]:
-        """Take back requests that are overdue, each with what happened.
+    def expire(self, time_s: float) -> dict[str, str]:
+        """Expire the requests that are overdue, each with what happened.
 
         What is in force counts as found: should the value asked for come after all, it is no
         other hand's. Where it went part of the way, that is the limit from now on. A knob that
         drifted stays as it is.
         """
-        drifted, given_up = self.drift(time_s), {}
+        drifted, expired = self.drift(time_s), {}
         for knob, track in [*self._under_way.items()]:
             if knob not in drifted and self.is_overdue(knob, time_s):
                 state, limit = track.state, self._limit_shown(knob, track, time_s)
                 waited_s = time_s - (state.requested_at_s or time_s)
                 asked, seen = _in_words(state, self._knobs[knob])
-                given_up[knob] = f"{asked} was asked for {waited_s:.0f} s ago and " + (
+                expired[knob] = f"{asked} was asked for {waited_s:.0f} s ago and " + (
                     f"did not come into force; it is {seen}"
                     if limit is None
                     else f"{limit.value} is as far as it went: that counts as the limit for "
@@ -171,12 +171,12 @@ class Actuation:
                 if limit is not None:
                     self._limits[knob] = limit
                 self.adopt(knob)
-        return given_up
+        return expired
 
     def drift(self, time_s: float) -> dict[str, str]:
         """The knobs that another hand moved, each with what happened and the remedy.
 
-        So did our own watchdog, where it put back what did harm; then that is said.
+        So did our own watchdog, where it restored what did harm; then that is said.
         """
         return {
             knob: _moved(self._knobs[knob], track.state)
@@ -277,5 +277,5 @@ def _moved(knob: Knob, state: KnobState) -> str:
 
 
 def _in_words(state: KnobState, knob: Knob) -> tuple[str, str]:
-    """What was asked for, and what is in force."""
+    """The value asked for and the value in force, in words."""
     return words(state.requested, knob), words(state.observed, knob)

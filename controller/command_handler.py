@@ -18,7 +18,7 @@ from policies.proposal import Refusal, Verification
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done, in one line; which evaluations it ended; what the plant refused."""
+    """The answer to a command in one line, the evaluations it ended, and what the plant refused."""
 
     answer: str
     verifications: tuple[Verification, ...] = ()

@@ -1,4 +1,4 @@
-"""What a person may ask of a running controller."""
+"""Commands that a person may give a running controller."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Put a knob (None: all) back as it was found, and leave it alone until resumed."""
+    """Restore a knob (None: all) as it was found, and leave it alone until resumed."""
 
     knob: str | None = None
 
@@ -36,7 +36,7 @@ class Restore:
 Command = Pause | Resume | Restore
 
 UNKNOWN_KNOB = "there is no knob"
-"""How an answer begins that refuses a command for a knob the plant does not have."""
+"""Beginning of the answer to a command for a knob that the plant does not have."""
 
 
 class CommandSource(Protocol):
@@ -47,7 +47,7 @@ class CommandSource(Protocol):
         ...
 
     def answer(self, command: int, text: str) -> None:
-        """What came of a command, in one line."""
+        """Take the answer to a command, in one line."""
         ...
 
 
@@ -59,4 +59,4 @@ class NoCommands:
         return ()
 
     def answer(self, command: int, text: str) -> None:
-        """Nobody asked."""
+        """Drop the answer: nobody asked."""

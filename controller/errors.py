@@ -163,7 +163,7 @@ class StarvationError(WatchdogError):
         KapellmeisterError.__init__(
             self,
             f"watchdog: processor {processor} had no time left for ordinary work, so that all "
-            f"threads were put back, and none is rescheduled for {minutes:.0f} minutes; find what "
+            f"threads were restored, and none is rescheduled for {minutes:.0f} minutes; find what "
             "never pauses there, or give it another processor",
         )
 
@@ -204,7 +204,7 @@ class OracleFailure(KapellmeisterError, RuntimeError):  # noqa: N818 - like a po
 
 
 class MissingExtraError(KapellmeisterError, ImportError):
-    """What was asked for needs a package that is installed only on request."""
+    """A package that this needs is installed only on request."""
 
     def __init__(self, package: str, extra: str) -> None:
         why = f"this needs {package}: pip install 'kapellmeister[{extra}]'"

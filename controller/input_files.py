@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE_S = 10.0
-"""How long a pipe may take until more is written into it."""
+"""Seconds that a pipe may take until more is written into it."""
 LONGEST_BYTES = 1 << 22
-"""What is longer was never written by a person."""
+"""Bytes beyond which a file was never written by a person."""
 
 
 def read_input(path: Path, patience_s: float = PATIENCE_S) -> bytes:

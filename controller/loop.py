@@ -9,25 +9,27 @@ from typing import Protocol
 
 from controller import untrusted
 from controller.actuation import Actuation
+from controller.changes import Changes
 from controller.clock import Clock
 from controller.command_handler import CommandHandler
 from controller.commands import CommandSource
 from controller.errors import ReentryError
 from controller.forecasting.horizon import horizon
 from controller.forecasting.supervised import Supervised
-from controller.guard.guard import Guard, Situation
+from controller.guard.guard import Guard
+from controller.guard.situation import Situation
 from controller.plain import JsonValue, from_plain, to_plain
 from controller.plants.plant import Plant
 from controller.tick import ForecastSummary, Tick
 from controller.verification import Verifier
 from policies.diagnosis import Diagnosis
 from policies.forecast import Forecast
-from policies.knobs import Direction, Knob, Settings
+from policies.knobs import Knob, Settings
 from policies.latency import LatencyModel
 from policies.objective import Objective
 from policies.observation import Observation
 from policies.policy import Context, Policy, State
-from policies.proposal import Change, Hold, Proposal, Refusal, Verdict, Verification
+from policies.proposal import Change, Hold, Proposal, Verification
 
 
 class Diagnostician(Protocol):
@@ -65,20 +67,20 @@ class Recorder(Protocol):
 
 
 LEARNED_EVERY_S = 300.0
-"""How often what a forecaster learned is recorded: with each tick it would cost too much."""
+"""Seconds between records of what a forecaster learned: with each tick it would cost too much."""
 Instrument = Callable[[Tick], None]
-"""Looks on: called with each tick after it was recorded."""
+"""Onlookers, called with each tick after it was recorded."""
 
 
 class Loop:
-    """One turn at a time, against any plant and by any clock.
+    """One tick at a time, against any plant and by any clock.
 
-    It cannot re-enter. A turn that overruns its interval is counted, and the turns it ran
+    It cannot re-enter. A tick that overruns its interval is counted, and the ticks it ran
     into are skipped, never queued. In shadow everything is decided and recorded, and nothing
     applied or verified. PlantError and JournalError end it; what a policy or a forecaster
     does wrong becomes an alarm. `horizon_s` is how far ahead the load is forecast at least: it
     is as far as the slowest knob needs; without a forecaster, it is not. `latency` is what
-    policies are told of the pipeline. `warn` is asked each turn for an alarm from elsewhere.
+    policies are told of the pipeline. `warn` is asked each tick for an alarm from elsewhere.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Loop:
         self._latency = latency
         self._warn = warn
         self._actuation = Actuation(guard.limits.verify_timeout_s)
+        self._changes = Changes(plant, guard, verifier, self._actuation, self._alarm)
         self._handler = CommandHandler(plant, guard, verifier, self._actuation)
         self._policy_state: State = None
         self._number = 0
@@ -124,16 +127,14 @@ class Loop:
         self._resumed = False
         self._unavailable: dict[str, str] = {}
         self._unseen: tuple[Verification, ...] = ()
-        self._verified: list[Verification] = []
-        self._refusals: list[Refusal] = []
         self._alarms: list[str] = []
 
     def run(
         self, finished: Callable[[], bool] = lambda: False, duration_s: float = math.inf
     ) -> None:
-        """Take turns at whole intervals from now on, until the plant or `finished` ends it.
+        """Tick at whole intervals from now on, until the plant or `finished` ends it.
 
-        So many seconds are over with the turn that ends them: 2 s have two turns of 1 s.
+        So many seconds are over with the tick that ends them: 2 s have two ticks of 1 s.
         """
         start_s, number = self._clock.now_s(), 1
         while (number - 1) * self._interval_s < duration_s - 1e-9:
@@ -149,12 +150,12 @@ class Loop:
             number = following
 
     def tick(self) -> Tick:
-        """Take one turn. Raises ReentryError where one is in progress."""
+        """Tick once. Raises ReentryError where a tick is in progress."""
         if self._in_tick:
             raise ReentryError
         self._in_tick = True
         try:
-            return self._turn()
+            return self._tick()
         finally:
             self._in_tick = False
 
@@ -191,7 +192,7 @@ class Loop:
         self._unseen = from_plain(memory["unseen"], tuple[Verification, ...])
         self._resumed = True
 
-    def _turn(self) -> Tick:
+    def _tick(self) -> Tick:
         started_s = self._clock.now_s()
         self._number += 1
         observation = self._observe()
@@ -203,8 +204,8 @@ class Loop:
         situation = self._situation(observation, forecast, settings)
         proposal = self._decide(situation, diagnosis)
         changes, holds = self._admit(proposal, situation)
-        self._apply(changes, observation.time_s)
-        self._verify(observation)
+        self._changes.apply(changes, observation.time_s)
+        self._changes.verify(observation)
         tick = Tick(
             number=self._number,
             time_s=observation.time_s,
@@ -215,8 +216,8 @@ class Loop:
             proposal=proposal,
             changes=changes,
             holds=holds,
-            verifications=tuple(self._verified),
-            refusals=tuple(self._refusals),
+            verifications=tuple(self._changes.verified),
+            refusals=tuple(self._changes.refusals),
             alarms=(*diagnosis.alarms, *self._alarms),
             settings=settings,
             states=self._actuation.states,
@@ -232,10 +233,10 @@ class Loop:
         self._actuation.see(self._plant.knobs(), self._plant.in_force(), observation.time_s)
         if self._resumed:
             self._resumed = False
-            self._take_over(observation.time_s)
-        self._accept_lapses()
+            self._changes.take_over(observation.time_s)
+        self._changes.accept_lapses()
         if why := observation.discontinuity or observation.no_deadline:
-            self._verified += self._verifier.abandon_all(f"nothing to compare: {why}")
+            self._changes.verified += self._verifier.abandon_all(f"nothing to compare: {why}")
         return observation
 
     def _forecast(self, observation: Observation) -> Forecast | None:
@@ -247,7 +248,7 @@ class Loop:
         return made
 
     def _learned(self) -> dict[str, JsonValue]:
-        """What the forecaster learned, by its name."""
+        """All that the forecaster learned, by its name."""
         if self._forecaster is None:
             return {}
         learned, alarm = self._forecaster.memory()
@@ -311,7 +312,8 @@ class Loop:
     def _admit(
         self, proposal: Proposal, situation: Situation
     ) -> tuple[tuple[Change, ...], tuple[Hold, ...]]:
-        self._actuation.plan({action.knob: action.value for action in reversed(proposal.actions)})
+        wanted = {action.knob: action.value for action in reversed(proposal.actions)}
+        self._actuation.note_planned(wanted)
         changes, holds = self._guard.review(proposal, situation)
         for hold in holds:
             if hold.alarm:
@@ -319,62 +321,9 @@ class Loop:
                 self._alarm(f"{hold.knob} has been held for {held_s:.0f} s: {hold.reason}")
         return changes, holds
 
-    def _apply(self, changes: Sequence[Change], time_s: float) -> None:
-        if self._guard.in_shadow:
-            return
-        for change in changes:
-            knob, value = change.action.knob, change.action.value
-            refusal = self._plant.apply(knob, value)
-            if refusal is None:
-                superseded = f"{change.id} came before it could be judged"
-                self._verified += self._verifier.abandon(knob, superseded)
-                self._actuation.request(knob, value, time_s)
-                self._verifier.watch(change)
-            else:
-                self._refusals.append(refusal)
-                self._guard.refused(knob, value, time_s)
-                came_of_it = self._verifier.refused(change, refusal.reason, passing=refusal.passing)
-                self._verified.append(came_of_it)
-
-    def _verify(self, observation: Observation) -> None:
-        if self._guard.in_shadow:
-            return
-        judged = self._verifier.judge(observation, self._actuation, self._plant.knobs())
-        for change, verification in judged:
-            harmful = verification.verdict is Verdict.ROLLED_BACK
-            kept = self._roll_back(change, observation.time_s) if harmful else None
-            if kept is not None:
-                reason = f"{verification.reason}; harmful, yet it stays: {kept}"
-                self._alarm(f"{change.action.knob}: {reason}")
-                verification = replace(verification, verdict=Verdict.FELL_SHORT, reason=reason)
-            self._verified.append(verification)
-        self._give_up(observation.time_s)
-
-    def _give_up(self, time_s: float) -> None:
-        """Take back what no longer can be awaited, and leave those knobs alone for a while."""
-        for knob, why in self._actuation.give_up(time_s).items():
-            self._alarm(f"{knob}: {why}")
-            self._guard.unheeded(knob, time_s)
-
-    def _roll_back(self, change: Change, time_s: float) -> str | None:
-        """Undo a harmful change; where that cannot be, why not."""
-        knob = change.action.knob
-        after = change.previous
-        direction = self._plant.knobs()[knob].direction(change.action.value, after)
-        if (paused := self._guard.paused(knob, direction, time_s)) is not None:
-            return paused
-        refusal = self._plant.apply(knob, after)
-        if refusal is not None:
-            self._refusals.append(refusal)
-            self._guard.refused(knob, after, time_s)
-            return refusal.reason
-        self._actuation.request(knob, after, time_s)
-        self._guard.rolled_back(knob, time_s, shrink=direction is Direction.GROW)
-        return None
-
     def _record(self, tick: Tick, started_s: float) -> Tick:
         self._unseen = tick.verifications
-        self._verified, self._refusals, self._alarms = [], [], []
+        self._changes.verified, self._changes.refusals, self._alarms = [], [], []
         due = tick.time_s >= self._learned_due_s
         if due:
             self._learned_due_s = tick.time_s + LEARNED_EVERY_S
@@ -385,32 +334,11 @@ class Loop:
             instrument(tick)
         return tick
 
-    def _take_over(self, time_s: float) -> None:
-        """Go on with the changes an earlier run left under evaluation, where still in force."""
-        settings = self._plant.in_force()
-        for change in self._verifier.pending():
-            knob, value = change.action.knob, change.action.value
-            known = knob in self._actuation.states
-            if known and not self._guard.in_shadow and settings.get(knob, value) == value:
-                self._actuation.take_over(knob, value, time_s)
-            else:
-                reason = "no longer in force when the controller started again"
-                self._verified += self._verifier.abandon(knob, reason)
-
-    def _accept_lapses(self) -> None:
-        """Take what the plant itself put back as found: no other hand did that."""
-        lapsed = {knob: each.lapsed for knob, each in self._plant.knobs().items() if each.lapsed}
-        for knob, why in lapsed.items():
-            if self._actuation.states[knob].requested is not None:
-                self._verified += self._verifier.abandon(knob, why)
-                self._actuation.adopt(knob)
-                self._alarm(f"{knob}: {why}")
-
     def _obey(self, time_s: float) -> None:
         for number, command in self._commands.take():
             outcome = self._handler.handle(command, time_s)
-            self._verified += outcome.verifications
-            self._refusals += outcome.refusals
+            self._changes.verified += outcome.verifications
+            self._changes.refusals += outcome.refusals
             self._commands.answer(number, outcome.answer)
 
     def _alarm(self, text: str | None) -> None:

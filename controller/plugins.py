@@ -28,12 +28,12 @@ SINGULAR = {
 }
 
 MODULE_PREFIX = "kapellmeister_plugin_"
-"""Of the modules that come from a file rather than a package."""
+"""Beginning of the names of modules that come from a file rather than a package."""
 _CONSTANTS = re.compile(r":(\w+=[-+.\w]+(?::\w+=[-+.\w]+)*)$")
 LONGEST_LOADING_S = 10.0
-"""For the code of a plug-in's file to run once."""
+"""Seconds that the code of a plug-in's file may take to run once."""
 TRAINED = "sb3:"
-"""Before the file of a trained agent."""
+"""Prefix of the file of a trained agent."""
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def _check_constants(kind: str, name: str, found: Any, given: Mapping[str, float
 
 
 def _parameters(found: Any) -> Mapping[str, inspect.Parameter] | None:
-    """Those of a constructor, with their annotations where these have a meaning; None: unknown."""
+    """The parameters of a constructor, annotations evaluated where they can be; None: unknown."""
     for evaluated in (True, False):
         with suppress(Exception):
             return inspect.signature(found, eval_str=evaluated).parameters
@@ -139,7 +139,7 @@ def _parameters(found: Any) -> Mapping[str, inspect.Parameter] | None:
 
 
 def _ranges(parameter: inspect.Parameter | None) -> list[Range]:
-    """What the annotation of a constructor's argument says of it."""
+    """The ranges that the annotation of a constructor's argument names."""
     said = getattr(None if parameter is None else parameter.annotation, "__metadata__", ())
     return [each for each in said if isinstance(each, Range)]
 

@@ -1,4 +1,4 @@
-"""The record of one turn of the loop."""
+"""The record of one tick of the loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policies.proposal import Change, Hold, Proposal, Refusal, Verification
 
 @dataclass(frozen=True, slots=True)
 class ForecastSummary:
-    """What is kept of a forecast: quantiles of the highest load over its horizon."""
+    """The summary of a forecast that is kept: quantiles of the highest load over its horizon."""
 
     model: str
     calibrated: bool
@@ -33,7 +33,7 @@ class ForecastSummary:
 
 @dataclass(slots=True)
 class Tick:
-    """Everything that one turn saw, decided and did: enough to explain and to replay it.
+    """Everything that one tick saw, decided and did: enough to explain and to replay it.
 
     Not frozen, since its duration is known last.
 
@@ -41,8 +41,8 @@ class Tick:
     `shadow` is set they were not applied. `refusals` names those that the plant would not
     take. `settings` was in force when it was decided, `states` is how the knobs stand after
     it, `unavailable` why a knob could not be turned (paused, in shadow, moved by another
-    hand). `overruns` counts the earlier turns that took longer than the interval;
-    `duration_ms` is this turn's time, in the journal without the writing of the journal.
+    hand). `overruns` counts the earlier ticks that took longer than the interval;
+    `duration_ms` is this tick's time, in the journal without the writing of the journal.
     """
 
     number: int

@@ -23,7 +23,7 @@ class TimeBox:
     """
 
     at_work: ClassVar[bool] = False
-    """Whether one of them has the alarm clock."""
+    """Flag that is set while one of them has the alarm clock."""
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s

@@ -11,7 +11,7 @@ from policies.policy import Context, Policy, State
 from policies.proposal import Effect, Proposal
 
 PLAIN = json.JSONEncoder(allow_nan=False)
-"""Refuses whatever could not be written to the journal."""
+"""Encoder that refuses whatever could not be written to the journal."""
 
 
 def decide(policy: Policy, context: Context, state: State) -> tuple[Proposal, State, str | None]:
@@ -30,7 +30,7 @@ def decide(policy: Policy, context: Context, state: State) -> tuple[Proposal, St
 
 
 def _nonsense(proposal: object, knobs: Mapping[str, Knob]) -> str | None:
-    """What is wrong with a proposal as such; whether it is wise is for the guard."""
+    """The fault of a proposal as such; whether it is wise is for the guard."""
     if not isinstance(proposal, Proposal):
         return f"returned a {type(proposal).__name__}, not a Proposal"
     promised: tuple[object, object] = proposal.actions, proposal.reason  # by types, not by anyone

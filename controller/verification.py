@@ -1,4 +1,4 @@
-"""What came of a change, held against what was predicted at the load that was observed."""
+"""The verdict on a change: its effect, held against what was predicted at the observed load."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class _Pending:
         return CHANCE_PERIODS * streams / max(1, self.blocks.submitted)
 
     def expected(self) -> Expectation:
-        """What the model says at the load that was observed."""
+        """The prediction of the model at the load that was observed."""
         return self.change.action.effect.at(median(self.loads) if self.loads else None)
 
 
 class Verifier:
-    """Follows each change until it can be judged; the loop undoes those that did harm.
+    """Follows each change until it can be judged; the loop rolls back those that did harm.
 
     The interval in which a change came into force is discarded, and so are blocks from before
     it that are counted later; those after it, until the knob has settled, are pooled. Measured
@@ -76,7 +76,7 @@ class Verifier:
         return tuple(each.change for each in self._pending) if self._pending else ()
 
     def refused(self, change: Change, reason: str, *, passing: bool = False) -> Verification:
-        """What came of a change that the plant would not take: a policy learns from that too.
+        """The verdict on a change that the plant would not take: a policy learns from that too.
 
         From a refusal that may pass by itself it learns nothing about the change.
         """
@@ -88,13 +88,13 @@ class Verifier:
         self._pending.append(_Pending(change))
 
     def abandon(self, knob: str, reason: str) -> tuple[Verification, ...]:
-        """Give up the evaluations of a knob: what came of them can no longer be known."""
+        """End the evaluations of a knob undecided: what came of them can no longer be known."""
         ended = [each for each in self._pending if each.change.action.knob == knob]
         self._pending = [each for each in self._pending if each.change.action.knob != knob]
         return tuple(_undecided(each, reason) for each in ended)
 
     def abandon_all(self, reason: str) -> tuple[Verification, ...]:
-        """Give up every evaluation: the plant is not what it was when they began."""
+        """End every evaluation undecided: the plant is not what it was when they began."""
         ended, self._pending = self._pending, []
         return tuple(_undecided(each, reason) for each in ended)
 

@@ -6,7 +6,9 @@ import scipy.fft
 import scipy.sparse
 
 from controller.errors import PlugInError
-from controller.sound import SoundBank, load_sound, synthesise_sounds
+from controller.sound.bank import SoundBank
+from controller.sound.files import load_sound
+from controller.sound.synthesis import synthesise_sounds
 from controller.workloads.backends import array_backend, cupy_backend, numpy_backend
 
 SHARED = Path(__file__).parents[1].parent / "shared"

@@ -25,7 +25,7 @@ from policies.objective import Objective, Prices, Priority
 
 
 class ObjectiveSection(Section):
-    """What is to be achieved."""
+    """The objective: what is to be achieved."""
 
     target_miss_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0.001, description="share of blocks that may miss their deadline: the setpoint"
@@ -39,6 +39,16 @@ class ObjectiveSection(Section):
     node_hour: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = Field(
         1.0, description="price of one node for one hour, in any currency"
     )
+
+    def for_deadline(self, deadline_ms: float) -> Objective:
+        """The objective in the policies' own words, where a block has so many milliseconds."""
+        return Objective(
+            deadline_ms=deadline_ms,
+            target_miss_rate=self.target_miss_rate,
+            buffer_blocks=self.buffer_blocks,
+            priority=self.priority,
+            prices=Prices(self.node_hour),
+        )
 
 
 class LoopSection(Section):
@@ -75,7 +85,7 @@ Program = Annotated[
 
 
 class SidecarSection(Section):
-    """What may be touched of programs that are not ours; nothing else ever is."""
+    """The programs of others that may be touched; nothing else ever is."""
 
     processes: tuple[Program, ...] = Field(
         (),
@@ -123,7 +133,7 @@ class ThresholdsSection(Section):
 
 
 class GuardSection(Section):
-    """What keeps decisions from doing harm."""
+    """The limits that keep decisions from doing harm."""
 
     changes_per_minute: Annotated[int, Field(ge=1)] = Field(
         20, description="admitted changes in any 60 seconds, all knobs together"
@@ -268,16 +278,6 @@ class Config(BaseSettings):
         del dotenv_settings, file_secret_settings
         file = InitSettingsSource(settings_cls, init_kwargs=dict(cls.from_file))
         return init_settings, env_settings, file
-
-    def plan(self) -> Objective:
-        """The objective in the policies' own words."""
-        return Objective(
-            deadline_ms=self.pipeline.period_ms,
-            target_miss_rate=self.objective.target_miss_rate,
-            buffer_blocks=self.objective.buffer_blocks,
-            priority=self.objective.priority,
-            prices=Prices(self.objective.node_hour),
-        )
 
 
 def load_config(path: Path | None = None) -> Config:

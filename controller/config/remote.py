@@ -11,7 +11,7 @@ from controller.config.section import Milliseconds, Seconds, Section
 from policies.knobs import OURS
 
 PLACE = "{value}"
-"""Where a command has the value that it is to set."""
+"""Placeholder in a command for the value that it is to set."""
 KNOB_NAME = r"^[a-z][a-z0-9_]{0,63}$"
 READING_NAME = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"
 
@@ -36,7 +36,7 @@ def _url(text: str) -> str:
 
 
 def _selector(text: str) -> str:
-    """The same text; imported late, since few configurations have any."""
+    """A selector that can be read, as text; imported late, since few configurations have any."""
     from controller.config.selector import Selector
 
     if text:

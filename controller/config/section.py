@@ -1,4 +1,4 @@
-"""What all tables of the configuration have in common."""
+"""The base of all tables of the configuration, and the units of their fields."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Selector:
 
     @classmethod
     def of(cls, text: str) -> Selector:
-        """What `name{label="value"}` names. Raises ValueError in one line."""
+        """The selector that `name{label="value"}` stands for. Raises ValueError in one line."""
         try:
             families = [*text_string_to_metric_families(f"{text} 0\n")]
         except Exception:  # noqa: BLE001 - it fails in many ways on what it does not expect

@@ -24,7 +24,7 @@ class CalibrationWatch:
         self._outside = 0
 
     def alarms(self, seen: Observation, settings: Settings) -> tuple[str, ...]:
-        """What to tell, once the band has been left for long enough."""
+        """The alarm to raise, once the band has been left for long enough."""
         load, p99_ms = fresh(seen.load), fresh(seen.latency.p99_ms)
         nodes, batch_size = settings.get("nodes", 1), settings.get("batch_size")
         if load is None or p99_ms is None:

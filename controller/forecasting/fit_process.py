@@ -22,7 +22,7 @@ from policies.observation import fresh
 
 BUDGET_S = 20.0
 START_S = 60.0
-"""What a process may take to start; on a machine in need it has little time of its own."""
+"""Seconds that a process may take to start; on a machine in need it has little time of its own."""
 NICENESS = 10
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -60,7 +60,7 @@ class FitProcess:
         self._running = self._thread.submit(self._run, task)
 
     def outcome(self) -> Outcome | None:
-        """What became of the task, once; None while it runs."""
+        """The outcome of the task, told once; None while it runs."""
         if self._running is None or not self._running.done():
             return None
         outcome, self._running = self._running.result(), None

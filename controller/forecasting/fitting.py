@@ -16,7 +16,7 @@ LONGEST_REST = 64
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a task: its result, or what went wrong."""
+    """The result of a task, or what went wrong."""
 
     task: FitTask
     result: Any = None
@@ -31,7 +31,7 @@ class Runner(Protocol):
         ...
 
     def outcome(self) -> Outcome | None:
-        """What became of the task, told once; None while there is nothing to tell."""
+        """The outcome of the task, told once; None while there is none."""
         ...
 
 
@@ -46,7 +46,7 @@ class Inline:
         self._outcome: Outcome | None = None
 
     def start(self, task: FitTask) -> None:
-        """Run it."""
+        """Run the task at once."""
         started_s = time.perf_counter()
         try:
             self._outcome = Outcome(task, result=task.run())
@@ -55,7 +55,7 @@ class Inline:
         self.spent_s.append(time.perf_counter() - started_s)
 
     def outcome(self) -> Outcome | None:
-        """What became of it."""
+        """The outcome of the task that was run, told once."""
         outcome, self._outcome = self._outcome, None
         return outcome
 
@@ -74,7 +74,7 @@ class Fitting:
         self._failures: dict[str, int] = {}
         self._left_out: dict[str, int] = {}
 
-    def turn(self, forecaster: Forecaster) -> tuple[str, ...]:
+    def tick(self, forecaster: Forecaster) -> tuple[str, ...]:
         """Bring back what is done, and begin what is due; an alarm for all that went wrong."""
         alarms = self._bring_back(forecaster)
         if self._busy:

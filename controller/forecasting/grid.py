@@ -45,7 +45,7 @@ class Grid:
         return {**asdict(self), "tick_s": None if math.isinf(self.tick_s) else self.tick_s}
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         for name, value in memory.items():
             setattr(self, name, math.inf if name == "tick_s" and value is None else value)
 

@@ -1,4 +1,4 @@
-"""What is known of the load: a regular series, its gaps marked."""
+"""The known load: a regular series, its gaps marked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policies.policy import State
 Floats = NDArray[np.float64]
 
 SPARE = 2
-"""Room for so many times the capacity, so that old values are rarely moved."""
+"""Multiple of the capacity that room is made for, so that old values are rarely moved."""
 
 
 class History:
@@ -69,7 +69,7 @@ class History:
         return [self.count, self.gap, encode(self.filled), encode(np.packbits(self.known))]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self.count, self.gap, values, known = memory
         held = decode(values)
         self._size = held.size

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 
 DELAYS_AHEAD = 2.0
-"""What is asked for now is there after one delay, and must do until the next ask is there."""
+"""Delays seen ahead: what is asked for now is there after one, and must do until the next is."""
 STAGES_PER_DOUBLING = 2
 MOST_STEPS = 600
-"""Beyond these the steps grow longer: a forecast must not take longer than its use is worth."""
+"""Steps beyond which they grow longer: a forecast must not take longer than its use is worth."""
 
 
 def horizon(

@@ -88,7 +88,7 @@ class LastValue:
         return plain | {"increments": increments} if isinstance(plain, dict) else plain
 
     def resume(self, memory: State) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._memory = from_plain(memory, _Memory)
 
     def _increments(self, steps: int, step_s: float, gap_s: float) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What a member of the ensemble is: one idea of where the load goes next."""
+"""A member of the ensemble: one idea of where the load goes next."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the model."""
         ...
 
     def points(self, history: History, horizon: int, /) -> Points | None:
@@ -64,11 +64,11 @@ class Model(Protocol):
         ...
 
     def memory(self) -> State:
-        """What it learned, as plain JSON."""
+        """All that the model learned, as plain JSON."""
         ...
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         ...
 
 
@@ -113,7 +113,7 @@ class Schedule:
         self.due = min(int(count * self.growth) + 1, count + self.most)
         return True
 
-    def hurry(self, count: int, soon: int) -> None:
+    def bring_forward(self, count: int, soon: int) -> None:
         """Bring the next fit forward to so many cells from now."""
         self.due = min(self.due, count + soon)
 
@@ -137,6 +137,6 @@ class Fitted:
         }
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self.schedule.due = memory["due"]
         self.parameters = None if memory["fit"] is None else decode_all(memory["fit"])

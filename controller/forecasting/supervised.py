@@ -23,7 +23,7 @@ T = TypeVar("T")
 PATIENCE = 3
 """Failures in a row before it is left alone for a while."""
 FIRST_REST, LONGEST_REST = 8, 512
-"""Turns for which it is then not asked: twice as many after each further failure."""
+"""Ticks for which it is then not asked: twice as many after each further failure."""
 
 
 NEEDS = ("name", "update", "predict", "fit_task", "fitted", "memory", "resume")
@@ -36,7 +36,7 @@ def make_forecaster(name: str) -> Forecaster:
 
 
 class Supervised:
-    """Asks a forecaster turn by turn; where it fails, last value speaks in its place.
+    """Asks a forecaster tick by tick; where it fails, last value speaks in its place.
 
     To raise, to return nonsense and to take longer than `longest_s` is to fail. After three
     failures in a row it is left alone, ever longer, and then tried again (a circuit breaker).
@@ -60,13 +60,13 @@ class Supervised:
 
     @property
     def name(self) -> str:
-        """That of the forecaster."""
+        """The forecaster's name."""
         return self._forecaster.name
 
     def forecast(
         self, observation: Observation, horizon_s: float, step_s: float
     ) -> tuple[Forecast | None, tuple[str, ...]]:
-        """What is expected after one more reading, and an alarm for all that went wrong."""
+        """The forecast after one more reading, and an alarm for all that went wrong."""
         self._recent.append((observation.time_s, observation.load))
         if self._rest:
             self._rest -= 1
@@ -79,12 +79,12 @@ class Supervised:
         if wrong is None and took_s > self._longest_s:
             wrong = f"forecaster {self.name} took {took_s:.2g} s"
         if wrong is None:
-            fits = self._call(self._fitting.turn, self._forecaster)
+            fits = self._call(self._fitting.tick, self._forecaster)
             return made, (*self._worked(), *fits)
         return made or self._last_value(horizon_s, step_s), (self._failed(wrong),)
 
     def memory(self) -> tuple[dict[str, JsonValue], str | None]:
-        """What it learned, by its name; nothing and an alarm where that cannot be kept."""
+        """The state it learned, by its name; nothing and an alarm where that cannot be kept."""
         learned, alarm = untrusted.memory(self._forecaster)
         return {} if alarm is not None else {self.name: learned}, alarm
 
@@ -114,4 +114,4 @@ class Supervised:
         if self._failures < PATIENCE:
             return f"{wrong}; last value stands in for it"
         self._rest = min(FIRST_REST * 2 ** (self._failures - PATIENCE), LONGEST_REST)
-        return f"{wrong}; last value stands in for it, and it is left alone for {self._rest} turns"
+        return f"{wrong}; last value stands in for it, and it is left alone for {self._rest} ticks"

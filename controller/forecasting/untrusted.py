@@ -27,7 +27,7 @@ def forecast(
 
 
 def memory(forecaster: Forecaster) -> tuple[State, str | None]:
-    """What a forecaster learned; None and an alarm where that cannot be kept."""
+    """All that a forecaster learned; None and an alarm where that cannot be kept."""
     try:
         learned = forecaster.memory()
         PLAIN.encode(learned)
@@ -46,7 +46,7 @@ def resume(forecaster: Forecaster, memory: State) -> str | None:
 
 
 def no_forecast(made: object) -> str | None:
-    """What is wrong with a forecast as such; None where nothing is."""
+    """The fault of a forecast as such; None where it has none."""
     if not isinstance(made, Forecast):
         return f"returned a {type(made).__name__}, not a Forecast"
     if made.paths.ndim != 2 or 0 in made.paths.shape:
@@ -57,7 +57,7 @@ def no_forecast(made: object) -> str | None:
 
 
 def _too_short(made: Forecast, horizon_s: float) -> str | None:
-    """What is wrong with a forecast that does not look as far ahead as was asked."""
+    """The fault of a forecast that does not look as far ahead as was asked."""
     seen_s = made.steps * made.step_s
     if seen_s >= horizon_s - 0.5 * made.step_s:
         return None

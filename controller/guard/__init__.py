@@ -1,1 +1,1 @@
-"""What of a proposal is admitted: cooldowns, limits, holds and demand; it turns nothing itself."""
+"""Admission of proposals: cooldowns, limits, holds and demand; nothing is turned here."""

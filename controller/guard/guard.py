@@ -1,4 +1,4 @@
-"""What stands between a decision and the plant."""
+"""The guard between a decision and the plant."""
 
 from __future__ import annotations
 
@@ -7,47 +7,25 @@ from dataclasses import dataclass, field, replace
 
 from controller.commands import Pause
 from controller.config.config import GuardSection
-from controller.plain import JsonValue, from_plain, to_plain
-from policies.forecast import Forecast
-from policies.knobs import (
-    AnyThreadClasses,
-    Bounds,
-    Choice,
-    Direction,
-    Knob,
-    KnobValue,
-    Settings,
-    ThreadClasses,
+from controller.guard.demand import for_nobody, forecast_peak, gap, without_data
+from controller.guard.situation import Situation
+from controller.guard.steps import (
+    awaited,
+    evaluation,
+    is_growth,
+    is_in_force,
+    not_allowed,
+    shrinks,
+    within_a_step,
+    yielding,
 )
-from policies.objective import Objective
-from policies.observation import Observation, fresh
+from controller.plain import JsonValue, from_plain, to_plain
+from policies.knobs import Direction, Knob, KnobValue
+from policies.observation import fresh
 from policies.proposal import Action, Change, Hold, Proposal
 
 RATE_WINDOW_S = 60.0
-DEMAND_QUANTILE = 0.5
-RARE_QUANTILE = 0.99
-LEAST_LOAD = 0.5
-"""Fewer streams than this are none."""
-
-
-@dataclass(slots=True)
-class Situation:
-    """All that an admission depends on beside the guard's own memory.
-
-    Not frozen, since one is made each tick, and freezing is most of what that costs.
-    `drift` names the knobs that another hand moved, and how; `pending` the change under
-    evaluation on each resource; `delays_s` how long each knob takes.
-    """
-
-    time_s: float
-    objective: Objective
-    observation: Observation
-    forecast: Forecast | None
-    knobs: Mapping[str, Knob]
-    settings: Settings
-    drift: Mapping[str, str] = field(default_factory=dict)
-    pending: Mapping[str, Change] = field(default_factory=dict)
-    delays_s: Mapping[str, float] = field(default_factory=dict)
+"""Seconds over which admitted changes are counted against the limit of a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +46,7 @@ class _Refused:
 
 @dataclass(slots=True)
 class _Memory:
-    """What outlives the process; `prefix` and `count` keep the ids of changes unique.
+    """The memory that outlives the process; `prefix` and `count` keep the ids of changes unique.
 
     Rollbacks of shrinks are `undone_shrinks_at_s`, and all others `rollbacks_at_s`.
     """
@@ -137,7 +115,7 @@ class Guard:
         held: dict[str, str] = dict(situation.drift)
         wanted, self._wanted = self._wanted, {}
         for action in proposal.actions:
-            if _is_in_force(action, situation):
+            if is_in_force(action, situation):
                 continue
             if self._is_under_way(action, situation):
                 continue
@@ -146,8 +124,8 @@ class Guard:
                 change = self._admit(action, situation)
                 resource = situation.knobs[action.knob].resource
                 situation = replace(situation, pending={**situation.pending, resource: change})
-                turn = self._wanted[action.knob] = (change.previous, change.action.value)
-                if not (self.in_shadow and wanted.get(action.knob) == turn):
+                turned = self._wanted[action.knob] = (change.previous, change.action.value)
+                if not (self.in_shadow and wanted.get(action.knob) == turned):
                     changes.append(change)
             else:
                 held.setdefault(action.knob, reason)
@@ -156,8 +134,8 @@ class Guard:
     def rolled_back(self, knob: str, time_s: float, *, shrink: bool = False) -> None:
         """Let a knob rest after a rollback, and count it towards its shadow.
 
-        Where it was a `shrink` that was undone, only the next shrink has to wait: what was given
-        back in error is needed, and perhaps more of it.
+        After a `shrink` that was rolled back only the next shrink has to wait: what was given back
+        in error is needed, and perhaps more of it.
         """
         if shrink:
             self._memory.undone_shrinks_at_s.setdefault(knob, []).append(time_s)
@@ -170,8 +148,8 @@ class Guard:
         until_s = time_s + self.limits.rollback_cooldown_s
         self._memory.refused[knob] = _Refused(value, until_s)
 
-    def unheeded(self, knob: str, time_s: float) -> None:
-        """Let a knob rest after a request that never came into force: more would not either."""
+    def expired(self, knob: str, time_s: float) -> None:
+        """Let a knob rest after a request that expired: more would not come into force either."""
         until_s = time_s + self.limits.rollback_cooldown_s
         self._rest(knob, until_s, "a request that did not come into force")
 
@@ -199,7 +177,7 @@ class Guard:
         return None
 
     def memory(self) -> JsonValue:
-        """What must outlive the process. Streaks of proposals and holds start over."""
+        """All that must outlive the process. Streaks of proposals and holds start over."""
         return to_plain(self._memory)
 
     def resume(self, memory: JsonValue) -> None:
@@ -232,8 +210,8 @@ class Guard:
             or knob.obstacle
             or self._resting(knob.id, situation.time_s)
             or self._rate(situation.time_s)
-            or _awaited(knob, situation)
-            or (None if _yielding(knob, situation) is not None else _evaluation(knob, situation))
+            or awaited(knob, situation)
+            or (None if yielding(knob, situation) is not None else evaluation(knob, situation))
         )
 
     def _objection(self, action: Action, situation: Situation) -> str | None:
@@ -241,35 +219,38 @@ class Guard:
         knob = situation.knobs[action.knob]
         if (blocked := self._block(knob, situation)) is not None:
             return blocked
-        yielding = _yielding(knob, situation)
-        if yielding is not None and not self._goes_further(action, yielding, situation):
-            return _evaluation(knob, situation)
+        change = yielding(knob, situation)
+        if change is not None and not self._goes_further(action, change, situation):
+            return evaluation(knob, situation)
         if action.knob not in situation.settings:
             return "its value in force is unknown, so that nothing could be rolled back to"
         if not knob.domain.allows(action.value):
-            return f"{_not_allowed(action.value, knob)} is not allowed: {knob.domain}"
+            return f"{not_allowed(action.value, knob)} is not allowed: {knob.domain}"
         direction = knob.direction(situation.settings[action.knob], action.value)
+        memory = self._memory
         return (
             self.paused(action.knob, direction, situation.time_s)
             or self._refusal(action, situation)
             or self._hysteresis(action.knob, direction, situation.time_s)
-            or self._without_data(action, direction, situation)
-            or _for_nobody(direction, situation)
+            or without_data(
+                action, direction, situation, memory.complete_load, memory.forecast_peak
+            )
+            or for_nobody(direction, situation)
         )
 
     def _is_under_way(self, action: Action, situation: Situation) -> bool:
         """Whether that was asked for already and is only awaited."""
         knob = situation.knobs[action.knob]
-        yielding = _yielding(knob, situation)
-        if yielding is None or not knob.domain.allows(action.value):
+        change = yielding(knob, situation)
+        if change is None or not knob.domain.allows(action.value):
             return False
-        return yielding.action.value == self._reachable(action, situation)
+        return change.action.value == self._reachable(action, situation)
 
-    def _goes_further(self, action: Action, yielding: Change, situation: Situation) -> bool:
+    def _goes_further(self, action: Action, change: Change, situation: Situation) -> bool:
         knob = situation.knobs[action.knob]
         if not knob.domain.allows(action.value):
             return True  # which is no objection yet: the domain has one of its own
-        return _is_growth(knob, yielding.action.value, self._reachable(action, situation))
+        return is_growth(knob, change.action.value, self._reachable(action, situation))
 
     def _not_acting(self, knob: str) -> str | None:
         if not self._acting or knob in self._acting:
@@ -334,49 +315,11 @@ class Guard:
             f"{self.limits.shrink_after_s:.1f} s without a break"
         )
 
-    def _without_data(
-        self, action: Action, direction: Direction, situation: Situation
-    ) -> str | None:
-        """Never shrink without data; grow only where something else shows demand.
-
-        So does the very quantity that the growth is to bring down, where it is not one of those
-        that are missing: of programs nothing but their delay is ever known.
-        """
-        gap = self._gap(situation.observation)
-        if gap is None:
-            return None
-        if direction is Direction.SHRINK:
-            return f"nothing shrinks while {gap}"
-        measured = fresh(situation.observation.get(action.effect.quantity))
-        if measured is not None or self._shows_demand(situation):
-            return None
-        return f"{gap}, and nothing else shows demand"
-
-    def _gap(self, observation: Observation) -> str | None:
-        """What is not known; an idle plant without blocks lacks nothing."""
-        load = fresh(observation.load)
-        if load is None and self._memory.complete_load is not None:
-            return "the load is not known"
-        if load != 0.0 and (observation.blocks is None or not observation.blocks.submitted):
-            return "the miss rate is not known"
-        return None
-
-    def _shows_demand(self, situation: Situation) -> bool:
-        """A late block, a load above the last that was seen with complete data, or its forecast."""
-        latency_ms = fresh(situation.observation.latency.p99_ms)
-        if latency_ms is not None and latency_ms > situation.objective.deadline_ms:
-            return True
-        known = self._memory.complete_load
-        signs = (fresh(situation.observation.load), self._memory.forecast_peak)
-        return known is not None and any(sign is not None and sign > known for sign in signs)
-
     def _note_demand(self, situation: Situation) -> None:
         if situation.forecast is not None:
-            steps = situation.forecast.steps
-            peak = situation.forecast.peak_quantile(DEMAND_QUANTILE, steps)
-            self._memory.forecast_peak = peak
+            self._memory.forecast_peak = forecast_peak(situation.forecast)
         load = fresh(situation.observation.load)
-        if load is not None and self._gap(situation.observation) is None:
+        if load is not None and gap(situation.observation, self._memory.complete_load) is None:
             self._memory.complete_load = load
 
     def _note_shrinking(self, proposal: Proposal, situation: Situation) -> None:
@@ -384,7 +327,7 @@ class Guard:
         self._shrinking_since_s = {
             action.knob: since_s.get(action.knob, situation.time_s)
             for action in proposal.actions
-            if _shrinks(action, situation)
+            if shrinks(action, situation)
         }
 
     def _admit(self, action: Action, situation: Situation) -> Change:
@@ -406,8 +349,8 @@ class Guard:
 
     def _reachable(self, action: Action, situation: Situation) -> KnobValue:
         knob, before = situation.knobs[action.knob], situation.settings[action.knob]
-        one_step = self._gap(situation.observation) is not None
-        return _within_a_step(knob, before, action.value, one_step)
+        one_step = gap(situation.observation, self._memory.complete_load) is not None
+        return within_a_step(knob, before, action.value, one_step)
 
     def _rest(self, knob: str, until_s: float, after: str) -> None:
         self._memory.rests[knob] = _Rest(until_s, after)
@@ -425,88 +368,6 @@ class Guard:
             Hold(knob, held[knob], since_s, alarm=knob in harmed or time_s - since_s > limit_s)
             for knob, since_s in self._held_since_s.items()
         )
-
-
-def _for_nobody(direction: Direction, situation: Situation) -> str | None:
-    """Nothing grows without a load where none is expected either, one time in a hundred."""
-    forecast = situation.forecast
-    if direction is not Direction.GROW or forecast is None:
-        return None
-    if fresh(situation.observation.load) != 0.0:
-        return None
-    if forecast.peak_quantile(RARE_QUANTILE, forecast.steps) >= LEAST_LOAD:
-        return None
-    return "there is no load, and none is expected"
-
-
-def _not_allowed(value: KnobValue, knob: Knob) -> str:
-    """The value, or of the classes of work those that ask for too much."""
-    domain = knob.domain
-    if not isinstance(value, ThreadClasses) or not isinstance(domain, AnyThreadClasses):
-        return str(value)
-    asked = (f"{name} {each}" for name, each in value.items() if not domain.permits(each))
-    return "; ".join(asked)
-
-
-def _awaited(knob: Knob, situation: Situation) -> str | None:
-    """What the plant put in force again on the knob's resource, whose effect is not known yet."""
-    others = (each for each in situation.knobs.values() if each.resource == knob.resource)
-    return next((each.awaits for each in others if each.awaits), None)
-
-
-def _evaluation(knob: Knob, situation: Situation) -> str | None:
-    change = situation.pending.get(knob.resource)
-    return None if change is None else f"{knob.resource} awaits the verification of {change.id}"
-
-
-def _is_in_force(action: Action, situation: Situation) -> bool:
-    """Whether nothing need be done: not so where less was asked for and has yet to come."""
-    if action.value != situation.settings.get(action.knob):
-        return False
-    knob = situation.knobs[action.knob]
-    leaving = situation.pending.get(knob.resource)
-    if leaving is None or leaving.action.knob != action.knob:
-        return True
-    return not _is_growth(knob, leaving.action.value, action.value)
-
-
-def _yielding(knob: Knob, situation: Situation) -> Change | None:
-    """A change of this very knob under evaluation that gives way to a growth.
-
-    One that is not in force yet, or a shrink: what was given back may be needed again at once.
-    """
-    change = situation.pending.get(knob.resource)
-    if change is None or change.action.knob != knob.id or knob.id not in situation.settings:
-        return None
-    value = change.action.value
-    growing = _is_growth(knob, situation.settings[knob.id], value)
-    return change if growing or _is_growth(knob, value, change.previous) else None
-
-
-def _is_growth(knob: Knob, before: KnobValue, after: KnobValue) -> bool:
-    return knob.direction(before, after) is Direction.GROW
-
-
-def _shrinks(action: Action, situation: Situation) -> bool:
-    before = situation.settings.get(action.knob)
-    if before is None or not situation.knobs[action.knob].domain.allows(action.value):
-        return False
-    direction = situation.knobs[action.knob].direction(before, action.value)
-    return direction is Direction.SHRINK
-
-
-def _within_a_step(knob: Knob, before: KnobValue, wanted: KnobValue, one_step: bool) -> KnobValue:
-    """The value wanted, or as far towards it as one change may go.
-
-    Bounds state their step; along a choice any distance will do, unless `one_step`.
-    """
-    domain = knob.domain
-    if isinstance(domain, Bounds) and isinstance(before, int) and isinstance(wanted, int):
-        return max(before - domain.step, min(before + domain.step, wanted))
-    if isinstance(domain, Choice) and one_step and before in domain.values:
-        here, there = domain.values.index(before), domain.values.index(wanted)
-        return domain.values[max(here - 1, min(here + 1, there))]
-    return wanted
 
 
 def _describe(pause: Pause, time_s: float) -> str:

@@ -1,1 +1,1 @@
-"""What is told to others of a run: metrics, the page, the service manager; nothing of it steers."""
+"""Instruments tell others of a run: metrics, the page, the service manager; none of them steers."""

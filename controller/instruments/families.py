@@ -1,4 +1,4 @@
-"""What a tick and the totals so far say, as Prometheus metric families.
+"""A tick and the totals so far, as Prometheus metric families.
 
 Names and base units follow https://prometheus.io/docs/practices/naming/. What is not known
 has no sample: a gap in the graph, never a zero.
@@ -27,7 +27,7 @@ from policies.proposal import Verdict
 
 PREFIX = "kapellmeister"
 DESIRED = "desired."
-"""Readings of that kind are for another scaler to go by: desired.nodes."""
+"""Beginning of the names of readings that another scaler goes by: desired.nodes."""
 QUANTILES = ("0.5", "0.95", "0.99", "1")
 BASE_UNITS = {
     "_ms": ("_seconds", 1e-3),
@@ -35,12 +35,12 @@ BASE_UNITS = {
     "_s": ("_seconds", 1.0),
     "_share": ("_ratio", 1.0),
 }
-"""How the units in our names translate: the ending, and what a value is multiplied by."""
+"""Prometheus endings of the units in our names, and the factor that a value is multiplied by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What is counted since the controller started; `blocks` is None until a plant reports any."""
+    """The counts since the controller started; `blocks` is None until a plant reports any."""
 
     ticks: int = 0
     tick_s: float = 0.0
@@ -54,7 +54,9 @@ class Totals:
     def plus(self, tick: Tick) -> Totals:
         """The totals with one more tick."""
         blocks = tick.observation.blocks
-        undone = [each.knob for each in tick.verifications if each.verdict is Verdict.ROLLED_BACK]
+        rolled_back = [
+            each.knob for each in tick.verifications if each.verdict is Verdict.ROLLED_BACK
+        ]
         return Totals(
             ticks=self.ticks + 1,
             tick_s=self.tick_s + tick.duration_ms / 1000,
@@ -62,7 +64,7 @@ class Totals:
             alarms=self.alarms + len(tick.alarms),
             blocks=self.blocks if blocks is None else (self.blocks or BlockCounts()) + blocks,
             decisions=_counted(self.decisions, tick, [each.action.knob for each in tick.changes]),
-            rollbacks=_counted(self.rollbacks, tick, undone),
+            rollbacks=_counted(self.rollbacks, tick, rolled_back),
             refusals=_counted(self.refusals, tick, [each.knob for each in tick.refusals]),
         )
 
@@ -87,7 +89,7 @@ def families(tick: Tick, totals: Totals, objective: Objective) -> Iterator[Metri
 
 
 def _objective(objective: Objective, deadline_ms: float) -> Iterator[Metric]:
-    """What alerts are held against, so that no rule repeats the configuration."""
+    """The limits that alerts are held against, so that no rule repeats the configuration."""
     yield GaugeMetricFamily(
         f"{PREFIX}_target_miss_ratio",
         "Share of blocks that may miss their deadline.",
@@ -175,7 +177,7 @@ def _counters(totals: Totals) -> Iterator[Metric]:
             blocks.add_metric([outcome.name], count)
     yield blocks
     yield _by_knob("decisions", "Changes that were admitted.", totals.decisions)
-    yield _by_knob("rollbacks", "Changes that were undone.", totals.rollbacks)
+    yield _by_knob("rollbacks", "Changes that were rolled back.", totals.rollbacks)
     yield _by_knob("refusals", "Changes that the plant would not take.", totals.refusals)
     yield CounterMetricFamily(f"{PREFIX}_alarms", "Alarms raised.", totals.alarms)
     yield SummaryMetricFamily(
@@ -206,7 +208,7 @@ def _knobs(states: Mapping[str, KnobState]) -> Iterator[Metric]:
 
 
 def _restraints(tick: Tick) -> Iterator[Metric]:
-    """What keeps each knob from being turned; 0 for one that nothing keeps."""
+    """The restraint that keeps each knob from being turned; 0 for one that has none."""
     held = GaugeMetricFamily(
         f"{PREFIX}_knob_held_seconds",
         "How long the guard has held back what is wanted of a knob.",
@@ -257,7 +259,7 @@ def _gauge(name: str, help_text: str, reading: Reading, factor: float = 1.0) -> 
 
 
 def _add_quantiles(family: Metric, labels: dict[str, str], found: Quantiles) -> None:
-    """Those of a summary without a count and a sum, which an interval's quantiles have not."""
+    """Add the quantiles of a summary without count and sum, which those of an interval have not."""
     readings = (found.p50_ms, found.p95_ms, found.p99_ms, found.max_ms)
     for quantile, reading in zip(QUANTILES, readings, strict=True):
         value = fresh(reading)

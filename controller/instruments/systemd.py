@@ -1,4 +1,4 @@
-"""What systemd is told of a controller that it started: `sd_notify(3)`, over a datagram socket."""
+"""Notifications to the systemd that started us: `sd_notify(3)`, over a datagram socket."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ServiceManager:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._tell("STOPPING=1", "STATUS=putting back what was changed")
+        self._tell("STOPPING=1", "STATUS=restoring what was found")
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -49,6 +49,6 @@ class ServiceManager:
 
 
 def _in_a_line(tick: Tick) -> str:
-    """What an operator should read first; a line's end would begin another assignment."""
+    """The line that an operator should read first; a line's end would begin another assignment."""
     words = f"alarm: {tick.alarms[0]}" if tick.alarms else tick.diagnosis.summary
     return " ".join(words.split())

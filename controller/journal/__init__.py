@@ -1,1 +1,1 @@
-"""What outlives the process: ticks, memories and orders, on disk; nobody decides here."""
+"""The journal outlives the process: ticks, memories and orders, on disk; nobody decides here."""

@@ -13,7 +13,7 @@ from controller.plain import from_plain, to_plain
 
 POLL_S = 0.05
 STALE_AFTER_S = 30.0
-"""A command that nobody took for so long has lost its sender, and is not obeyed."""
+"""Seconds after which a command that nobody took has lost its sender, and is not obeyed."""
 
 
 class CommandQueue:
@@ -32,7 +32,7 @@ class CommandQueue:
         return [(cast(int, each), _decode(cast(str, text))) for each, text in rows]
 
     def answer(self, command: int, text: str) -> None:
-        """What came of a command."""
+        """Give the answer to a command."""
         self._database.execute("UPDATE commands SET answer = ? WHERE id = ?", text, command)
 
     def send(self, command: Command) -> int:
@@ -43,8 +43,8 @@ class CommandQueue:
 
     def wait(self, command: int, patience_s: float = 5.0) -> str | None:
         """The answer; None where none came in time, and then the command is withdrawn."""
-        give_up_s = time.monotonic() + patience_s
-        while (answer := self._answer_to(command)) is None and time.monotonic() < give_up_s:
+        until_s = time.monotonic() + patience_s
+        while (answer := self._answer_to(command)) is None and time.monotonic() < until_s:
             time.sleep(POLL_S)
         if answer is None:
             self._database.execute("DELETE FROM commands WHERE id = ? AND NOT taken", command)

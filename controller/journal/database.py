@@ -14,7 +14,7 @@ from controller.linux.process_access import Reason
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x4B61_7065
-"""Marks the file as ours (`man file`): the letters Kape."""
+"""Number that marks the file as ours (`man file`): the letters Kape."""
 BUSY_PATIENCE_S = 1.0
 ELSEWHERE = "choose another --state-dir"
 
@@ -106,7 +106,7 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def _prepare(self) -> None:
@@ -201,7 +201,7 @@ def _reason(path: Path, error: sqlite3.Error) -> Reason:
 
 
 def _refused(path: Path) -> OSError | None:
-    """What the system says when we do what SQLite does, which does not pass that on."""
+    """The system's refusal when we do what SQLite does, which does not pass it on."""
     beside = path.with_name(f"{path.name}-try")
     try:
         sizes = [0]

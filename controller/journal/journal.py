@@ -18,12 +18,12 @@ from controller.linux.process_id import PROC
 from controller.linux.scheduling import ThreadId
 from controller.plain import JsonValue, to_plain
 from controller.tick import Tick
-from controller.watchdog.restoration import Original, Undo
+from controller.watchdog.restoration import Original, RestoreCommand
 from controller.watchdog.watchdog import decode, encode
 
 DAY_S = 86_400.0
 LEARNED = "forecaster of "
-"""Before the name of a plant: where what was learned of its load is kept."""
+"""Key, before the name of a plant, under which what was learned of its load is kept."""
 COMPRESSION = 1
 
 
@@ -40,7 +40,7 @@ class Journal:
         self._commands = CommandQueue(database, now_s)
         self._run: int | None = None
         self._plant = ""
-        self._kept: tuple[Mapping[ThreadId, Original], tuple[Undo, ...]] | None = None
+        self._kept: tuple[Mapping[ThreadId, Original], tuple[RestoreCommand, ...]] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -79,12 +79,12 @@ class Journal:
                 self._remember(LEARNED + self._plant, learned())
 
     def end_run(self, summary: str) -> None:
-        """Close the run with its summary, as JSON; what it changed may still be put back."""
+        """Close the run with its summary, as JSON; what it changed may still be restored."""
         statement = "UPDATE runs SET ended_at_s = ?, summary = ? WHERE id = ?"
         self._database.execute(statement, self._now_s(), summary, self._run)
 
     def last_memory(self, plant: str) -> JsonValue:
-        """What the last recorded tick on this plant left; None where there is none."""
+        """The memory that the last recorded tick on this plant left; None where there is none."""
         memory, learned = self._remembered(plant), self._remembered(LEARNED + plant)
         if isinstance(memory, dict) and learned is not None:
             return {**memory, "forecaster": learned}
@@ -109,25 +109,25 @@ class Journal:
         return deleted
 
     def keep_originals(
-        self, originals: Mapping[ThreadId, Original], settings: tuple[Undo, ...] = ()
+        self, originals: Mapping[ThreadId, Original], settings: tuple[RestoreCommand, ...] = ()
     ) -> None:
         """Keep how threads and settings were found, should we and the watchdog both die."""
         if (originals, settings) == self._kept:
             return
-        held: list[object] = [encode(*each) for each in originals.items()]
+        threads: list[object] = [encode(*each) for each in originals.items()]
         with self._database.transaction():
             self._database.execute("DELETE FROM originals")
-            for registration in (*held, *settings):
+            for registration in (*threads, *settings):
                 row = (_boot(), _dump(cast(JsonValue, registration)))
                 self._database.execute("INSERT INTO originals VALUES (?, ?)", *row)
         self._kept = dict(originals), settings
 
     def left_over(self) -> Mapping[ThreadId, Original]:
-        """Threads that an earlier controller changed and may not have put back."""
+        """Threads that an earlier controller changed and may not have restored."""
         return dict(decode(each) for each in self._registrations() if isinstance(each[0], int))
 
-    def left_over_settings(self) -> tuple[Undo, ...]:
-        """What puts back the settings that it changed."""
+    def left_over_settings(self) -> tuple[RestoreCommand, ...]:
+        """The commands that restore the settings that it changed."""
         return tuple(tuple(each) for each in self._registrations() if isinstance(each[0], str))
 
     def _registrations(self) -> Iterator[list[Any]]:
@@ -140,11 +140,11 @@ class Journal:
         return self._commands.take()
 
     def answer(self, command: int, text: str) -> None:
-        """What came of a command, in one line."""
+        """Give the answer to a command, in one line."""
         self._commands.answer(command, text)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()
 
 

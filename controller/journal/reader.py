@@ -1,4 +1,4 @@
-"""What a journal holds, read back as the values that were written."""
+"""The reader of a journal, which gives back the values that were written."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class JournalReader:
         return JournalError(self._path, why, "name another run")
 
     def commands(self, first_s: float, last_s: float) -> list[Request]:
-        """What people asked for between these times, in order."""
+        """The commands that people gave between these times, in order."""
         query = "SELECT sent_at_s, command, answer FROM commands WHERE sent_at_s BETWEEN ? AND ?"
         rows = self._database.rows(query + " ORDER BY id", first_s, last_s)
         return [_request(*row) for row in rows]

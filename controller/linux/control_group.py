@@ -13,7 +13,7 @@ def is_group(program: str) -> bool:
 
 
 def checked(program: str) -> str:
-    """The same text. Raises ValueError in one line for no name, and a group that cannot be one.
+    """A program that can be meant, as given. Raises ValueError in one line for any other.
 
     The root group is none: every process of the machine would be in it. Nor is a path that the
     kernel would never write so: nothing would match it.

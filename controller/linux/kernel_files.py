@@ -11,15 +11,15 @@ from pathlib import Path
 from controller.errors import KernelFileError
 
 LARGEST_BYTES = 1 << 20
-"""What is longer is no file of the kernel that is read here."""
+"""Bytes beyond which a file is none of the kernel's that are read here."""
 COUNT_MAX = (1 << 64) - 1
-"""The largest that a counter of the kernel can be."""
+"""Largest value that a counter of the kernel can have."""
 SHOWN = 40
-"""So many characters of an odd file are told."""
+"""Characters of an odd file that are told."""
 
 
 def read_bytes(path: Path | str) -> bytes:
-    """What the file holds. Raises OSError, also for one that would keep us waiting."""
+    """The bytes of a file. Raises OSError, also for one that would keep us waiting."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = bytearray()
@@ -31,7 +31,7 @@ def read_bytes(path: Path | str) -> bytes:
 
 
 def read_text(path: Path | str) -> str:
-    """The same as text, whatever its bytes. Raises KernelFileError with the reason."""
+    """The text of a file, whatever its bytes. Raises KernelFileError with the reason."""
     try:
         return read_bytes(path).decode(errors="replace")
     except OSError as error:
@@ -47,6 +47,15 @@ def read_count(path: Path | str) -> int:
         raise KernelFileError(path, said(text)) from error
 
 
+def read_number(path: Path) -> int | None:
+    """The whole number a kernel file holds, perhaps below 0; None where it has none."""
+    try:
+        text = read_text(path).strip()
+        return -count(text[1:]) if text.startswith("-") else count(text)
+    except ValueError:
+        return None
+
+
 def count(word: str | bytes) -> int:
     """A count as the kernel writes it: digits alone, of 64 bits. Raises ValueError."""
     if not (word.isascii() and word.isdigit() and len(word) <= len(str(COUNT_MAX))):
@@ -58,7 +67,7 @@ def count(word: str | bytes) -> int:
 
 
 def said(text: str) -> str:
-    """What an odd file says, in a few printable words."""
+    """The text of an odd file, in a few printable words."""
     line = text.strip("\0 \t\r\n").partition("\n")[0]
     if not line:
         return "says nothing"

@@ -1,4 +1,4 @@
-"""What the system refused, in words: why, and what helps, as the error's number has it.
+"""Refusals of the system in words: why, and what helps, as the error's number has it.
 
 Only the standard library is imported from here, so that the watchdog stays small.
 """
@@ -17,17 +17,17 @@ from controller.linux.process_access import Reason, mount_points, obstacle, user
 
 ELSEWHERE = "name another place"
 NO_CACHE = "no locator available"
-"""What numba says where it may write to none of the folders that it would keep kernels in."""
+"""Words of numba where it may write to none of the folders that it would keep kernels in."""
 NO_CACHE_REMEDY = (
     "compiled kernels cannot be kept: neither the installation nor a cache of this user can be "
     "written; set NUMBA_CACHE_DIR to a folder that can"
 )
 LITTLE_KIB = 1024
-"""Where more is left, it is no use to tell how much."""
+"""Kibibytes left, beyond which it is no use to tell how much."""
 TRIED_BYTES = 1 << 16
-"""More than what is written at a time, and may find no room."""
+"""Bytes that are tried: more than what is written at a time, and may find no room."""
 OUT_OF_THREADS = "can't start new thread"
-"""What Python says, without a number, where the system grants no more threads."""
+"""Words of Python, without a number, where the system grants no more threads."""
 
 
 def explained(error: OSError, path: Path | str | None = None, elsewhere: str = ELSEWHERE) -> Reason:
@@ -48,7 +48,7 @@ def explained(error: OSError, path: Path | str | None = None, elsewhere: str = E
 
 
 def in_a_line(error: OSError | RuntimeError) -> str:
-    """What was refused, as far as the error names it, why, and the remedy.
+    """The refusal in one line: what was refused, as far as the error names it, why, and the remedy.
 
     A RuntimeError that is about no limit is raised again.
     """
@@ -74,7 +74,7 @@ def explained_port(error: OSError, elsewhere: str) -> Reason:
 
 
 def refused_read(path: Path) -> OSError | None:
-    """What the system says to whoever reads a file; None where it can be read."""
+    """The system's refusal to whoever reads a file; None where it can be read."""
     try:
         with path.open("rb") as file:
             file.read(1)
@@ -84,7 +84,7 @@ def refused_read(path: Path) -> OSError | None:
 
 
 def refused_write(path: Path) -> OSError | None:
-    """What the system says to more bytes at the end of a file, which then is as it was.
+    """The system's refusal of more bytes at the end of a file, which then is as it was.
 
     Libraries that write for us tell that they could not, and hardly ever why.
     """
@@ -114,7 +114,7 @@ def threads_are_granted() -> bool:
 
 
 def more_threads() -> str:
-    """What to do where no more threads or processes are granted."""
+    """The remedy where no more threads or processes are granted."""
     return f"{OUT_OF_THREADS}; {REMEDIES[errno.EAGAIN]}"
 
 
@@ -155,7 +155,7 @@ REMEDIES: Mapping[int, str] = {
     errno.EADDRINUSE: "{elsewhere}",
     errno.EADDRNOTAVAIL: "use an address of this machine, or {elsewhere}",
 }
-"""What helps, by the number of the error."""
+"""Remedies, by the number of the error."""
 
 
 UNNAMED: Mapping[int, str] = {
@@ -164,7 +164,7 @@ UNNAMED: Mapping[int, str] = {
     errno.EAGAIN: "another process or thread",
     errno.ENOMEM: "more memory",
 }
-"""What was refused where the error names no place."""
+"""Names of what was refused where the error names no place."""
 
 
 def _closed(place: Path) -> str:
@@ -230,7 +230,7 @@ DETAILS: Mapping[int, Callable[[Path], str]] = {
     errno.ENOTDIR: _no_folder,
     errno.EEXIST: _leads_nowhere,
 }
-"""What else can be told of a place, by the number of the error."""
+"""Details that can be told of a place, by the number of the error."""
 
 
 def _mount_point(place: Path) -> Path:

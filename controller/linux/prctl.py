@@ -1,4 +1,4 @@
-"""What a process asks of the kernel for itself; without numpy, since small processes ask too."""
+"""Requests of a process to the kernel for itself; without numpy, since small processes ask too."""
 
 from __future__ import annotations
 

@@ -16,16 +16,16 @@ from controller.linux.kernel_files import read_text
 PROC = Path("/proc")
 CAP_SYS_PTRACE = 19
 CAP_SYS_NICE = 23
-"""The numbers of capabilities, as `capabilities(7)` names them."""
+"""Numbers of capabilities, as `capabilities(7)` names them."""
 EVERYBODY = "0 0 4294967295"
-"""How the kernel maps users where there is only its own user namespace."""
+"""Map of users, as the kernel tells it, where there is only its own user namespace."""
 HIDING = {"1": "noaccess", "2": "invisible", "4": "ptraceable"}
-"""What `hidepid` is called since Linux 5.8, by its number."""
+"""Names of `hidepid` since Linux 5.8, by its number."""
 FILTERED = "2"
 NOT_ENOUGH = "CAP_SYS_NICE is not enough here: let"
 
 Reason = tuple[str, str]
-"""Why something is refused, and the remedy."""
+"""Reason for a refusal, and the remedy."""
 
 
 def obstacle(pid: int, root: Path = PROC) -> Reason | None:
@@ -148,7 +148,7 @@ def owner_of(pid: int, root: Path = PROC) -> int | None:
 
 
 def user_name(user: int) -> str:
-    """What a user is called, or the number of one without a name."""
+    """The name of a user, or the number of one without a name."""
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:
@@ -197,7 +197,7 @@ def _mount_options(root: Path) -> dict[str, str]:
 
 
 def _mounts(root: Path) -> list[tuple[str, str]]:
-    """What `/proc/self/mountinfo` tells of each mount, and of its file system."""
+    """The lines of `/proc/self/mountinfo`: of each mount, and of its file system."""
     try:
         lines = read_text(root / "self" / "mountinfo").splitlines()
     except KernelFileError:

@@ -16,10 +16,10 @@ from controller.errors import ThreadGoneError
 
 PROC = Path("/proc")
 ENDED = (b"Z", b"X", b"x")
-"""The states of what has ended, as /proc has them."""
+"""States of what has ended, as /proc has them."""
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PF_KTHREAD = 0x0020_0000
-"""The kernel's flag of its own threads."""
+"""Flag of the kernel's own threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ProcessId:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStat:
-    """What /proc/PID/stat tells of a process.
+    """A process as /proc/PID/stat tells of it.
 
     `name` is that of its main thread, at most 15 bytes. `image` is where its code and its stack
     lie: each exec puts them elsewhere. Zeros where this process may not look into that one.
@@ -50,7 +50,7 @@ class ProcessStat:
 
 
 def read_process(pid: int, root: Path = PROC) -> ProcessStat:
-    """What is told of the process that has this id now.
+    """The process that has this id now, with what is told of it.
 
     ThreadGoneError where none has, or none that may be seen. One that has ended, and of which
     only the status is still to be taken, is gone.

@@ -1,4 +1,4 @@
-"""How the kernel schedules one thread: read, changed as a whole, put back.
+"""How the kernel schedules one thread: read, changed as a whole, restored.
 
 Only the standard library is imported from here, so that the watchdog stays small.
 """
@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from controller.errors import KernelFileError, SchedulingRefusedError, ThreadGoneError
-from controller.linux.kernel_files import count, read_text
+from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.linux.kernel_files import count
+from controller.linux.obstacles import NICE, nice_obstacle, realtime_obstacle
 from controller.linux.os_errors import explained
-from controller.linux.process_access import Reason, owner_obstacle, privilege_obstacle
-from controller.linux.process_id import PROC as PROC
-from controller.linux.process_id import ProcessId as ProcessId
-from controller.linux.process_id import identify_process as identify_process
-from controller.linux.process_id import lives as lives
+from controller.linux.process_access import Reason, owner_obstacle
+from controller.linux.process_id import PROC, ProcessId, lives
 from policies.knobs import SchedulingClass, ThreadClass
 
 POLICY_NAMES = {
@@ -31,7 +29,7 @@ POLICY_NAMES = {
     os.SCHED_BATCH: "BATCH",
     os.SCHED_IDLE: "IDLE",
 }
-"""The policies that can be both taken away and put back; SCHED_DEADLINE is not among them."""
+"""Names of the policies that can be both taken away and restored, which SCHED_DEADLINE cannot."""
 
 _POLICIES = {
     SchedulingClass.REALTIME: os.SCHED_FIFO,
@@ -42,23 +40,13 @@ _POLICIES = {
 _CLASSES = {policy: scheduling for scheduling, policy in _POLICIES.items()}
 
 REALTIME = (os.SCHED_FIFO, os.SCHED_RR)
-"""The policies whose threads run before all ordinary ones, for as long as they like."""
+"""Policies whose threads run before all ordinary ones, for as long as they like."""
 
-REALTIME_BUDGET = Path("/proc/sys/kernel/sched_rt_runtime_us")
-"""How much of each period real-time threads may run, microseconds; -1 without bound."""
-UNTHROTTLED = (
-    "the kernel would not throttle it: set `sysctl kernel.sched_rt_runtime_us=950000`, "
-    "or `sidecar.realtime_without_throttling`"
-)
-"""Why real-time is not used although the kernel may grant it, as the remedy."""
-
-NICE = "grant CAP_SYS_NICE, or RLIMIT_NICE (`nice -11` in /etc/security/limits.d)"
-"""The remedy where nice levels are refused."""
-
-
+PRIORITY_MAX = 70
+"""Highest real-time priority asked for: drivers run above it (JACK at 80, PipeWire at 88)."""
 NO_SUCH_PROCESSORS = "name processors that exist and that its cpuset permits"
 UNSEEN = (OSError, ValueError, IndexError)
-"""How a thread hides that lives: it is closed to us, or what is said of it makes no sense."""
+"""Errors of a thread that lives and hides: it is closed, or what is said of it makes no sense."""
 LIMITS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -95,13 +83,13 @@ class Scheduling:
 
 
 SetPart = Callable[[int, Scheduling, Scheduling], None]
-"""Sets one part of a thread's scheduling: found so, and wanted so."""
+"""Setter of one part of a thread's scheduling: found so, and wanted so."""
 
 
 def identify(tid: int, root: Path = PROC) -> ThreadId:
     """The thread that has this id now; ThreadGoneError where none has, or none that may be seen."""
     try:
-        with open(f"{root}/{tid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - likewise
+        with open(f"{root}/{tid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - asked for every tick, and faster
             # The name stands in brackets and may itself hold spaces and brackets.
             return ThreadId(tid, count(file.read().rpartition(b")")[2].split(maxsplit=20)[19]))
     except (FileNotFoundError, ProcessLookupError) as error:
@@ -155,34 +143,34 @@ def read(thread: ThreadId) -> Scheduling:
 def write(thread: ThreadId, wanted: Scheduling) -> None:
     """Schedule the thread so; where any part is refused, it is left as it was.
 
-    Refuses what could not be put back. Raises ThreadGoneError, and SchedulingRefusedError
+    Refuses what could not be restored. Raises ThreadGoneError, and SchedulingRefusedError
     with the remedy.
     """
     found = read(thread)
     if found.policy not in POLICY_NAMES:
-        why = f"it runs under {found}, which could not be put back"
+        why = f"it runs under {found}, which could not be restored"
         raise SchedulingRefusedError(thread.tid, str(wanted), why, "leave it out")
-    if _demotes(found, wanted) and not demotion_can_be_undone():
-        raise SchedulingRefusedError(thread.tid, str(wanted), "it could not be put back", NICE)
+    if _demotes(found, wanted) and not demotion_is_reversible():
+        raise SchedulingRefusedError(thread.tid, str(wanted), "it could not be restored", NICE)
     _write(thread, found, wanted)
 
 
-def put_back(thread: ThreadId, original: Scheduling) -> None:
-    """Schedule a thread as it was found, with the errors of `write`."""
+def restore(thread: ThreadId, original: Scheduling) -> None:
+    """Schedule a thread as it was found. Raises the errors of `write`."""
     _write(thread, read(thread), original)
 
 
 def _write(thread: ThreadId, found: Scheduling, wanted: Scheduling) -> None:
-    undo: list[Callable[[], None]] = []
+    steps_back: list[Callable[[], None]] = []
     try:
         for differs, set_part in _PARTS:
             if differs(found, wanted):
                 set_part(thread.tid, found, wanted)
-                undo.append(lambda put=set_part: put(thread.tid, wanted, found))  # type: ignore[misc] # mypy cannot infer a default
+                steps_back.append(lambda put=set_part: put(thread.tid, wanted, found))  # type: ignore[misc] # mypy cannot infer a default
     except ProcessLookupError as error:
         raise ThreadGoneError(thread.tid) from error
     except OSError as error:
-        for step in reversed(undo):
+        for step in reversed(steps_back):
             with contextlib.suppress(OSError):  # the refusal below is the news
                 step()
         why, remedy = _reason(thread.tid, wanted, set_part, error)
@@ -227,7 +215,7 @@ _PARTS: tuple[tuple[Callable[[Scheduling, Scheduling], bool], SetPart], ...] = (
 
 
 def from_class(wanted: ThreadClass, found: Scheduling) -> Scheduling:
-    """What a class of work asks of a thread that was first found so.
+    """The scheduling that a class of work asks of a thread that was first found so.
 
     Where the class names no processors, those it was found with; `share` is a budget of the
     whole class and no property of a thread.
@@ -286,44 +274,6 @@ def _reason(tid: int, wanted: Scheduling, part: SetPart, error: OSError) -> Reas
     return why, remedy
 
 
-def nice_obstacle() -> str:
-    """Why scheduling of our own threads is likely refused, as the remedy for it."""
-    return privilege_obstacle() or NICE
-
-
-def realtime_obstacle(tid: int) -> str:
-    """Why real-time scheduling is likely refused to a thread, as the remedy for it."""
-    if read_number(REALTIME_BUDGET) == 0:
-        return "set `sysctl kernel.sched_rt_runtime_us=950000`"
-    group = realtime_group(tid)
-    if group is not None and read_number(group) == 0:
-        return f"give its control group real-time budget: write 950000 to {group}"
-    return privilege_obstacle() or (
-        "grant CAP_SYS_NICE, or RLIMIT_RTPRIO (`rtprio 70` in /etc/security/limits.d)"
-    )
-
-
-def read_number(path: Path) -> int | None:
-    """The whole number a kernel file holds, perhaps below 0; None where it has none."""
-    try:
-        text = read_text(path).strip()
-        return -count(text[1:]) if text.startswith("-") else count(text)
-    except ValueError:
-        return None
-
-
-def realtime_group(tid: int, root: Path = PROC) -> Path | None:
-    """The file that bounds real-time scheduling in the thread's control group (version 1)."""
-    try:
-        lines = read_text(root / str(tid) / "cgroup").splitlines()
-    except KernelFileError:
-        return None
-    for fields in (line.split(":", 2) for line in lines):
-        if len(fields) == 3 and "cpu" in fields[1].split(",") and fields[2].startswith("/"):
-            return Path(f"/sys/fs/cgroup/{fields[1]}{fields[2]}/cpu.rt_runtime_us")
-    return None
-
-
 def _is_our_limit(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in LIMITS
 
@@ -333,67 +283,23 @@ def _unseen(error: Exception) -> str:
     return f"it cannot be seen ({why or 'what /proc says of it makes no sense'})"
 
 
-NICE_PROBED = -11
-"""The raised nice level that decides whether nice levels count as permitted."""
-PRIORITY_MAX = 70
-"""The highest real-time priority asked for: drivers run above it (JACK at 80, PipeWire at 88)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Permissions:
-    """What the kernel lets this process do to a thread of its own, found by trying.
-
-    `priority_max` is the highest real-time priority granted, up to `PRIORITY_MAX`, and 0
-    without any; `cpus` are the processors this process may run on. `demotion` says whether a
-    lowered nice level and the idle class could be undone: without, neither is permitted.
-    `why` names what was refused and the remedy, and is empty where nothing was.
-    """
-
-    realtime: bool
-    nice: bool
-    priority_max: int
-    cpus: frozenset[int]
-    why: str = ""
-    demotion: bool = True
-
-
-def permitted(unthrottled: bool = False) -> Permissions:
-    """Try each kind of change on a thread that exists for this purpose alone.
-
-    Where the kernel would not throttle a real-time thread that never pauses, real-time counts
-    as refused unless `unthrottled` says otherwise: such a thread could stop the machine.
-    """
-    with _probe() as thread:
-        granted = _try_on(thread)
-    if unthrottled or not granted.realtime or is_throttled():
-        return granted
-    why = f"real-time: {UNTHROTTLED}"
-    why = f"{granted.why}; {why}" if granted.why else why
-    return replace(granted, realtime=False, priority_max=0, why=why)
-
-
-def is_throttled() -> bool:
-    """Whether the kernel keeps some time for others where real-time threads never pause."""
-    return read_number(REALTIME_BUDGET) != -1
-
-
 @cache
-def demotion_can_be_undone() -> bool:
+def demotion_is_reversible() -> bool:
     """Whether a thread that was made to yield can be made not to: unprivileged, it cannot."""
-    with _probe() as thread:
+    with probe() as thread:
         found = read(thread)
         for wanted in (replace(found, nice=19), replace(found, policy=os.SCHED_IDLE)):
             try:
                 _write(thread, read(thread), wanted)
-                put_back(thread, found)
+                restore(thread, found)
             except SchedulingRefusedError:
                 return False
     return True
 
 
 @contextlib.contextmanager
-def _probe() -> Iterator[ThreadId]:
-    """A thread that sleeps, so that its scheduling matters to nobody."""
+def probe() -> Iterator[ThreadId]:
+    """A thread to try a scheduling on: it sleeps, so that its scheduling matters to nobody."""
     end = threading.Event()
     probe = threading.Thread(target=end.wait, name="probe", daemon=True)
     probe.start()
@@ -403,35 +309,6 @@ def _probe() -> Iterator[ThreadId]:
         yield thread
     finally:
         with contextlib.suppress(SchedulingRefusedError):  # idle, it merely ends later
-            put_back(thread, found)
+            restore(thread, found)
         end.set()
         probe.join()
-
-
-def _try_on(thread: ThreadId) -> Permissions:
-    found = read(thread)
-    realtime = replace(found, policy=os.SCHED_FIFO, reset_on_fork=True)
-    nice_refused = _refused(thread, replace(found, nice=NICE_PROBED, reset_on_fork=True))
-    realtime_refused = _refused(thread, replace(realtime, priority=1))
-    priority = 0 if realtime_refused else PRIORITY_MAX
-    while priority and _refused(thread, replace(realtime, priority=priority)):
-        priority -= 1
-    put_back(thread, found)
-    demotion_refused = _refused(thread, replace(found, policy=os.SCHED_IDLE))
-    refusals = (nice_refused, demotion_refused, realtime_refused)
-    return Permissions(
-        realtime=realtime_refused is None,
-        nice=nice_refused is None,
-        priority_max=priority,
-        cpus=found.cpus,
-        why="; ".join(refusal for refusal in refusals if refusal is not None),
-        demotion=demotion_refused is None,
-    )
-
-
-def _refused(thread: ThreadId, wanted: Scheduling) -> str | None:
-    try:
-        write(thread, wanted)
-    except SchedulingRefusedError as error:
-        return f"{error.wanted}: {error.remedy}"
-    return None

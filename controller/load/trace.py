@@ -32,7 +32,7 @@ class LoadTrace:
 
     @property
     def where(self) -> Path:
-        """What an error about it names."""
+        """The name of the trace in an error."""
         return Path(self.source or self.name)
 
     @property
@@ -62,7 +62,7 @@ class LoadTrace:
         return max(values, default=None)
 
     def scaled(self, peak_streams: int, duration_s: float | None = None) -> LoadTrace:
-        """The same shape with another peak, and played within another time."""
+        """The trace with another peak, and played within another time."""
         factor = peak_streams / self.peak if self.peak > 0 else 0.0
         pace = 1.0 if duration_s is None or not self.duration_s else duration_s / self.duration_s
         return replace(

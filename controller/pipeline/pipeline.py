@@ -26,7 +26,9 @@ from controller.pipeline.reserve import Reserve
 from controller.pipeline.server import Reply, Request, Server
 from controller.pipeline.spec import PipelineSpec
 from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
-from controller.sound import SoundBank, load_sound, synthesise_sounds
+from controller.sound.bank import SoundBank
+from controller.sound.files import load_sound
+from controller.sound.synthesis import synthesise_sounds
 from controller.workloads.backends import numpy_backend
 from controller.workloads.hrir import HrirSet, load_sofa
 from controller.workloads.visualisation import COLUMNS, Visualisation

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from controller.clock import Clock
 from controller.config.config import Config
-from controller.linux import scheduling
+from controller.linux.permissions import Permissions
 from controller.watchdog.lease import Lease
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Counted, Observation
@@ -68,7 +68,7 @@ class Surroundings:
     config: Config
     clock: Clock
     lease: Lease
-    permissions: scheduling.Permissions
+    permissions: Permissions
     say: Callable[[str], None] = print
     """Function that takes one line about what a user should know."""
     named_at: int | None = None

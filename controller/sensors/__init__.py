@@ -1,1 +1,1 @@
-"""What is read of processors and threads; nothing that is told to others enters."""
+"""Sensors of processors and threads; nothing that is told to others enters."""

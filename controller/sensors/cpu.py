@@ -1,4 +1,4 @@
-"""What the kernel tells about processor time: of the machine, of audio threads, of a process.
+"""Sensors of processor time: of the machine, of audio threads, of a process.
 
 Shares are over the interval since the last call, so the first reading of each is missing;
 so is whatever this kernel does not account for, with the file and what it says instead.
@@ -24,15 +24,15 @@ Monotonic = Callable[[], float]
 
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 UNREADABLE = (OSError, ValueError, ArithmeticError, IndexError, KeyError)
-"""How a kernel file fails: it is absent, its process has ended, or its form is another."""
+"""Errors of a kernel file: it is absent, its process has ended, or its form is another."""
 TOLERANCE = 0.5
-"""How far a share may be above 1: counters and the clock are never read at one instant."""
+"""Excess of a share over 1 that passes: counters and the clock are never read at one instant."""
 LONGEST_WAIT_S = 3600.0
-"""No thread that could run waits for longer."""
+"""Seconds beyond which no thread that could run waits."""
 FASTEST_KHZ = 100_000_000
-"""No processor is as fast as that."""
+"""Frequency, kHz, that no processor reaches."""
 PROCESSORS_MAX = 8192
-"""As many as a kernel can be built for."""
+"""Processors that a kernel can be built for, at most."""
 PROCESSOR = re.compile(r"cpu[0-9]+")
 
 
@@ -250,7 +250,7 @@ def _highest(readings: Iterable[Reading]) -> Reading:
 
 
 class ProcessSensor:
-    """What one process costs: control must stay cheap, and shows that it is."""
+    """The cost of one process: control must stay cheap, and shows that it is."""
 
     def __init__(self, pid: int, root: Path = PROC) -> None:
         self._stat = root / str(pid) / "stat"

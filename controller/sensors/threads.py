@@ -15,7 +15,7 @@ from controller.linux.scheduling import ThreadId, identify
 from controller.sensors.cpu import LONGEST_WAIT_S, PROC, TOLERANCE, UNREADABLE, Monotonic
 
 Mark = tuple[int, tuple[bytes, ...]]
-"""The inode of a thread's folder, which no later thread with its number shares, and where the code
+"""Inode of a thread's folder, which no later thread with its number shares, and where the code
 of its program lies, which is elsewhere after each exec."""
 
 
@@ -123,7 +123,7 @@ def _switches(place: str) -> tuple[int, int]:
 
 
 def _activity(process: ProcessId, before: _Counters, now: _Counters, elapsed_s: float) -> Activity:
-    """What came to pass in between. Raises ValueError where that cannot be."""
+    """The activity between two readings. Raises ValueError where that cannot be."""
     ran_s, waited_s = (now.ran_ns - before.ran_ns) / 1e9, (now.waited_ns - before.waited_ns) / 1e9
     most_s = (1.0 + TOLERANCE) * elapsed_s
     if not (0.0 <= ran_s <= most_s and 0.0 <= waited_s <= LONGEST_WAIT_S and elapsed_s > 0.0):

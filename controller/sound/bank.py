@@ -14,7 +14,7 @@ MIX_LEVEL_RMS = 0.1
 
 
 class SoundBank:
-    """What each slot plays at any block index, so that a stream can be replayed anywhere.
+    """The sound that each slot plays at any block index, so that a stream can be replayed anywhere.
 
     A slot has a sound and a place in it, both fixed by its number; sounds loop without a click
     (their end is crossfaded into their beginning). All are brought to one level, and that is

@@ -14,7 +14,7 @@ from controller.workloads.arrays import FloatArray
 
 SHORTEST_S = 0.1
 LONGEST_S = 120.0
-"""Of a longer recording only the beginning is kept, since every worker holds its own copy."""
+"""Seconds of a recording that are kept, from its beginning: every worker holds its own copy."""
 
 
 def load_sound(path: Path, sample_rate_hz: int) -> tuple[Sound, ...]:

@@ -17,7 +17,7 @@ CHORDS_HZ = (
     (196.00, 261.63, 329.63, 392.00),  # C over G
     (196.00, 246.94, 293.66, 392.00),  # G
 )
-"""One chord for each bar of four beats; all instruments share them, so that any mix agrees."""
+"""Chords, Hz, one for each bar of four beats, shared by all instruments, so that any mix agrees."""
 
 PEAK = 0.5
 LOWEST_HZ, HIGHEST_HZ = 30.0, 16000.0

@@ -19,22 +19,22 @@ import time
 from dataclasses import dataclass
 
 ROUND_S = 1.0
-"""Time for one visit to every processor, where they are few."""
+"""Seconds for one visit to every processor, where they are few."""
 REST_S = (0.05, 0.5)
-"""The rest between two visits, at least and at most: what bounds the canary's own cost."""
+"""Seconds of rest between two visits, at least and at most, which bound the canary's own cost."""
 LATE_S = 0.2
-"""Ordinary load keeps an ordinary process that has slept waiting for far less than this."""
+"""Seconds for which ordinary load never keeps an ordinary process waiting that has slept."""
 SHARE_S = 0.15
-"""Processor time that a suspect processor is asked for: three times what the kernel keeps free
+"""Seconds of its time that a suspect processor is asked for: three times what the kernel keeps free
 of real-time work in a second."""
 STARVED_S = 2.0
-"""A visit that takes longer than this has found a processor that starves ordinary work."""
+"""Seconds after which a visit has found a processor that starves ordinary work."""
 LOOK_S = 0.5
-"""How often the canary is looked at, and the most that one look counts: a machine that was
+"""Seconds between two looks at the canary, and the most that one look counts: a machine that was
 suspended as a whole has starved nobody."""
 
 VISITS, PLACE, NEEDED, SUSPECT = range(4)
-"""What stands where on the board that the watchdog and the canary share."""
+"""Places of the figures on the board that the watchdog and the canary share."""
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class Canary:
         os.close(up)
 
     def patrol(self, needed: bool) -> None:
-        """Go about, or rest where nothing is held that could starve anybody."""
+        """Go about, or rest where nothing is registered that could starve anybody."""
         self._board[NEEDED] = needed
 
     def suspect(self, suspected: bool) -> None:

@@ -1,4 +1,4 @@
-"""The controller's side of the watchdog: what it holds is put back, whatever becomes of it."""
+"""The controller's side of the watchdog: what is registered is restored, whatever becomes of it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,24 @@ from controller.linux.scheduling import ThreadId, from_class, identify
 from controller.watchdog.restoration import (
     Original,
     Restoration,
-    Undo,
+    RestoreCommand,
     find_original,
-    restore,
-    undo,
+    restore_settings,
+    restore_threads,
 )
 from controller.watchdog.watchdog import encode
 from policies.knobs import ThreadClass
 
 LEASE_S = 10.0
+"""Seconds that a lease lasts at least without being renewed."""
 START_PATIENCE_S = 10.0
+"""Seconds that a watchdog may take to come up."""
 ANSWER_PATIENCE_S = 2.0
+"""Seconds that a watchdog may take to acknowledge, and to end."""
 NOTHING_TOLD: Mapping[ThreadId, ThreadClass] = MappingProxyType({})
+"""Threads of which it is not known what is wanted: none of them is."""
 STARVATION_S = 600.0
-"""How long nothing is rescheduled once a thread under the lease has starved a processor."""
+"""Seconds for which nothing is rescheduled once a thread under the lease starved a processor."""
 
 
 def lease_s(interval_s: float) -> float:
@@ -44,16 +48,17 @@ def lease_s(interval_s: float) -> float:
 class Lease:
     """Permission to change threads, which ends with this process or when it is not renewed.
 
-    `hold` each thread before changing it, `renew` more often than every `lease_s` seconds,
+    `register` each thread before changing it, `renew` more often than every `lease_s` seconds,
     `release` at the end. A watchdog that died is replaced. Once the watchdog saw a processor
-    starve, no more threads are held for a while: see `starved`. For one thread of one process.
+    starve, no more threads are registered for a while: see `starved`. Of one process, one thread
+    may use it.
     """
 
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self._lease_s = lease_s
         self._originals: dict[ThreadId, Original] = {}
-        self._settings: dict[str, Undo] = {}
-        self._left: dict[Undo, str] = {}
+        self._settings: dict[str, RestoreCommand] = {}
+        self._left: dict[RestoreCommand, str] = {}
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._canary_pid: int | None = None
         self._received = b""
@@ -63,7 +68,7 @@ class Lease:
 
     @classmethod
     def start(cls, lease_s: float = LEASE_S) -> Self:
-        """A lease whose watchdog is up already; else the first `hold` starts it. WatchdogError."""
+        """A lease whose watchdog is up already; else `register` starts it. WatchdogError."""
         lease = cls(lease_s)
         lease._spawn()
         return lease
@@ -97,15 +102,15 @@ class Lease:
         return StarvationError(processor, STARVATION_S / 60)
 
     def warn(self) -> str | None:
-        """What a user must know of, for as long as it stands: an alarm of the loop."""
+        """The alarm for the loop to raise, for as long as it stands; None where there is none."""
         return None if self.starved is None else str(self.starved)
 
-    def hold(
+    def register(
         self, *threads: ThreadId, wanted: Mapping[ThreadId, ThreadClass] = NOTHING_TOLD
     ) -> None:
         """Read how these are found, once, and hand it to the watchdog; then change them.
 
-        Of those of which it is told what is `wanted`, only that is put back later: what another
+        Of those of which it is told what is `wanted`, only that is restored later: what another
         hand set meanwhile stays. A thread that has ended is passed over. Raises WatchdogError
         where no watchdog acknowledged: then nothing may be changed; StarvationError where what
         was changed before did harm.
@@ -123,107 +128,107 @@ class Lease:
             original = self._originals[thread]
             ours = from_class(wanted[thread], original.scheduling)
             self._originals[thread] = original.set_to(ours)
-        self._register()
+        self._ensure_registered()
 
-    def hold_setting(self, name: str, undo: Undo) -> None:
-        """Hand the watchdog the command that puts a setting back; then change it.
+    def register_setting(self, name: str, command: RestoreCommand) -> None:
+        """Hand the watchdog the command that restores a setting; then change it.
 
-        The command leaves alone what is not ours. Raises WatchdogError as `hold` does; where a
+        The command leaves alone what is not ours. Raises WatchdogError as `register` does; where a
         thread starved a processor no setting is to blame.
         """
-        if self._settings.get(name) != undo or self._watchdog is None:
-            self._settings[name] = undo
-            self._register()
+        if self._settings.get(name) != command or self._watchdog is None:
+            self._settings[name] = command
+            self._ensure_registered()
 
-    def amend_setting(self, name: str, undo: Undo) -> None:
-        """Put it back by another command, where it is held: more is known of it by now."""
+    def amend_setting(self, name: str, command: RestoreCommand) -> None:
+        """Restore a registered setting by another command: more is known of it by now."""
         if name in self._settings:
-            self._settings[name] = undo
+            self._settings[name] = command
             self._tell_of_change()
 
-    def put_setting_back(self, name: str) -> None:
-        """Run its command, once: a server that stands still would keep us as long each time.
+    def restore_setting(self, name: str) -> None:
+        """Run the command of a setting, once: a server that stands still would keep us each time.
 
         Where that fails, `release` tells why, and `settings` goes on to name it.
         """
         if name in self._settings:
             command = self._settings[name]
-            for why in undo([command]).refused:
+            for why in restore_settings([command]).refused:
                 self._left[command] = why
             self.forget_setting(name)
 
     def forget_setting(self, name: str) -> None:
-        """The setting is as it was found again, or nothing is left that has it."""
+        """Forget a setting that is as it was found again, or that nothing has any more."""
         if self._settings.pop(name, None) is not None:
             self._tell_of_change()
 
     def renew(self) -> bool:
-        """Extend the lease; False where it had run out, so that all was put back meanwhile.
+        """Extend the lease; False where it had run out, so that all was restored meanwhile.
 
-        Likewise where a processor starved, and where the watchdog died and no other can be
-        had: nothing stays changed then, and the next `hold` says why.
+        False as well where a processor starved, and where the watchdog died and no other can be
+        had: nothing stays changed then, and the next `register` says why.
         """
         if self._watchdog is None:
             return True
         if not (self._tell("renew") and self._listen(0.0)):
-            return self._recover()
+            return self._replaced_or_restored()
         stands, self._expired = not self._expired, False
         return stands
 
     def originals(self) -> Mapping[ThreadId, Original]:
-        """What is held, as it was found: the journal keeps it for the next start."""
+        """How each registered thread was found: the journal keeps it for the next start."""
         return MappingProxyType(self._originals)
 
-    def settings(self) -> tuple[Undo, ...]:
-        """What puts back the settings that are held or could not be put back: for the journal."""
+    def settings(self) -> tuple[RestoreCommand, ...]:
+        """Commands of settings that are registered or could not be restored: for the journal."""
         return (*self._left, *self._settings.values())
 
     def restore(self) -> Restoration:
-        """Put back all threads held, and hold only those that refuse; ended ones are no matter."""
-        restoration = restore(self._originals)
+        """Restore all threads; where one refuses, all stay registered. Ended ones are no matter."""
+        restoration = restore_threads(self._originals)
         if not restoration.refused:
             self._originals = {}
         self._tell_of_change()
         return restoration
 
-    def let_go(self, threads: Collection[ThreadId]) -> None:
-        """Put these back, which are ours no longer; those that refuse stay held."""
+    def deregister(self, threads: Collection[ThreadId]) -> None:
+        """Restore these, which are ours no longer; where one refuses, they stay registered."""
         leaving = self._originals.keys() & set(threads)
-        if leaving and not restore(self._originals, leaving).refused:
+        if leaving and not restore_threads(self._originals, leaving).refused:
             self._originals = {k: v for k, v in self._originals.items() if k not in leaving}
             self._tell_of_change()
 
     def release(self) -> Restoration:
-        """Put everything back and let the watchdog go; a second call does nothing.
+        """Restore everything and end the watchdog; a second call does nothing.
 
-        What could not be put back is told, and is what `originals` and `settings` still name.
+        What could not be restored is told, and is what `originals` and `settings` still name.
         """
-        restoration = restore(self._originals)
+        restoration = restore_threads(self._originals)
         if not restoration.refused:
             self._originals = {}
         for name in tuple(self._settings):
-            self.put_setting_back(name)
+            self.restore_setting(name)
         watchdog, self._watchdog, self._canary_pid = self._watchdog, None, None
         if watchdog is not None:
             _dismiss(watchdog)
         refused = (*restoration.refused, *self._left.values())
         return Restoration(restoration.restored, refused)
 
-    def _recover(self) -> bool:
-        """Whether another watchdog took the place of the dead one; else all is put back."""
+    def _replaced_or_restored(self) -> bool:
+        """Whether another watchdog took the place of the dead one; else all is restored."""
         try:
             self._replace()
         except WatchdogError:
-            restore(self._originals)
-            undo(self._settings.values())
+            restore_threads(self._originals)
+            restore_settings(self._settings.values())
             return False
         return True
 
     def _tell_of_change(self) -> None:
         if self._watchdog is not None and not self._hand_over():
-            self._end_watchdog()  # the next hold starts another
+            self._end_watchdog()  # the next registration starts another
 
-    def _register(self) -> None:
+    def _ensure_registered(self) -> None:
         if self._watchdog is None:
             self._spawn()
         if not self._hand_over():
@@ -244,10 +249,10 @@ class Lease:
             _dismiss(watchdog)
 
     def _hand_over(self) -> bool:
-        held = [encode(thread, original) for thread, original in self._originals.items()]
+        registered = [encode(thread, original) for thread, original in self._originals.items()]
         return all(
-            self._tell(*message) and self._listen(ANSWER_PATIENCE_S, "held")
-            for message in (("settings", *self._settings.values()), ("hold", *held))
+            self._tell(*message) and self._listen(ANSWER_PATIENCE_S, "registered")
+            for message in (("settings", *self._settings.values()), ("threads", *registered))
         )
 
     def _spawn(self) -> None:
@@ -286,8 +291,8 @@ class Lease:
         pipe = self._watchdog.stdout if self._watchdog is not None else None
         if pipe is None:
             return False
-        give_up_s = time.monotonic() + patience_s
-        while select.select([pipe], [], [], max(0.0, give_up_s - time.monotonic()))[0]:
+        until_s = time.monotonic() + patience_s
+        while select.select([pipe], [], [], max(0.0, until_s - time.monotonic()))[0]:
             chunk = os.read(pipe.fileno(), 65536)
             if not chunk:
                 return False

@@ -1,4 +1,4 @@
-"""Putting threads back as they were found, those that inherited from them, and settings.
+"""Restoring threads as they were found, those that inherited from them, and settings.
 
 What another hand set meanwhile is left as it is. Only the standard library is imported from
 here, so that the watchdog stays small.
@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from controller.errors import SchedulingRefusedError, ThreadGoneError
 from controller.linux.os_errors import explained
 from controller.linux.process_id import read_process, ticks_since_boot
-from controller.linux.scheduling import REALTIME, Scheduling, ThreadId, put_back, read, threads_of
+from controller.linux.scheduling import REALTIME, Scheduling, ThreadId, read, restore, threads_of
 
-Undo = tuple[str, ...]
-"""A command line that puts a setting of a server back as it was found, where it is still ours."""
+RestoreCommand = tuple[str, ...]
+"""A command line that restores a setting of a server as it was found, where it is still ours."""
 LEFT_ALONE = 3
-"""The status of a command that found nothing of ours to put back."""
-UNDO_PATIENCE_S = 5.0
+"""Exit status of a command that found nothing of ours to restore."""
+COMMAND_PATIENCE_S = 5.0
+"""Seconds that one command may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,10 @@ class Original:
     ours: tuple[Scheduling, ...] = ()
 
     def set_to(self, wanted: Scheduling) -> Original:
-        """The same, once that has been set as well."""
+        """The original, once that has been set as well."""
         return self if wanted in self.ours[-1:] else replace(self, ours=(*self.ours[-1:], wanted))
 
-    def put_back(self, now: Scheduling) -> Scheduling:
+    def restored(self, now: Scheduling) -> Scheduling:
         """`now`, with each part as it was found that is as we set it."""
         ours, found = self.ours or (now,), self.scheduling
         policy = found if any(_policy(now) == _policy(each) for each in ours) else now
@@ -61,27 +62,27 @@ def find_original(thread: ThreadId) -> Original:
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """What came of putting threads back: how many were changed, what was refused and why."""
+    """How many threads or settings were restored, and what was refused and why."""
 
     restored: int = 0
     refused: tuple[str, ...] = ()
 
 
-def restore(
-    originals: Mapping[ThreadId, Original], leaving: Collection[ThreadId] | None = None
+def restore_threads(
+    originals: Mapping[ThreadId, Original], only: Collection[ThreadId] | None = None
 ) -> Restoration:
-    """Put back each thread that still lives, and its heirs; never raises for one that ended.
+    """Restore each thread that still lives, and those that inherited from it.
 
-    `leaving` are those of them to put back; all where it is None.
+    `only` are those of them to restore; all where it is None. Never raises for one that ended.
     """
-    chosen = originals if leaving is None else leaving
+    chosen = originals if only is None else only
     current = {thread: now for thread in chosen if (now := _read_if_alive(thread))}
-    own = _put_back({thread: originals[thread].put_back(now) for thread, now in current.items()})
-    inherited = _put_back(_heirs(originals, current))
-    return Restoration(own.restored + inherited.restored, own.refused + inherited.refused)
+    own = _restore({thread: originals[thread].restored(now) for thread, now in current.items()})
+    younger = _restore(_inherited_from(originals, current))
+    return Restoration(own.restored + younger.restored, own.refused + younger.refused)
 
 
-def undo(settings: Iterable[Undo]) -> Restoration:
+def restore_settings(settings: Iterable[RestoreCommand]) -> Restoration:
     """Run each command; one that fails or takes too long is reported and delays the others."""
     done, refused = 0, []
     for command in settings:
@@ -93,7 +94,7 @@ def undo(settings: Iterable[Undo]) -> Restoration:
     return Restoration(done, tuple(refused))
 
 
-def _run(command: Undo) -> tuple[int, str]:
+def _run(command: RestoreCommand) -> tuple[int, str]:
     """The status of a command, and why it is not 0: the last line that it said, if any."""
     nowhere = subprocess.DEVNULL
     try:
@@ -103,26 +104,26 @@ def _run(command: Undo) -> tuple[int, str]:
                 stdin=nowhere,
                 stdout=nowhere,
                 stderr=said,  # no pipe, which what it started might keep open
-                timeout=UNDO_PATIENCE_S,
+                timeout=COMMAND_PATIENCE_S,
                 check=False,
             ).returncode
             told = os.pread(said.fileno(), 1 << 16, 0)
     except subprocess.TimeoutExpired:
-        return 1, f"timed out after {UNDO_PATIENCE_S:g} s"
+        return 1, f"timed out after {COMMAND_PATIENCE_S:g} s"
     except OSError as error:
         return 1, "; ".join(explained(error))
     last = told.decode(errors="replace").strip().rpartition("\n")[2]
     return status, last or f"exit status {status}"
 
 
-def _put_back(wanted: Mapping[ThreadId, Scheduling]) -> Restoration:
+def _restore(wanted: Mapping[ThreadId, Scheduling]) -> Restoration:
     restored, refused = 0, []
     for thread, scheduling in wanted.items():
         now = _read_if_alive(thread)
         if now is None or now == scheduling:
             continue
         try:
-            put_back(thread, scheduling)
+            restore(thread, scheduling)
             restored += 1
         except ThreadGoneError:
             continue
@@ -138,32 +139,35 @@ def _read_if_alive(thread: ThreadId) -> Scheduling | None:
         return None
 
 
-def _heirs(
+def _inherited_from(
     originals: Mapping[ThreadId, Original], current: Mapping[ThreadId, Scheduling]
 ) -> dict[ThreadId, Scheduling]:
-    """Younger threads of the same process, and of those that it started, as they inherited it."""
-    heirs = {}
-    families = _families(current)
-    for elder, now in current.items():
-        original = originals[elder]
-        ours = {bequeathed(each) for each in original.ours or (now,)}
-        for thread in families[elder]:
+    """How younger threads that inherited what we set would be, had they inherited what was found.
+
+    Those of the same process, and of the processes that it started.
+    """
+    wanted = {}
+    trees = _process_trees(current)
+    for parent, now in current.items():
+        original = originals[parent]
+        ours = {inherited(each) for each in original.ours or (now,)}
+        for thread in trees[parent]:
             younger = thread.start_time >= original.since and thread not in originals
             if younger and _read_if_alive(thread) in ours:
-                heirs[thread] = bequeathed(original.scheduling)
-    return heirs
+                wanted[thread] = inherited(original.scheduling)
+    return wanted
 
 
-def _families(elders: Collection[ThreadId]) -> dict[ThreadId, list[ThreadId]]:
+def _process_trees(parents: Collection[ThreadId]) -> dict[ThreadId, list[ThreadId]]:
     """All threads of the process of each, and of the processes that came of it."""
-    families: dict[ThreadId, list[ThreadId]] = {}
-    children = _children() if elders else {}
-    for elder in elders:
-        if elder not in families:
-            own = threads_of(elder.tid)
-            family = [*own, *_descendants(own, children)] if elder in own else []
-            families |= dict.fromkeys((elder, *own), family)
-    return families
+    trees: dict[ThreadId, list[ThreadId]] = {}
+    children = _children() if parents else {}
+    for parent in parents:
+        if parent not in trees:
+            own = threads_of(parent.tid)
+            tree = [*own, *_descendants(own, children)] if parent in own else []
+            trees |= dict.fromkeys((parent, *own), tree)
+    return trees
 
 
 def _descendants(
@@ -185,12 +189,12 @@ def _children() -> dict[int, list[int]]:
 
 
 def _policy(scheduling: Scheduling) -> tuple[int, int]:
-    """What the kernel takes as one, without the flag that it may refuse to clear."""
+    """Policy and priority, without the flag that the kernel may refuse to clear."""
     return scheduling.policy, scheduling.priority
 
 
-def bequeathed(scheduling: Scheduling) -> Scheduling:
-    """What the kernel gives a new thread whose creator is scheduled so (`man 7 sched`)."""
+def inherited(scheduling: Scheduling) -> Scheduling:
+    """How the kernel schedules a new thread whose creator is scheduled so (`man 7 sched`)."""
     if not scheduling.reset_on_fork:
         return scheduling
     realtime = scheduling.policy in REALTIME

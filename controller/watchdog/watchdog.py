@@ -1,10 +1,10 @@
-"""A small process that puts threads back when the controller that changed them is gone.
+"""A small process that restores threads when the controller that changed them is gone.
 
 `python -m controller.watchdog.watchdog PID LEASE_S` holds the lease: the controller registers each
-thread before it changes it, and each setting of a server with the command that puts that back,
-and renews now and then. When the controller ends by any route,
-or stops renewing, the watchdog restores what was registered; so it does where a real-time
-thread among them leaves a processor no time for ordinary work. One JSON array a line each way.
+thread before it changes it, and each setting of a server with the command that restores it, and
+renews now and then. When the controller ends by any route, or stops renewing, the watchdog
+restores what was registered; so it does where a real-time thread among them leaves a processor no
+time for ordinary work. One JSON array a line each way.
 Only the standard library is imported from here, so that it stays small.
 """
 
@@ -26,7 +26,13 @@ from controller.linux.os_errors import explained
 from controller.linux.process_id import PROC
 from controller.linux.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, read
 from controller.watchdog.canary import LOOK_S, Canary
-from controller.watchdog.restoration import Original, Restoration, Undo, restore, undo
+from controller.watchdog.restoration import (
+    Original,
+    Restoration,
+    RestoreCommand,
+    restore_settings,
+    restore_threads,
+)
 
 SUSPECT_SHARE = 0.93
 """Share of a processor that the threads raised run together, from which they may starve others:
@@ -40,7 +46,7 @@ class Watchdog:
         self._lease_s = lease_s
         self._canary = canary
         self._originals: dict[ThreadId, Original] = {}
-        self._settings: list[Undo] = []
+        self._settings: list[RestoreCommand] = []
         self._ends_at_s: float | None = None
         self._ran_s: dict[ThreadId, float] = {}
         self._looked_at_s = 0.0
@@ -48,16 +54,16 @@ class Watchdog:
     def hear(self, line: bytes, now_s: float) -> bytes:
         """Take note of one message; any message renews. The answer, empty where none is due."""
         self._ends_at_s = now_s + self._lease_s
-        word, *held = json.loads(line)
+        word, *registered = json.loads(line)
         if word == "renew":
             return b""
         if word == "settings":
-            self._settings = [tuple(each) for each in held]
+            self._settings = [tuple(each) for each in registered]
         else:
-            self._originals = dict(map(decode, held))
+            self._originals = dict(map(decode, registered))
             if self._canary is not None:
                 self._canary.patrol(bool(self._originals))
-        return b'["held"]\n'
+        return b'["registered"]\n'
 
     def look(self, now_s: float) -> bytes:
         """Restore where a thread that we raised starves a processor, and say so; else nothing."""
@@ -88,7 +94,7 @@ class Watchdog:
         return ran_s / elapsed_s if elapsed_s > 0.0 else 0.0
 
     def remaining_s(self, now_s: float) -> float | None:
-        """Seconds until the lease runs out; None where nothing is held that could."""
+        """Seconds until the lease runs out; None where nothing is registered that could."""
         if self._ends_at_s is None or not (self._originals or self._settings):
             return None
         return max(0.0, self._ends_at_s - now_s)
@@ -100,12 +106,12 @@ class Watchdog:
         return b'["expired"]\n'
 
     def restore(self, why: str) -> None:
-        """Put every registered thread and setting back, and report what that changed."""
-        self._report(why, restore(self._originals), undo(self._settings))
+        """Restore every registered thread and setting, and report what that changed."""
+        self._report(why, restore_threads(self._originals), restore_settings(self._settings))
 
     def restore_threads(self, why: str) -> None:
-        """Put every registered thread back: no setting starves a processor."""
-        self._report(why, restore(self._originals), Restoration())
+        """Restore every registered thread: no setting starves a processor."""
+        self._report(why, restore_threads(self._originals), Restoration())
 
     def _report(self, why: str, threads: Restoration, settings: Restoration) -> None:
         if (threads, settings) != (Restoration(), Restoration()):
@@ -161,9 +167,9 @@ def _may_hog(processor: int, thread: ThreadId, original: Original) -> bool:
 
 
 def _in_words(why: str, threads: Restoration, settings: Restoration) -> str:
-    words = f"kapellmeister watchdog: {why}; threads put back: {threads.restored}"
+    words = f"kapellmeister watchdog: {why}; threads restored: {threads.restored}"
     if settings != Restoration():
-        words += f"; settings put back: {settings.restored}"
+        words += f"; settings restored: {settings.restored}"
     return "\n".join((words, *threads.refused, *settings.refused))
 
 
@@ -188,7 +194,7 @@ def _watch(watchdog: Watchdog, controller: int) -> None:
 
 
 def _stand_above() -> None:
-    """Run before the threads that it may have to put back, where the kernel grants that."""
+    """Run before the threads that it may have to restore, where the kernel grants that."""
     policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
     for priority in (PRIORITY_MAX, PRIORITY_MAX + 1):  # the second is beyond some limits
         with contextlib.suppress(OSError):

@@ -1,1 +1,1 @@
-"""What the pipeline does to sound: one workload a file, one array code for CPU and GPU."""
+"""Work that the pipeline does on sound: one workload a file, one array code for CPU and GPU."""

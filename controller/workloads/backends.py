@@ -24,7 +24,7 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any = np.float32) -> Any:
 
 
 def numpy_backend() -> Backend:
-    """The CPU: scipy's transforms and loops compiled by numba, which let go of the GIL."""
+    """The CPU: scipy's transforms and loops compiled by numba, which release the GIL."""
     from scipy import fft, sparse
 
     from controller.workloads import compiled_kernels

@@ -14,7 +14,7 @@ STREAMS_ABREAST = 16
 """Streams that are filtered side by side: enough to hide the latency of each recursion."""
 
 SMALLEST_STATE = 1e-30
-"""Filter state below this is cleared: denormal numbers slow a CPU a hundredfold."""
+"""Magnitude below which filter state is cleared: denormal numbers slow a CPU a hundredfold."""
 
 
 def _read_only(dtype: types.Type, dimensions: int) -> types.Array:

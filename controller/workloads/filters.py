@@ -11,7 +11,7 @@ from controller.workloads.backend import Backend
 from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
 DECAY_S = 0.1
-"""After this the slowest default section (a shelf at 60 Hz) has forgotten its past to -120 dB."""
+"""Seconds until the slowest default section (a shelf at 60 Hz) has decayed to -120 dB."""
 
 
 class BiquadCascade:

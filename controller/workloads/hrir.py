@@ -17,21 +17,21 @@ CONVENTION = "SimpleFreeFieldHRIR"
 HEAD_RADIUS_M = 0.0875
 SPEED_OF_SOUND_M_S = 343.0
 FADE_FRACTION = 0.1
-"""The part of a shortened response that is faded out, since a cut edge would ring."""
+"""Part of a shortened response that is faded out, since a cut edge would ring."""
 
 SPHERE_RESPONSE_S = 0.0107
 SPHERE_DELAY_S = 0.001
 SPHERE_TAPER_FROM = 0.8
 """Part of the band above which the response is faded out: a cut at its end would ring."""
 HUGE = 1e100
-"""Hankel functions beyond this add nothing to the sum, and would soon overflow."""
+"""Magnitude beyond which Hankel functions add nothing to the sum, and would soon overflow."""
 
 Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HrirSet:
-    """What each ear hears of an impulse from each of `d` directions.
+    """The impulse responses of both ears from each of `d` directions.
 
     `azimuth_deg` (d,) runs anticlockwise from the front (90 is left), `elevation_deg` (d,) upwards;
     `impulse_responses` is (d, 2, taps) float32, left ear first.
@@ -44,7 +44,7 @@ class HrirSet:
     impulse_responses: NDArray[np.float32]
 
     def resized(self, taps: int) -> HrirSet:
-        """The same set with `taps` taps: zero-padded, or cut with a short fade-out."""
+        """The set with `taps` taps: zero-padded, or cut with a short fade-out."""
         held = self.impulse_responses.shape[-1]
         if taps == held:
             return self
@@ -57,7 +57,7 @@ class HrirSet:
         return replace(self, impulse_responses=responses)
 
     def levelled(self) -> HrirSet:
-        """The same set at a mean energy of 1 per ear, so that no head sounds louder than another.
+        """The set at a mean energy of 1 per ear, so that no head sounds louder than another.
 
         Differences between directions and ears, which carry the place of a sound, stay.
         """
@@ -130,7 +130,7 @@ def _directions(path: Path, sofa: Any) -> tuple[Doubles, Doubles]:
 
 
 def _delayed(responses: Doubles, delay_samples: Any) -> Doubles:
-    """Some sets cut the leading silence and state it apart: put it back, in whole samples."""
+    """Some sets cut the leading silence and state it apart: add it again, in whole samples."""
     delays = np.broadcast_to(np.asarray(delay_samples), responses.shape[:2])
     shifts = np.rint(delays).astype(np.intp)
     padded = np.zeros((*responses.shape[:2], responses.shape[2] + int(shifts.max())))

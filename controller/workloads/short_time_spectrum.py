@@ -43,7 +43,7 @@ class ShortTimeSpectrum:
 
 
 def dry_bus(backend: Backend, blocks: FloatArray) -> FloatArray:
-    """What is heard of a stream that is only looked at: itself, alike in both ears."""
+    """The sound of streams that are only looked at: themselves, alike in both ears."""
     mono = blocks.sum(axis=0)
     bus: FloatArray = backend.xp.stack((mono, mono))
     return bus

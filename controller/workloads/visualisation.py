@@ -25,7 +25,7 @@ TILT_HZ = 1000.0
 STEPS_PER_DB = 2
 FLOOR_DB = -127.5
 RANGE_DB = 66.0
-"""Between the loudest cell of a picture, drawn lightest, and the dark."""
+"""Decibels between the loudest cell of a picture, drawn lightest, and the dark."""
 
 Image = NDArray[np.uint8]
 

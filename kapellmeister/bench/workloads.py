@@ -15,7 +15,8 @@ from rich.progress import track
 from rich.table import Table
 
 from controller.sensors.cpu import MachineSensor
-from controller.sound import SoundBank, synthesise_sounds
+from controller.sound.bank import SoundBank
+from controller.sound.synthesis import synthesise_sounds
 from controller.workloads.arrays import FloatArray
 from controller.workloads.backends import numpy_backend
 from controller.workloads.fft import SpectralAnalysis

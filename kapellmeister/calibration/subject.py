@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller import plugins
-from controller.sound import SoundBank, synthesise_sounds
+from controller.sound.bank import SoundBank
+from controller.sound.synthesis import synthesise_sounds
 from controller.workloads.backends import numpy_backend
 from controller.workloads.workload import Workload, WorkloadSettings
 from simulators.calibration.calibration import OperatingPoint

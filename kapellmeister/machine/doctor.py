@@ -20,9 +20,9 @@ from rich.text import Text
 from controller import plugins
 from controller.errors import JournalError, ThreadGoneError
 from controller.journal.state_directory import StateDirectory
-from controller.linux import process_access, scheduling
-from controller.linux.process_id import PROC
-from controller.linux.scheduling import ProcessId
+from controller.linux import kernel_files, obstacles, process_access, scheduling
+from controller.linux.permissions import NICE_PROBED, UNTHROTTLED, Permissions, permitted
+from controller.linux.process_id import PROC, ProcessId
 from controller.plants.pipewire import tools as pipewire_tools
 from controller.plants.programs.processes import named
 from controller.sensors.cpu import MachineSensor, ProcessSensor, ThreadSensor
@@ -39,7 +39,7 @@ REALTIME_PERIOD = Path("/proc/sys/kernel/sched_rt_period_us")
 GROUP_PERIOD = "cpu.rt_period_us"
 WAKE_UP_LATENCY = Path("/dev/cpu_dma_latency")
 NVIDIA = Path("/proc/driver/nvidia/version")
-NOTHING_GRANTED = scheduling.Permissions(
+NOTHING_GRANTED = Permissions(
     realtime=False, nice=False, priority_max=0, cpus=frozenset(), demotion=False
 )
 
@@ -130,9 +130,9 @@ def _kernel() -> Iterator[Finding]:
     yield _note("pre-emption model", model or "not told by this kernel")
     yield _note("timer frequency", f"{frequency_hz} Hz" if frequency_hz else "not told")
     yield _note("control groups", kernel.control_groups())
-    budget_us = scheduling.read_number(scheduling.REALTIME_BUDGET)
-    yield _realtime_budget(budget_us, scheduling.read_number(REALTIME_PERIOD))
-    yield _group_budget(kernel.has_realtime_groups(), scheduling.realtime_group(os.getpid()))
+    budget_us = kernel_files.read_number(obstacles.REALTIME_BUDGET)
+    yield _realtime_budget(budget_us, kernel_files.read_number(REALTIME_PERIOD))
+    yield _group_budget(kernel.has_realtime_groups(), obstacles.realtime_group(os.getpid()))
     yield _processes()
 
 
@@ -164,10 +164,12 @@ def _group_budget(needed: bool, group: Path | None) -> Finding:
     name = "real-time groups"
     if not needed:
         return _note(name, "not in this kernel, or not told (CONFIG_RT_GROUP_SCHED)")
-    budget_us = None if group is None else scheduling.read_number(group)
+    budget_us = None if group is None else kernel_files.read_number(group)
     if group is None or budget_us is None:
         return _note(name, "each control group needs a budget; that of ours is not told")
-    found = f"ours has {_budget(budget_us, scheduling.read_number(group.with_name(GROUP_PERIOD)))}"
+    found = (
+        f"ours has {_budget(budget_us, kernel_files.read_number(group.with_name(GROUP_PERIOD)))}"
+    )
     if budget_us == 0:
         remedy = f"write 950000, or what the groups above leave, to {group}"
         return Finding(name=name, status=Status.REFUSED, found=found, remedy=remedy)
@@ -210,28 +212,26 @@ def _sensor(name: str, reading: Reading, words: str, remedy: str = "") -> Findin
     return Finding(name=name, status=Status.ABSENT, found=why, remedy=remedy)
 
 
-def _permitted() -> scheduling.Permissions:
+def _permitted() -> Permissions:
     """What may be done to a thread that is made for this; nothing where it cannot be found."""
     try:
-        return scheduling.permitted()
+        return permitted()
     except ThreadGoneError:
         return NOTHING_GRANTED
 
 
-def _actuators(granted: scheduling.Permissions) -> Iterator[Finding]:
+def _actuators(granted: Permissions) -> Iterator[Finding]:
     yield _actuator(
         "real-time scheduling",
         granted.realtime,
         f"FIFO up to priority {granted.priority_max}",
-        scheduling.realtime_obstacle(os.getpid())
-        if scheduling.is_throttled()
-        else scheduling.UNTHROTTLED,
+        obstacles.realtime_obstacle(os.getpid()) if obstacles.is_throttled() else UNTHROTTLED,
     )
     yield _actuator(
         "nice levels",
         granted.nice,
-        f"down to {scheduling.NICE_PROBED}",
-        scheduling.nice_obstacle(),
+        f"down to {NICE_PROBED}",
+        obstacles.nice_obstacle(),
     )
     several = len(granted.cpus) > 1
     yield Finding(

@@ -9,7 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from controller.instruments.systemd import ServiceManager
 from controller.journal.journal import Journal
 from controller.journal.reader import JournalReader
 from controller.journal.state_directory import StateDirectory
-from controller.linux import scheduling
+from controller.linux.permissions import Permissions, permitted
 from controller.loop import Instrument, Loop
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.pipeline_process import (
@@ -46,7 +46,7 @@ from controller.time_box import TimeBox
 from controller.verification import Verifier
 from controller.watchdog import restoration
 from controller.watchdog.lease import Lease, lease_s
-from controller.watchdog.restoration import Undo
+from controller.watchdog.restoration import RestoreCommand
 from kapellmeister.machine.other_managers import ManagerWatch
 from kapellmeister.running.access import check_access, check_proc, tell_missing
 from kapellmeister.running.instruments import draw_live, facts, serve_metrics, serve_page
@@ -125,7 +125,7 @@ def run(
         pipeline = start() if ours else None
         lease = Lease.start(lease_s(config.loop.interval_s))
         keep = _keeper(journal, lease, left)
-        stack.callback(_let_go, lease, keep, say)
+        stack.callback(_release, lease, keep, say)
         permissions = _permissions(config.sidecar.realtime_without_throttling, say)
         if permissions.nice:
             stack.enter_context(_favoured())  # after the children, which would inherit it
@@ -222,13 +222,13 @@ def _builtin(
     plant = BuiltinPlant(
         directory, spec, given.clock, given.lease, given.permissions, interval_s, ended
     )
-    objective = given.config.plan()
+    objective = given.config.objective.for_deadline(given.config.pipeline.period_ms)
     return _Controlled(plant, objective, plant.summary, lambda: objective.deadline_ms)
 
 
 def _attached(plant: AttachedPlant, config: Config) -> _Controlled:
     """A plant that others started, of which we know what we observed."""
-    objective = replace(config.plan(), deadline_ms=plant.deadline_ms)
+    objective = config.objective.for_deadline(plant.deadline_ms)
     observed = Observed(plant.counted)
     return _Controlled(
         plant, objective, observed.summary, lambda: plant.deadline_ms, plant.helpers, (observed,)
@@ -251,7 +251,7 @@ def _check_acting(acting: frozenset[str] | None, plant: Plant) -> None:
 
 
 def _schedules(acting: frozenset[str] | None, plant: Plant) -> bool:
-    """Whether threads are rescheduled, which other managers may undo."""
+    """Whether threads are rescheduled, which other managers may change again."""
     return THREADS in plant.knobs() and (acting is None or THREADS in acting)
 
 
@@ -320,32 +320,32 @@ def _favoured() -> Iterator[None]:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
-def _keeper(journal: Journal, lease: Lease, left: tuple[Undo, ...]) -> Callable[[], None]:
+def _keeper(journal: Journal, lease: Lease, left: tuple[RestoreCommand, ...]) -> Callable[[], None]:
     """Keeps how threads and settings were found, for the case that the watchdog dies as well.
 
-    Beside them what an earlier run left that could not be put back yet.
+    Beside them what an earlier run left that could not be restored yet.
     """
     return lambda: journal.keep_originals(lease.originals(), (*left, *lease.settings()))
 
 
-def _let_go(lease: Lease, keep: Callable[[], None], say: Callable[[str], None]) -> None:
-    """Put back what is still held, and leave what refuses to the next start."""
+def _release(lease: Lease, keep: Callable[[], None], say: Callable[[str], None]) -> None:
+    """Restore what is still changed, and leave what refuses to the next start."""
     for refused in lease.release().refused:
-        say(f"could not be put back, which the next start tries again: {refused}")
+        say(f"could not be restored, which the next start tries again: {refused}")
     keep()
 
 
-def _restore_left_over(journal: Journal, say: Callable[[str], None]) -> tuple[Undo, ...]:
+def _restore_left_over(journal: Journal, say: Callable[[str], None]) -> tuple[RestoreCommand, ...]:
     """Put right what an earlier controller left behind; the settings where one could not be."""
-    restored = restoration.restore(journal.left_over()).restored
+    restored = restoration.restore_threads(journal.left_over()).restored
     left = journal.left_over_settings()
-    settings = restoration.undo(left)
+    settings = restoration.restore_settings(left)
     if restored:
-        say(f"put back the scheduling of {restored} threads that an earlier run had left changed")
+        say(f"restored the scheduling of {restored} threads that an earlier run had left changed")
     if settings.restored:
-        say(f"settings of a server put back that an earlier run left changed: {settings.restored}")
+        say(f"settings of a server restored that an earlier run left changed: {settings.restored}")
     for refused in settings.refused:
-        say(f"an earlier run left a setting changed that could not be put back: {refused}")
+        say(f"an earlier run left a setting changed that could not be restored: {refused}")
     left = left if settings.refused else ()
     journal.keep_originals({}, left)
     return left
@@ -379,9 +379,9 @@ def _start_or_take_over(
     return started
 
 
-def _permissions(unthrottled: bool, say: Callable[[str], None]) -> scheduling.Permissions:
+def _permissions(unthrottled: bool, say: Callable[[str], None]) -> Permissions:
     """What the kernel grants here; where that is less than all, it is said once."""
-    permissions = scheduling.permitted(unthrottled)
+    permissions = permitted(unthrottled)
     if not permissions.realtime:
         say(f"real-time scheduling is refused; going on with what is allowed ({permissions.why})")
     return permissions

@@ -200,7 +200,7 @@ def _on_line(
                 made = spent.timed(lambda: box.call(forecaster.predict, horizon_s, series.step_s))
                 yield _checked(made, step + 1, horizon, series.step_s)
                 progress(step / origins[-1])
-            spent.failed_fits += len(box.call(fitting.turn, forecaster))
+            spent.failed_fits += len(box.call(fitting.tick, forecaster))
     spent.turns, spent.fit_s = origins[-1], runner.spent_s
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from reused_pids import CASES
 
-from controller.linux import scheduling
+from controller.linux.permissions import permitted
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -27,7 +27,7 @@ def namespace() -> tuple[str, ...]:
         pytest.skip("unshare is not installed")
     if done.returncode != 0:
         pytest.skip(f"process ids cannot be chosen here: {done.stderr.strip()}")
-    if not scheduling.permitted().realtime:
+    if not permitted().realtime:
         pytest.skip("real-time scheduling is refused here")
     return NAMESPACE
 

@@ -125,7 +125,7 @@ from controller.linux import scheduling
 from controller.watchdog.lease import Lease
 with Lease.start() as lease:
     (thread,) = scheduling.threads_of(int(sys.argv[1]))
-    lease.hold(thread)
+    lease.register(thread)
     found = lease.originals()[thread].scheduling
     scheduling.write(thread, scheduling.Scheduling(os.SCHED_BATCH, 0, 0, found.cpus))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
@@ -138,7 +138,7 @@ with Lease.start() as lease:
 @pytest.mark.parametrize(
     ("ends", "status"), [(signal.SIGKILL, 128 + signal.SIGKILL), (signal.SIGTERM, 7)]
 )
-def test_a_container_lasts_until_all_is_put_back(
+def test_a_container_lasts_until_all_is_restored(
     tmp_path: Path, ends: signal.Signals, status: int
 ) -> None:
     program = tmp_path / "kapellmeister"

@@ -9,11 +9,11 @@ from fakes import FakeClock
 from monitor_lines import line
 
 from controller.config.config import Config
-from controller.linux.scheduling import Permissions
+from controller.linux.permissions import Permissions
 from controller.plants.audio_server import plant as audio_server
 from controller.plants.pipewire.plant import PipeWirePlant
 from controller.plants.plant import Surroundings
-from controller.watchdog.restoration import Undo
+from controller.watchdog.restoration import RestoreCommand
 
 PERMISSIONS = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0, 1}))
 
@@ -47,7 +47,7 @@ class SettingsLease:
     """A lease that notes which settings are held."""
 
     def __init__(self) -> None:
-        self.held: dict[str, Undo] = {}
+        self.held: dict[str, RestoreCommand] = {}
         self.restored: list[str] = []
         self.stands = True
         self.starved = None
@@ -55,25 +55,25 @@ class SettingsLease:
     def renew(self) -> bool:
         return self.stands
 
-    def hold(self, *threads: object, wanted: object) -> None: ...
+    def register(self, *threads: object, wanted: object) -> None: ...
 
-    def let_go(self, threads: object) -> None: ...
+    def deregister(self, threads: object) -> None: ...
 
     def restore(self) -> None: ...
 
     def originals(self) -> dict[Any, Any]:
         return {}
 
-    def hold_setting(self, name: str, undo: Undo) -> None:
+    def register_setting(self, name: str, undo: RestoreCommand) -> None:
         self.held[name] = undo
 
-    def amend_setting(self, name: str, undo: Undo) -> None:
+    def amend_setting(self, name: str, undo: RestoreCommand) -> None:
         self.held[name] = undo
 
     def forget_setting(self, name: str) -> None:
         self.held.pop(name, None)
 
-    def put_setting_back(self, name: str) -> None:
+    def restore_setting(self, name: str) -> None:
         self.restored.append(name)
 
 
@@ -89,7 +89,7 @@ class Attached:
         self.link, self.lease, clock = link, SettingsLease(), FakeClock()
         self.plant = PipeWirePlant(Surroundings(Config(), clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
 
-    def restoring(self) -> Undo:
+    def restoring(self) -> RestoreCommand:
         """The arguments of the command that restores the period, but for what was played."""
         (command,) = self.lease.held.values()
         return command[command.index(PipeWirePlant.monitor) + 1 : command.index("--played")]

@@ -36,7 +36,7 @@ class FakeLease:
         self.held: dict[ThreadId, Original] = {}
         self.starved: StarvationError | None = None
 
-    def hold(self, *threads: ThreadId, wanted: dict[ThreadId, ThreadClass]) -> None:
+    def register(self, *threads: ThreadId, wanted: dict[ThreadId, ThreadClass]) -> None:
         if self.starved is not None:
             raise self.starved
         for thread in threads:
@@ -48,7 +48,7 @@ class FakeLease:
     def originals(self) -> dict[ThreadId, Original]:
         return self.held
 
-    def let_go(self, threads: set[ThreadId]) -> None:
+    def deregister(self, threads: set[ThreadId]) -> None:
         for thread in threads:
             self.linux.now[thread] = self.held.pop(thread).scheduling
 

@@ -15,7 +15,7 @@ from fakes import OBJECTIVE, FakeClock, Rig
 from controller.config.config import Config, ThresholdsSection
 from controller.config.remote import RemoteSection
 from controller.diagnosis.diagnostician import Diagnostician
-from controller.linux import scheduling
+from controller.linux.permissions import Permissions
 from controller.plants.plant import Surroundings
 from controller.plants.remote.plant import RemotePlant
 
@@ -195,7 +195,7 @@ def surroundings(section: dict[str, object], clock: object = None) -> Surroundin
     config = Config.model_construct(
         remote=RemoteSection.model_validate(section), loop=Config.model_fields["loop"].default
     )
-    permissions = scheduling.Permissions(False, False, 0, frozenset(), "", False)
+    permissions = Permissions(False, False, 0, frozenset(), "", False)
     return Surroundings(config, clock or FakeClock(), None, permissions)  # type: ignore[arg-type]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -308,3 +309,25 @@ def action(
 
 
 UNKNOWN = Missing("not reported")
+
+
+def resumed(rig: Rig, policy=None, **options) -> Rig:
+    """A new loop on the same plant, from the last memory as it came through JSON."""
+    memory = json.loads(json.dumps(rig.recorder.memories[-1], allow_nan=False))
+    again = Rig(policy or rig.policy, plant=rig.plant, clock=rig.clock, **options)
+    again.loop.resume(memory)
+    return again
+
+
+class Broken:
+    """A policy that answers whatever it is told to, or raises it."""
+
+    name = "broken"
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def decide(self, context, state):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer

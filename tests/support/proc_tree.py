@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from controller.linux.scheduling import ProcessId
+from controller.linux.process_id import ProcessId
 
 
 def put_process(

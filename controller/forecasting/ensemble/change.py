@@ -8,7 +8,7 @@ from typing import Any
 from policies.policy import State
 
 SLACK = 1.0
-"""Of each surprise, in normal scores: ordinary ones leave nothing."""
+"""Normal scores taken off each surprise, so that ordinary ones leave nothing."""
 ENOUGH = 6.0
 """Sum of what is left that is taken for a change: three surprises or so of three sigma."""
 
@@ -38,5 +38,5 @@ class Change:
         return list(self._sums)
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._sums = (memory[0], memory[1])

@@ -20,7 +20,7 @@ SLOWER_FROM = 15.0
 """Steps ahead from which it moves slower, since what it did is seen later (delayed feedback)."""
 
 
-class Calibration:
+class Coverage:
     """Tracks every quantile at every knot (adaptive conformal inference).
 
     Gibbs and Candès, NeurIPS 2021; Angelopoulos et al., NeurIPS 2023. What is moved is
@@ -79,7 +79,7 @@ class Calibration:
         return [encode(each) for each in (self._shift, self._medians, self._offsets, self._scores)]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._shift, self._medians, self._offsets, self._scores = map(decode, memory)
 
     def _track(self, value: float, made: Steps) -> None:

@@ -46,5 +46,5 @@ class Curves:
 
     @classmethod
     def resumed(cls, memory: Any) -> Self:
-        """What `memory` was called of."""
+        """The curves that gave this `memory`."""
         return cls(*map(decode, memory))

@@ -19,7 +19,7 @@ SCORES: Floats = ndtri(LEVELS)
 KEPT = 500
 """Past forecasts whose errors are held."""
 OVERLAP = 15
-"""Of two forecasts held, the later one begins a fifteenth of the horizon after the other."""
+"""Part of the horizon, as its divisor, by which one forecast held begins after the other."""
 PRIOR = 25
 """Forecasts that the dependence assumed at first, that of a random walk, is worth."""
 REFRESH = 10, 0.2
@@ -68,7 +68,7 @@ class Dependence:
         return [self._offered, self._new, encode(self._rows), encode(self._used)]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._offered, self._new = memory[:2]
         self._rows, self._used = map(decode, memory[2:])
         self.places = self._draw()

@@ -1,4 +1,4 @@
-"""The forecaster of this house: many members, scored as they go, with calibrated width."""
+"""The forecaster of this house: many members, scored as they go, its quantiles held to coverage."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from policies.observation import Reading, fresh
 from policies.policy import State
 
 CALIBRATED_FROM = 100
-"""Forecasts over the whole horizon whose target has come."""
+"""Forecasts over the whole horizon, their targets come, from which coverage is checked."""
 WAITING = 20_000
 """Readings kept until the first forecast says what it is for."""
 UNHEARD_OF = 1e15
-"""Times the first load that was not zero: beyond it a load is taken for that much."""
+"""Multiple of the first load that was not zero, beyond which a load is taken for that much."""
 CAUTION = 5.0
-"""At first the band is wider by this over the number of readings."""
+"""Share by which the band is wider at first, times one over the number of readings."""
 
 
 class Ensemble:
@@ -94,7 +94,7 @@ class Ensemble:
         }
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._unit, self._now_s, self._seen = memory["unit"], memory["now_s"], memory["seen"]
         self._waiting = [(time_s, value) for time_s, value in memory["waiting"]]
         self._simple.resume(memory["simple"])

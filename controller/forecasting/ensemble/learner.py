@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from controller.forecasting.ensemble.change import Change
-from controller.forecasting.ensemble.coverage import Calibration
+from controller.forecasting.ensemble.coverage import Coverage
 from controller.forecasting.ensemble.curves import Curves
 from controller.forecasting.ensemble.dependence import Dependence, Table
 from controller.forecasting.ensemble.mixture import Mixture
@@ -28,7 +28,7 @@ LEARNED_AT_ONCE = 1_000
 
 
 class Learner:
-    """Members, what they say together, how it is calibrated and how its errors run.
+    """Members, what they say together, how it covers what comes and how its errors run.
 
     Everything that happens, happens when a cell is complete.
     """
@@ -38,7 +38,7 @@ class Learner:
         self.history = History(step_s, int(np.clip(WEEKS_S / step_s, *CELLS)))
         self._grid = Grid(step_s)
         self._mixture = Mixture(models, horizon)
-        self._calibration = Calibration(horizon)
+        self._coverage = Coverage(horizon)
         self._dependence = Dependence(horizon, SAMPLES, seed)
         self._table = Table.of(SAMPLES)
         self._peaks = Peaks(horizon)
@@ -102,7 +102,7 @@ class Learner:
             "grid": self._grid.memory(),
             "history": self.history.memory(),
             "mixture": self._mixture.memory(),
-            "calibration": self._calibration.memory(),
+            "calibration": self._coverage.memory(),  # its name in the journals that exist
             "dependence": self._dependence.memory(),
             "peaks": self._peaks.memory(),
             "change": self._change.memory(),
@@ -110,11 +110,11 @@ class Learner:
         }
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._grid.resume(memory["grid"])
         self.history.resume(memory["history"])
         self._mixture.resume(memory["mixture"])
-        self._calibration.resume(memory["calibration"])
+        self._coverage.resume(memory["calibration"])
         self._dependence.resume(memory["dependence"])
         self._peaks.resume(memory["peaks"])
         self._change.resume(memory["change"])
@@ -134,12 +134,12 @@ class Learner:
         self._peaks.learn(value, cell)
         if value is None:
             self._mixture.skip(cell)
-            self._calibration.skip(cell)
+            self._coverage.skip(cell)
             self.history.append(None)
             return
         self._mixture.learn(value, cell)
-        completed = self._calibration.learn(value, cell)
-        if self._change.seen(self._calibration.surprise):
+        completed = self._coverage.learn(value, cell)
+        if self._change.seen(self._coverage.surprise):
             self._mixture.doubt(cell)
         if completed is not None:
             self._dependence.add(completed)
@@ -150,9 +150,9 @@ class Learner:
         """Forecast from the end of the history."""
         issued = self._mixture.issue(self.history)
         if issued is None:
-            self._calibration.skip(cell)
+            self._coverage.skip(cell)
             return
-        self._curves = self._calibration.issue(issued, cell)
+        self._curves = self._coverage.issue(issued, cell)
         paths = self.paths() if cell % self._peaks.every == 0 else None
         if paths is not None:
             self._peaks.issue(paths, cell)

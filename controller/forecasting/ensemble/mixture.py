@@ -1,4 +1,4 @@
-"""What the members say together: their quantiles, averaged by the weight that each has earned."""
+"""The quantiles of all members together, averaged by the weight that each has earned."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from policies.policy import State
 
 AT_SCORED = np.array([LEVELS.index(each) for each in SCORED])
 WEIGHED_AS = np.searchsorted([0.15, 0.75, 0.95], LEVELS)
-"""Which of the scored probabilities lends its weights to each level."""
+"""Index of the scored probability that lends its weights to each level."""
 REFIT_AFTER = 30
 """Cells after a change, so that a fit sees some of what came of it."""
 OVERLAP = 8.0
@@ -60,18 +60,18 @@ class Mixture:
         self._residuals.add(errors.reshape(-1))
 
     def doubt(self, count: int) -> None:
-        """What was learned of the members may no longer hold: ask for new fits, trust none."""
+        """Ask for new fits and trust no member: what was learned of them may no longer hold."""
         self._scores.level()
         for model in self.models:
             if isinstance(model, Fitted):
-                model.schedule.hurry(count, REFIT_AFTER)
+                model.schedule.bring_forward(count, REFIT_AFTER)
 
     def skip(self, cell: int) -> None:
         """A gap: from this cell nothing is forecast."""
         self._loads[cell % (self._horizon + 1)] = np.nan
 
     def issue(self, history: History) -> Curves | None:
-        """What the members say from the end of a history; None while none knows its errors."""
+        """The members' forecast from the end of a history; None while none knows its errors."""
         loads, widths = self._ask(history)
         slot, at = history.count % (self._horizon + 1), self._knots - 1
         self._loads[slot], self._widths[slot] = loads[:, at], widths[:, at]
@@ -91,7 +91,7 @@ class Mixture:
         }
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._loads, self._widths = decode(memory["loads"]), decode(memory["widths"])
         self._residuals.resume(memory["residuals"])
         self._scores.resume(memory["scores"])
@@ -99,7 +99,7 @@ class Mixture:
             model.resume(memory["models"][model.name])
 
     def _ask(self, history: History) -> tuple[Floats, Floats]:
-        """What each member expects, NaN where it says nothing, and its usual width."""
+        """The load that each member expects, NaN where it says nothing, and its usual width."""
         loads = np.full((len(self.models), self._horizon), np.nan)
         widths = np.ones_like(loads)
         for row, model in enumerate(self.models):

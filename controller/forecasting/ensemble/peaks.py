@@ -21,16 +21,16 @@ TRACKED = (0.9, 0.99, 0.999)
 AT = SCORES[[MEDIAN, *(LEVELS.index(each) for each in TRACKED)]]
 """Normal scores between which a factor is interpolated; at the median it is one."""
 OVERLAP = 5
-"""Of two forecasts judged, the later begins a fifth of the horizon after the other."""
+"""Part of the horizon, as its divisor, by which one judged forecast begins after the other."""
 RATE = 0.1
-"""By which a factor grows when its peak is exceeded, times its probability."""
+"""Share by which a factor grows when its peak is exceeded, times its probability."""
 LEAST, MOST = 0.5, 10.0
 """Factors that a peak's distance from the median peak is ever multiplied by."""
 
 
 @dataclass(slots=True)
 class _Stated:
-    """What was said of the peaks after a cell, shape (windows, TRACKED), and the peak so far."""
+    """The peaks forecast after a cell, shape (windows, TRACKED), and the peak so far."""
 
     cell: int
     quantiles: Floats
@@ -81,7 +81,7 @@ class Peaks:
         return [encode(self._factors), stated]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._factors = decode(memory[0])
         self._stated = [_Stated(cell, decode(stated), peak) for cell, stated, peak in memory[1]]
 

@@ -20,7 +20,7 @@ TAIL_FROM = 200
 """Residuals from which the 1 % quantile is read, not fitted."""
 RISING = P > 0.5
 DEPTH = np.log(TAIL / np.minimum(P, 1.0 - P))
-"""How many mean excesses beyond the 10 % or the 90 % quantile each level lies."""
+"""Mean excesses by which each level lies beyond the 10 % or the 90 % quantile."""
 
 
 class RollingResiduals:
@@ -29,17 +29,17 @@ class RollingResiduals:
     A quantile of n residuals is read at rank p (n + 1), which keeps its coverage in a finite
     sample (Vovk et al., Algorithmic Learning in a Random World, 2005); where only one in
     `overlap` tells something of its own, at p (n + overlap), and at the other end alike. Beyond
-    what n can show it follows an exponential tail fitted to the outermost tenth. Rows take
-    turns in being sorted, one in `turns` at every call: one residual moves a quantile little.
+    what n can show it follows an exponential tail fitted to the outermost tenth. Rows are sorted
+    one group of `groups` at every call: one residual moves a quantile little.
     """
 
     def __init__(
-        self, rows: int, kept: int = 400, turns: int = 8, overlap: Floats | float = 1.0
+        self, rows: int, kept: int = 400, groups: int = 8, overlap: Floats | float = 1.0
     ) -> None:
         self._overlap = np.broadcast_to(overlap, rows)
         self._kept = kept
-        self._turns = turns
-        self._turn = 0
+        self._groups = groups
+        self._group = 0
         self._values = np.full((rows, kept), np.inf, np.float32)
         self._count = np.zeros(rows, np.int64)
         self.quantiles: Floats = np.full((rows, len(LEVELS)), np.nan)
@@ -59,16 +59,16 @@ class RollingResiduals:
         rows = np.flatnonzero(np.isfinite(residuals))
         self._values[rows, self._count[rows] % self._kept] = residuals[rows]
         self._count[rows] += 1
-        self._turn = (self._turn + 1) % self._turns
-        self._sort(rows[(rows % self._turns == self._turn) | (self._count[rows] <= 2 * FEWEST)])
+        self._group = (self._group + 1) % self._groups
+        self._sort(rows[(rows % self._groups == self._group) | (self._count[rows] <= 2 * FEWEST)])
 
     def memory(self) -> State:
         """All residuals and quantiles."""
-        return [self._turn, encode(self._values), encode(self._count), encode(self.quantiles)]
+        return [self._group, encode(self._values), encode(self._count), encode(self.quantiles)]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
-        self._turn = memory[0]
+        """Go on from what `memory` gave."""
+        self._group = memory[0]
         self._values, self._count, self.quantiles = map(decode, memory[1:])
 
     def _sort(self, rows: NDArray[np.intp]) -> None:

@@ -17,11 +17,11 @@ SCORED = (0.1, 0.5, 0.9, 0.99)
 HALF_LIFE = 50.0
 """Targets after which a loss counts half, and as many more as it was steps ahead."""
 SHARPNESS = 8.0
-"""How fast weight falls with relative loss: exp(-8 (loss / least loss - 1))."""
+"""Rate at which weight falls with relative loss: exp(-8 (loss / least loss - 1))."""
 FLOOR = 0.02
 """Weight that the first member, last value, never falls below."""
 LEAST, HOPELESS = 1e-100, 50.0
-"""A loss that counts as none, and how many times the least one makes a member hopeless."""
+"""Loss that counts as none, and multiple of the least one that makes a member hopeless."""
 
 
 def pinball(error: Floats, level: Floats | float) -> Floats:
@@ -77,5 +77,5 @@ class Scores:
         return encode(self._loss)
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._loss = decode(memory)

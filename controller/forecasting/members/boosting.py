@@ -22,7 +22,7 @@ NODES = 2 ** (DEPTH + 1) - 1
 RATE = 0.1
 QUANTILES = (0.5, 0.9)
 LEAST_WIDTH = 0.05
-"""Of the usual change: below it a 90 % quantile is taken for an accident."""
+"""Part of the usual change below which a 90 % quantile is taken for an accident."""
 
 
 class Boosting(Fitted):
@@ -118,7 +118,7 @@ def _arrays(tree: Any) -> dict[str, NDArray[Any]]:
 
 
 def evaluate(fit: dict[str, Any], rows: Floats) -> Floats:
-    """What the trees say of each row, shape (QUANTILES, rows)."""
+    """The quantiles that the trees give each row, shape (QUANTILES, rows)."""
     trees = np.arange(len(fit["value"]))[:, None]
     row = np.arange(len(rows))[None, :]
     node = np.zeros((trees.size, row.size), np.int64)

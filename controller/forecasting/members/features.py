@@ -1,4 +1,4 @@
-"""What a regression sees of the past: lags, means, the seasons and the time within them."""
+"""Features of the past for a regression: lags, means, the seasons and the time within them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Scope:
         return replace(seen, series=seen.series.copy(), known=seen.known.copy())
 
     def through(self, map_of: Callable[[Floats], Floats]) -> Self:
-        """The same on another scale."""
+        """The scope on another scale."""
         return replace(self, series=map_of(self.series))
 
     def origins(self, step: int) -> Cells:
@@ -66,7 +66,7 @@ class Scope:
         return cells[self.known[cells] & self.known[cells + step]]
 
     def change(self, origins: Cells, steps: Cells | int) -> Floats:
-        """What came."""
+        """The change of the load that came, for each origin."""
         return np.asarray(self.series[origins + steps] - self.series[origins])
 
     def rows(self, origins: Cells, steps: Cells) -> Floats:
@@ -74,7 +74,7 @@ class Scope:
         return np.concatenate((self.common(origins), self.ahead(origins, steps)), axis=1)
 
     def common(self, origins: Cells) -> Floats:
-        """What all steps ahead see alike, shape (origins, columns)."""
+        """The features that all steps ahead see alike, shape (origins, columns)."""
         last = self.series[origins][:, None]
         total = np.concatenate(([0.0], np.cumsum(self.series)))
         sums = total[origins + 1][:, None] - total[origins[:, None] + 1 - np.array(MEANS)]
@@ -82,7 +82,7 @@ class Scope:
         return np.concatenate((last - self.series[origins[:, None] - back], last - sums / MEANS), 1)
 
     def ahead(self, origins: Cells, steps: Cells) -> Floats:
-        """What each step sees of its own: those steps a season ago, and the time of season."""
+        """The features of each step alone: those steps a season ago, and the time of season."""
         if not self.seasons:
             return np.empty((np.broadcast(origins, steps).size, 0))
         then = [origins - period * -(-steps // period) for period in self.seasons]

@@ -10,7 +10,7 @@ from controller.forecasting.history import Floats
 from controller.forecasting.members.linear_filter import Recursion, weights_of
 
 DAMPING = 0.9
-"""Of the trend, a step: one that went on for ever would leave the ground."""
+"""Share of the trend left after a step: one that went on for ever would leave the ground."""
 LEAST = 1e-8
 """Variance below which a filter would no longer move."""
 

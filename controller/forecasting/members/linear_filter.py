@@ -28,7 +28,7 @@ FAR = 5.0
 Recursion = Callable[[Floats], Floats]
 """Forecasts of shape (horizon, series) from pasts of shape (LAGS, series), linearly."""
 Fit = Callable[[Floats, int], tuple[Floats, Floats]]
-"""From past values and a horizon: weights (horizon, LAGS) and constants (horizon,)."""
+"""Weights (horizon, LAGS) and constants (horizon,), from past values and a horizon."""
 
 
 class LinearModel(Fitted):

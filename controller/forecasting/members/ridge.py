@@ -17,9 +17,9 @@ PENALTY = 10.0
 FAR = 4.0
 """Usual errors beyond which a case is pulled in before the second fit (Huber)."""
 LOG_UNIT = 0.1
-"""In log space the load is log(1 + load / unit), the unit a tenth of the median load."""
+"""Part of the median load that is the unit of log space, where the load is log(1 + load / unit)."""
 BEYOND = 0.7
-"""How far above the highest load seen a forecast in log space may go: to twice it. Any other may
+"""Distance above the highest load seen that a forecast in log space may go: to twice it. Others may
 go as far beyond the loads seen as these are apart."""
 
 
@@ -35,7 +35,7 @@ class Ridge(Fitted):
         self._logarithmic = logarithmic
 
     def points(self, history: History, horizon: int) -> Points | None:
-        """What the regressions give; None before the first fit."""
+        """The forecast of the regressions; None before the first fit."""
         fit = self.parameters
         if fit is None:
             return None

@@ -54,7 +54,7 @@ class SeasonalNaive(Unfitted):
         return [self._period_s, self._counted, encode(self._errors)]
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         self._period_s, self._counted, errors = memory
         self._errors = decode(errors)
 
@@ -88,7 +88,7 @@ class FoundSeason(SeasonalNaive):
         return {"season": super().memory(), "due": self._schedule.due}
 
     def resume(self, memory: Any) -> None:
-        """Go on from there."""
+        """Go on from what `memory` gave."""
         super().resume(memory["season"])
         self._schedule.due = memory["due"]
 

@@ -1,4 +1,4 @@
-"""What somebody who opens the page late is shown: the last minutes of the run, bounded."""
+"""The last minutes of a run, bounded: they are shown to whoever opens the page late."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class History:
             for decision in self._decisions:
                 decision["verdict"] = verdicts.get(decision["id"], decision["verdict"])
 
-    def whole(self) -> dict[str, Any]:
-        """All of it, from which a page goes on tick by tick; `last` is null before the first."""
+    def snapshot(self) -> dict[str, Any]:
+        """All of the run so far, for a page to go on from; `last` is null before the first tick."""
         return {
             "run": self._run,
             "points": list(self._points),

@@ -17,11 +17,11 @@ from policies.words import scheduled
 Plain = dict[str, JsonValue]
 NO_KNOBS: Mapping[str, Knob] = MappingProxyType({})
 NUMBER = re.compile(r"\d+(\.\d+)?")
-"""An alarm that differs in a number only, how long it lasts, is the same one."""
+"""Numbers in an alarm: one that differs in these only, how long it lasts, is the same one."""
 
 
 def picture(tick: Tick, knobs: Mapping[str, Knob] = NO_KNOBS) -> Plain:
-    """What the page shows of a tick; `point` is what it plots, the rest stands in words.
+    """The picture of a tick for the page; `point` is what it plots, the rest stands in words.
 
     The plant's `knobs` say which classes of work it has.
     """

@@ -31,9 +31,9 @@ CONNECTIONS = 64
 BEHIND = 64
 """Ticks that a browser may be behind before it is sent away; it comes back by itself."""
 REQUEST_S = 5.0
-"""How long a browser may take to send a request: each that does not holds a connection."""
+"""Seconds that a browser may take to send a request: each that does not holds a connection."""
 STALLED_S = 10.0
-"""How long a browser may take nothing at all."""
+"""Seconds for which a browser may take nothing at all."""
 LARGEST_MESSAGE = 1 << 20
 HOSTS = frozenset({"127.0.0.1", "localhost"})
 HEADERS = {
@@ -74,12 +74,12 @@ class Broadcast:
             self._dismiss(queue)
 
     async def events(self) -> AsyncIterator[str]:
-        """What one page is told: all that was so far, and then each tick."""
+        """The events that one page is told: all that was so far, and then each tick."""
         queue: asyncio.Queue[str | None] = asyncio.Queue(BEHIND)
         self._queues.add(queue)
         ended = self._ended  # later on, the end comes by the queue, behind the last tick
         try:
-            whole = json.dumps(self._history.whole(), separators=(",", ":"))
+            whole = json.dumps(self._history.snapshot(), separators=(",", ":"))
             yield f"retry: 1000\nevent: history\ndata: {whole}\n\n"
             if ended:
                 yield "event: end\ndata: {}\n\n"
@@ -118,7 +118,7 @@ class EventStream(StreamingResponse):
             await super().stream_response(hurried)
 
 
-class Hurried(H11Protocol):
+class TimedProtocol(H11Protocol):
     """Hangs up on who begins a request and does not end it in time, which uvicorn would await."""
 
     _deadline: asyncio.TimerHandle | None = None
@@ -205,7 +205,7 @@ async def serve(listener: socket.socket, feed: socket.socket) -> None:
             lifespan="off",
             access_log=False,
             log_config=None,
-            http=Hurried,
+            http=TimedProtocol,
             limit_concurrency=CONNECTIONS,
             server_header=False,
             timeout_graceful_shutdown=1,

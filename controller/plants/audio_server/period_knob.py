@@ -10,7 +10,7 @@ from controller.errors import WatchdogError
 from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.audio_server.state import State
 from controller.watchdog.lease import Lease
-from controller.watchdog.restoration import Undo
+from controller.watchdog.restoration import RestoreCommand
 from policies.knobs import Choice, Knob, KnobValue
 from policies.proposal import Refusal
 
@@ -39,7 +39,7 @@ class PeriodRules:
     setting_for: Callable[[int], int]
     obstacle: Callable[[], str]
     longest: Callable[[], int]
-    restoring: Callable[[OriginalSetting], Undo]
+    restoring: Callable[[OriginalSetting], RestoreCommand]
     tell: Callable[[str], bool]
 
 
@@ -147,7 +147,7 @@ class PeriodKnob(Generic[State]):
 
     def close(self) -> None:
         """Restore the period, once the monitor takes no orders any more."""
-        self._lease.put_setting_back(self._setting)
+        self._lease.restore_setting(self._setting)
 
     @property
     def _setting(self) -> str:
@@ -210,7 +210,7 @@ class PeriodKnob(Generic[State]):
         before = self._original.ours if self._original else ()
         original = OriginalSetting(found, before, self._server.identity).asked_for(setting)
         try:
-            self._lease.hold_setting(self._setting, self._rules.restoring(original))
+            self._lease.register_setting(self._setting, self._rules.restoring(original))
         except WatchdogError as error:
             return Refusal(PERIOD, str(error))
         if not self._rules.tell(f"period {setting}"):

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic
 
 from controller.errors import PlantError
-from controller.linux.scheduling import ProcessId
+from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.link import MonitorLink
 from controller.plants.audio_server.lock import ServerLock
 from controller.plants.audio_server.original_setting import OriginalSetting

@@ -13,6 +13,7 @@ from typing import Any
 from controller.clock import Clock
 from controller.errors import PlantError
 from controller.linux import scheduling
+from controller.linux.permissions import Permissions
 from controller.linux.process_id import ticks_since_boot
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.connection import Connection
@@ -65,7 +66,7 @@ class BuiltinPlant:
         spec: PipelineSpec,
         clock: Clock,
         lease: Lease,
-        permissions: scheduling.Permissions,
+        permissions: Permissions,
         interval_s: float = 1.0,
         how_it_ended: Callable[[], str] | None = None,
     ) -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from controller.errors import PlantError
-from controller.linux.scheduling import ProcessId
+from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.plant import AudioServerPlant
 from controller.plants.jack.clients import playing_with
 from controller.plants.jack.monitor import OF_PIPEWIRE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from controller.linux.scheduling import ProcessId
+from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.state import FREEWHEELS, ServerState
 from controller.plants.jack.freewheel import FRAMES_COUNTED
 from policies.observation import BlockCounts

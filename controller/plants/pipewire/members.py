@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from controller.errors import ThreadGoneError
-from controller.linux.scheduling import ProcessId, identify_process
+from controller.linux.process_id import ProcessId, identify_process
 from controller.plants.pipewire.pw_dump import Client
 from controller.plants.pipewire.sockets import sockets_of, unix_peers
 from controller.sensors.cpu import PROC

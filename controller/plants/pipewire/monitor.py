@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Generator
 
-from controller.linux.scheduling import ProcessId
+from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.monitor import Line, orders, report
 from controller.plants.pipewire.active_drivers import UNMEASURED, ActiveDrivers
 from controller.plants.pipewire.drivers import Driver, drivers_at_work, expected_frames

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from controller.linux.scheduling import ProcessId
+from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD
 from controller.plants.audio_server.plant import AudioServerPlant

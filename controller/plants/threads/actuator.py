@@ -78,11 +78,11 @@ class ThreadClassActuator:
             for name, wanted in self._wanted.items()
             for thread in threads.get(name, ())
         }
-        self._lease.let_go(self._scheduled.keys() - current.keys())
+        self._lease.deregister(self._scheduled.keys() - current.keys())
         self._scheduled = {k: v for k, v in self._scheduled.items() if k in current}
         new = {k: v for k, v in current.items() if k not in self._scheduled}
         try:
-            self._lease.hold(*new, wanted=new)
+            self._lease.register(*new, wanted=new)
         except WatchdogError as error:
             return str(error)
         refusals = [self._schedule(thread, wanted) for thread, wanted in new.items()]
@@ -136,7 +136,7 @@ class ThreadClassActuator:
 
     def suspend(self) -> None:
         """Restore the threads for a while, until `reconcile` is called again."""
-        self._lease.let_go(tuple(self._scheduled))
+        self._lease.deregister(tuple(self._scheduled))
         self._forget()
 
     def restore(self) -> None:

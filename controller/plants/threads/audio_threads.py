@@ -11,7 +11,8 @@ from pathlib import Path
 from controller.errors import ThreadGoneError
 from controller.linux import scheduling
 from controller.linux.process_access import owner_obstacle
-from controller.linux.scheduling import REALTIME, ProcessId, Scheduling, ThreadId
+from controller.linux.process_id import ProcessId
+from controller.linux.scheduling import REALTIME, Scheduling, ThreadId
 from controller.plants.programs.processes import read_bytes
 from controller.plants.threads.rhythm import (
     ALMOST_NEVER,

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from controller.config.config import SidecarSection
-from controller.linux.scheduling import ProcessId, ThreadId
+from controller.linux.process_id import ProcessId
+from controller.linux.scheduling import ThreadId
 from controller.plants.plant import Surroundings
 from controller.plants.programs.programs import Programs
 from controller.plants.threads.actuator import ThreadClassActuator

@@ -23,7 +23,7 @@ class Sevens:
     name = "sevens"
 
     def __init__(self, failing=(), behave=None):
-        self.turns = 0
+        self.ticks = 0
         self.failing = failing
         self.behave = behave
         self.tasks = []
@@ -31,8 +31,8 @@ class Sevens:
         self.remembered = None
 
     def update(self, time_s, reading):
-        self.turns += 1
-        if self.turns in self.failing:
+        self.ticks += 1
+        if self.ticks in self.failing:
             (self.behave or self.fail)()
 
     def fail(self):
@@ -48,13 +48,13 @@ class Sevens:
         self.results.append(result)
 
     def memory(self):
-        return {"turns": self.turns}
+        return {"ticks": self.ticks}
 
     def resume(self, memory):
         self.remembered = memory
 
 
-def turns(supervised, count):
+def ticks(supervised, count):
     """One a second at a load of three: (who spoke, alarms)."""
     said = []
     for second in range(count):
@@ -64,29 +64,29 @@ def turns(supervised, count):
 
 
 def test_a_forecaster_that_works_speaks_for_itself():
-    assert turns(Supervised(Sevens()), 2) == [("sevens",), ("sevens",)]
+    assert ticks(Supervised(Sevens()), 2) == [("sevens",), ("sevens",)]
 
 
 def test_where_it_fails_last_value_stands_in_with_all_that_was_seen_before():
     supervised = Supervised(Sevens(failing={2}))
-    first, second, third = turns(supervised, 3)
+    first, second, third = ticks(supervised, 3)
     words = "forecaster sevens raised ValueError('no idea'); last value stands in for it"
     assert (first, second, third) == (("sevens",), ("last_value", words), ("sevens",))
 
 
 def test_after_three_failures_in_a_row_it_is_left_alone_and_then_tried_again():
     forecaster = Sevens(failing={1, 2, 3})
-    said = turns(Supervised(forecaster), 13)
-    assert said[2][1].endswith("and it is left alone for 8 turns")
+    said = ticks(Supervised(forecaster), 13)
+    assert said[2][1].endswith("and it is left alone for 8 ticks")
     assert said[3:11] == [("last_value",)] * 8
     assert said[11] == ("sevens", "forecaster sevens works again")
     assert said[12] == ("sevens",)
-    assert forecaster.turns == 5
+    assert forecaster.ticks == 5
 
 
 def test_one_that_fails_again_is_left_alone_for_twice_as_long():
-    said = turns(Supervised(Sevens(failing={1, 2, 3, 4})), 29)
-    assert said[11][1].endswith("left alone for 16 turns")
+    said = ticks(Supervised(Sevens(failing={1, 2, 3, 4})), 29)
+    assert said[11][1].endswith("left alone for 16 ticks")
     assert said[12:28] == [("last_value",)] * 16
     assert said[28][0] == "sevens"
 
@@ -99,13 +99,13 @@ class Shortsighted(Sevens):
 
 
 def test_one_that_looks_less_far_ahead_than_it_was_asked_to_is_not_heard():
-    ((speaker, alarm),) = turns(Supervised(Shortsighted()), 1)
+    ((speaker, alarm),) = ticks(Supervised(Shortsighted()), 1)
     assert speaker == "last_value"
     assert "looked 3 s ahead where 10 s were asked for" in alarm
 
 
 def test_one_that_is_slow_is_heard_and_said_to_be_slow():
-    (first,) = turns(Supervised(Sevens(), longest_s=0.0), 1)
+    (first,) = ticks(Supervised(Sevens(), longest_s=0.0), 1)
     assert first[0] == "sevens"
     assert first[1].startswith("forecaster sevens took ")
 
@@ -116,7 +116,7 @@ def test_one_that_never_returns_is_broken_off():
             time.sleep(0.01)
 
     with TimeBox(0.1) as box:
-        said = turns(Supervised(Sevens(failing={1}, behave=hang), box=box), 2)
+        said = ticks(Supervised(Sevens(failing={1}, behave=hang), box=box), 2)
     assert "took longer than 0.1 s" in said[0][1]
     assert said[1] == ("sevens",)
 
@@ -124,14 +124,14 @@ def test_one_that_never_returns_is_broken_off():
 def test_what_it_learned_is_kept_under_its_name_and_another_starts_afresh():
     forecaster = Sevens()
     supervised = Supervised(forecaster)
-    turns(supervised, 2)
+    ticks(supervised, 2)
     learned, alarm = supervised.memory()
-    assert (learned, alarm) == ({"sevens": {"turns": 2}}, None)
+    assert (learned, alarm) == ({"sevens": {"ticks": 2}}, None)
     again = Sevens()
     assert Supervised(again).resume(json.loads(json.dumps(learned))) is None
-    assert again.remembered == {"turns": 2}
+    assert again.remembered == {"ticks": 2}
     other = Sevens()
-    assert Supervised(other).resume({"nines": {"turns": 2}}) is None
+    assert Supervised(other).resume({"nines": {"ticks": 2}}) is None
     assert other.remembered is None
 
 
@@ -146,7 +146,7 @@ def refuse(*_):
 def test_a_fit_that_is_due_is_made_and_its_result_brought_back():
     forecaster = Sevens()
     forecaster.tasks = [task(max, 3, 5)]
-    assert Fitting(Inline()).turn(forecaster) == ()
+    assert Fitting(Inline()).tick(forecaster) == ()
     assert forecaster.results == [5]
 
 
@@ -169,11 +169,11 @@ def test_while_a_fit_runs_no_other_is_asked_for():
     forecaster, runner = Sevens(), Slow()
     forecaster.tasks = [task(max, 1, 2), task(max, 3, 4)]
     fitting = Fitting(runner)
-    fitting.turn(forecaster)
-    fitting.turn(forecaster)
+    fitting.tick(forecaster)
+    fitting.tick(forecaster)
     assert len(runner.started) == 1
     runner.ended = Outcome(runner.started[0], result=2)
-    fitting.turn(forecaster)
+    fitting.tick(forecaster)
     assert (forecaster.results, len(runner.started)) == ([2], 2)
 
 
@@ -181,7 +181,7 @@ def test_a_fit_that_fails_again_and_again_is_tried_ever_more_rarely():
     forecaster = Sevens()
     forecaster.tasks = [task(refuse) for _ in range(20)]
     fitting = Fitting(Inline())
-    alarms = [fitting.turn(forecaster) for _ in range(20)]
+    alarms = [fitting.tick(forecaster) for _ in range(20)]
     failed = [turn for turn, alarm in enumerate(alarms, start=1) if alarm]
     assert failed == [1, 2, 3, 5, 9, 17]
     words = "fit of level raised RuntimeError('singular'); the last good one stays"
@@ -193,7 +193,7 @@ def test_a_fit_that_fails_again_and_again_is_tried_ever_more_rarely():
 def test_a_fit_that_succeeds_is_tried_as_often_as_before():
     forecaster, fitting = Sevens(), Fitting(Inline())
     forecaster.tasks = [*(task(refuse) for _ in range(4)), task(max, 1, 2), *[task(refuse)] * 2]
-    alarms = [len(fitting.turn(forecaster)) for _ in range(7)]
+    alarms = [len(fitting.tick(forecaster)) for _ in range(7)]
     assert alarms == [1, 1, 1, 0, 0, 1, 1]
 
 
@@ -201,7 +201,7 @@ def test_a_result_that_it_cannot_take_is_an_alarm():
     forecaster = Sevens()
     forecaster.fitted = refuse
     forecaster.tasks = [task(max, 1, 2)]
-    (alarm,) = Fitting(Inline()).turn(forecaster)
+    (alarm,) = Fitting(Inline()).tick(forecaster)
     assert "could not be taken: raised RuntimeError('singular')" in alarm
 
 

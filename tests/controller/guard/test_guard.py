@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-import pytest
-from fakes import KNOBS, OBJECTIVE, UNKNOWN, action
+from fakes import KNOBS, action
+from situations import SETTINGS, observation, reason, review, situation
 
 from controller.commands import Pause
 from controller.config.config import GuardSection
-from controller.guard.guard import Guard, Situation
-from policies.forecast import Forecast
+from controller.guard.guard import Guard
 from policies.knobs import (
     Bounds,
     Choice,
@@ -21,36 +19,10 @@ from policies.knobs import (
     ThreadClass,
     ThreadClasses,
 )
-from policies.observation import NO_QUANTILES, BlockCounts, Observation, Quantiles, Stale, Value
-from policies.proposal import Change, Proposal
+from policies.observation import BlockCounts
+from policies.proposal import Change
 
-SETTINGS = Settings.of({"thread_classes": ThreadClasses(), "batch_size": 32, "nodes": 2})
 REALTIME = ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, 70))
-
-
-def observation(time_s, load=Value(10.0), blocks=BlockCounts(10_000), p99_ms=None):  # noqa: B008 - frozen
-    latency = NO_QUANTILES if p99_ms is None else Quantiles(*(Value(p99_ms),) * 4)
-    return Observation(time_s, 1.0, load, blocks=blocks, latency=latency)
-
-
-def situation(time_s=0.0, settings=SETTINGS, seen=None, forecast=None, **options) -> Situation:
-    seen = seen or observation(time_s)
-    knobs = options.pop("knobs", KNOBS)
-    return Situation(time_s, OBJECTIVE, seen, forecast, knobs, settings, **options)
-
-
-def review(guard, *actions, **options):
-    return guard.review(Proposal(tuple(actions)), situation(**options))
-
-
-def reason(guard, *actions, **options):
-    changes, holds = review(guard, *actions, **options)
-    assert changes == ()
-    return holds[0].reason
-
-
-def load_forecast(load):
-    return Forecast(np.full((5, 3), load), 1.0, 0.0, "fixed")
 
 
 def test_a_growth_within_the_limits_is_admitted_and_says_when_its_effect_is_due():
@@ -65,7 +37,7 @@ def pending(knob, value, change="0-c9", previous=1):
     return Change(change, action(knob, value), previous, admitted_at_s=0.0, due_s=1.0)
 
 
-def test_a_growth_under_way_is_awaited_followed_by_a_larger_one_and_not_undone():
+def test_a_growth_under_way_is_awaited_followed_by_a_larger_one_and_not_shrunk():
     guard, arriving = Guard(GuardSection()), {"placement": pending("nodes", 3)}
     assert review(guard, action("nodes", 3), pending=arriving) == ((), ())
     wide = {"nodes": replace(KNOBS["nodes"], domain=Bounds(1, 4, step=3))}
@@ -132,7 +104,7 @@ def test_a_knob_rests_longer_after_a_rollback():
     assert len(review(guard, action("nodes", 3), time_s=30.0)[0]) == 1
 
 
-def test_after_a_shrink_was_undone_only_shrinking_has_to_wait():
+def test_after_a_shrink_was_rolled_back_only_shrinking_has_to_wait():
     guard = Guard(GuardSection(rollback_cooldown_s=30.0, shrink_after_s=5.0))
     guard.rolled_back("nodes", 0.0, shrink=True)
     assert len(review(guard, action("nodes", 3), time_s=1.0)[0]) == 1
@@ -141,7 +113,7 @@ def test_after_a_shrink_was_undone_only_shrinking_has_to_wait():
     assert len(review(guard, action("nodes", 1), time_s=40.0)[0]) == 1
 
 
-def test_shrinks_undone_again_and_again_put_shrinking_alone_in_shadow():
+def test_shrinks_rolled_back_again_and_again_put_shrinking_alone_in_shadow():
     guard = Guard(GuardSection(rollbacks_to_shadow=2, shrink_after_s=5.0))
     for second in (0.0, 100.0):
         guard.rolled_back("nodes", second, shrink=True)
@@ -198,7 +170,7 @@ def test_shrinking_is_done_once_it_was_proposed_long_enough():
     assert changes[0].action.value == 1
 
 
-def test_one_turn_without_the_proposal_starts_shrinking_over():
+def test_one_tick_without_the_proposal_starts_shrinking_over():
     guard = Guard(GuardSection(shrink_after_s=3.0))
     for second in range(3):
         review(guard, action("nodes", 1), time_s=float(second))
@@ -278,62 +250,6 @@ def test_what_the_plant_put_in_force_again_is_awaited_on_its_resource_alone():
     assert [change.action.value for change in changes] == [3]
 
 
-# missing data
-
-
-def guard_that_saw_a_load_of_ten(**limits) -> Guard:
-    guard = Guard(GuardSection(shrink_after_s=0.5, **limits))
-    review(guard, time_s=0.0)
-    return guard
-
-
-def test_without_data_nothing_shrinks():
-    guard = guard_that_saw_a_load_of_ten()
-    for second in (1.0, 2.0, 3.0, 500.0):
-        blind = observation(second, load=UNKNOWN, blocks=None, p99_ms=1.0)
-        held = reason(guard, action("nodes", 1), time_s=second, seen=blind)
-    assert held == "nothing shrinks while the load is not known"
-
-
-def test_a_stale_load_is_no_data():
-    guard = guard_that_saw_a_load_of_ten()
-    review(guard, action("nodes", 1), time_s=1.0)
-    stale = observation(2.0, load=Stale(10.0, 3.0))
-    held = reason(guard, action("nodes", 1), time_s=2.0, seen=stale)
-    assert held == "nothing shrinks while the load is not known"
-
-
-@pytest.mark.parametrize(
-    ("load", "p99_ms", "forecast", "admitted"),
-    [
-        (UNKNOWN, None, None, False),
-        (UNKNOWN, 4.9, None, False),
-        (UNKNOWN, 5.1, None, True),
-        (Value(10.0), None, None, False),
-        (Value(11.0), None, None, True),
-        (Stale(11.0, 3.0), None, None, False),
-        (UNKNOWN, None, load_forecast(10.0), False),
-        (UNKNOWN, None, load_forecast(11.0), True),
-    ],
-)
-def test_without_a_miss_rate_growing_takes_another_sign_of_demand(load, p99_ms, forecast, admitted):
-    guard = guard_that_saw_a_load_of_ten()
-    blind = observation(1.0, load=load, blocks=None, p99_ms=p99_ms)
-    changes, holds = review(guard, action("nodes", 3), time_s=1.0, seen=blind, forecast=forecast)
-    assert bool(changes) is admitted
-    assert [hold.knob for hold in holds] == ([] if admitted else ["nodes"])
-
-
-def test_what_a_growth_is_to_bring_down_shows_demand_where_nothing_else_is_ever_known():
-    """Of programs only their delay is known: neither a load nor blocks."""
-    delay = "audio.run_delay_per_wake_ms"
-    blind = observation(1.0, load=UNKNOWN, blocks=None)
-    late = replace(blind, readings={delay: Value(2.0)})
-    wanted = action("nodes", 3, 0.4, 2.0, quantity=delay)
-    assert len(review(Guard(GuardSection()), wanted, time_s=1.0, seen=late)[0]) == 1
-    assert not review(Guard(GuardSection()), wanted, time_s=1.0, seen=blind)[0]
-
-
 def test_in_shadow_what_is_wanted_is_admitted_once_and_makes_nothing_rest():
     guard = Guard(GuardSection(changes_per_minute=1), acting=frozenset())
     admitted = [
@@ -349,48 +265,6 @@ def test_in_shadow_what_is_wanted_is_admitted_once_and_makes_nothing_rest():
         )
     ]
     assert admitted == [[3], [], [64], [], [3, 64]]
-
-
-def test_the_last_valid_forecast_counts_when_there_is_none_now():
-    guard = guard_that_saw_a_load_of_ten()
-    review(guard, time_s=1.0, forecast=load_forecast(20.0))
-    blind = observation(2.0, load=UNKNOWN, blocks=None)
-    assert len(review(guard, action("nodes", 3), time_s=2.0, seen=blind)[0]) == 1
-
-
-def test_without_data_a_choice_grows_by_one_place_only():
-    guard = guard_that_saw_a_load_of_ten()
-    settings = Settings.of({"batch_size": 8})
-    blind = observation(1.0, load=Value(20.0), blocks=None)
-    changes, _ = review(guard, action("batch_size", 64), time_s=1.0, settings=settings, seen=blind)
-    assert changes[0].action.value == 16
-
-
-@pytest.mark.parametrize(("peak", "admitted"), [(0.0, False), (0.4, False), (3.0, True)])
-def test_nothing_grows_for_nobody(peak, admitted):
-    guard = guard_that_saw_a_load_of_ten()
-    idle = observation(1.0, load=Value(0.0), blocks=BlockCounts())
-    expected = load_forecast(peak)
-    changes, holds = review(guard, action("nodes", 3), time_s=1.0, seen=idle, forecast=expected)
-    assert bool(changes) is admitted
-    assert admitted or holds[0].reason == "there is no load, and none is expected"
-
-
-def test_an_idle_plant_lacks_nothing_and_may_shrink():
-    guard = guard_that_saw_a_load_of_ten()
-    changes = ()
-    for second in (1.0, 2.0):
-        idle = observation(second, load=Value(0.0), blocks=BlockCounts())
-        changes, _ = review(guard, action("nodes", 1), time_s=second, seen=idle)
-    assert len(changes) == 1
-
-
-def test_a_plant_that_never_had_a_load_lacks_nothing_without_one():
-    guard = Guard(GuardSection(shrink_after_s=0.5))
-    for second in (1.0, 2.0):
-        seen = observation(second, load=UNKNOWN)
-        changes, _ = review(guard, action("nodes", 1), time_s=second, seen=seen)
-    assert len(changes) == 1
 
 
 # pauses and shadow

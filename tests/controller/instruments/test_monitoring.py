@@ -276,7 +276,7 @@ def process(*command: str) -> Iterator[int]:
 
 @contextmanager
 def controller(state: Path, *options: str) -> Iterator[str]:
-    """What a run exposes after a few turns."""
+    """What a run exposes after a few ticks."""
     port = free_port()
     command = ["-m", "kapellmeister", "run", "--no-live", "--duration", "40", *options]
     with process(*command, "--metrics-port", str(port), "--state-dir", str(state)):

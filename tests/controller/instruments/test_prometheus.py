@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 import urllib.request
 from contextlib import closing
 from dataclasses import replace
@@ -10,6 +9,7 @@ import pytest
 from exposed_tick import NODES, OBJECTIVE, TICK, TIMES, UNDONE
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from served import taken_port
 
 from controller.errors import PortInUseError
 from controller.instruments.families import Totals, families
@@ -215,12 +215,8 @@ def test_only_the_bottleneck_that_was_found_is_marked() -> None:
 
 
 def test_a_port_in_use_is_named_in_one_line_with_the_remedy() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        with pytest.raises(PortInUseError) as caught:
-            Exposition(port)
+    with taken_port() as port, pytest.raises(PortInUseError) as caught:
+        Exposition(port)
     assert str(caught.value) == (
         f"metrics.port 127.0.0.1:{port}: Address already in use; choose another --metrics-port"
     )

@@ -131,7 +131,7 @@ def test_what_was_found_of_threads_outlives_the_process(path):
         assert journal.left_over() == {}
 
 
-def test_how_settings_are_put_back_outlives_the_process_beside_the_threads(path):
+def test_how_settings_are_restored_outlives_the_process_beside_the_threads(path):
     command = ("env", "A=b", "put", "back")
     with Journal.open(path) as journal:
         journal.keep_originals({THREAD: ORIGINAL}, (command,))
@@ -142,7 +142,7 @@ def test_how_settings_are_put_back_outlives_the_process_beside_the_threads(path)
         assert journal.left_over_settings() == ()
 
 
-def test_the_end_of_a_run_leaves_what_is_still_to_be_put_back(path):
+def test_the_end_of_a_run_leaves_what_is_still_to_be_restored(path):
     with Journal.open(path) as journal:
         journal.start_run("fake", "scripted", "{}")
         journal.keep_originals({THREAD: ORIGINAL})

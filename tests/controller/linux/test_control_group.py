@@ -14,7 +14,8 @@ from controller.clock import WallClock
 from controller.config.config import Config, SidecarSection, load_config
 from controller.errors import ConfigurationError
 from controller.linux.control_group import is_within
-from controller.linux.scheduling import ProcessId, permitted
+from controller.linux.permissions import permitted
+from controller.linux.process_id import ProcessId
 from controller.plants.plant import Surroundings
 from controller.plants.process.plant import ProcessPlant
 from controller.plants.programs.processes import named

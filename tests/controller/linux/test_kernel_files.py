@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from controller.errors import KernelFileError, ThreadGoneError
 from controller.journal import journal
-from controller.linux import kernel_files, process_access, scheduling
+from controller.linux import kernel_files, obstacles, process_access, scheduling
 from controller.linux.control_group import is_within
 from controller.linux.process_id import ProcessId, read_process
 from controller.linux.scheduling import ThreadId
@@ -205,8 +205,8 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "identify": lambda root: scheduling.identify(7, root / "proc"),
     "threads_of": lambda root: scheduling.threads_of(7, root / "proc"),
     "read_process": lambda root: read_process(7, root / "proc"),
-    "realtime_group": lambda root: scheduling.realtime_group(7, root / "proc"),
-    "read_number": lambda root: scheduling.read_number(
+    "realtime_group": lambda root: obstacles.realtime_group(7, root / "proc"),
+    "read_number": lambda root: kernel_files.read_number(
         root / "proc/sys/kernel/sched_rt_runtime_us"
     ),
     "_ran_s": lambda root: watchdog._ran_s(ThreadId(7, 1), root / "proc"),

@@ -195,7 +195,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, number: int, wanted: Scheduling) ->
     for call in ("sched_setscheduler", "setpriority", "sched_setaffinity"):
         monkeypatch.setattr(os, call, refuse)
     with pytest.raises(SchedulingRefusedError) as caught:
-        scheduling.put_back(ThreadId(7, 1), wanted)
+        scheduling.restore(ThreadId(7, 1), wanted)
     return str(caught.value).partition("refused: ")[2]
 
 
@@ -241,7 +241,7 @@ def test_a_thread_that_has_ended_meanwhile_is_gone(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(scheduling, "read", lambda thread: ORDINARY)
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     with pytest.raises(ThreadGoneError):
-        scheduling.put_back(ThreadId(7, 1), REALTIME)
+        scheduling.restore(ThreadId(7, 1), REALTIME)
 
 
 def test_a_thread_that_may_not_be_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

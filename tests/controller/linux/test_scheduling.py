@@ -5,13 +5,13 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from controller.errors import SchedulingRefusedError, ThreadGoneError
-from controller.linux import scheduling
-from controller.linux.scheduling import Permissions, Scheduling, ThreadId
+from controller.linux import process_id, scheduling
+from controller.linux.permissions import permitted
+from controller.linux.scheduling import Scheduling, ThreadId
 from policies.knobs import SchedulingClass, ThreadClass
 
 FOUND = Scheduling(os.SCHED_OTHER, 0, 5, frozenset({0, 1}))
@@ -105,30 +105,14 @@ def test_every_thread_of_a_process_is_found(thread: ThreadId) -> None:
 
 def test_trying_what_is_permitted_changes_no_lasting_thread(thread: ThreadId) -> None:
     before = {each: scheduling.read(each) for each in (thread, this_thread())}
-    permissions = scheduling.permitted()
+    permissions = permitted()
     assert {each: scheduling.read(each) for each in before} == before
     assert permissions.cpus == os.sched_getaffinity(0)
     assert permissions.realtime == (permissions.priority_max > 0)
     assert bool(permissions.why) == (not permissions.realtime or not permissions.nice)
 
 
-def test_without_throttling_real_time_is_used_only_where_that_is_wanted(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    granted = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0}))
-    monkeypatch.setattr(scheduling, "_try_on", lambda _: granted)
-    monkeypatch.setattr(scheduling, "REALTIME_BUDGET", tmp_path / "sched_rt_runtime_us")
-    scheduling.REALTIME_BUDGET.write_text("-1\n", encoding="ascii")
-    refused = scheduling.permitted()
-    assert (refused.realtime, refused.priority_max, refused.nice) == (False, 0, True)
-    assert "sysctl kernel.sched_rt_runtime_us=950000" in refused.why
-    assert "sidecar.realtime_without_throttling" in refused.why
-    assert scheduling.permitted(unthrottled=True) == granted
-    scheduling.REALTIME_BUDGET.write_text("950000\n", encoding="ascii")
-    assert scheduling.permitted() == granted
-
-
 def test_a_process_whose_number_another_has_has_no_threads_left() -> None:
-    own = scheduling.identify_process(os.getpid())
+    own = process_id.identify_process(os.getpid())
     assert scheduling.threads_of(own) == scheduling.threads_of(own.pid)
     assert scheduling.threads_of(replace(own, start_time=own.start_time - 1)) == ()

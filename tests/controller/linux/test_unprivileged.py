@@ -1,4 +1,4 @@
-"""Where a change could not be undone it is not made: what was found must be put back."""
+"""Where a change could not be restored from it is not made: what was found must be restored."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ UNPRIVILEGED = AnyThreadClasses(realtime=False, nice=False, cpus=frozenset({0, 1
 PROBE = """
 import os
 from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from controller.errors import SchedulingRefusedError
 import encodings.ascii  # loaded now: nobody may read the interpreter's files
 os.setgroups([])
@@ -32,12 +33,12 @@ for policy, nice in ((os.SCHED_IDLE, found.nice), (os.SCHED_OTHER, found.nice + 
     except SchedulingRefusedError as error:
         print(str(error).partition("refused: ")[2].partition(";")[0])
 scheduling.write(thread, scheduling.Scheduling(os.SCHED_BATCH, 0, found.nice, found.cpus))
-scheduling.put_back(thread, found)
-print(scheduling.read(thread) == found, scheduling.permitted().demotion)
+scheduling.restore(thread, found)
+print(scheduling.read(thread) == found, permitted().demotion)
 """
 
 
-def test_a_class_that_could_not_be_undone_is_not_allowed() -> None:
+def test_a_class_that_could_not_be_restored_from_is_not_allowed() -> None:
     idle = ThreadClasses(background=ThreadClass(SchedulingClass.IDLE))
     lowered = ThreadClasses(background=ThreadClass(nice=5))
     assert not UNPRIVILEGED.allows(idle)
@@ -46,7 +47,7 @@ def test_a_class_that_could_not_be_undone_is_not_allowed() -> None:
 
 
 @pytest.mark.parametrize("priority", list(Priority))
-def test_every_step_without_privilege_can_be_undone(priority: Priority) -> None:
+def test_every_step_without_privilege_can_be_restored_from(priority: Priority) -> None:
     steps = list(threads.steps(UNPRIVILEGED, ThreadClasses(), priority))
     assert [step.name for step in steps] == [
         "background_batch",
@@ -65,4 +66,4 @@ def test_the_kernel_lets_nobody_yield_and_come_back() -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == ["it could not be put back"] * 2 + ["True False"]
+    assert done.stdout.splitlines() == ["it could not be restored"] * 2 + ["True False"]

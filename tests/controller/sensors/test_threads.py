@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.linux.scheduling import ProcessId, ThreadId
+from controller.linux.process_id import ProcessId
+from controller.linux.scheduling import ThreadId
 from controller.sensors import threads
 from controller.sensors.threads import ThreadActivitySensor
 

@@ -3,7 +3,10 @@ import pytest
 import soundfile
 
 from controller.errors import SoundFileError
-from controller.sound import Sound, SoundBank, load_sound, synthesise_sounds
+from controller.sound.bank import SoundBank
+from controller.sound.clip import Sound
+from controller.sound.files import load_sound
+from controller.sound.synthesis import synthesise_sounds
 
 
 def tone(frequency_hz, rate_hz, seconds=0.5):

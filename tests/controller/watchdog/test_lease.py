@@ -19,8 +19,8 @@ from controller.watchdog.lease import Lease
 
 pytestmark = pytest.mark.live
 changes_what_it_found = pytest.mark.skipif(
-    not scheduling.demotion_can_be_undone(),
-    reason="without CAP_SYS_NICE a thread that was made to yield could not be put back",
+    not scheduling.demotion_is_reversible(),
+    reason="without CAP_SYS_NICE a thread that was made to yield could not be restored",
 )
 
 # A controller in miniature: it pushes a process to the background, forks a child that keeps
@@ -32,14 +32,14 @@ from controller.watchdog.lease import Lease
 lease_s, renews = float(sys.argv[2]), sys.argv[3] == "renew"
 lease = Lease(lease_s)
 (thread,) = scheduling.threads_of(int(sys.argv[1]))
-lease.hold(thread)
+lease.register(thread)
 found = lease.originals()[thread].scheduling
 scheduling.write(thread, scheduling.Scheduling(os.SCHED_IDLE, 0, 7, found.cpus))
 if os.fork() == 0:
     os.setsid()
     time.sleep(6)
     os._exit(0)
-print("held", flush=True)
+print("registered", flush=True)
 while True:
     time.sleep(0.05)
     if renews:
@@ -78,7 +78,7 @@ def only_thread(process: subprocess.Popen[str]) -> ThreadId:
 def controller_over(start: Start, target: subprocess.Popen[str], lease_s: float, how: str) -> int:
     process = start(CONTROLLER, target.pid, lease_s, how)
     assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
+    assert process.stdout.readline() == "registered\n"
     assert scheduling.read(only_thread(target)).policy == os.SCHED_IDLE
     return process.pid
 
@@ -93,7 +93,7 @@ def until_restored(thread: ThreadId, found: Scheduling, patience_s: float) -> bo
 
 
 @changes_what_it_found
-def test_after_kill_9_of_the_controller_under_stress_all_is_put_back(start: Start) -> None:
+def test_after_kill_9_of_the_controller_under_stress_all_is_restored(start: Start) -> None:
     target = start(SPINNER)
     found = scheduling.read(only_thread(target))
     controller = controller_over(start, target, 60.0, "renew")
@@ -123,7 +123,7 @@ def test_a_controller_that_renews_keeps_its_lease(start: Start) -> None:
 def test_a_lease_that_ran_out_is_reported_once(start: Start) -> None:
     target = start(SPINNER)
     with Lease(lease_s=0.2) as lease:
-        lease.hold(only_thread(target))
+        lease.register(only_thread(target))
         assert lease.renew()
         time.sleep(0.8)
         assert not lease.renew()
@@ -136,11 +136,10 @@ def test_a_watchdog_that_died_is_replaced_and_told_everything(start: Start) -> N
     thread = only_thread(target)
     found = scheduling.read(thread)
     lease = Lease()
-    lease.hold(thread)
+    lease.register(thread)
     assert lease._watchdog is not None
     first = lease._watchdog.pid
-    os.kill(first, signal.SIGKILL)
-    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    kill_watchdog(lease)
     assert lease.renew()
     assert lease._watchdog.pid != first
     scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
@@ -157,13 +156,13 @@ def kill_watchdog(lease: Lease) -> None:
 
 
 @changes_what_it_found
-def test_without_any_watchdog_nothing_stays_changed_and_nothing_more_is_held(
+def test_without_any_watchdog_nothing_stays_changed_and_nothing_more_is_registered(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread = only_thread(start(SPINNER))
     found = scheduling.read(thread)
     with Lease() as lease:
-        lease.hold(thread)
+        lease.register(thread)
         scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
         with monkeypatch.context() as patched:
             patched.setattr(sys, "executable", "/nonexistent/python")
@@ -172,8 +171,8 @@ def test_without_any_watchdog_nothing_stays_changed_and_nothing_more_is_held(
             assert scheduling.read(thread) == found
             assert lease.renew()
             with pytest.raises(WatchdogError, match="cannot be started"):
-                lease.hold(thread)
-        lease.hold(thread)
+                lease.register(thread)
+        lease.register(thread)
         assert lease.watchdog_pid is not None
 
 
@@ -182,19 +181,19 @@ def test_restoring_needs_no_watchdog(start: Start) -> None:
     thread = only_thread(start(SPINNER))
     found = scheduling.read(thread)
     with Lease() as lease:
-        lease.hold(thread)
+        lease.register(thread)
         scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
         kill_watchdog(lease)
         assert lease.restore().restored == 1
         assert scheduling.read(thread) == found
-        lease.hold(thread)
+        lease.register(thread)
         assert lease.watchdog_pid is not None
 
 
 def test_a_watchdog_that_no_longer_listens_never_blocks_its_controller(start: Start) -> None:
     thread = only_thread(start(SPINNER))
     with Lease() as lease:
-        lease.hold(thread)
+        lease.register(thread)
         stopped = lease.watchdog_pid
         assert stopped is not None
         os.kill(stopped, signal.SIGSTOP)
@@ -204,12 +203,12 @@ def test_a_watchdog_that_no_longer_listens_never_blocks_its_controller(start: St
 
 
 @changes_what_it_found
-def test_release_puts_back_and_leaves_no_process(start: Start) -> None:
+def test_release_restores_and_leaves_no_process(start: Start) -> None:
     target = start(SPINNER)
     thread = only_thread(target)
     found = scheduling.read(thread)
     lease = Lease()
-    lease.hold(thread)
+    lease.register(thread)
     assert lease._watchdog is not None
     watchdog = lease._watchdog.pid
     scheduling.write(thread, Scheduling(os.SCHED_BATCH, 0, 3, found.cpus))
@@ -223,44 +222,44 @@ KEEPER = """
 import sys, time
 from controller.watchdog.lease import Lease
 lease, path = Lease(), sys.argv[1]
-lease.hold_setting("a file", ("sh", "-c", f"echo found > {path}"))
+lease.register_setting("a file", ("sh", "-c", f"echo found > {path}"))
 open(path, "w").write("changed")
-print("held", flush=True)
+print("registered", flush=True)
 time.sleep(60)
 """
 
 
-def test_a_setting_is_put_back_though_the_controller_is_killed(
+def test_a_setting_is_restored_though_the_controller_is_killed(
     start: Start, tmp_path: Path
 ) -> None:
     file = tmp_path / "setting"
     controller = start(KEEPER, file)
     assert controller.stdout is not None
-    assert controller.stdout.readline() == "held\n"
+    assert controller.stdout.readline() == "registered\n"
     assert file.read_text() == "changed"
     controller.kill()
     give_up_s = time.monotonic() + 2.0
     while file.read_text() != "found\n":
-        assert time.monotonic() < give_up_s, "not put back within 2 s"
+        assert time.monotonic() < give_up_s, "not restored within 2 s"
         time.sleep(0.01)
 
 
-def test_a_setting_is_put_back_once_and_by_the_lease_where_that_is_released(tmp_path: Path) -> None:
+def test_a_setting_is_restored_once_and_by_the_lease_where_that_is_released(tmp_path: Path) -> None:
     file = tmp_path / "setting"
     with Lease() as lease:
-        lease.hold_setting("a file", ("sh", "-c", f"echo found >> {file}"))
-        lease.hold_setting("another", ("false",))
+        lease.register_setting("a file", ("sh", "-c", f"echo found >> {file}"))
+        lease.register_setting("another", ("false",))
         lease.forget_setting("another")
     assert file.read_text() == "found\n"
     assert lease.settings() == ()
 
 
-def test_a_setting_that_cannot_be_put_back_is_tried_once_told_and_kept(tmp_path: Path) -> None:
+def test_a_setting_that_cannot_be_restored_is_tried_once_told_and_kept(tmp_path: Path) -> None:
     file = tmp_path / "tried"
     command = ("sh", "-c", f"echo tried >> {file}; echo frozen >&2; exit 1")
     lease = Lease()
-    lease.hold_setting("a server's", command)
-    lease.put_setting_back("a server's")
+    lease.register_setting("a server's", command)
+    lease.restore_setting("a server's")
     (refused,) = lease.release().refused
     assert refused.endswith("`: frozen")
     assert lease.settings() == (command,)
@@ -270,13 +269,13 @@ def test_a_setting_that_cannot_be_put_back_is_tried_once_told_and_kept(tmp_path:
 def test_signals_meant_for_the_terminal_do_not_end_the_watchdog(start: Start) -> None:
     target = start(SPINNER)
     with Lease() as lease:
-        lease.hold(only_thread(target))
+        lease.register(only_thread(target))
         assert lease._watchdog is not None
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(lease._watchdog.pid, each)
         watchdog = lease._watchdog.pid
         assert lease.renew()
-        lease.hold(only_thread(start(SPINNER)))
+        lease.register(only_thread(start(SPINNER)))
         assert lease._watchdog.pid == watchdog
 
 
@@ -284,12 +283,12 @@ def test_the_watchdog_survives_a_thread_that_ended(start: Start) -> None:
     gone = start(SPINNER)
     target = start(SPINNER)
     with Lease() as lease:
-        lease.hold(only_thread(gone), only_thread(target))
+        lease.register(only_thread(gone), only_thread(target))
         ended = only_thread(gone)
         gone.kill()
         gone.wait()
         assert lease.restore().refused == ()
-        lease.hold(ended)
+        lease.register(ended)
         assert lease.originals() == {}
 
 

@@ -15,10 +15,10 @@ from controller.linux.scheduling import Scheduling, ThreadId, identify, read, th
 from controller.watchdog.restoration import (
     Original,
     Restoration,
-    bequeathed,
     find_original,
-    restore,
-    undo,
+    inherited,
+    restore_settings,
+    restore_threads,
 )
 
 PIPES: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -66,27 +66,27 @@ def sleeper() -> Iterator[Sleeper]:
     sleeper.end()
 
 
-def test_a_thread_is_put_back_as_it_was_found(sleeper: Sleeper) -> None:
+def test_a_thread_is_restored_as_it_was_found(sleeper: Sleeper) -> None:
     originals = {sleeper.id: find_original(sleeper.id)}
     found = read(sleeper.id)
     write(sleeper.id, Scheduling(os.SCHED_IDLE, 0, found.nice, found.cpus))
-    assert restore(originals) == Restoration(restored=1)
+    assert restore_threads(originals) == Restoration(restored=1)
     assert read(sleeper.id) == found
 
 
 def test_putting_back_twice_changes_nothing_more(sleeper: Sleeper) -> None:
     originals = {sleeper.id: find_original(sleeper.id)}
-    assert restore(originals) == Restoration()
+    assert restore_threads(originals) == Restoration()
 
 
-def test_a_thread_that_inherited_the_change_is_put_back_too(sleeper: Sleeper) -> None:
+def test_a_thread_that_inherited_the_change_is_restored_too(sleeper: Sleeper) -> None:
     originals = {sleeper.id: find_original(sleeper.id)}
     found = read(sleeper.id)
     write(sleeper.id, Scheduling(os.SCHED_BATCH, 0, found.nice, found.cpus))
-    heir = sleeper.spawn()
-    assert read(heir).policy == os.SCHED_BATCH
-    assert restore(originals) == Restoration(restored=2)
-    assert read(heir) == found
+    child = sleeper.spawn()
+    assert read(child).policy == os.SCHED_BATCH
+    assert restore_threads(originals) == Restoration(restored=2)
+    assert read(child) == found
 
 
 def test_a_younger_thread_with_a_scheduling_of_its_own_is_left_alone(sleeper: Sleeper) -> None:
@@ -95,12 +95,12 @@ def test_a_younger_thread_with_a_scheduling_of_its_own_is_left_alone(sleeper: Sl
     write(sleeper.id, Scheduling(os.SCHED_BATCH, 0, found.nice, found.cpus))
     own = Scheduling(os.SCHED_IDLE, 0, found.nice, found.cpus)
     write(sleeper.spawn(), own)
-    assert restore(originals) == Restoration(restored=1)
+    assert restore_threads(originals) == Restoration(restored=1)
     assert sleeper.child is not None
     assert read(sleeper.child) == own
 
 
-def test_what_another_hand_set_stays_and_what_we_set_beside_it_is_put_back(
+def test_what_another_hand_set_stays_and_what_we_set_beside_it_is_restored(
     sleeper: Sleeper,
 ) -> None:
     found = read(sleeper.id)
@@ -109,54 +109,54 @@ def test_what_another_hand_set_stays_and_what_we_set_beside_it_is_put_back(
     originals = {sleeper.id: find_original(sleeper.id).set_to(ours)}
     write(sleeper.id, ours)
     write(sleeper.id, replace(ours, policy=os.SCHED_IDLE))
-    assert restore(originals) == Restoration(restored=1)
+    assert restore_threads(originals) == Restoration(restored=1)
     assert read(sleeper.id) == replace(found, policy=os.SCHED_IDLE)
 
 
-def test_an_heir_of_what_we_set_is_put_back_though_its_elder_was_set_by_another_hand(
+def test_a_thread_that_inherited_what_we_set_is_restored_though_its_parent_was_set_by_another_hand(
     sleeper: Sleeper,
 ) -> None:
     found = read(sleeper.id)
     ours = Scheduling(os.SCHED_BATCH, 0, found.nice, found.cpus)
     originals = {sleeper.id: find_original(sleeper.id).set_to(ours)}
     write(sleeper.id, ours)
-    heir = sleeper.spawn()
+    child = sleeper.spawn()
     write(sleeper.id, replace(ours, policy=os.SCHED_IDLE))
-    assert restore(originals) == Restoration(restored=1)
-    assert read(heir) == found
+    assert restore_threads(originals) == Restoration(restored=1)
+    assert read(child) == found
 
 
 def test_of_what_we_set_the_last_and_the_one_before_count_as_ours() -> None:
     found = Original(Scheduling(os.SCHED_OTHER, 0, 0, EVERYWHERE), 0)
     low, high = (Scheduling(os.SCHED_FIFO, priority, 0, EVERYWHERE, True) for priority in (60, 70))
     ours = found.set_to(low).set_to(high)
-    assert ours.put_back(low) == ours.put_back(high) == found.scheduling
+    assert ours.restored(low) == ours.restored(high) == found.scheduling
     theirs = Scheduling(os.SCHED_RR, 30, 0, EVERYWHERE)
-    assert ours.put_back(theirs) == theirs
+    assert ours.restored(theirs) == theirs
 
 
 def test_a_thread_that_ended_is_passed_over() -> None:
     sleeper = Sleeper()
     originals = {sleeper.id: find_original(sleeper.id)}
     sleeper.end()
-    assert restore(originals) == Restoration()
+    assert restore_threads(originals) == Restoration()
 
 
 def test_realtime_is_not_inherited_under_reset_on_fork() -> None:
     parent = Scheduling(os.SCHED_FIFO, 70, 0, frozenset({1}), reset_on_fork=True)
-    assert bequeathed(parent) == Scheduling(os.SCHED_OTHER, 0, 0, frozenset({1}))
+    assert inherited(parent) == Scheduling(os.SCHED_OTHER, 0, 0, frozenset({1}))
 
 
 def test_a_raised_nice_level_is_not_inherited_under_reset_on_fork_and_a_lowered_one_is() -> None:
     raised = Scheduling(os.SCHED_OTHER, 0, -11, EVERYWHERE, reset_on_fork=True)
     lowered = Scheduling(os.SCHED_IDLE, 0, 10, EVERYWHERE, reset_on_fork=True)
-    assert bequeathed(raised).nice == 0
-    assert (bequeathed(lowered).policy, bequeathed(lowered).nice) == (os.SCHED_IDLE, 10)
+    assert inherited(raised).nice == 0
+    assert (inherited(lowered).policy, inherited(lowered).nice) == (os.SCHED_IDLE, 10)
 
 
-def test_each_setting_is_put_back_and_what_fails_says_why(tmp_path: Path) -> None:
+def test_each_setting_is_restored_and_what_fails_says_why(tmp_path: Path) -> None:
     made = tmp_path / "made"
-    done = undo([("no-such-command",), ("false",), ("touch", str(made))])
+    done = restore_settings([("no-such-command",), ("false",), ("touch", str(made))])
     assert done.restored == 1
     assert made.exists()
     missing, failed = done.refused
@@ -164,22 +164,22 @@ def test_each_setting_is_put_back_and_what_fails_says_why(tmp_path: Path) -> Non
     assert "exit status 1" in failed
 
 
-def test_what_a_command_left_alone_is_neither_put_back_nor_refused() -> None:
-    assert undo([("sh", "-c", "exit 3")]) == Restoration()
+def test_what_a_command_left_alone_is_neither_restored_nor_refused() -> None:
+    assert restore_settings([("sh", "-c", "exit 3")]) == Restoration()
 
 
 def test_the_last_line_that_a_command_said_is_why_it_failed() -> None:
-    (why,) = undo([("sh", "-c", "echo first >&2; echo why >&2; exit 1")]).refused
+    (why,) = restore_settings([("sh", "-c", "echo first >&2; echo why >&2; exit 1")]).refused
     assert why.endswith("`: why")
 
 
 def test_a_command_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.watchdog.restoration.UNDO_PATIENCE_S", 0.05)
-    (why,) = undo([("sleep", "60")]).refused
+    monkeypatch.setattr("controller.watchdog.restoration.COMMAND_PATIENCE_S", 0.05)
+    (why,) = restore_settings([("sleep", "60")]).refused
     assert "timed out" in why
 
 
-def test_a_process_that_one_has_started_since_is_put_back_with_it() -> None:
+def test_a_process_that_one_has_started_since_is_restored_with_it() -> None:
     """The kernel hands an idle class, a nice level and processors on to children."""
     with subprocess.Popen(("sh", "-c", "read x; sleep 60 & echo $!; read x"), **PIPES) as parent:
         assert parent.stdin is not None
@@ -192,6 +192,6 @@ def test_a_process_that_one_has_started_since_is_put_back_with_it() -> None:
         parent.stdin.flush()
         child = identify(int(parent.stdout.readline()))
         assert read(child) == ours
-        assert restore({thread: original.set_to(ours)}) == Restoration(restored=2)
+        assert restore_threads({thread: original.set_to(ours)}) == Restoration(restored=2)
         assert read(child) == read(thread) == original.scheduling
         os.kill(child.tid, signal.SIGKILL)

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from controller.linux.scheduling import Scheduling, ThreadId
 
 pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[3]
 LAST = max(os.sched_getaffinity(0))
-PRIVILEGED = scheduling.permitted().realtime
+PRIVILEGED = permitted().realtime
 
 # Threads that somebody else has scheduled each in its own way; those that need privilege only
 # where it is granted.
@@ -60,6 +61,7 @@ threading.Event().wait()
 CONTROLLER = f"""
 import os, signal, sys, time
 from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from controller.watchdog.lease import Lease
 from controller.linux.scheduling import Scheduling
 ended = []
@@ -67,7 +69,7 @@ signal.signal(signal.SIGTERM, lambda *_: ended.append("SIGTERM"))
 lease_s, lasts_s = float(sys.argv[2]), float(sys.argv[3])
 with Lease.start(lease_s) as lease:
     threads = scheduling.threads_of(int(sys.argv[1]))
-    lease.hold(*threads)
+    lease.register(*threads)
     for thread in threads:
         one = frozenset({{min(os.sched_getaffinity(0))}})
         if {PRIVILEGED}:

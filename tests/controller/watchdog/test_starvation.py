@@ -1,4 +1,4 @@
-"""A real-time thread that never pauses is put back, though it leaves no time for anybody else.
+"""A real-time thread that never pauses is restored, though it leaves no time for anybody else.
 
 It is tried on the last processor, and ends by itself after some seconds.
 """
@@ -16,12 +16,13 @@ import pytest
 
 from controller.errors import StarvationError
 from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from controller.watchdog import lease as lease_module
 from controller.watchdog.lease import Lease
 
 pytestmark = [
     pytest.mark.live,
-    pytest.mark.skipif(not scheduling.permitted().realtime, reason="real-time is refused here"),
+    pytest.mark.skipif(not permitted().realtime, reason="real-time is refused here"),
 ]
 
 PROCESSOR = max(os.sched_getaffinity(0))
@@ -51,7 +52,7 @@ def raised(request: pytest.FixtureRequest) -> Iterator[tuple[Lease, scheduling.T
     assert process.stdout.readline() == "up\n"
     (thread,) = scheduling.threads_of(process.pid)
     with Lease.start() as lease:
-        lease.hold(thread)
+        lease.register(thread)
         found = lease.originals()[thread].scheduling
         wanted = replace(found, policy=os.SCHED_FIFO, priority=60, reset_on_fork=True)
         scheduling.write(thread, wanted)
@@ -71,7 +72,7 @@ def renews_for(lease: Lease, patience_s: float) -> bool:
 
 
 @pytest.mark.parametrize("raised", [HOG], indirect=True)
-def test_a_hog_is_put_back_within_seconds_and_nothing_is_raised_again_for_a_while(
+def test_a_hog_is_restored_within_seconds_and_nothing_is_raised_again_for_a_while(
     raised: tuple[Lease, scheduling.ThreadId], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease, thread = raised
@@ -81,10 +82,10 @@ def test_a_hog_is_put_back_within_seconds_and_nothing_is_raised_again_for_a_whil
     assert f"processor {PROCESSOR} had no time left" in (lease.warn() or "")
     assert lease.renew()
     with pytest.raises(StarvationError, match="for 10 minutes"):
-        lease.hold(thread)
+        lease.register(thread)
     monkeypatch.setattr(lease_module, "STARVATION_S", 0.0)
     assert lease.warn() is None
-    lease.hold(thread)
+    lease.register(thread)
 
 
 @pytest.mark.parametrize("raised", [BUSY], indirect=True)

@@ -15,7 +15,7 @@ from controller.watchdog.watchdog import Watchdog, decode, encode
 
 THREAD = ThreadId(4194304, 123)  # beyond the largest id: no such thread
 ORIGINAL = Original(Scheduling(os.SCHED_FIFO, 80, -11, frozenset({0, 3}), True), 77)
-HOLD = json.dumps(["hold", encode(THREAD, ORIGINAL)]).encode()
+HOLD = json.dumps(["threads", encode(THREAD, ORIGINAL)]).encode()
 
 
 @pytest.mark.parametrize("original", [ORIGINAL, ORIGINAL.set_to(replace(ORIGINAL.scheduling))])
@@ -25,7 +25,7 @@ def test_a_registration_survives_the_pipe(original: Original) -> None:
 
 def test_a_hold_is_acknowledged_and_a_renewal_is_not() -> None:
     watchdog = Watchdog(10.0)
-    assert watchdog.hear(HOLD, 100.0) == b'["held"]\n'
+    assert watchdog.hear(HOLD, 100.0) == b'["registered"]\n'
     assert watchdog.hear(b'["renew"]', 101.0) == b""
 
 
@@ -55,20 +55,30 @@ def test_a_lease_that_ran_out_begins_anew_with_the_next_renewal() -> None:
 SETTINGS = json.dumps(["settings", ["put", "it", "back"]]).encode()
 
 
-def test_a_setting_is_put_back_by_its_command_once_the_lease_runs_out(monkeypatch, capfd) -> None:
+def commands_run(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The commands that the watchdog will have run."""
     run: list[tuple[str, ...]] = []
-    monkeypatch.setattr(watcher, "undo", lambda held: run.extend(held) or Restoration(len(run)))
+
+    def restore_settings(commands: list[tuple[str, ...]]) -> Restoration:
+        run.extend(commands)
+        return Restoration(len(run))
+
+    monkeypatch.setattr(watcher, "restore_settings", restore_settings)
+    return run
+
+
+def test_a_setting_is_restored_by_its_command_once_the_lease_runs_out(monkeypatch, capfd) -> None:
+    run = commands_run(monkeypatch)
     watchdog = Watchdog(10.0)
-    assert watchdog.hear(SETTINGS, 100.0) == b'["held"]\n'
+    assert watchdog.hear(SETTINGS, 100.0) == b'["registered"]\n'
     assert watchdog.remaining_s(104.0) == 6.0
     watchdog.expire()
     assert run == [("put", "it", "back")]
-    assert "settings put back: 1" in capfd.readouterr().err
+    assert "settings restored: 1" in capfd.readouterr().err
 
 
-def test_settings_that_are_held_no_longer_are_left_alone(monkeypatch) -> None:
-    run: list[tuple[str, ...]] = []
-    monkeypatch.setattr(watcher, "undo", lambda held: run.extend(held) or Restoration())
+def test_settings_that_are_registered_no_longer_are_left_alone(monkeypatch) -> None:
+    run = commands_run(monkeypatch)
     watchdog = Watchdog(10.0)
     watchdog.hear(SETTINGS, 100.0)
     watchdog.hear(b'["settings"]', 101.0)
@@ -107,11 +117,11 @@ class Watched:
         self.watchdog = Watchdog(10.0, self.canary)  # type: ignore[arg-type] # a fake
         self.restored = 0
         monkeypatch.setattr(watcher, "read", lambda _: now)
-        monkeypatch.setattr(watcher, "restore", self._restore)
+        monkeypatch.setattr(watcher, "restore_threads", self._restore)
 
-    def hold(self, original: Original) -> None:
-        held = json.dumps(["hold", encode(self.thread, original)])
-        self.watchdog.hear(held.encode(), 100.0)
+    def register(self, original: Original) -> None:
+        message = json.dumps(["threads", encode(self.thread, original)])
+        self.watchdog.hear(message.encode(), 100.0)
 
     def _restore(self, originals: object) -> Restoration:
         self.restored += 1
@@ -129,11 +139,11 @@ def test_a_lease_outlasts_the_interval_in_which_it_is_renewed(
     assert lease_s(interval_s) == lasts_s
 
 
-def test_where_a_raised_thread_starves_a_processor_all_is_put_back_and_told(
+def test_where_a_raised_thread_starves_a_processor_all_is_restored_and_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     watched = Watched(monkeypatch, RAISED)
-    watched.hold(ORDINARY)
+    watched.register(ORDINARY)
     assert watched.watchdog.look(103.5) == b""
     assert watched.restored == 0
     assert watched.watchdog.look(104.0) == b'["starved", 3]\n'
@@ -142,10 +152,9 @@ def test_where_a_raised_thread_starves_a_processor_all_is_put_back_and_told(
 
 def test_where_a_thread_starves_a_processor_the_settings_stay(monkeypatch: pytest.MonkeyPatch):
     """A longer period starves nobody, and may be what still helps."""
-    run: list[tuple[str, ...]] = []
-    monkeypatch.setattr(watcher, "undo", lambda held: run.extend(held) or Restoration())
+    run = commands_run(monkeypatch)
     watched = Watched(monkeypatch, RAISED)
-    watched.hold(ORDINARY)
+    watched.register(ORDINARY)
     watched.watchdog.hear(SETTINGS, 100.0)
     assert watched.watchdog.look(104.0) == b'["starved", 3]\n'
     assert run == []
@@ -155,7 +164,7 @@ def test_what_runs_nearly_all_the_time_makes_the_canary_ask_for_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     watched = Watched(monkeypatch, RAISED)
-    watched.hold(ORDINARY)
+    watched.register(ORDINARY)
     ran_s = iter((10.0, 10.4, 10.9))
     monkeypatch.setattr(watcher, "_ran_s", lambda tid: next(ran_s))
     for now_s in (100.0, 100.5, 101.0):
@@ -167,7 +176,7 @@ def test_what_was_made_to_yield_may_run_all_the_time(monkeypatch: pytest.MonkeyP
     """Else the canary would spin for as long as a hog runs that was demoted."""
     watched = Watched(monkeypatch, RAISED)
     demoted = Scheduling(os.SCHED_IDLE, 0, 0, frozenset({0, 3}))
-    watched.hold(ORDINARY.set_to(demoted))
+    watched.register(ORDINARY.set_to(demoted))
     ran_s = iter((10.0, 10.5, 11.0))
     monkeypatch.setattr(watcher, "_ran_s", lambda tid: next(ran_s))
     for now_s in (100.0, 100.5, 101.0):
@@ -188,16 +197,18 @@ def test_what_starves_a_processor_without_our_doing_is_passed_by(
     monkeypatch: pytest.MonkeyPatch, original: Original, now: Scheduling
 ) -> None:
     watched = Watched(monkeypatch, now)
-    watched.hold(original)
+    watched.register(original)
     assert watched.watchdog.look(104.0) == b""
     assert (watched.restored, watched.canary.moved_on) == (0, 1)
 
 
-def test_the_canary_goes_about_only_while_threads_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_canary_goes_about_only_while_threads_are_registered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     watched = Watched(monkeypatch, RAISED)
-    watched.hold(ORDINARY)
+    watched.register(ORDINARY)
     assert watched.canary.patrols
-    watched.watchdog.hear(b'["hold"]', 101.0)
+    watched.watchdog.hear(b'["threads"]', 101.0)
     assert not watched.canary.patrols
     assert watched.watchdog.look(104.0) == b""
     assert watched.canary.moved_on == 0

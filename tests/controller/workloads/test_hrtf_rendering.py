@@ -3,7 +3,7 @@ import pytest
 from playback import PERIOD, as_host, play, silent_before
 from scipy.signal import oaconvolve
 
-from controller.sound import SoundBank
+from controller.sound.bank import SoundBank
 from controller.workloads.backends import numpy_backend
 from controller.workloads.hrir import HrirSet, load_sofa, spherical_head
 from controller.workloads.hrtf import HrtfRenderer

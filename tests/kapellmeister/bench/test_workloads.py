@@ -3,7 +3,7 @@ import sys
 import numpy as np
 import pytest
 
-from controller.sound import SoundBank
+from controller.sound.bank import SoundBank
 from kapellmeister.bench import workloads as bench
 from kapellmeister.bench.convolution_peers import (
     FftconvolveBatched,

@@ -13,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from controller.journal.state_directory import StateDirectory
-from controller.linux.scheduling import Permissions, Scheduling
+from controller.linux.permissions import Permissions
+from controller.linux.scheduling import Scheduling
 from controller.plants.pipewire import tools as pipewire_tools
 from kapellmeister.machine import doctor as examination
 from kapellmeister.machine import linux as kernel
@@ -265,6 +266,7 @@ def test_a_kernel_tells_whether_real_time_is_budgeted_by_group(tmp_path: Path) -
 UNPRIVILEGED = """
 import encodings.ascii, json, os, resource
 from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from kapellmeister.machine.doctor import _actuators
 for limit in (resource.RLIMIT_RTPRIO, resource.RLIMIT_NICE):
     resource.setrlimit(limit, (0, 0))
@@ -272,7 +274,7 @@ if os.getuid() == 0:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-print(json.dumps([each.model_dump() for each in _actuators(scheduling.permitted())][:2]))
+print(json.dumps([each.model_dump() for each in _actuators(permitted())][:2]))
 """
 
 

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from served import taken_port
 
 pytestmark = pytest.mark.live
 
@@ -305,10 +305,8 @@ def after(lines: list[str], named: str) -> Iterator[str]:
 def test_a_port_that_is_in_use_ends_a_run_in_one_line_before_anything_plays(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        monkeypatch.setenv("KAPELLMEISTER_DASHBOARD__PORT", str(other.getsockname()[1]))
+    with taken_port() as port:
+        monkeypatch.setenv("KAPELLMEISTER_DASHBOARD__PORT", str(port))
         ended = session.do("run", "--dashboard")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.count("\n") == 1

@@ -12,7 +12,7 @@ from controller.forecasting.ensemble.residuals import RollingResiduals
 
 
 def taught(values, kept: int = 400) -> RollingResiduals:
-    residuals = RollingResiduals(1, kept=kept, turns=1)
+    residuals = RollingResiduals(1, kept=kept, groups=1)
     for value in values:
         residuals.add(np.array([value]))
     return residuals
@@ -54,7 +54,7 @@ def test_quantiles_ascend_and_errors_that_never_vary_have_no_width():
 
 
 def test_what_never_came_is_left_out():
-    residuals = RollingResiduals(2, turns=1)
+    residuals = RollingResiduals(2, groups=1)
     for value in range(30):
         residuals.add(np.array([value, np.nan]))
     assert residuals.known.tolist() == [True, False]
@@ -62,7 +62,7 @@ def test_what_never_came_is_left_out():
 
 
 def test_it_goes_on_from_its_memory():
-    residuals, again = taught(range(50)), RollingResiduals(1, turns=1)
+    residuals, again = taught(range(50)), RollingResiduals(1, groups=1)
     again.resume(json.loads(json.dumps(residuals.memory())))
     for each in (residuals, again):
         each.add(np.array([99.0]))

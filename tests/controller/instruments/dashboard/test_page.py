@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from browser import Browser, find_browser
 from fakes import Rig, Scripted, action
+from served import RUN
 
 from controller.instruments.dashboard.process import Dashboard
 from controller.tick import ForecastSummary, Tick
@@ -20,15 +21,6 @@ from policies.proposal import Hold
 
 pytestmark = pytest.mark.live
 
-RUN = {
-    "plant": "fake",
-    "policy": "scripted",
-    "acting": None,
-    "deadline_ms": 5.0,
-    "target_miss_rate": 0.001,
-    "interval_s": 1.0,
-    "duration_s": None,
-}
 REASON = "other threads run first: " + "/a/path/without/an/end" * 20
 MANY = {f"remote_service_concurrency_{n}": n for n in range(12)}
 CHARTS = {"chart-missed": "bad", "chart-latency": "second", "chart-load": "third"}

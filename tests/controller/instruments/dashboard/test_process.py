@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,21 +16,13 @@ from pathlib import Path
 import httpx
 import pytest
 from fakes import Rig, Scripted
+from served import RUN, taken_port
 
 from controller.errors import MissingExtraError, PortInUseError
 from controller.instruments.dashboard import process
 from controller.instruments.dashboard.process import Dashboard
 from policies.observation import Missing
 
-RUN = {
-    "plant": "fake",
-    "policy": "scripted",
-    "acting": None,
-    "deadline_ms": 5.0,
-    "target_miss_rate": 0.001,
-    "interval_s": 1.0,
-    "duration_s": None,
-}
 LONG_S = 20.0
 NO_WAIT_S = 0.5
 
@@ -75,12 +66,8 @@ def events(dashboard: Dashboard) -> Iterator[tuple[str, dict]]:
 
 
 def test_a_port_in_use_is_named_in_one_line_with_the_remedy() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        with pytest.raises(PortInUseError) as caught:
-            Dashboard(port)
+    with taken_port() as port, pytest.raises(PortInUseError) as caught:
+        Dashboard(port)
     assert str(caught.value) == (
         f"dashboard.port 127.0.0.1:{port}: Address already in use; "
         "choose another one in a --config file, or as KAPELLMEISTER_DASHBOARD__PORT"

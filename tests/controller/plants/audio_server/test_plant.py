@@ -7,7 +7,7 @@ from attached_plant import Attached, FakeLink
 from monitor_lines import driver
 
 from controller.errors import PlantError
-from controller.linux.scheduling import ProcessId
+from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD
 from policies.knobs import Choice
 from policies.observation import Missing, Value, fresh

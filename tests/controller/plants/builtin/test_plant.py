@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeClock
 
-from controller.linux.scheduling import Permissions
+from controller.linux.permissions import Permissions
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin import plant as builtin
 from controller.plants.builtin.plant import BuiltinPlant

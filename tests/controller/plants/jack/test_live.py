@@ -17,7 +17,8 @@ from live_run import EAGER, LONGER, awaits
 
 from controller.errors import KapellmeisterError
 from controller.journal.reader import JournalReader
-from controller.linux.scheduling import ProcessId, read, threads_of
+from controller.linux.process_id import ProcessId
+from controller.linux.scheduling import read, threads_of
 from controller.plants.jack.clients import playing_with
 from controller.plants.programs.processes import named
 from kapellmeister.calibration.jack_client import load_jack
@@ -245,7 +246,7 @@ def test_a_server_that_stands_still_at_the_end_is_told_of_and_mended_by_the_next
         jackd.send_signal(signal.SIGSTOP)
         running.send_signal(signal.SIGTERM)
         said = running.communicate(timeout=9)[0]
-        assert said.count("could not be put back, which the next start tries again") == 1
+        assert said.count("could not be restored, which the next start tries again") == 1
         jackd.send_signal(signal.SIGCONT)
         assert period() == 512
         said = command(state, "--duration", "1").communicate(timeout=20)[0]

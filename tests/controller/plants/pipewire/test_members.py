@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from proc_tree import put_process
 
-from controller.linux.scheduling import ProcessId
+from controller.linux.process_id import ProcessId
 from controller.plants.pipewire.members import LOOK_AGAIN_NS, Members
 from controller.plants.pipewire.pw_dump import Client
 from controller.plants.pipewire.sockets import sockets_of, unix_peers

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from controller.linux import scheduling
-from controller.linux.scheduling import ProcessId, Scheduling, ThreadId
+from controller.linux.process_id import ProcessId
+from controller.linux.scheduling import Scheduling, ThreadId
 from controller.plants.threads import audio_threads as watched_threads
 from controller.plants.threads.audio_threads import WatchedThreads
 from controller.sensors.threads import Activity

@@ -13,7 +13,9 @@ from fakes import FakeClock
 
 from controller.config.config import Config
 from controller.linux import scheduling
-from controller.linux.scheduling import REALTIME, Permissions, ProcessId, Scheduling, ThreadId
+from controller.linux.permissions import Permissions
+from controller.linux.process_id import ProcessId
+from controller.linux.scheduling import REALTIME, Scheduling, ThreadId
 from controller.plants.plant import Surroundings
 from controller.plants.threads.audio_threads import WatchedThreads
 from controller.plants.threads.knob import ThreadKnob
@@ -144,7 +146,7 @@ def test_what_a_server_makes_real_time_in_its_export_keeps_the_priority_that_it_
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = rig.linux.now[AUDIO] = replace(FOUND, policy=os.SCHED_FIFO, priority=20)
-    monkeypatch.setattr(FakeLease, "let_go", lambda *_: None)  # nothing of ours is left to restore
+    monkeypatch.setattr(FakeLease, "deregister", lambda *_: None)  # nothing is left to restore
     rig.knob.rest(PLAYER, busy=True)
     rig.second()
     rig.second()
