@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.executors.cpu.worker import InputBlocks
+from controller.executors.executor import InputBlocks
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.workload import Workload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from controller.executors.cpu.executor import share_of_all_cpus
+from controller.linux.processors import share_of_all_cpus
 from controller.pipeline.companions import Board
 
 LEAST_SHARE = 0.01

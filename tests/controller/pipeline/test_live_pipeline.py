@@ -41,9 +41,9 @@ SPEC = PipelineSpec(
     reserve_share=0.15,
     analysis_share=0.1,
     visualisation_share=0.1,
-    nodes=1,
-    nodes_max=3,
-    batch_size=8,
+    executor="cpu",
+    knobs={"nodes": 1, "batch_size": 8},
+    limits={"nodes": 3},
 )
 
 
@@ -108,10 +108,10 @@ def test_nodes_and_batches_change_while_sound_runs(start: Callable[..., Running]
     running = start(duration_s=20.0)
     running.ask("set", knob="nodes", value=3)
     running.ask("set", knob="batch_size", value=16)
-    grown = running.wait_for(lambda reply: (reply["nodes"], reply["batch_size"]) == (3, 16))
+    grown = running.wait_for(lambda reply: reply["settings"] == {"batch_size": 16, "nodes": 3})
     assert len(grown["processes"]["audio"]) == 4
     running.ask("set", knob="nodes", value=1)
-    running.wait_for(lambda reply: reply["nodes"] == 1)
+    running.wait_for(lambda reply: reply["settings"]["nodes"] == 1)
     running.wait_for(lambda reply: len(reply["processes"]["audio"]) == 2)
 
 
