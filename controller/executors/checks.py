@@ -1,4 +1,4 @@
-"""What every executor must keep to, as checks to run on an executor of one's own.
+"""Conformance checks of the executor contract, to run on an executor of one's own.
 
     from controller.executors.checks import CHECKS, check
 
@@ -61,7 +61,7 @@ def check_all(make: MakeExecutor, clock: Time = MONOTONIC) -> None:
 
 
 def introduces_itself(make: MakeExecutor, clock: Time) -> None:
-    """What it tells of its knobs and readings is of one piece, and reaches the controller whole."""
+    """Its knobs have the values in force, and reach the controller whole, as its readings do."""
     with Trial(make, clock) as trial:
         for is_started in (False, True):
             if is_started:

@@ -129,7 +129,7 @@ class Executor(Protocol):
         ...
 
     def knobs(self) -> Mapping[str, Knob]:
-        """What can be turned here; a knob that cannot be turned as things are has an obstacle."""
+        """Knobs that this executor brings; one that cannot be turned now has an obstacle."""
         ...
 
     def in_force(self) -> Settings:
@@ -164,7 +164,7 @@ class Executor(Protocol):
         ...
 
     def read(self) -> list[FinishedBatches]:
-        """What each worker has finished since the last call."""
+        """Batches that each worker has finished since the last call."""
         ...
 
     def reap(self) -> tuple[Process, ...]:

@@ -78,7 +78,7 @@ class NullExecutor:
         }
 
     def in_force(self) -> Settings:
-        """What was asked for last."""
+        """The values asked for last."""
         return Settings.of(self._values)
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:

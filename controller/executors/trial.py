@@ -171,13 +171,19 @@ class Trial:
     def counts(self, blocks: range) -> Counts:
         """The account of these blocks, once all are rendered or the patience is at its end."""
         give_up_ns = self.clock.now_ns() + int(PATIENCE_S * 1e9)
-        while not self.is_whole(blocks) and self.clock.now_ns() < give_up_ns:
+        missing = list(blocks)
+        while missing and self.clock.now_ns() < give_up_ns:
+            missing = [block for block in missing if not self._is_whole(block)]
             self.step()
         return self._count(blocks)
 
     def is_whole(self, blocks: range) -> bool:
         """Whether each of these blocks of each stream is there by now."""
-        return not self._count(blocks).absent
+        return all(map(self._is_whole, blocks))
+
+    def _is_whole(self, block: int) -> bool:
+        finish_ns = self._finish_ns[block][self._assignment(block).live]
+        return bool((finish_ns != NOT_FINISHED).all())
 
     def _count(self, blocks: range) -> Counts:
         submitted = on_time = finished = 0

@@ -58,7 +58,7 @@ class CompanionGroup:
             self._start(Task("visualisation", "km-pictures", run=companion.run))
 
     def restart(self, ended: Process) -> None:
-        """Start a companion again that has ended; any other process is none of ours."""
+        """Start a companion again that has ended; another process is left alone."""
         if ended.name in self._tasks:
             self._executor.schedule_task(self._tasks[ended.name])
 

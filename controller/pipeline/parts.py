@@ -28,7 +28,7 @@ def timetable(spec: PipelineSpec) -> Timetable:
 
 
 def sound_bank(spec: PipelineSpec) -> SoundBank:
-    """What the streams play: files, or sounds that are computed."""
+    """The sounds that streams play, from files or computed."""
     if spec.audio is not None:
         sounds = load_sound(spec.audio, spec.sample_rate_hz)
     else:
@@ -37,13 +37,16 @@ def sound_bank(spec: PipelineSpec) -> SoundBank:
 
 
 def workload_settings(spec: PipelineSpec) -> WorkloadSettings:
-    """What every workload of the pipeline is made with."""
+    """Settings that all workloads of the pipeline are made with."""
     hrirs = _hrirs(spec)
     return WorkloadSettings(spec.sample_rate_hz, spec.period_frames, spec.slots, spec.taps, hrirs)
 
 
 def executor(spec: PipelineSpec, settings: WorkloadSettings, bank: SoundBank) -> Executor:
-    """What renders the streams, compiled and ready to start."""
+    """The executor of the streams, compiled and ready to start.
+
+    Raises PlugInError where it or the workload does not exist, and ExecutorError.
+    """
     given = ExecutorSettings(spec.workload, settings, bank, spec.knobs, spec.limits)
     return make_executor(spec.executor, given)
 
@@ -63,7 +66,7 @@ def companion_workloads(
 
 
 def trace(spec: PipelineSpec) -> load.LoadTrace:
-    """How many streams are live when."""
+    """Streams to be live over the duration. Raises TraceError for a file that holds no load."""
     if spec.streams is not None:
         return load.constant(spec.streams)
     if spec.trace is None:

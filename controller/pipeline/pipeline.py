@@ -42,9 +42,7 @@ class Pipeline:
         workloads = parts.companion_workloads(spec, settings, bank)
         self._recording = self._record(spec)
         self._server = Server(directory)
-        self._timetable = parts.timetable(
-            spec
-        )  # when all is compiled, or its lead would be used up
+        self._timetable = parts.timetable(spec)  # last: compiling would use up its lead
         hear = None if self._recording is None else self._recording.write
         self._playout = Playout(self._timetable, spec.slots, spec.period_frames, hear)
         self._streams = LiveStreams(self._executor, parts.trace(spec), spec.slots)

@@ -1,4 +1,4 @@
-"""What became of every block: on time, late, concealed or lost, and what a listener heard."""
+"""Accounts for every block as on time, late, concealed or lost, and mixes what is heard."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from policies.observation import BlockCounts
 WINDOW = 4096
 """Blocks that may await their account at once, over 20 s at 256 frames and 48 kHz."""
 GRACE_NS = 500_000_000
-"""How long after play-out a finished batch may take to be seen; its stamps are what counts."""
+"""Nanoseconds after play-out in which a finished batch may be seen; only its stamps count."""
 CONCEALED_AT_MOST = 2
 """Blocks in a row that a fading repetition can stand in for; after that there is silence."""
 FADE = 0.5

@@ -1,4 +1,4 @@
-"""The built-in plant on the bench: one worker of the real executor."""
+"""The built-in plant on the bench: one worker of the executor that is configured."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ REALTIME_PRIORITY = 60
 class ExecutorBench:
     """A worker under a constant load; its batches are read, and heard by nobody."""
 
-    def __init__(self, config: Config, workload: str, capacity: int) -> None:
+    def __init__(self, config: Config, workload: str, slots: int) -> None:
         pipeline = config.pipeline
         period_ns = 1e9 * pipeline.period_frames / pipeline.sample_rate_hz
         self.period_ms = period_ns / 1e6
         settings = WorkloadSettings(
-            pipeline.sample_rate_hz, pipeline.period_frames, capacity, pipeline.taps
+            pipeline.sample_rate_hz, pipeline.period_frames, slots, pipeline.taps
         )
         bank = SoundBank(
-            synthesise_sounds(settings.sample_rate_hz, 1), settings.period_frames, capacity
+            synthesise_sounds(settings.sample_rate_hz, 1), settings.period_frames, slots
         )
         given = ExecutorSettings(
             workload, settings, bank, {"batch_size": BATCH_SIZES[0], "nodes": 1}, {"nodes": 1}
@@ -109,9 +109,9 @@ class ExecutorBench:
 
 
 @contextmanager
-def executor_bench(config: Config, workload: str, capacity: int) -> Iterator[ExecutorBench]:
+def executor_bench(config: Config, workload: str, slots: int) -> Iterator[ExecutorBench]:
     """A worker at work; whatever happens, no process is left."""
-    made = ExecutorBench(config, workload, capacity)
+    made = ExecutorBench(config, workload, slots)
     made.start()
     try:
         yield made

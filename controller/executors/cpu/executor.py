@@ -28,7 +28,7 @@ NODES, BATCH_SIZE = 1, 64
 """Values to start with where none are given."""
 RING_ENTRIES = 2048
 CHANGE_LEAD_S = 0.15
-"""Seconds of notice of a new assignment: the process that gives it may itself be kept waiting."""
+"""Seconds of notice that workers get of a new assignment; its giver may be kept waiting too."""
 NO_READINGS: Mapping[str, Reading] = MappingProxyType({})
 
 
@@ -102,7 +102,7 @@ class CpuExecutor:
         return None
 
     def readings(self) -> Mapping[str, Reading]:
-        """None of its own: what the kernel tells of the workers is read by who controls them."""
+        """No figures of its own: the kernel tells of the workers, and the plant asks it."""
         return NO_READINGS
 
     def schedule_task(self, task: Task) -> Placement:
@@ -129,7 +129,7 @@ class CpuExecutor:
         return self._balancer.announce(block + lead + 2, self._batch_size)
 
     def read(self) -> list[FinishedBatches]:
-        """What each worker has finished since the last call."""
+        """Batches that each worker has finished since the last call."""
         nodes = (*self._active, *self._standby)
         return [FinishedBatches(node.number, *node.ring.read()) for node in nodes]
 

@@ -44,9 +44,9 @@ from policies.observation import (
 from policies.proposal import Refusal
 
 REPORT_LEAD_S = 0.05
-"""How long before a tick the pipeline reports: a few of its own turns, so that no tick waits."""
+"""Seconds before a tick at which the pipeline reports: a few of its turns, so that none waits."""
 AS_OF_NOW = ("made_ns", "finished", "load", "knobs", "settings", "readings", "processes")
-"""What a report tells of the moment at which it is made; all else is of the interval before."""
+"""Fields of a report that tell of the moment it is made; the others tell of the interval before."""
 QUESTIONS_AT_MOST = 20
 """Times that a pipeline is asked for what cannot be done without."""
 
@@ -133,7 +133,7 @@ class BuiltinPlant:
         )
 
     def in_force(self) -> Settings:
-        """What the pipeline and the kernel say is in force."""
+        """Values in force, as the pipeline and the kernel tell them."""
         values: dict[str, KnobValue] = dict(self._last.get("settings", {}))
         classes = self._actuator.in_force(self._threads_seen)
         if classes is not None:

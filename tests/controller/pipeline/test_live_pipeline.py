@@ -172,3 +172,15 @@ def test_an_unusable_sound_is_refused_in_one_line(tmp_path: Path) -> None:
         start_pipeline(tmp_path, SPEC.model_copy(update={"audio": broken}))
     assert "\n" not in str(refusal.value)
     assert running_pipeline(tmp_path) is None
+
+
+def test_an_unknown_executor_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(PipelineStartError, match="executor nosuch: no such name; known: cpu, null"):
+        start_pipeline(tmp_path, SPEC.model_copy(update={"executor": "nosuch"}))
+
+
+def test_another_executor_brings_its_own_figures(start: Callable[..., Running]) -> None:
+    running = start(executor="null:service_ms=2", duration_s=20.0)
+    observed = running.wait_for(lambda reply: reply["blocks"]["on_time"] > 0)
+    assert observed["readings"]["null.service_ms"]["value"] == 2.0
+    assert running.ask("set", knob="nodes", value=9) == {"error": "no knob nodes takes 9"}
