@@ -93,7 +93,7 @@ class NotRunningError(KapellmeisterError, RuntimeError):
 
 
 class PlugInError(KapellmeisterError, LookupError):
-    """A policy, forecaster, workload or plant of that name does not exist or does not load.
+    """A plug-in of that kind and name does not exist, does not load or cannot be made.
 
     `known` are the names to choose from, where another name would help.
     """
@@ -101,6 +101,13 @@ class PlugInError(KapellmeisterError, LookupError):
     def __init__(self, kind: str, name: str, why: str, known: tuple[str, ...] = ()) -> None:
         names = f"; known: {', '.join(known)}" if known else ""
         super().__init__(f"{kind} {name}: {why}{names}")
+
+
+class ExecutorError(KapellmeisterError, RuntimeError):
+    """An executor cannot render here, or cannot take what it was given."""
+
+    def __init__(self, executor: str, why: str, remedy: str) -> None:
+        super().__init__(f"executor {executor}: {why}; {remedy}")
 
 
 class PortInUseError(KapellmeisterError, OSError):

@@ -1,4 +1,4 @@
-"""Policies, forecasters, workloads and plants, found by entry point."""
+"""Policies, forecasters, workloads, executors and plants, found by entry point."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ SINGULAR = {
     "policies": "policy",
     "forecasters": "forecaster",
     "workloads": "workload",
+    "executors": "executor",
     "plants": "plant",
 }
 
@@ -37,7 +38,7 @@ TRAINED = "sb3:"
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """All names of one kind (`policies`, `forecasters`, `workloads`, `plants`), sorted."""
+    """All names of one kind (a key of SINGULAR), sorted."""
     return tuple(sorted({point.name for point in _entry_points(kind)}))
 
 

@@ -22,6 +22,7 @@ PLUG_INS = {
     "loop.policy": "policies",
     "forecast.model": "forecasters",
     "pipeline.workload": "workloads",
+    "pipeline.executor": "executors",
 }
 """Keys whose value is the name of something that must exist, and its kind."""
 MADE_WITH = {"policies": ("name", "decide"), "forecasters": NEEDS}

@@ -182,6 +182,7 @@ class PipelineSection(Section):
         256, description="frames per block"
     )
     workload: str = Field("hrtf", description="what every live stream goes through, by name")
+    executor: str = Field("cpu", description="what renders the streams, by name")
     taps: Annotated[int, Field(ge=16, le=16_384)] = Field(
         512, description="length of the head-related impulse responses"
     )
@@ -209,6 +210,16 @@ class PipelineSection(Section):
         if self.nodes > self.nodes_max:
             raise ValueError(f"nodes {self.nodes} exceeds nodes_max {self.nodes_max}")
         return self
+
+    @property
+    def knobs(self) -> dict[str, int | float | str]:
+        """What the executor's knobs start with."""
+        return {"nodes": self.nodes, "batch_size": self.batch_size}
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The most that a knob of the executor may reach."""
+        return {"nodes": self.nodes_max}
 
     @property
     def period_ms(self) -> float:

@@ -1,1 +1,1 @@
-"""What runs the blocks of streams, one backend a folder; no plant and no policy enters."""
+"""Executors, which render the blocks of streams, one folder each; no plant or policy enters."""

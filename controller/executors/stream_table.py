@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 NOBODY = -1
+"""Number of no worker: the slot is free."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
     """From block `from_block` on, slot s is rendered by `workers[s]` (NOBODY where it is free).
 
-    `workers` has shape (capacity,); `batch_size` is the streams per kernel call.
+    `workers` has shape (slots,); `batch_size` is the streams per kernel call.
     """
 
     version: int
@@ -43,17 +44,15 @@ class StreamTable:
 
     _HEADER = 64
 
-    def __init__(self, capacity: int, batch_size: int) -> None:
-        self._capacity = capacity
-        stride = self._HEADER + 2 * capacity
+    def __init__(self, slots: int, batch_size: int) -> None:
+        stride = self._HEADER + 2 * slots
         stride += -stride % 8
         self._memory = mmap.mmap(-1, self._HEADER + 2 * stride)
         self._version: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 0)
         starts = (self._HEADER, self._HEADER + stride)
         self._headers = [np.frombuffer(self._memory, np.int64, 2, start) for start in starts]
         self._workers = [
-            np.frombuffer(self._memory, np.int16, capacity, start + self._HEADER)
-            for start in starts
+            np.frombuffer(self._memory, np.int16, slots, start + self._HEADER) for start in starts
         ]
         for half in (0, 1):
             self._headers[half][:] = (0, batch_size)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.executors.cpu.worker import InputBlocks
+from controller.executors.executor import InputBlocks
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.workload import Workload
@@ -19,7 +19,7 @@ ROUND_INTERVAL_S = 0.05
 PICTURE_INTERVAL_S = 0.5
 BLOCKS_AT_A_STRETCH = 16
 BREATHER_S = 0.0005
-"""Long work is done in stretches, so that nothing else waits for a processor until its end."""
+"""Seconds of rest after each stretch of long work, in which others get the processor."""
 
 
 class Board:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from controller.executors.cpu.executor import CpuExecutor, Task
+from controller.executors.executor import Executor, Task
 from controller.load.trace import LoadTrace
 
 
 class LiveStreams:
     """Holds as many live streams as the trace asks for; the longest-lived leave first."""
 
-    def __init__(self, executor: CpuExecutor, trace: LoadTrace, capacity: int) -> None:
+    def __init__(self, executor: Executor, trace: LoadTrace, slots: int) -> None:
         self._executor = executor
         self._trace = trace
         self._live: list[int] = []
-        self._free = list(range(capacity))
+        self._free = list(range(slots))
         self._followed_s = 0.0
         self.peak = 0
 

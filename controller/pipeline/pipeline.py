@@ -10,37 +10,22 @@ from pathlib import Path
 from typing import Self, cast
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
 
-from controller import plugins
-from controller.errors import RecordingError
-from controller.executors.cpu.executor import CpuExecutor, Task, share_of_all_cpus
-from controller.executors.timetable import Timetable
-from controller.linux.os_errors import explained, refused_write
-from controller.load import trace as load
-from controller.pipeline import companions
+from controller.executors.executor import Task
+from controller.pipeline import companions, parts
+from controller.pipeline.companion_group import CompanionGroup
 from controller.pipeline.live_streams import LiveStreams
 from controller.pipeline.playout import Playout
-from controller.pipeline.reserve import Reserve
+from controller.pipeline.recording import Recording
 from controller.pipeline.server import Reply, Request, Server
 from controller.pipeline.spec import PipelineSpec
 from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
-from controller.sound.bank import SoundBank
-from controller.sound.files import load_sound
-from controller.sound.synthesis import synthesise_sounds
-from controller.workloads.backends import numpy_backend
-from controller.workloads.hrir import HrirSet, load_sofa
-from controller.workloads.visualisation import COLUMNS, Visualisation
-from controller.workloads.workload import Workload, WorkloadSettings
+from controller.plain import to_plain
+from policies.knobs import KnobValue
 from policies.observation import BlockCounts
 
-LEAD_IN_S = 0.4
-"""From the fork of the workers to the first block: time for them to arrive."""
 TURN_S = 0.02
-RESERVE_INTERVAL_S = 0.5
 ORPHAN_SUMMARY = "pipeline-summary.json"
-OTHER_FILE = "name a file in a folder that can be written"
 
 
 class Pipeline:
@@ -49,28 +34,19 @@ class Pipeline:
     def __init__(self, spec: PipelineSpec, directory: Path) -> None:
         self._spec = spec
         self._directory = directory
-        self._bank = _sound_bank(spec)
-        hrirs = _hrirs(spec)
-        workloads = {
-            work_class: _workload(spec, name, hrirs, self._bank)
-            for work_class, name in _workloads_needed(spec).items()
-        }
-        self._workloads = workloads
-        self._recording = _open_recording(spec)
+        self._deaths: list[str] = []
+        self._alarms: list[str] = []
+        bank, settings = parts.sound_bank(spec), parts.workload_settings(spec)
+        self._executor = parts.executor(spec, settings, bank)
+        self._found = self._executor.in_force()
+        workloads = parts.companion_workloads(spec, settings, bank)
+        self._recording = self._record(spec)
         self._server = Server(directory)
-        self._timetable = _timetable(spec)
-        self._executor = CpuExecutor(
-            workloads["audio"],
-            self._bank,
-            self._timetable,
-            capacity=spec.capacity,
-            period_frames=spec.period_frames,
-            batch_size=spec.batch_size,
-            nodes_max=spec.nodes_max,
-        )
-        hear = self._write if self._recording is not None else None
-        self._playout = Playout(self._timetable, spec.capacity, spec.period_frames, hear)
-        self._streams = LiveStreams(self._executor, _trace(spec), spec.capacity)
+        self._timetable = parts.timetable(spec)  # last: compiling would use up its lead
+        hear = None if self._recording is None else self._recording.write
+        self._playout = Playout(self._timetable, spec.slots, spec.period_frames, hear)
+        self._streams = LiveStreams(self._executor, parts.trace(spec), spec.slots)
+        self._companions = CompanionGroup(spec, self._executor, workloads, bank, self._timetable)
         self._interval = LatencyHistogram(), BatchStatistics()
         self._latency = LatencyHistogram()
         self._misses = MissTimeline(spec.period_frames / spec.sample_rate_hz)
@@ -78,13 +54,7 @@ class Pipeline:
         self._stress_started_s: float | None = None
         self._stream_seconds = 0.0
         self._elapsed_s = 0.0
-        self._boards: dict[str, companions.Board] = {}
-        self._reserve = Reserve(spec.reserve_share)
         self._audio_cpu_ns = 0
-        self._audio_cpu_counted_s = 0.0
-        self._deaths: list[str] = []
-        self._alarms: list[str] = []
-        self._companions: dict[str, Task] = {}
         self._report_due_ns: int | None = None
         self._stopping = False
 
@@ -96,8 +66,8 @@ class Pipeline:
         """Start every process; streams come once the workers are at work."""
         gc.collect()
         gc.freeze()  # or the first collection in each child would copy every page
-        self._executor.start(self._spec.nodes)
-        self._start_companions()
+        self._executor.start(self._timetable)
+        self._companions.start(self._directory)
 
     def run(self) -> None:
         """Play to the end of the duration, or until told to stop."""
@@ -112,7 +82,7 @@ class Pipeline:
 
     def __exit__(self, *_: object) -> None:
         """End every process and finish the recording."""
-        self._executor.stop()
+        self._executor.close()
         self._server.close()
         if self._recording is not None:
             self._recording.close()
@@ -122,37 +92,25 @@ class Pipeline:
         self._stream_seconds += self._streams.count * max(0.0, elapsed_s - self._elapsed_s)
         self._elapsed_s = max(0.0, elapsed_s)
         self._account()
-        self._bury()
-        self._executor.level()
+        self._replace_ended()
         self._disturb()
-        self._keep_reserve()
+        self._companions.keep_reserve(self._elapsed_s, self._audio_cpu_ns)
+        self._audio_cpu_ns = 0
         if self._executor.is_ready and self._elapsed_s < self._spec.duration_s:
             self._streams.follow(self._elapsed_s)
-            self._announce()
-
-    def _announce(self) -> None:
-        assignment = self._executor.publish()
-        if assignment is not None:
+        if (assignment := self._executor.advance()) is not None:
             self._playout.assign(assignment)
 
     def _account(self) -> None:
         latency, batches = self._interval
-        for worker, finished, buses in self._executor.read():
-            self._playout.collect(worker, finished, buses)
-            batches.add(finished)
-            self._audio_cpu_ns += int(finished["cpu_ns"].sum())
+        for finished in self._executor.read():
+            self._playout.collect(finished)
+            batches.add(finished.batches)
+            self._audio_cpu_ns += int(finished.batches["cpu_ns"].sum())
         for settled in self._playout.settle(time.monotonic_ns(), self._blocks):
             latency.add(settled.latency_ns)
             self._latency.add(settled.latency_ns)
             self._misses.add(settled)
-
-    def _keep_reserve(self) -> None:
-        passed_s = self._elapsed_s - self._audio_cpu_counted_s
-        if passed_s < RESERVE_INTERVAL_S:
-            return
-        used = self._audio_cpu_ns / 1e9 / passed_s / share_of_all_cpus(1.0)
-        self._reserve.grant(used, self._boards)
-        self._audio_cpu_ns, self._audio_cpu_counted_s = 0, self._elapsed_s
 
     def _disturb(self) -> None:
         due = self._spec.stress and self._elapsed_s >= self._spec.stress_after_s
@@ -163,57 +121,17 @@ class Pipeline:
             task = Task("background", f"km-stress-{number}", run=companions.disturb)
             self._executor.schedule_task(task)
 
-    def _start_companions(self) -> None:
-        if self._spec.analysis_share is not None:
-            board = self._board("analysis", self._spec.analysis_share)
-            companion = companions.analysis(board, self._reader("analysis", 16))
-            self._start_companion(Task("analysis", "km-analysis", run=companion.run))
-        if self._spec.visualisation_share is not None:
-            board = self._board("visualisation", self._spec.visualisation_share)
-            folder = self._directory / "pictures"
-            folder.mkdir(exist_ok=True)
-            write_png = cast(Visualisation, self._workloads["visualisation"]).write_png
-            reader = self._reader("visualisation", 1)
-            companion = companions.visualisation(board, reader, write_png, folder, COLUMNS)
-            self._start_companion(Task("visualisation", "km-pictures", run=companion.run))
-
-    def _start_companion(self, task: Task) -> None:
-        self._companions[task.name] = task
-        self._executor.schedule_task(task)
-
-    def _bury(self) -> None:
-        """Note who has died; workers are replaced by the executor, companions here."""
+    def _replace_ended(self) -> None:
+        """Note who has ended: the executor replaces its workers, and companions start anew."""
         for process in self._executor.reap():
             self._deaths.append(process.name)
             self._alarms.append(f"{process.name} ended unexpectedly and was replaced")
-            if process.name in self._companions:
-                self._executor.schedule_task(self._companions[process.name])
+            self._companions.restart(process)
 
-    def _board(self, work_class: str, share: float) -> companions.Board:
-        board = self._boards[work_class] = companions.Board()
-        self._reserve.set_budget(work_class, share)
-        board.share = share_of_all_cpus(share)
-        return board
-
-    def _reader(self, work_class: str, streams_at_once: int) -> companions.StreamReader:
-        return companions.StreamReader(
-            self._workloads[work_class],
-            self._bank,
-            self._executor.table,
-            self._timetable,
-            self._spec.period_frames,
-            streams_at_once,
-        )
-
-    def _write(self, heard: NDArray[np.float32]) -> None:
-        """Record what is heard; where that fails, the sound goes on without."""
-        if self._recording is None:
-            return
-        try:
-            self._recording.write(heard.T)
-        except soundfile.LibsndfileError as error:
-            self._alarms.append(str(_unrecorded(Path(self._recording.name), error)))
-            self._recording = None
+    def _record(self, spec: PipelineSpec) -> Recording | None:
+        if spec.record is None:
+            return None
+        return Recording(spec.record, spec.sample_rate_hz, self._alarms.append)
 
     # what the controller may ask
 
@@ -226,7 +144,7 @@ class Pipeline:
     def _answer(self, request: Request) -> Reply | None:
         match request.get("do"):
             case "hello":
-                return {"pid": os.getpid(), "spec": self._spec.model_dump(mode="json")}
+                return self._introduction()
             case "observe":
                 self._report_due_ns = None
                 return self._observation()
@@ -243,6 +161,14 @@ class Pipeline:
             case other:
                 return {"error": f"unknown request {other!r}"}
 
+    def _introduction(self) -> Reply:
+        return {
+            "pid": os.getpid(),
+            "spec": self._spec.model_dump(mode="json"),
+            "knobs": to_plain(self._executor.knobs()),
+            "found": to_plain(dict(self._found)),
+        }
+
     def _observation(self) -> Reply:
         self._account()
         latency, batches = self._interval
@@ -256,24 +182,21 @@ class Pipeline:
             "blocks": _plain(counts),
             "latency_ms": latency.summary(),
             **batches.summary(),
-            "nodes": self._executor.nodes,
-            "batch_size": self._executor.batch_size,
-            "processes": self._executor.processes(),
-            "round_ms": {n: b.round_ms for n, b in self._boards.items() if b.rounds},
+            "knobs": to_plain(self._executor.knobs()),
+            "settings": to_plain(dict(self._executor.in_force())),
+            "readings": to_plain(self._executor.readings()),
+            "processes": dict(self._executor.processes()),
+            "round_ms": self._companions.round_ms(),
             "deaths": self._deaths,
             "stress": self._stress_started_s is not None,
         }
 
     def _set(self, knob: str, value: object) -> Reply:
-        if knob == "nodes" and isinstance(value, int):
-            self._executor.set_nodes(value)
-        elif knob == "batch_size" and isinstance(value, int):
-            self._executor.set_batch_size(value)
-        elif knob.endswith("_share") and isinstance(value, float):
-            self._reserve.set_budget(knob.removesuffix("_share"), value)
-        else:
-            return {"error": f"no knob {knob} takes {value!r}"}
-        return {}
+        if knob.endswith("_share") and isinstance(value, float):
+            self._companions.set_budget(knob.removesuffix("_share"), value)
+            return {}
+        refusal = self._executor.apply(knob, cast(KnobValue, value))
+        return {} if refusal is None else {"error": refusal.reason}
 
     def summary(self) -> Reply:
         """The figures of the whole run; the account of every stream is checked here."""
@@ -293,7 +216,7 @@ class Pipeline:
             "recovery_s": self._recovery_s(onset_s),
             "stress": None if onset_s is None else self._under_stress(onset_s),
             "timeline": self._misses.seconds(),
-            "rounds": {name: board.rounds for name, board in self._boards.items()},
+            "rounds": self._companions.rounds(),
             "deaths": self._deaths,
             "alarms": self._alarms,
         }
@@ -326,88 +249,3 @@ def _plain(counts: BlockCounts) -> dict[str, int]:
         "concealed": counts.concealed,
         "lost": counts.lost,
     }
-
-
-def _timetable(spec: PipelineSpec) -> Timetable:
-    deadline_ns = round(spec.deadline_ms * 1e6)
-    buffer_ns = round(spec.buffer_blocks * spec.period_ns)
-    start_ns = time.monotonic_ns() + int(LEAD_IN_S * 1e9)
-    return Timetable(start_ns, spec.period_ns, deadline_ns, buffer_ns)
-
-
-def _sound_bank(spec: PipelineSpec) -> SoundBank:
-    if spec.audio is not None:
-        sounds = load_sound(spec.audio, spec.sample_rate_hz)
-    else:
-        sounds = synthesise_sounds(spec.sample_rate_hz, spec.seed)
-    return SoundBank(sounds, spec.period_frames, spec.capacity)
-
-
-def _hrirs(spec: PipelineSpec) -> HrirSet | None:
-    """The head to hear with; None for the workload's own."""
-    if spec.hrtf is None:
-        return None
-    return load_sofa(spec.hrtf, spec.sample_rate_hz).levelled()
-
-
-def _workloads_needed(spec: PipelineSpec) -> dict[str, str]:
-    """Name of the workload that each class of work runs."""
-    needed = {"audio": spec.workload}
-    if spec.analysis_share is not None:
-        needed["analysis"] = "fft"
-    if spec.visualisation_share is not None:
-        needed["visualisation"] = "visualisation"
-    return needed
-
-
-def _workload(spec: PipelineSpec, name: str, hrirs: HrirSet | None, bank: SoundBank) -> Workload:
-    """A workload whose every kernel is compiled, so that no child ever does that."""
-    settings = WorkloadSettings(
-        spec.sample_rate_hz, spec.period_frames, spec.capacity, spec.taps, hrirs
-    )
-    workload: Workload = plugins.find("workloads", name)(settings, numpy_backend())
-    for count in {1, min(spec.batch_size, spec.capacity), spec.capacity}:
-        slots = np.arange(count, dtype=np.intp)
-        blocks = np.zeros((count, spec.period_frames), np.float32)
-        bank.gather(0, slots, blocks)
-        workload.process(blocks, slots)
-        workload.reset(slots)
-    return workload
-
-
-def _trace(spec: PipelineSpec) -> load.LoadTrace:
-    if spec.streams is not None:
-        return load.constant(spec.streams)
-    if spec.trace is None:
-        return load.evening(spec.peak_streams, spec.duration_s)
-    return load.read_trace(spec.trace).scaled(spec.peak_streams, spec.duration_s)
-
-
-def _open_recording(spec: PipelineSpec) -> soundfile.SoundFile | None:
-    if spec.record is None:
-        return None
-    _check_recording(spec.record)
-    try:
-        return soundfile.SoundFile(
-            spec.record, "w", spec.sample_rate_hz, channels=2, subtype="PCM_16", format="WAV"
-        )
-    except soundfile.LibsndfileError as error:
-        raise _unrecorded(spec.record, error) from error
-
-
-def _check_recording(path: Path) -> None:
-    """See that it can be begun; a pipe would keep us waiting for its reader."""
-    if path.is_fifo():
-        raise RecordingError(path, "it is a pipe, in which nothing can go back", OTHER_FILE)
-    try:
-        path.open("wb").close()
-    except OSError as error:
-        raise RecordingError(path, *explained(error, path, OTHER_FILE)) from error
-
-
-def _unrecorded(path: Path, error: soundfile.LibsndfileError) -> RecordingError:
-    """Why the recording failed, in the system's words where it is to blame."""
-    refused = refused_write(path)
-    if refused is not None:
-        return RecordingError(path, *explained(refused, path, OTHER_FILE))
-    return RecordingError(path, error.error_string, OTHER_FILE)

@@ -1,4 +1,4 @@
-"""What became of every block: on time, late, concealed or lost, and what a listener heard."""
+"""Accounts for every block as on time, late, concealed or lost, and mixes what is heard."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.executors.batch import FinishedBatches
 from controller.executors.stream_table import NOBODY, Assignment
 from controller.executors.timetable import Timetable
 from policies.observation import BlockCounts
@@ -16,7 +17,7 @@ from policies.observation import BlockCounts
 WINDOW = 4096
 """Blocks that may await their account at once, over 20 s at 256 frames and 48 kHz."""
 GRACE_NS = 500_000_000
-"""How long after play-out a finished batch may take to be seen; its stamps are what counts."""
+"""Nanoseconds after play-out in which a finished batch may be seen; only its stamps count."""
 CONCEALED_AT_MOST = 2
 """Blocks in a row that a fading repetition can stand in for; after that there is silence."""
 FADE = 0.5
@@ -48,7 +49,7 @@ class Playout:
     def __init__(
         self,
         timetable: Timetable,
-        capacity: int,
+        slots: int,
         period_frames: int,
         hear: Callable[[NDArray[np.float32]], None] | None = None,
     ) -> None:
@@ -56,13 +57,13 @@ class Playout:
         self._period_frames = period_frames
         self._hear = hear
         self._assignments: deque[Assignment] = deque()
-        self._current = Assignment(0, 0, 1, np.full(capacity, NOBODY, np.int16))
-        self._finish_ns = np.full((WINDOW, capacity), ABSENT, np.int64)
+        self._current = Assignment(0, 0, 1, np.full(slots, NOBODY, np.int16))
+        self._finish_ns = np.full((WINDOW, slots), ABSENT, np.int64)
         self._buses: dict[int, dict[int, NDArray[np.float32]]] = {}
         self._last_bus: dict[int, NDArray[np.float32]] = {}
-        self._absences = np.zeros(capacity, np.int64)
-        self._submitted = np.zeros(capacity, np.int64)
-        self._outcomes = np.zeros((4, capacity), np.int64)
+        self._absences = np.zeros(slots, np.int64)
+        self._submitted = np.zeros(slots, np.int64)
+        self._outcomes = np.zeros((4, slots), np.int64)
         self.next_block = 0
 
     @property
@@ -71,19 +72,19 @@ class Playout:
         return BlockCounts(*(int(total) for total in self._outcomes.sum(axis=1)))
 
     def submitted_and_outcomes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Per slot: blocks submitted (capacity,), and by outcome (4, capacity)."""
+        """Per slot: blocks submitted (slots,), and by outcome (4, slots)."""
         return self._submitted.copy(), self._outcomes.copy()
 
     def assign(self, assignment: Assignment) -> None:
         """Learn who renders what from the block that the assignment names."""
         self._assignments.append(assignment)
 
-    def collect(self, worker: int, batches: NDArray[np.void], buses: NDArray[np.float32]) -> None:
-        """Take in finished batches of one worker: BATCH records (n,), sound (n, 2, frames)."""
-        for batch, bus in zip(batches, buses, strict=True):
+    def collect(self, finished: FinishedBatches) -> None:
+        """Take in what a worker has finished."""
+        for batch, bus in zip(finished.batches, finished.buses, strict=True):
             block = int(batch["block"])
             if self.next_block <= block < self.next_block + WINDOW:
-                self._collect_one(worker, block, batch, bus)
+                self._collect_one(finished.worker, block, batch, bus)
 
     def settle(self, now_ns: int, end_block: int) -> list[Settled]:
         """Close the account of each block before `end_block` that is complete or long past."""

@@ -1,4 +1,4 @@
-"""What the built-in pipeline is told at its start."""
+"""The specification that the built-in pipeline is started with."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ class PipelineSpec(BaseModel):
     """Everything that distinguishes one pipeline from another; crosses to its process as JSON.
 
     `streams` is a constant load; where it is None, `trace` (or the built-in evening) scaled
-    to `peak_streams` over `duration_s` makes streams come and go. The shares
-    are parts of all processor time; without `analysis_share` or `visualisation_share` that
-    work is left out. `farewell_s` is how
-    long the pipeline waits at its end to be asked for its summary.
+    to `peak_streams` over `duration_s` makes streams come and go. The shares are parts of all
+    processor time; without `analysis_share` or `visualisation_share` that work is left out.
+    `executor` and `workload` are names of plug-ins; the executor's knobs start with the values
+    of `knobs`, and none exceeds its limit. `farewell_s` is how long the pipeline waits at its end
+    to be asked for its summary, seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,15 +39,15 @@ class PipelineSpec(BaseModel):
     reserve_share: float
     analysis_share: float | None
     visualisation_share: float | None
-    nodes: int
-    nodes_max: int
-    batch_size: int
+    executor: str
+    knobs: dict[str, int | float | str]
+    limits: dict[str, int]
     farewell_s: float = 10.0
     seed: int = 1
 
     @property
-    def capacity(self) -> int:
-        """Slots for streams: the most that can be live at once."""
+    def slots(self) -> int:
+        """The most streams that can be live at once."""
         return self.streams if self.streams is not None else self.peak_streams
 
     @property

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from controller.config.config import Config
-from controller.plants.builtin.plant import BATCH_SIZES as PLANT_BATCH_SIZES
+from controller.executors.cpu.executor import BATCH_SIZES as PLANT_BATCH_SIZES
 from controller.sensors.cpu import MachineSensor
 from kapellmeister.calibration.executor import executor_bench
 from kapellmeister.calibration.jack import jack_bench

@@ -1,4 +1,4 @@
-"""The built-in plant on the bench: one worker of the real executor."""
+"""The built-in plant on the bench: one worker of the executor that is configured."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.config.config import Config
-from controller.executors.cpu.executor import CpuExecutor, Task
+from controller.errors import ExecutorError
+from controller.executors.executor import ExecutorSettings, Task, make_executor
 from controller.executors.timetable import Timetable
+from controller.sound.bank import SoundBank
+from controller.sound.synthesis import synthesise_sounds
 from controller.workloads.workload import WorkloadSettings
 from kapellmeister.calibration.subject import (
     BATCH_SIZES,
@@ -22,7 +25,6 @@ from kapellmeister.calibration.subject import (
     SETTLING_S,
     between,
     class_of,
-    rendering,
 )
 from simulators.calibration.calibration import OperatingPoint
 
@@ -34,25 +36,22 @@ REALTIME_PRIORITY = 60
 class ExecutorBench:
     """A worker under a constant load; its batches are read, and heard by nobody."""
 
-    def __init__(self, config: Config, workload: str, capacity: int) -> None:
+    def __init__(self, config: Config, workload: str, slots: int) -> None:
         pipeline = config.pipeline
         period_ns = 1e9 * pipeline.period_frames / pipeline.sample_rate_hz
         self.period_ms = period_ns / 1e6
         settings = WorkloadSettings(
-            pipeline.sample_rate_hz, pipeline.period_frames, capacity, pipeline.taps
+            pipeline.sample_rate_hz, pipeline.period_frames, slots, pipeline.taps
         )
-        made, bank = rendering(workload, settings)
+        bank = SoundBank(
+            synthesise_sounds(settings.sample_rate_hz, 1), settings.period_frames, slots
+        )
+        given = ExecutorSettings(
+            workload, settings, bank, {"batch_size": BATCH_SIZES[0], "nodes": 1}, {"nodes": 1}
+        )
+        self._executor = make_executor(pipeline.executor, given)
         start_ns = time.monotonic_ns() + int(LEAD_IN_S * 1e9)
         self._timetable = Timetable(start_ns, period_ns, round(period_ns), round(period_ns))
-        self._executor = CpuExecutor(
-            made,
-            bank,
-            self._timetable,
-            capacity=capacity,
-            period_frames=pipeline.period_frames,
-            batch_size=BATCH_SIZES[0],
-            nodes_max=1,
-        )
         self._streams = 0
         self._in_force_from = 0
         self.scheduling = "normal"
@@ -61,7 +60,7 @@ class ExecutorBench:
         """Start the worker, real-time where that is permitted."""
         gc.collect()
         gc.freeze()
-        self._executor.start(1)
+        self._executor.start(self._timetable)
         while not self._executor.is_ready:
             time.sleep(TURN_S)
         for pids in self._executor.processes().values():
@@ -70,7 +69,7 @@ class ExecutorBench:
 
     def stop(self) -> None:
         """End every process."""
-        self._executor.stop()
+        self._executor.close()
 
     def measure(self, streams: int, batch_size: int, seconds: float) -> OperatingPoint:
         """So many streams for so long, once all of them are there."""
@@ -80,7 +79,7 @@ class ExecutorBench:
         while self._streams > streams:
             self._streams -= 1
             self._executor.release(self._streams)
-        self._executor.set_batch_size(batch_size)
+        self._turn_batch_size(batch_size)
         self._pass(SETTLING_S, lambda *_: None)
         while self._timetable.capturing(time.monotonic_ns()) <= self._in_force_from:
             self._pass(TURN_S, lambda *_: None)
@@ -91,14 +90,18 @@ class ExecutorBench:
         self._pass(DRAIN_PERIODS * self.period_ms / 1000.0 + TURN_S, batches.append)
         return OperatingPoint(streams, batch_size, last - first, between(batches, first, last))
 
+    def _turn_batch_size(self, batch_size: int) -> None:
+        if (refusal := self._executor.apply("batch_size", batch_size)) is not None:
+            raise ExecutorError(self._executor.name, refusal.reason, "calibrate another executor")
+
     def _pass(self, seconds: float, take: Callable[[NDArray[np.void]], object]) -> None:
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s:
             time.sleep(TURN_S)
-            if (announced := self._executor.publish()) is not None:
+            if (announced := self._executor.advance()) is not None:
                 self._in_force_from = announced.from_block
-            for _, stamps, _ in self._executor.read():
-                take(stamps)
+            for finished in self._executor.read():
+                take(finished.batches)
 
     def _favour(self, pid: int) -> None:
         with contextlib.suppress(PermissionError):
@@ -107,9 +110,9 @@ class ExecutorBench:
 
 
 @contextmanager
-def executor_bench(config: Config, workload: str, capacity: int) -> Iterator[ExecutorBench]:
+def executor_bench(config: Config, workload: str, slots: int) -> Iterator[ExecutorBench]:
     """A worker at work; whatever happens, no process is left."""
-    made = ExecutorBench(config, workload, capacity)
+    made = ExecutorBench(config, workload, slots)
     made.start()
     try:
         yield made

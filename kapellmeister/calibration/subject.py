@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller import plugins
+from controller.executors.warm_up import warm_up
 from controller.sound.bank import SoundBank
 from controller.sound.synthesis import synthesise_sounds
 from controller.workloads.backends import numpy_backend
@@ -41,12 +42,7 @@ def rendering(workload: str, settings: WorkloadSettings) -> tuple[Workload, Soun
     frames, capacity = settings.period_frames, settings.capacity
     bank = SoundBank(synthesise_sounds(settings.sample_rate_hz, 1), frames, capacity)
     made: Workload = plugins.find("workloads", workload)(settings, numpy_backend())
-    for count in {1, *(min(size, capacity) for size in BATCH_SIZES)}:
-        slots = np.arange(count, dtype=np.intp)
-        blocks = np.zeros((count, frames), np.float32)
-        bank.gather(0, slots, blocks)
-        made.process(blocks, slots)
-        made.reset(slots)
+    warm_up(made, bank, frames, {1, *(min(size, capacity) for size in BATCH_SIZES)})
     return made, bank
 
 

@@ -79,6 +79,9 @@ def run(
     workload: Annotated[
         str | None, typer.Option(help="fft, filters, hrtf, spectrogram or visualisation.")
     ] = None,
+    executor: Annotated[
+        str | None, typer.Option(help="What renders the streams: cpu, null or FILE.py:Class.")
+    ] = None,
     taps: Annotated[
         int | None, typer.Option(help="Length of the impulse responses.", min=16, max=16384)
     ] = None,
@@ -127,6 +130,7 @@ def run(
             "pipeline": {
                 "peak_streams": peak_streams,
                 "workload": workload,
+                "executor": executor,
                 "taps": taps,
                 "stress": stress,
                 "nodes": nodes,

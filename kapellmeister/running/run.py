@@ -284,9 +284,9 @@ def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:
         reserve_share=config.budget.reserve,
         analysis_share=share if chosen.analysis else None,
         visualisation_share=share if chosen.visualisation else None,
-        nodes=chosen.nodes,
-        nodes_max=chosen.nodes_max,
-        batch_size=chosen.batch_size,
+        executor=chosen.executor,
+        knobs=chosen.knobs,
+        limits=chosen.limits,
         farewell_s=FAREWELL_S + 2 * config.loop.interval_s,
     )
 

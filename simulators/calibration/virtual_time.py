@@ -13,8 +13,9 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
+from controller.executors.batch import BATCH
 from controller.executors.cpu import worker as module
-from controller.executors.cpu.ring import BATCH, Ring
+from controller.executors.cpu.ring import Ring
 from controller.executors.cpu.worker import Worker
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable

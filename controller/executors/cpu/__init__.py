@@ -1,3 +1,1 @@
-"""Blocks on the processors of this machine: a process a worker, rings in shared memory between
-them.
-"""
+"""Blocks on the processors of this machine: a process a worker, shared rings between them."""

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import os
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from controller.executors.cpu.worker import prepare_process
+from controller.executors.executor import Process
+from controller.linux.prctl import die_with_parent, name_process
 
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A running child: `work_class` is one of audio, analysis, visualisation, background."""
-
-    pid: int
-    name: str
-    work_class: str
+_PR_SET_TIMERSLACK = 29
 
 
 class ProcessGroup:
@@ -69,6 +64,17 @@ class ProcessGroup:
         while self._running and time.monotonic() < give_up_s:
             self.reap()
             time.sleep(0.005)
+
+
+def prepare_process(*, name: str) -> None:
+    """Make this process fit for sound: it dies with its parent, and nothing in it pauses it."""
+    die_with_parent(signal.SIGKILL)
+    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+    name_process(name)
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN if ignored == signal.SIGINT else signal.SIG_DFL)
+    sys.setswitchinterval(0.0005)
+    gc.disable()
 
 
 def _has_ended(pid: int) -> bool:

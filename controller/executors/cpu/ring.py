@@ -7,26 +7,7 @@ import mmap
 import numpy as np
 from numpy.typing import NDArray
 
-BATCH = np.dtype(
-    [
-        ("block", np.int64),
-        ("first", np.int64),
-        ("count", np.int64),
-        ("captured_ns", np.int64),
-        ("ready_ns", np.int64),
-        ("start_ns", np.int64),
-        ("fetched_ns", np.int64),
-        ("computed_ns", np.int64),
-        ("finish_ns", np.int64),
-        ("cpu_ns", np.int64),
-    ]
-)
-"""A finished batch: streams `first` to `first + count` of its worker's share of one block.
-
-`captured_ns` is when the block was there, `ready_ns` when the batch could have started: then,
-or once the worker's previous batch was finished. `cpu_ns` is processor time, the others are
-instants on the monotonic clock.
-"""
+from controller.executors.batch import BATCH
 
 
 class Ring:

@@ -6,32 +6,17 @@ switch interval, whatever the priority of the audio thread.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
-import signal
-import sys
 import time
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.executors.cpu.ring import Ring
+from controller.executors.executor import InputBlocks
 from controller.executors.stream_table import Assignment, StreamTable
 from controller.executors.timetable import Timetable
-from controller.linux.prctl import die_with_parent, name_process
 from controller.workloads.workload import Workload
-
-_PR_SET_TIMERSLACK = 29
-
-
-class InputBlocks(Protocol):
-    """Where a stream's sound comes from; any block can be asked for again."""
-
-    def gather(self, block_index: int, slots: NDArray[np.intp], out: NDArray[np.float32]) -> object:
-        """Fill `out`, (n, period_frames), with that block of each slot."""
-        ...
 
 
 class Worker:
@@ -46,7 +31,7 @@ class Worker:
         ring: Ring,
         timetable: Timetable,
         period_frames: int,
-        capacity: int,
+        slots: int,
     ) -> None:
         self._number = number
         self._workload = workload
@@ -54,7 +39,7 @@ class Worker:
         self._table = table
         self._ring = ring
         self._timetable = timetable
-        self._blocks = np.zeros((capacity, period_frames), np.float32)
+        self._blocks = np.zeros((slots, period_frames), np.float32)
         self._now = table.latest()
         self._next: Assignment | None = None
         self._slots = self._now.slots_of(number)
@@ -139,17 +124,6 @@ class Worker:
                 self._inputs.gather(earlier, slots, self._blocks[: len(slots)])
                 self._workload.process(self._blocks[: len(slots)], slots)
         self._warm_from = max(self._warm_from, last + 1)
-
-
-def prepare_process(*, name: str) -> None:
-    """Make this process fit for sound: it dies with its parent, and nothing in it pauses it."""
-    die_with_parent(signal.SIGKILL)
-    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
-    name_process(name)
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN if ignored == signal.SIGINT else signal.SIG_DFL)
-    sys.setswitchinterval(0.0005)
-    gc.disable()
 
 
 def _sleep_until(instant_ns: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from controller.pipeline.server import socket_address
 
 STALLED = (TimeoutError, BlockingIOError)
-"""A pipeline that lives and does not come to listening: callers queue up until no more may."""
+"""Errors of a pipeline that lives and does not listen: callers queue until no more may."""
 
 
 class Connection:

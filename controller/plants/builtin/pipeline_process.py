@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from pydantic import ValidationError
+
 from controller.errors import Interruption, PipelineStartError
 from controller.linux.process_id import kill
 from controller.pipeline.server import hold_lock, holder
@@ -105,7 +107,10 @@ def stop_pipeline(directory: Path, patience_s: float = 3.0) -> None:
 
 
 def running_pipeline(directory: Path) -> PipelineSpec | None:
-    """The specification of a pipeline that plays on in this directory; None where none does."""
+    """The specification of a pipeline that plays on in this directory.
+
+    None where none does, or one of another version, whose specification means nothing here.
+    """
     connection = Connection(directory, patience_s=2.0)
     try:
         reply = connection.ask("hello")
@@ -113,4 +118,6 @@ def running_pipeline(directory: Path) -> PipelineSpec | None:
         return None
     finally:
         connection.close()
-    return None if reply is None else PipelineSpec.model_validate(reply["spec"])
+    with contextlib.suppress(ValidationError):
+        return None if reply is None else PipelineSpec.model_validate(reply["spec"])
+    return None

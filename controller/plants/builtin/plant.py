@@ -16,6 +16,7 @@ from controller.linux import scheduling
 from controller.linux.permissions import Permissions
 from controller.linux.process_id import ticks_since_boot
 from controller.pipeline.spec import PipelineSpec
+from controller.plain import JsonValue, from_plain
 from controller.plants.builtin.connection import Connection
 from controller.plants.builtin.pipeline_process import LOG_NAME
 from controller.plants.programs.processes import identified
@@ -24,8 +25,6 @@ from controller.sensors.cpu import MachineSensor, ThreadSensor
 from controller.watchdog.lease import Lease
 from policies.knobs import (
     AnyThreadClasses,
-    Bounds,
-    Choice,
     Knob,
     KnobValue,
     Settings,
@@ -46,16 +45,17 @@ from policies.observation import (
 from policies.proposal import Refusal
 
 REPORT_LEAD_S = 0.05
-"""How long before a tick the pipeline reports: a few of its own turns, so that no tick waits."""
-AS_OF_NOW = ("made_ns", "finished", "load", "nodes", "batch_size", "processes")
-"""What a report tells of the moment at which it is made; all else is of the interval before."""
-BATCH_SIZES = (8, 16, 32, 64, 128, 256)
+"""Seconds before a tick at which the pipeline reports: a few of its turns, so that none waits."""
+AS_OF_NOW = ("made_ns", "finished", "load", "knobs", "settings", "readings", "processes")
+"""Fields of a report that tell of the moment it is made; the others tell of the interval before."""
+QUESTIONS_AT_MOST = 20
+"""Times that a pipeline is asked for what cannot be done without."""
 
 
 class BuiltinPlant:
     """Watches and turns a pipeline that runs as a process of its own, and outlives this one.
 
-    Raises PlantError from `observe` and `apply` once the pipeline is gone.
+    Raises PlantError from the constructor, `observe` and `apply` once the pipeline is gone.
     """
 
     name = "builtin"
@@ -88,9 +88,13 @@ class BuiltinPlant:
         self._last_at_s = clock.now_s()
         self._finished = False
         self._threads_seen: dict[str, list[scheduling.ThreadId]] = {}
+        introduction = self._insist("hello")
+        self._found: Mapping[str, KnobValue] = introduction["found"]
+        self._told: JsonValue = introduction["knobs"]
+        self._executor_knobs: Mapping[str, Knob] = from_plain(self._told, Mapping[str, Knob])
 
     def knobs(self) -> Mapping[str, Knob]:
-        """The three knobs of the CPU executor."""
+        """How the pipeline's threads are scheduled, and what its executor brings."""
         classes = AnyThreadClasses(
             realtime=self._permissions.realtime,
             nice=self._permissions.nice,
@@ -98,13 +102,8 @@ class BuiltinPlant:
             cpus=frozenset(os.sched_getaffinity(0)),
             demotion=self._permissions.demotion,
         )
-        return {
-            "thread_classes": Knob(
-                "thread_classes", classes, "cpu", settle_s=2.0, undone=self._actuator.undone
-            ),
-            "batch_size": Knob("batch_size", Choice(BATCH_SIZES), "cpu", 0.4, 2.0),
-            "nodes": Knob("nodes", Bounds(1, self._spec.nodes_max), "cpu", 0.5, 2.0),
-        }
+        threads = Knob("thread_classes", classes, "cpu", settle_s=2.0, undone=self._actuator.undone)
+        return {"thread_classes": threads, **self._executor_knobs}
 
     def observe(self) -> Observation:
         """The interval since the last call; all readings are missing where it does not answer."""
@@ -121,6 +120,7 @@ class BuiltinPlant:
             return Observation(now_s, interval_s, silent if load is None else Stale(load, age_s))
         self._last, self._last_at_s = reply, now_s
         self._finished = bool(reply["finished"])
+        self._take_knobs(reply["knobs"])
         self._threads_seen = self._class_threads(reply)
         self._actuator.reconcile(self._threads_seen)
         return Observation(
@@ -134,10 +134,8 @@ class BuiltinPlant:
         )
 
     def in_force(self) -> Settings:
-        """What the pipeline and the kernel say is in force."""
-        values: dict[str, KnobValue] = {
-            knob: self._last[knob] for knob in ("nodes", "batch_size") if knob in self._last
-        }
+        """Values in force, as the pipeline and the kernel tell them."""
+        values: dict[str, KnobValue] = dict(self._last.get("settings", {}))
         classes = self._actuator.in_force(self._threads_seen)
         if classes is not None:
             values["thread_classes"] = classes
@@ -157,9 +155,7 @@ class BuiltinPlant:
         if knob == "thread_classes":
             self._actuator.restore()
             return None
-        return self.apply(
-            knob, {"nodes": self._spec.nodes, "batch_size": self._spec.batch_size}[knob]
-        )
+        return self.apply(knob, self._found[knob])
 
     def finished(self) -> bool:
         """Whether the pipeline has played its last block."""
@@ -167,11 +163,7 @@ class BuiltinPlant:
 
     def summary(self) -> dict[str, Any]:
         """The pipeline's own figures of the whole run. Raises PlantError where it is gone."""
-        for _ in range(20):
-            reply = self._ask("summary")
-            if reply is not None:
-                return reply
-        raise PlantError(self.name, "the pipeline does not answer", "see its log")
+        return self._insist("summary")
 
     def close(self) -> None:
         """Restore the scheduling of every thread, and end the pipeline."""
@@ -204,6 +196,11 @@ class BuiltinPlant:
         blocks = {outcome: count + earlier[outcome] for outcome, count in answer["blocks"].items()}
         return {**crossed, **{name: answer[name] for name in AS_OF_NOW}, "blocks": blocks}
 
+    def _take_knobs(self, told: JsonValue) -> None:
+        """Know what can be turned now; what is told again unchanged is known already."""
+        if told != self._told:
+            self._told, self._executor_knobs = told, from_plain(told, Mapping[str, Knob])
+
     def _apply_classes(self, knob: str, value: ThreadClasses) -> Refusal | None:
         refusal = self._actuator.apply(value, self._threads_seen)
         for work_class in ("analysis", "visualisation"):
@@ -233,7 +230,16 @@ class BuiltinPlant:
             readings[f"audio.{name}"] = reading(reply.get(name))
         for work_class, name in (("analysis", "round_ms"), ("visualisation", "picture_ms")):
             readings[f"{work_class}.{name}"] = reading(reply["round_ms"].get(work_class))
+        if reply["readings"]:
+            readings |= from_plain(reply["readings"], Mapping[str, Reading])
         return readings
+
+    def _insist(self, do: str) -> dict[str, Any]:
+        """An answer that cannot be done without. Raises PlantError where none comes."""
+        for _ in range(QUESTIONS_AT_MOST):
+            if (reply := self._ask(do)) is not None:
+                return reply
+        raise PlantError(self.name, "the pipeline does not answer", "see its log")
 
     def _ask(self, do: str, **details: object) -> dict[str, Any] | None:
         with self._explained():

@@ -23,7 +23,7 @@ from controller.linux.os_errors import (
     refused_read,
     refused_write,
 )
-from controller.pipeline import pipeline
+from controller.pipeline.recording import Recording
 from kapellmeister import cli
 
 PLACE = "/no-such-folder/file"
@@ -217,7 +217,7 @@ def test_a_journal_that_may_grow_no_more_says_why(tmp_path: Path) -> None:
 def test_a_recording_is_not_begun_in_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RecordingError, match="it is a pipe, in which nothing can go back"):
-        pipeline._check_recording(tmp_path / "pipe")
+        Recording(tmp_path / "pipe", 48_000, print)
 
 
 # the last resort of the command line

@@ -41,9 +41,9 @@ SPEC = PipelineSpec(
     reserve_share=0.15,
     analysis_share=0.1,
     visualisation_share=0.1,
-    nodes=1,
-    nodes_max=3,
-    batch_size=8,
+    executor="cpu",
+    knobs={"nodes": 1, "batch_size": 8},
+    limits={"nodes": 3},
 )
 
 
@@ -108,10 +108,10 @@ def test_nodes_and_batches_change_while_sound_runs(start: Callable[..., Running]
     running = start(duration_s=20.0)
     running.ask("set", knob="nodes", value=3)
     running.ask("set", knob="batch_size", value=16)
-    grown = running.wait_for(lambda reply: (reply["nodes"], reply["batch_size"]) == (3, 16))
+    grown = running.wait_for(lambda reply: reply["settings"] == {"batch_size": 16, "nodes": 3})
     assert len(grown["processes"]["audio"]) == 4
     running.ask("set", knob="nodes", value=1)
-    running.wait_for(lambda reply: reply["nodes"] == 1)
+    running.wait_for(lambda reply: reply["settings"]["nodes"] == 1)
     running.wait_for(lambda reply: len(reply["processes"]["audio"]) == 2)
 
 
@@ -172,3 +172,15 @@ def test_an_unusable_sound_is_refused_in_one_line(tmp_path: Path) -> None:
         start_pipeline(tmp_path, SPEC.model_copy(update={"audio": broken}))
     assert "\n" not in str(refusal.value)
     assert running_pipeline(tmp_path) is None
+
+
+def test_an_unknown_executor_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(PipelineStartError, match="executor nosuch: no such name; known: cpu, null"):
+        start_pipeline(tmp_path, SPEC.model_copy(update={"executor": "nosuch"}))
+
+
+def test_another_executor_brings_its_own_figures(start: Callable[..., Running]) -> None:
+    running = start(executor="null:service_ms=2", duration_s=20.0)
+    observed = running.wait_for(lambda reply: reply["blocks"]["on_time"] > 0)
+    assert observed["readings"]["null.service_ms"]["value"] == 2.0
+    assert running.ask("set", knob="nodes", value=9) == {"error": "no knob nodes takes 9"}

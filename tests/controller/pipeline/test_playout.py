@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from controller.executors.cpu.ring import BATCH
+from controller.executors.batch import BATCH, FinishedBatches
 from controller.executors.stream_table import NOBODY, Assignment
 from controller.executors.timetable import Timetable
 from controller.pipeline.playout import Playout
@@ -30,7 +30,7 @@ def finish(
     batch = np.zeros(1, BATCH)
     batch["block"], batch["first"], batch["count"] = block, first, count
     batch["finish_ns"] = TIMETABLE.captured_ns(block) + int(finish_ms * MS)
-    playout.collect(worker, batch, np.ones((1, 2, 4), np.float32))
+    playout.collect(FinishedBatches(worker, batch, np.ones((1, 2, 4), np.float32)))
 
 
 def test_a_block_finished_by_its_deadline_is_on_time() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from controller.executors.cpu.ring import BATCH
+from controller.executors.batch import BATCH
 from controller.pipeline.playout import Settled
 from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
 

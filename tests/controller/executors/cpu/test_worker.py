@@ -25,8 +25,8 @@ class Delay:
 
     memory_blocks = 3
 
-    def __init__(self, capacity: int) -> None:
-        self.past = np.zeros((capacity, 3, PERIOD), np.float32)
+    def __init__(self, slots: int) -> None:
+        self.past = np.zeros((slots, 3, PERIOD), np.float32)
         self.batches: list[int] = []
 
     def reset(self, slots: np.ndarray) -> None:
@@ -42,15 +42,15 @@ class Delay:
 class Bench:
     """Workers on one table, as the executor would start them."""
 
-    def __init__(self, capacity: int = 4, batch_size: int = 64) -> None:
-        self.capacity = capacity
-        self.table = StreamTable(capacity, batch_size)
+    def __init__(self, slots: int = 4, batch_size: int = 64) -> None:
+        self.slots = slots
+        self.table = StreamTable(slots, batch_size)
         self.rings: dict[int, Ring] = {}
         self.workloads: dict[int, Delay] = {}
 
     def worker(self, number: int, entries: int = 64) -> Worker:
         self.rings[number] = Ring(entries, PERIOD)
-        self.workloads[number] = Delay(self.capacity)
+        self.workloads[number] = Delay(self.slots)
         workload: Workload = self.workloads[number]  # type: ignore[assignment] # a fake without a constructor's shape
         return Worker(
             number,
@@ -60,7 +60,7 @@ class Bench:
             self.rings[number],
             TIMETABLE,
             PERIOD,
-            self.capacity,
+            self.slots,
         )
 
     def heard(self, *numbers: int) -> dict[int, float]:
@@ -103,7 +103,7 @@ def test_a_second_batch_is_ready_when_the_first_is_finished() -> None:
 
 @pytest.mark.parametrize("announced_at", [2, 5, 9])
 def test_a_stream_that_moves_sounds_as_if_it_had_never_moved(announced_at: int) -> None:
-    bench = Bench(capacity=2)
+    bench = Bench(slots=2)
     bench.table.publish(0, 64, workers(1, 1))
     first, second = bench.worker(1), bench.worker(2)
     for block in range(20):
@@ -116,7 +116,7 @@ def test_a_stream_that_moves_sounds_as_if_it_had_never_moved(announced_at: int) 
 
 
 def test_every_block_of_every_stream_is_rendered_once_across_a_move() -> None:
-    bench = Bench(capacity=4)
+    bench = Bench(slots=4)
     bench.table.publish(0, 64, workers(1, 1, 1, 1))
     first, second = bench.worker(1), bench.worker(2)
     for block in range(10):

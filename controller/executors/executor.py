@@ -1,0 +1,208 @@
+"""The contract of an executor: whatever renders the blocks of streams, on whatever hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller import plugins
+from controller.errors import KapellmeisterError, PlugInError
+from controller.executors.batch import FinishedBatches
+from controller.executors.stream_table import Assignment, StreamTable
+from controller.executors.timetable import Timetable
+from controller.workloads.backend import Backend
+from controller.workloads.workload import Workload, WorkloadSettings
+from policies.knobs import Knob, KnobValue, Settings
+from policies.observation import Reading
+from policies.proposal import Refusal
+
+
+class InputBlocks(Protocol):
+    """Where a stream's sound comes from; any block can be asked for again."""
+
+    def gather(self, block_index: int, slots: NDArray[np.intp], out: NDArray[np.float32]) -> object:
+        """Fill `out`, (n, period_frames), with that block of each slot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExecutorSettings:
+    """All that any executor may need, so that every one is constructed alike.
+
+    `workload` is named, and made by the executor where it renders: on a device, or on another
+    machine. `knobs` are the values to start with and `limits` the most that a knob may reach;
+    an executor ignores what it has no knob for, and chooses itself what is not given.
+    """
+
+    workload: str
+    workload_settings: WorkloadSettings
+    inputs: InputBlocks
+    knobs: Mapping[str, KnobValue] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def slots(self) -> int:
+        """The most streams that can be live at once."""
+        return self.workload_settings.capacity
+
+    @property
+    def period_frames(self) -> int:
+        """Frames per block."""
+        return self.workload_settings.period_frames
+
+    def make_workload(self, backend: Backend) -> Workload:
+        """The workload on that backend. Raises PlugInError where there is none of that name."""
+        made: Workload = plugins.find("workloads", self.workload)(self.workload_settings, backend)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work of one class: a live stream to render (`slot`), or a process of its own (`run`)."""
+
+    work_class: str
+    name: str
+    slot: int | None = None
+    run: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process as it was observed, by its id on the machine where it runs.
+
+    `work_class` is one of audio, analysis, visualisation, background.
+    """
+
+    pid: int
+    name: str
+    work_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a task runs: the number of its worker, or the process started for it."""
+
+    worker: int | None
+    process: Process | None
+
+
+class Executor(Protocol):
+    """Renders the streams it is given, block by block, on workers of its own.
+
+    A worker is one unit of placement: a process, a device, a node of a cluster. Workers join once
+    they are at work, however long they take to start; one that is to leave renders until the block
+    at which its streams are elsewhere. Every block of a stream is rendered once, by the worker
+    that the assignment in force names, and a stream that moves sounds as if it had never moved:
+    its memory is replayed from the inputs (`Workload.memory_blocks`) or carried along. Streams of
+    a worker that dies go on elsewhere; what it had not handed on is absent.
+
+    Constructing may take its time to compile, plan and allocate. From `start` on sound plays, and
+    no method blocks for longer than a few milliseconds: what is asked for is noted, and comes about
+    in `advance`. All are called by one thread. `controller.executors.checks` holds an executor to
+    all this.
+
+    Raises ExecutorError, from the constructor and `start`, where it cannot render here, and
+    PlugInError for a workload that does not exist.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name it is chosen by."""
+        ...
+
+    @property
+    def table(self) -> StreamTable:
+        """Who renders what, in shared memory, for processes forked after the construction."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every worker that should render is at work, so that streams may come."""
+        ...
+
+    def start(self, timetable: Timetable) -> None:
+        """Start what renders by this timetable, without waiting until it is at work."""
+        ...
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """Knobs that this executor brings; one that cannot be turned now has an obstacle."""
+        ...
+
+    def in_force(self) -> Settings:
+        """The value of every knob as it is in force; before `start`, that to start with."""
+        ...
+
+    def apply(self, knob: str, value: KnobValue) -> Refusal | None:
+        """Ask for a value, which comes into force without losing a block; None where taken."""
+        ...
+
+    def readings(self) -> Mapping[str, Reading]:
+        """Figures that only this executor knows, by dotted name, such as gpu.utilisation."""
+        ...
+
+    def schedule_task(self, task: Task) -> Placement:
+        """Place a stream on a worker, or start a process of this machine for other work.
+
+        Raises ExecutorError for a task that is neither, a slot that does not exist, and a stream
+        while no worker takes any.
+        """
+        ...
+
+    def release(self, slot: int) -> None:
+        """Take a stream off its worker."""
+        ...
+
+    def advance(self) -> Assignment | None:
+        """Come closer to what was asked for; the assignment that this announces, if any.
+
+        Called about every 20 ms. An assignment names a block that is still to come.
+        """
+        ...
+
+    def read(self) -> list[FinishedBatches]:
+        """Batches that each worker has finished since the last call."""
+        ...
+
+    def reap(self) -> tuple[Process, ...]:
+        """Processes and nodes that have ended of their own accord since the last call."""
+        ...
+
+    def processes(self) -> Mapping[str, tuple[int, ...]]:
+        """Process ids on this machine by class of work, for the scheduler to act on."""
+        ...
+
+    def close(self) -> None:
+        """End every process and let go of every device; harmless before `start` and again."""
+        ...
+
+
+def refused(knobs: Mapping[str, Knob], knob: str, value: KnobValue) -> Refusal | None:
+    """Why a value cannot be asked for; None where the knob exists and can have it."""
+    if knob in knobs and knobs[knob].domain.allows(value):
+        return None
+    return Refusal(knob, f"no knob {knob} takes {value!r}")
+
+
+def make_executor(name: str, settings: ExecutorSettings) -> Executor:
+    """The executor of that name, which may end with constants of its own: `null:service_ms=2`.
+
+    Raises PlugInError where there is none, and where it cannot be made or lacks a method; an
+    error that a user can mend comes as it is.
+    """
+    found = plugins.find("executors", name)
+    known = plugins.names("executors")
+    try:
+        made: Executor = found(settings, **plugins.constants_in("executors", name))
+    except (KapellmeisterError, OSError):
+        raise
+    except Exception as error:
+        raise PlugInError("executor", name, f"cannot be made: {error!r}", known) from error
+    needed = (each for each in vars(Executor) if not each.startswith("_"))
+    missing = [each for each in needed if not hasattr(made, each)]
+    if missing:
+        raise PlugInError("executor", name, f"has no {' and no '.join(missing)}", known)
+    return made
