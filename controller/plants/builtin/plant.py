@@ -79,6 +79,7 @@ class BuiltinPlant:
             visualisation=ThreadClass(share=spec.visualisation_share),
         )
         self._actuator = ThreadClassActuator(lease, found)
+        self._found = {"nodes": spec.nodes, "batch_size": spec.batch_size}
         self._permissions = permissions
         self._interval_s = interval_s
         self._machine = MachineSensor()
@@ -146,6 +147,11 @@ class BuiltinPlant:
         """Turn one knob; no block is dropped by it."""
         if isinstance(value, ThreadClasses):
             return self._apply_classes(knob, value)
+        if knob not in self._found:
+            return Refusal(knob, f"no such knob, or none that takes {value!r}")
+        domain = self.knobs()[knob].domain
+        if not domain.allows(value) and value != self._found[knob]:
+            return Refusal(knob, f"{value} is not allowed: {domain}")
         reply = self._ask("set", knob=knob, value=value)
         if reply is None:
             return Refusal(knob, "the pipeline did not answer in time")
@@ -156,9 +162,9 @@ class BuiltinPlant:
         if knob == "thread_classes":
             self._actuator.restore()
             return None
-        return self.apply(
-            knob, {"nodes": self._spec.nodes, "batch_size": self._spec.batch_size}[knob]
-        )
+        if knob not in self._found:
+            return Refusal(knob, "no such knob")
+        return self.apply(knob, self._found[knob])
 
     def finished(self) -> bool:
         """Whether the pipeline has played its last block."""

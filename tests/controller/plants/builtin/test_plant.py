@@ -15,7 +15,12 @@ from controller.plants.builtin.plant import BuiltinPlant
 from policies.observation import BlockCounts, Value
 
 SPEC = PipelineSpec.model_construct(
-    audio_share=0.6, analysis_share=0.1, visualisation_share=0.1, nodes=1, nodes_max=2
+    audio_share=0.6,
+    analysis_share=0.1,
+    visualisation_share=0.1,
+    nodes=1,
+    nodes_max=2,
+    batch_size=64,
 )
 
 
