@@ -133,6 +133,9 @@ class PeriodKnob(Generic[State]):
         """Ask for a period."""
         if obstacle := self._rules.obstacle():
             return Refusal(PERIOD, obstacle, passing=True)
+        domain = self.knob().domain
+        if not domain.allows(value):
+            return Refusal(PERIOD, f"{value} is not allowed: {domain}")
         held, now = self._held, self._server
         is_ours = held is not None and self.asked_for(now)
         return self._turn(value, held.found if held and is_ours else now.setting)

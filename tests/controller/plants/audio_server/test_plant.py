@@ -16,6 +16,7 @@ from controller.linux.scheduling import Permissions, ProcessId
 from controller.plants.audio_server import plant as audio_server
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD
 from controller.plants.audio_server.put_back import PutBack
+from controller.plants.checks import CHECKS, check
 from controller.plants.pipewire import quantum
 from controller.plants.pipewire.plant import OWN_PERIODS, PipeWirePlant
 from controller.plants.pipewire.pw_dump import Graph, Node
@@ -94,8 +95,8 @@ class Attached:
         link = FakeLink("")
         link.to_say = [line(**first)]
         monkeypatch.setattr(audio_server, "MonitorLink", lambda module: link)
-        self.link, self.lease, clock = link, FakeLease(), FakeClock()
-        self.plant = PipeWirePlant(Surroundings(Config(), clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
+        self.link, self.lease, self.clock = link, FakeLease(), FakeClock()
+        self.plant = PipeWirePlant(Surroundings(Config(), self.clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
 
     def undo(self) -> Undo:
         """The arguments of the command that puts the period back, but for what was played."""
@@ -106,10 +107,31 @@ class Attached:
         self.now_ns = int(1e9 * seconds)
         self.link.to_say.append(line(time_ns=self.now_ns, **told))
 
+    def obeys(self) -> None:
+        """A second passes, in which the server does what it was told last."""
+        self.clock.time_s += 1.0
+        second = self.now_ns // 10**9 + 1
+        forced = int(self.link.told[-1].removeprefix("period ")) if self.link.told else 0
+        period = {"period_frames": forced or 64, "forced_frames": forced}
+        self.says(second, cycles=750 * second, missed=second, latency_ms=[0.1, 1.2], **period)
+
 
 @pytest.fixture
 def attached(monkeypatch: pytest.MonkeyPatch) -> Iterator[Attached]:
     return Attached(monkeypatch)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_it_keeps_to_what_is_asked_of_every_plant(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Attached] = []
+
+    def attach() -> PipeWirePlant:
+        made.append(Attached(monkeypatch))
+        return made[-1].plant
+
+    check(name, attach, lambda _: made[-1].obeys())
 
 
 def test_cycles_that_were_not_done_in_time_are_missed(attached: Attached) -> None:
