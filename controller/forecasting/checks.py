@@ -134,7 +134,7 @@ def is_deterministic(make: MakeForecaster) -> None:
 
 
 def is_total(make: MakeForecaster) -> None:
-    """Whatever is missing, stale or NaN, and however time passes, a forecast has a form."""
+    """Whatever is missing, stale or NaN, and however time passes, nothing is raised or nonsense."""
     for reading in TROUBLES.values():
         feed = Feed(make())
         for step in range(LONG // 3):

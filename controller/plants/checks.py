@@ -87,7 +87,7 @@ class Trial:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        with suppress(Exception) if error else nullcontext():  # the first fault is the one to tell
+        with suppress(Exception) if error else nullcontext():  # the first fault is what is told
             self.plant.close()
 
     def observe(self) -> Observation:
@@ -141,7 +141,7 @@ def check_all(make: MakePlant, wait: Wait = _a_moment) -> None:
 
 
 def is_typed(trial: Trial) -> None:
-    """Knobs go by their own names, what is in force is Settings, and finished() is a truth."""
+    """Knobs go by their own names, what is in force is Settings, and finished() says yes or no."""
     plant = trial.plant
     for name, knob in plant.knobs().items():
         if not isinstance(knob, Knob) or knob.id != name:
@@ -335,7 +335,7 @@ def _readings(seen: Observation) -> Iterator[tuple[str, Reading]]:
     yield "load", seen.load
     yield from seen.readings.items()
     for told in (seen.latency, *_stage_quantiles(seen)):
-        yield from ((f"{told} p99", each) for each in _four(told))
+        yield from zip(("p50_ms", "p95_ms", "p99_ms", "max_ms"), _four(told), strict=True)
 
 
 def _four(told: Quantiles) -> tuple[Reading, ...]:
