@@ -39,6 +39,7 @@ CONTENTION, TELEMETRY = -1, -2
 NOBODY = Groups()
 NO_BLOCKS = BlockCounts()
 GAP = Missing("a gap in the trace")
+NO_SUCH_KNOB = "this pipeline has no such knob"
 Counts = tuple[int, int, int, int]
 """Of the nodes with a stream more than the others those in the quiet and in the contended
 regime, then of the others."""
@@ -134,7 +135,7 @@ class SimulatedPlant:
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
         """Ask for a value; nodes take their time."""
         if knob not in self._knobs:
-            return Refusal(knob, "this pipeline has no such knob")
+            return Refusal(knob, NO_SUCH_KNOB)
         if not self._knobs[knob].domain.allows(value):
             return Refusal(knob, f"{value} is not allowed: {self._knobs[knob].domain}")
         if knob == "nodes" and isinstance(value, int):
@@ -145,6 +146,8 @@ class SimulatedPlant:
 
     def restore(self, knob: str) -> Refusal | None:
         """Put back what the simulation began with."""
+        if knob not in self._knobs:
+            return Refusal(knob, NO_SUCH_KNOB)
         return self.apply(knob, self._found[knob])
 
     def finished(self) -> bool:

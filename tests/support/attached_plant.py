@@ -86,8 +86,8 @@ class Attached:
         link = FakeLink("")
         link.to_say = [line(**first)]
         monkeypatch.setattr(audio_server, "MonitorLink", lambda module: link)
-        self.link, self.lease, clock = link, SettingsLease(), FakeClock()
-        self.plant = PipeWirePlant(Surroundings(Config(), clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
+        self.link, self.lease, self.clock = link, SettingsLease(), FakeClock()
+        self.plant = PipeWirePlant(Surroundings(Config(), self.clock, self.lease, PERMISSIONS))  # type: ignore[arg-type]
 
     def restoring(self) -> RestoreCommand:
         """The arguments of the command that restores the period, but for what was played."""
@@ -97,3 +97,11 @@ class Attached:
     def says(self, seconds: float, **told: object) -> None:
         self.now_ns = int(1e9 * seconds)
         self.link.to_say.append(line(time_ns=self.now_ns, **told))
+
+    def obeys(self) -> None:
+        """A second passes, in which the server does what it was told last."""
+        self.clock.time_s += 1.0
+        second = self.now_ns // 10**9 + 1
+        forced = int(self.link.told[-1].removeprefix("period ")) if self.link.told else 0
+        period = {"period_frames": forced or 64, "forced_frames": forced}
+        self.says(second, cycles=750 * second, missed=second, latency_ms=[0.1, 1.2], **period)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from controller.errors import SchedulingRefusedError, StarvationError
-from controller.linux.scheduling import Scheduling, ThreadId
+from controller.linux.scheduling import REALTIME, Scheduling, ThreadId
+from controller.plants.threads.audio_threads import WatchedThreads
 from controller.watchdog.restoration import Original
 from policies.knobs import ThreadClass
+from policies.observation import Reading
 
 AUDIO, BACKGROUND = ThreadId(11, 1), ThreadId(22, 1)
 
@@ -23,6 +26,10 @@ class FakeLinux:
         self.refuses: set[ThreadId] = set()
 
     def write(self, thread: ThreadId, wanted: Scheduling) -> None:
+        if wanted.priority > 99:
+            raise SchedulingRefusedError(
+                thread.tid, str(wanted), "no such priority", "ask for less"
+            )
         if thread in self.refuses:
             raise SchedulingRefusedError(thread.tid, str(wanted), "not permitted", "ask root")
         self.now[thread] = wanted
@@ -56,3 +63,26 @@ class FakeLease:
         for thread, original in self.held.items():
             self.linux.now[thread] = original.scheduling
         self.held = {}
+
+
+class FakeThreads:
+    """Audio threads as the test names them."""
+
+    def __init__(self) -> None:
+        self.found: dict[ThreadId, Scheduling] = {AUDIO: FOUND}
+        self.background: tuple[ThreadId, ...] = ()
+        self.reread = partial(WatchedThreads.reread, self)  # type: ignore[arg-type]
+
+    def look(self, *_: object) -> None: ...
+
+    def rest(self, *_: object) -> None: ...
+
+    def readings(self) -> dict[str, Reading]:
+        return {}
+
+    def classes(self) -> dict[str, list[ThreadId]]:
+        own = [thread for thread, how in self.found.items() if how.policy not in REALTIME]
+        return {"audio": own, "background": []}
+
+    def realtime_priority(self) -> int | None:
+        return None

@@ -135,6 +135,9 @@ class PeriodKnob(Generic[State]):
         """Ask for a period."""
         if obstacle := self._rules.obstacle():
             return Refusal(PERIOD, obstacle, passing=True)
+        domain = self.knob().domain
+        if not domain.allows(value):
+            return Refusal(PERIOD, f"{value} is not allowed: {domain}")
         original, now = self._original, self._server
         is_ours = original is not None and self.asked_for(now)
         return self._turn(value, original.found if original and is_ours else now.setting)

@@ -195,6 +195,8 @@ class AudioServerPlant(ABC, Generic[State]):
         """Schedule the threads, or ask the server for a period."""
         if knob == KNOB:
             return self._threads.apply(value)
+        if knob != PERIOD:
+            return Refusal(knob, "no such knob")
         if not self._present:
             return Refusal(PERIOD, "no server answers", passing=True)
         return self._period.apply(value)
@@ -204,6 +206,8 @@ class AudioServerPlant(ABC, Generic[State]):
         if knob == KNOB:
             self._threads.restore()
             return None
+        if knob != PERIOD:
+            return Refusal(knob, "no such knob")
         if not self._present:
             return Refusal(PERIOD, "no server answers", passing=True)
         return self._period.restore()

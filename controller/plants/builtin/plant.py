@@ -145,6 +145,11 @@ class BuiltinPlant:
         """Turn one knob; no block is dropped by it."""
         if isinstance(value, ThreadClasses):
             return self._apply_classes(knob, value)
+        if knob not in self._found:
+            return Refusal(knob, f"no such knob, or none that takes {value!r}")
+        domain = self.knobs()[knob].domain
+        if not domain.allows(value) and value != self._found[knob]:
+            return Refusal(knob, f"{value} is not allowed: {domain}")
         reply = self._ask("set", knob=knob, value=value)
         if reply is None:
             return Refusal(knob, "the pipeline did not answer in time")
@@ -155,6 +160,8 @@ class BuiltinPlant:
         if knob == "thread_classes":
             self._actuator.restore()
             return None
+        if knob not in self._found:
+            return Refusal(knob, "no such knob")
         return self.apply(knob, self._found[knob])
 
     def finished(self) -> bool:

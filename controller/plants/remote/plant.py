@@ -122,6 +122,8 @@ class RemotePlant:
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
         """Ask for a value, unless it cannot be seen what would come of it."""
+        if knob not in self._knobs:
+            return Refusal(knob, "no such knob")
         domain = self._knobs[knob].domain
         if not domain.allows(value):
             return Refusal(knob, f"{value} is not allowed: {domain}")

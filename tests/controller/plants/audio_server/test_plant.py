@@ -9,9 +9,24 @@ from monitor_lines import driver
 from controller.errors import PlantError
 from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD
+from controller.plants.checks import CHECKS, check
+from controller.plants.pipewire.plant import PipeWirePlant
 from policies.knobs import Choice
 from policies.observation import Missing, Value, fresh
 from policies.proposal import Refusal
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_it_keeps_to_what_is_asked_of_every_plant(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Attached] = []
+
+    def attach() -> PipeWirePlant:
+        made.append(Attached(monkeypatch))
+        return made[-1].plant
+
+    check(name, attach, lambda _: made[-1].obeys())
 
 
 def test_cycles_that_were_not_done_in_time_are_missed(attached: Attached) -> None:

@@ -4,51 +4,25 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from fake_linux import AUDIO, FOUND, FakeLease, FakeLinux
+from fake_linux import AUDIO, FOUND, FakeLease, FakeLinux, FakeThreads
 from fakes import FakeClock
 
 from controller.config.config import Config
 from controller.linux import scheduling
 from controller.linux.permissions import Permissions
 from controller.linux.process_id import ProcessId
-from controller.linux.scheduling import REALTIME, Scheduling, ThreadId
+from controller.linux.scheduling import ThreadId
 from controller.plants.plant import Surroundings
-from controller.plants.threads.audio_threads import WatchedThreads
 from controller.plants.threads.knob import ThreadKnob
 from policies.knobs import SchedulingClass, ThreadClass, ThreadClasses
-from policies.observation import Reading
 
 PLAYER = {ProcessId(11, 1): (187.5,)}
 LATER = ThreadId(33, 5)
 SOUGHT = "the audio threads are sought, to be scheduled as before"
 ANEW = "audio threads were scheduled anew, and what comes of it is awaited"
-
-
-class FakeThreads:
-    """Audio threads as the test names them."""
-
-    def __init__(self) -> None:
-        self.found: dict[ThreadId, Scheduling] = {AUDIO: FOUND}
-        self.background: tuple[ThreadId, ...] = ()
-        self.reread = partial(WatchedThreads.reread, self)  # type: ignore[arg-type]
-
-    def look(self, *_: object) -> None: ...
-
-    def rest(self, *_: object) -> None: ...
-
-    def readings(self) -> dict[str, Reading]:
-        return {}
-
-    def classes(self) -> dict[str, list[ThreadId]]:
-        own = [thread for thread, how in self.found.items() if how.policy not in REALTIME]
-        return {"audio": own, "background": []}
-
-    def realtime_priority(self) -> int | None:
-        return None
 
 
 class Rig:
