@@ -116,7 +116,7 @@ def run(
     live: Annotated[bool, typer.Option(help="Show the run live, in a terminal.")] = True,
 ) -> None:
     """Start an audio pipeline, or attach to one, keep it on time, and show that live."""
-    from kapellmeister.running.run import RunOptions
+    from kapellmeister.running.options import RunOptions
     from kapellmeister.running.run import run as run_plant
 
     settings = _with_overrides(
