@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from controller.errors import PlantError
 from kapellmeister.bench.goal import at_least, at_most
+from kapellmeister.bench.spread import Spread
+from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
-from kapellmeister.running.report import RunReport, mib, ms, percent
+from kapellmeister.running.report import RunReport
+from kapellmeister.terminal.words import figure, mib, ms, percent
 
 STRESSED = (
     *("--streams", "64"),
@@ -29,30 +29,13 @@ STRESSED = (
 )
 
 
-class Spread(BaseModel):
-    """A figure over repetitions."""
-
-    model_config = ConfigDict(frozen=True)
-
-    median: float
-    lowest: float
-    highest: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of at least one value."""
-        return cls(median=statistics.median(values), lowest=min(values), highest=max(values))
-
-
-class LoopReport(BaseModel):
+class LoopReport(Figures):
     """Interleaved pairs under stress, then one quiet run in the default configuration.
 
     `misses_ratio` is the conductor's pooled miss rate over static's from two seconds after
     the onset of stress; None where static missed nothing. `recovery_s` has one entry a pair,
     None where the sound did not come clean.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     machine: Machine
     pairs: int
@@ -91,18 +74,18 @@ def print_report(report: LoopReport, console: Console) -> None:
     quiet, overhead = report.quiet, report.quiet.overhead
     ratio = "static missed nothing" if report.misses_ratio is None else f"{report.misses_ratio:.3f}"
     conductor = report.conductor_miss_rate
-    table.add_row("missed, static", _spread(report.static_miss_rate, percent), "")
+    table.add_row("missed, static", report.static_miss_rate.words(".3%"), "")
     table.add_row(
         "missed, conductor",
-        _spread(conductor, percent),
+        conductor.words(".3%"),
         at_most(_percent(conductor.median), 0.5, " %"),
     )
     table.add_row("conductor / static", ratio, at_most(report.misses_ratio, 0.05))
     stolen = [run.steal_share for run in report.runs if run.steal_share is not None]
     if stolen:
-        table.add_row("stolen under stress", _spread(Spread.of(stolen), percent), "")
+        table.add_row("stolen under stress", Spread.of(stolen).words(".3%"), "")
     slowest = max((math.inf if each is None else each for each in report.recovery_s), default=None)
-    recoveries = ", ".join(_seconds(each) for each in report.recovery_s)
+    recoveries = ", ".join(figure(each, ".2f", "never") for each in report.recovery_s)
     table.add_row("recovery, s", recoveries, at_most(slowest, 2.0))
     table.add_row(
         f"missed in {quiet.duration_s:.0f} quiet s",
@@ -145,11 +128,3 @@ def _stressed_miss_rate(run: RunReport) -> float:
     if run.stress is None or run.stress.miss_rate_after_2s is None:
         raise PlantError("builtin", "the stress did not start", "run it again")
     return run.stress.miss_rate_after_2s
-
-
-def _spread(spread: Spread, words: Callable[[float], str]) -> str:
-    return f"{words(spread.median)} ({words(spread.lowest)} to {words(spread.highest)})"
-
-
-def _seconds(value: float | None) -> str:
-    return "never" if value is None else f"{value:.2f}"

@@ -7,10 +7,9 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from itertools import chain
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
-from rich.table import Table
 
 from controller.load.trace import LoadTrace
 from kapellmeister.bench.decision_time import DecisionFigures, decision_time
@@ -23,7 +22,9 @@ from kapellmeister.bench.disturbances import (
     respond,
 )
 from kapellmeister.bench.goal import at_least, at_most
+from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
+from kapellmeister.terminal.tables import goal_table
 from policies.latency import Calibration, Link, Post, Transfer
 from simulators.loads.generators import GENERATORS, generate
 from simulators.plant.faults import random_schedule
@@ -39,12 +40,6 @@ BURST_FACTORS, BURST_S, BURST_START_S, BURST_RATIO = (1.3, 1.6, 2.0), 60, 120.0,
 FAULTY_STREAMS, FAULTS_A_DAY, FAULTY_TICK_S = 1000, 48.0, 60.0
 SILENT_EVERY_S, SILENT_S = 43_200.0, 21_600.0
 """So often, and for so long, nobody is there: until a forecaster expects nobody either."""
-
-
-class Figures(BaseModel):
-    """Frozen figures that cross to JSON as they are."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class StepFigures(Figures):
@@ -214,16 +209,10 @@ def with_silences(trace: LoadTrace) -> LoadTrace:
 
 def print_report(report: PolicyReport, console: Console) -> None:
     """Every figure beside its goal."""
-    table = Table(f"{report.policy}, {report.forecaster}", "measured", "goal", box=None)
-    for rows in (_decision_rows(report.decision), _step_rows(report.step)):
-        for row in rows:
-            table.add_row(*row)
-    for burst in report.bursts:
-        for row in _burst_rows(burst):
-            table.add_row(*row)
-    for row in _fault_rows(report.faults):
-        table.add_row(*row)
-    console.print(table)
+    bursts = chain.from_iterable(map(_burst_rows, report.bursts))
+    disturbed = chain(_step_rows(report.step), bursts, _fault_rows(report.faults))
+    rows = chain(_decision_rows(report.decision), disturbed)
+    console.print(goal_table(f"{report.policy}, {report.forecaster}", rows))
     console.print(f"\n{report.machine}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controller.errors import PlantError
 from controller.linux.prctl import dying_with_parent
-from kapellmeister.bench.servers.windows import Figures
+from kapellmeister.figures import Figures
 from kapellmeister.running.report import RunReport
 
 THREADS = 200

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
@@ -34,8 +33,10 @@ from kapellmeister.bench.convolution_peers import (
     WholeSignal,
 )
 from kapellmeister.bench.goal import at_least
-from kapellmeister.bench.loop import Spread
+from kapellmeister.bench.spread import Spread
+from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
+from kapellmeister.terminal.words import figure
 from policies.observation import fresh
 
 SAMPLE_RATE_HZ = 48_000
@@ -49,12 +50,6 @@ LARGEST_DIFFERENCE = 1e-4
 """Relative to the loudest sample: a peer that differs by more is not doing the same work."""
 
 GOALS = {FftconvolvePerStream.name: 40.0, PedalboardPerStream.name: 12.0}
-
-
-class Figures(BaseModel):
-    """Frozen figures that cross to JSON as they are."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class PeerFigures(Figures):
@@ -123,25 +118,25 @@ def bench_workloads(rounds: int = 7, turn_s: float = 0.15) -> WorkloadsReport:
 def print_report(report: WorkloadsReport, console: Console) -> None:
     """Two tables: the peers beside the goals, and each workload's share of the period."""
     peers = Table("renderer", "us a block", "times ours", "goal", "difference", box=None)
-    peers.add_row("kapellmeister", _words(report.ours_us, "{:.0f}"), "", "", "")
+    peers.add_row("kapellmeister", report.ours_us.words(".0f"), "", "", "")
     for peer in report.peers:
         peers.add_row(
             peer.name,
-            escape(peer.remark or "") if peer.block_us is None else _words(peer.block_us, "{:.0f}"),
-            "" if peer.ratio is None else _words(peer.ratio, "{:.1f}"),
+            escape(peer.remark or "") if peer.block_us is None else peer.block_us.words(".0f"),
+            "" if peer.ratio is None else peer.ratio.words(".1f"),
             _goal(peer),
             "" if peer.difference is None else f"{peer.difference:.0e}",
         )
     costs = Table("workload", "streams", "us a block", "share of the period", box=None)
     for cost in report.costs:
-        share = _words(cost.period_share, "{:.1%}")
-        costs.add_row(cost.workload, str(cost.streams), _words(cost.block_us, "{:.0f}"), share)
+        share = cost.period_share.words(".1%")
+        costs.add_row(cost.workload, str(cost.streams), cost.block_us.words(".0f"), share)
     console.print(
         f"HRTF, {report.streams} streams, {report.taps} taps, blocks of {report.period_frames} at "
         f"{report.sample_rate_hz} Hz; processor time, median (range) of {report.rounds} rounds"
     )
     console.print(peers, costs, sep="\n\n")
-    steal = "unknown" if report.steal_share is None else f"{report.steal_share:.2%}"
+    steal = figure(report.steal_share, ".2%", "unknown")
     console.print(f"\n{report.machine}; steal {steal}")
 
 
@@ -293,8 +288,3 @@ def _call_us(call: Callable[[int], object], turn_s: float) -> float:
         calls += 1
         call(calls)
     return 1e6 * passed / calls
-
-
-def _words(spread: Spread, form: str) -> str:
-    median, lowest, highest = map(form.format, (spread.median, spread.lowest, spread.highest))
-    return f"{median} ({lowest} to {highest})"

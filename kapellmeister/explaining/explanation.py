@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
+from kapellmeister.figures import StrictFigures
 from policies.proposal import Verdict
 
 
-class Part(BaseModel):
-    """A piece of an explanation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Predicted(Part):
+class Predicted(StrictFigures):
     """What the policy's model said at one load (None: unknown), with the change and without."""
 
     load: float | None
@@ -21,7 +14,7 @@ class Predicted(Part):
     unchanged: float
 
 
-class Outcome(Part):
+class Outcome(StrictFigures):
     """What came of a change: the prediction at the load observed then, and what was measured."""
 
     after_s: float
@@ -31,7 +24,7 @@ class Outcome(Part):
     reason: str
 
 
-class Decision(Part):
+class Decision(StrictFigures):
     """One knob turned, or in shadow only wanted so; `at_s` counts from the start of the run.
 
     `quantity` is what was predicted of. `outcome` is None where none was recorded.
@@ -53,7 +46,7 @@ class Decision(Part):
     outcome: Outcome | None
 
 
-class Held(Part):
+class Held(StrictFigures):
     """A knob that was wanted turned and was not, for how long and whether that was too long."""
 
     at_s: float
@@ -63,7 +56,7 @@ class Held(Part):
     alarm: bool
 
 
-class Alarm(Part):
+class Alarm(StrictFigures):
     """Something a person should look at: when first, and in how many ticks."""
 
     at_s: float
@@ -71,7 +64,7 @@ class Alarm(Part):
     ticks: int
 
 
-class Given(Part):
+class Given(StrictFigures):
     """What a person asked of the controller; `answer` is None where none came."""
 
     at_s: float
@@ -79,7 +72,7 @@ class Given(Part):
     answer: str | None
 
 
-class Explanation(Part):
+class Explanation(StrictFigures):
     """One run, decision by decision; `ended` is False where it goes on or was cut short.
 
     `miss_rate` is that of the whole run, None where it has no summary.

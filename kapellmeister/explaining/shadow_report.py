@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -19,19 +18,14 @@ from controller.journal.reader import JournalReader, Run
 from controller.plain import from_plain
 from kapellmeister.explaining.explain import describe_turn
 from kapellmeister.explaining.hindsight import Glance, Shadow, Standing, keeping, kept
+from kapellmeister.figures import StrictFigures
 from policies.observation import BlockCounts
 from policies.proposal import Verification
 
 TURNS_SHOWN = 5
 
 
-class Part(BaseModel):
-    """A piece of the report."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Turn(Part):
+class Turn(StrictFigures):
     """A change that was wanted, so often, first at that time (seconds since the epoch).
 
     `wrong` says why it should not have been made, as is known now; None where it was right, or
@@ -51,7 +45,7 @@ class Turn(Part):
     promised: float
 
 
-class Spared(Part):
+class Spared(StrictFigures):
     """Misses that a knob would have spared: the median, and nine chances in ten around it."""
 
     low: float
@@ -59,7 +53,7 @@ class Spared(Part):
     high: float
 
 
-class KnobShadow(Part):
+class KnobShadow(StrictFigures):
     """What one knob would have been turned to, and what that would have brought.
 
     `trials` counts changes of it that were made here and judged, and `trials_kept` how many of
@@ -78,7 +72,7 @@ class KnobShadow(Part):
     added: float
 
 
-class PlantShadow(Part):
+class PlantShadow(StrictFigures):
     """What was watched in shadow of one plant, in so many runs; `blocks` is None if uncounted."""
 
     plant: str
@@ -91,7 +85,7 @@ class PlantShadow(Part):
     knobs: tuple[KnobShadow, ...]
 
 
-class ShadowReport(Part):
+class ShadowReport(StrictFigures):
     """What shadows would have done between two times, seconds since the epoch."""
 
     since_s: float

@@ -7,19 +7,16 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from controller.errors import KernelFileError
 from controller.linux.kernel_files import read_text
 from controller.linux.process_id import PROC
+from kapellmeister.figures import Figures
 
 PACKAGES = ("kapellmeister", "numpy", "scipy", "numba", "pedalboard")
 
 
-class Machine(BaseModel):
+class Machine(Figures):
     """The machine and the versions; `packages` holds only what is installed."""
-
-    model_config = ConfigDict(frozen=True)
 
     processor: str
     cores: int

@@ -12,7 +12,6 @@ from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +25,7 @@ from controller.linux.scheduling import ProcessId
 from controller.plants.pipewire import tools as pipewire_tools
 from controller.plants.programs.processes import named
 from controller.sensors.cpu import MachineSensor, ProcessSensor, ThreadSensor
+from kapellmeister.figures import Figures
 from kapellmeister.machine import linux as kernel
 from kapellmeister.machine.description import Machine, describe_machine
 from kapellmeister.machine.other_managers import running_managers
@@ -61,10 +61,8 @@ STYLES = {
 }
 
 
-class Finding(BaseModel):
+class Finding(Figures):
     """One thing that was looked at; `remedy` says how to enable it where that is possible."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     status: Status
@@ -72,10 +70,8 @@ class Finding(BaseModel):
     remedy: str = ""
 
 
-class DoctorReport(BaseModel):
+class DoctorReport(Figures):
     """All findings, by what they are needed for."""
-
-    model_config = ConfigDict(frozen=True)
 
     machine: Machine
     kernel: list[Finding]

@@ -81,9 +81,9 @@ def run(
         view = draw_live(stack, view_on, plant, policy.name, objective, duration_s, tally)
         service = stack.enter_context(ServiceManager())
         metrics = (partial(each.show, objective) for each in exposition)
-        beside = (service, lambda _: keep(), *metrics, *page, *view)
-        instruments: tuple[Instrument, ...] = (tally, *controlled.instruments, *beside)
-        loop = make_loop(given, controlled, parts, limits, acting, journal, instruments)
+        own: tuple[Instrument, ...] = (tally, *controlled.instruments)
+        others: tuple[Instrument, ...] = (service, lambda _: keep(), *metrics, *page, *view)
+        loop = make_loop(given, controlled, parts, limits, acting, journal, own + others)
         if cut_short:
             resume(loop, journal.last_memory(plant.name), say)
         journal.start_run(plant.name, policy.name, config.model_dump_json())

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
-
-class Figures(BaseModel):
-    """A group of figures."""
-
-    model_config = ConfigDict(frozen=True)
+from kapellmeister.figures import Figures
 
 
 class Window(Figures):
