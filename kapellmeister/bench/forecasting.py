@@ -1,4 +1,4 @@
-"""What a forecast costs the control thread, and what its fits cost beside it."""
+"""The cost of a forecast to the control thread, and of its fits beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GOAL_MS = 4.0
 
 
 class HorizonFigures(Figures):
-    """What one update and one forecast took together, and what fits took beside them.
+    """Time of one update and one forecast together, and of the fits beside them.
 
     Quantiles leave out the first samples, which `longest_ms` has in it.
     """

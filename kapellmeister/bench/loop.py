@@ -1,12 +1,9 @@
-"""What the conductor saves under stress, and what control costs without it."""
+"""Misses with and without the conductor under stress, and the cost of control without stress."""
 
 from __future__ import annotations
 
 import math
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
@@ -14,6 +11,7 @@ from rich.table import Table
 
 from controller.errors import PlantError
 from kapellmeister.bench.goal import at_least, at_most
+from kapellmeister.bench.own_process import run_apart
 from kapellmeister.bench.spread import Spread
 from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
@@ -53,7 +51,7 @@ def bench_loop(pairs: int, ticks: int, quiet_s: float) -> LoopReport:
     quiet_arguments = ("--stress", "0", "--duration", str(max(quiet_s, ticks + 5.0)))
     jobs = [*(("--policy", policy, *STRESSED) for policy in policies), quiet_arguments]
     shown = track(jobs, "runs", console=Console(stderr=True), disable=not sys.stderr.isatty())
-    *runs, quiet = [_run(*arguments) for arguments in shown]
+    *runs, quiet = [run_apart("builtin", *arguments) for arguments in shown]
     static = [_stressed_miss_rate(run) for run in runs[0::2]]
     conductor = [_stressed_miss_rate(run) for run in runs[1::2]]
     return LoopReport(
@@ -109,19 +107,6 @@ def print_report(report: LoopReport, console: Console) -> None:
 
 def _percent(share: float | None) -> float | None:
     return None if share is None else 100.0 * share
-
-
-def _run(*arguments: str) -> RunReport:
-    """One run in a process and a state directory of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        figures = Path(folder) / "figures.json"
-        command = [sys.executable, "-m", "kapellmeister", "run", "--no-live", *arguments]
-        command += ["--json", str(figures), "--state-dir", folder]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            why = done.stderr.strip() or f"exit status {done.returncode}"
-            raise PlantError("builtin", why, "run `kapellmeister doctor`")
-        return RunReport.model_validate_json(figures.read_text(encoding="utf-8"))
 
 
 def _stressed_miss_rate(run: RunReport) -> float:

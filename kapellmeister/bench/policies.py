@@ -1,4 +1,4 @@
-"""What a policy is promised to do apart from its cost, every figure beside its goal."""
+"""Behaviour of a policy under steps, bursts and faults, every figure beside its goal."""
 
 from __future__ import annotations
 

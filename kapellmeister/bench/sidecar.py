@@ -1,4 +1,4 @@
-"""What it brings to attach to a sound server that others play on, and act."""
+"""Errors of a sound server that others play on, with a sidecar in shadow and acting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kapellmeister.bench.goal import at_most, judged
 from kapellmeister.bench.servers.attaching import attach
 from kapellmeister.bench.servers.jack import FOUND_FRAMES, jack_rig
 from kapellmeister.bench.servers.pipewire import pipewire_rig
-from kapellmeister.bench.servers.rig import Rigged
+from kapellmeister.bench.servers.rig import OpenRig
 from kapellmeister.bench.servers.windows import Attached, Window
 from kapellmeister.bench.spread import Spread
 from kapellmeister.bench.watching import Watching, watch_many
@@ -30,13 +30,13 @@ from policies.proposal import Verdict
 
 ACT, SHADOW = "--act", "--shadow"
 LEFT = 0.05
-"""What may be left of the errors in shadow: misses that came down so far have ended."""
+"""Share that may be left of the errors in shadow: misses that came down so far have ended."""
 WATCHING_S = 30.0
 RAISED = 4.0
-"""A period is raised step by step: so many windows are given to that."""
+"""Windows that are given to a period, which is raised step by step."""
 FEWEST_ERRORS = 60
-"""With fewer in shadow, a twentieth of them is a matter of chance."""
-SERVERS: Mapping[str, Rigged] = MappingProxyType({"jack": jack_rig, "pipewire": pipewire_rig})
+"""Errors in shadow below which a twentieth of them is a matter of chance."""
+SERVERS: Mapping[str, OpenRig] = MappingProxyType({"jack": jack_rig, "pipewire": pipewire_rig})
 Rows = Iterator[tuple[str, str, str]]
 
 

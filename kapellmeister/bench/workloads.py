@@ -1,4 +1,4 @@
-"""What the workloads cost here, and how our rendering compares with that of others."""
+"""Processor time of the workloads, and our rendering beside that of others."""
 
 from __future__ import annotations
 
@@ -91,16 +91,16 @@ class WorkloadsReport(Figures):
     costs: list[CostFigures]
 
 
-def bench_workloads(rounds: int = 7, turn_s: float = 0.15) -> WorkloadsReport:
+def bench_workloads(rounds: int = 7, slice_s: float = 0.15) -> WorkloadsReport:
     """Compare with the peers (64 streams, 2048 taps), then time each workload on 256 streams.
 
-    In each of the `rounds` all take a turn of at least `turn_s`, so that a disturbance of the
+    In each of the `rounds` all take a turn of at least `slice_s`, so that a disturbance of the
     machine falls on all alike. The outputs are compared before anything is timed.
     """
     sensor = MachineSensor()
     sensor.read()
-    ours, peers = _compare_with_peers(rounds, turn_s)
-    costs = _cost_of_each(rounds, turn_s)
+    ours, peers = _compare_with_peers(rounds, slice_s)
+    costs = _cost_of_each(rounds, slice_s)
     return WorkloadsReport(
         machine=describe_machine(),
         steal_share=fresh(sensor.read()["cpu.steal_share"]),
@@ -146,13 +146,13 @@ def _goal(peer: PeerFigures) -> str:
     return at_least(None if peer.ratio is None else peer.ratio.median, peer.goal)
 
 
-def _compare_with_peers(rounds: int, turn_s: float) -> tuple[Spread, list[PeerFigures]]:
+def _compare_with_peers(rounds: int, slice_s: float) -> tuple[Spread, list[PeerFigures]]:
     inputs, hrirs = _inputs(PEER_STREAMS), _reverberant_room(PEER_STREAMS, PEER_TAPS)
     ours = Kapellmeister(inputs, hrirs)
     found, absent = _peers(inputs, hrirs)
     expected = _rendered(Kapellmeister(inputs, hrirs), COMPARED_BLOCKS)
     differences = [_difference(peer, expected) for peer in found]
-    times_us = _in_turns([partial(_block_us, each, turn_s) for each in (ours, *found)], rounds)
+    times_us = _interleaved([partial(_block_us, each, slice_s) for each in (ours, *found)], rounds)
     figures = [
         _peer_figures(peer.name, difference, times_us[0], theirs)
         for peer, difference, theirs in zip(found, differences, times_us[1:], strict=True)
@@ -204,10 +204,10 @@ def _unmeasured(name: str, remark: str, difference: float | None) -> PeerFigures
     )
 
 
-def _cost_of_each(rounds: int, turn_s: float) -> list[CostFigures]:
+def _cost_of_each(rounds: int, slice_s: float) -> list[CostFigures]:
     blocks = _inputs(MANY_STREAMS)[:64]
     workloads = dict(_workloads())
-    turns = [partial(_process_us, each, blocks, turn_s) for each in workloads.values()]
+    turns = [partial(_process_us, each, blocks, slice_s) for each in workloads.values()]
     return [
         CostFigures(
             workload=name,
@@ -215,7 +215,7 @@ def _cost_of_each(rounds: int, turn_s: float) -> list[CostFigures]:
             block_us=Spread.of(times_us),
             period_share=Spread.of([time_us / PERIOD_US for time_us in times_us]),
         )
-        for name, times_us in zip(workloads, _in_turns(turns, rounds), strict=True)
+        for name, times_us in zip(workloads, _interleaved(turns, rounds), strict=True)
     ]
 
 
@@ -260,31 +260,31 @@ def _difference(peer: Renderer, expected: FloatArray) -> float:
     return float(np.abs(heard - expected).max() / np.abs(expected).max())
 
 
-def _in_turns(turns: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:
+def _interleaved(turns: Sequence[Callable[[], float]], rounds: int) -> list[list[float]]:
     """Let each take its turn in every round: one list of times for each."""
     watched = track(range(rounds), "rounds", disable=not sys.stderr.isatty())
     taken = [[turn() for turn in turns] for _ in watched]
     return [list(times) for times in zip(*taken, strict=True)]
 
 
-def _block_us(renderer: Renderer, turn_s: float) -> float:
-    return _call_us(renderer.render, turn_s) / renderer.blocks_per_call
+def _block_us(renderer: Renderer, slice_s: float) -> float:
+    return _call_us(renderer.render, slice_s) / renderer.blocks_per_call
 
 
-def _process_us(workload: Workload, blocks: FloatArray, turn_s: float) -> float:
+def _process_us(workload: Workload, blocks: FloatArray, slice_s: float) -> float:
     slots = np.arange(blocks.shape[1], dtype=np.intp)
-    return _call_us(lambda index: workload.process(blocks[index % len(blocks)], slots), turn_s)
+    return _call_us(lambda index: workload.process(blocks[index % len(blocks)], slots), slice_s)
 
 
-def _call_us(call: Callable[[int], object], turn_s: float) -> float:
-    """Mean processor time of a call over at least `turn_s`, after one that warms the caches.
+def _call_us(call: Callable[[int], object], slice_s: float) -> float:
+    """Mean processor time of a call over at least `slice_s`, after one that warms the caches.
 
     Of the whole process, so that no peer hides work in threads; not wall time, which other
     programs on the machine would lengthen.
     """
     call(0)
     calls, begun = 0, time.process_time()
-    while (passed := time.process_time() - begun) < turn_s or calls == 0:
+    while (passed := time.process_time() - begun) < slice_s or calls == 0:
         calls += 1
         call(calls)
     return 1e6 * passed / calls

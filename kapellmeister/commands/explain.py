@@ -33,7 +33,7 @@ def explain(
         return
     from controller.journal.state_directory import StateDirectory
     from kapellmeister.explaining.explain import explain as explain_journal
-    from kapellmeister.explaining.explain import print_explanation
+    from kapellmeister.explaining.explanation_text import print_explanation
 
     explanation = explain_journal(StateDirectory(state_dir).journal_path, run, last)
     write_json(json, explanation)
@@ -44,7 +44,8 @@ def _explain_shadow(
     duration: str, run: int | None, last: int | None, state_dir: Path | None, json: Path | None
 ) -> None:
     from controller.journal.state_directory import StateDirectory
-    from kapellmeister.explaining.shadow_report import print_shadow_report, shadow_report
+    from kapellmeister.explaining.shadow_report import shadow_report
+    from kapellmeister.explaining.shadow_report_text import print_shadow_report
     from kapellmeister.terminal.duration import seconds
     from kapellmeister.terminal.progress import progress
 

@@ -1,4 +1,4 @@
-"""What an explanation of a run consists of."""
+"""An explanation of a run, part by part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from policies.proposal import Verdict
 
 
 class Predicted(StrictFigures):
-    """What the policy's model said at one load (None: unknown), with the change and without."""
+    """A prediction of the model at one load (None: unknown), with the change and without."""
 
     load: float | None
     changed: float
@@ -15,7 +15,7 @@ class Predicted(StrictFigures):
 
 
 class Outcome(StrictFigures):
-    """What came of a change: the prediction at the load observed then, and what was measured."""
+    """The outcome of a change: the prediction at the load observed then, and what was measured."""
 
     after_s: float
     verdict: Verdict
@@ -65,7 +65,7 @@ class Alarm(StrictFigures):
 
 
 class Given(StrictFigures):
-    """What a person asked of the controller; `answer` is None where none came."""
+    """A person's command to the controller; `answer` is None where none came."""
 
     at_s: float
     command: str

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine that figures were measured on."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def describe_machine() -> Machine:
 
 
 def _processor(root: Path = PROC) -> str:
-    """What the processor calls itself, or else its kind."""
+    """The processor's own name, or else its kind."""
     try:
         lines = read_text(root / "cpuinfo").splitlines()
     except KernelFileError:

@@ -156,7 +156,7 @@ def _realtime_budget(budget_us: int | None, period_us: int | None) -> Finding:
 
 
 def _group_budget(needed: bool, group: Path | None) -> Finding:
-    """What the control group leaves real-time threads, where the kernel asks for that."""
+    """The control group's budget for real-time threads, where the kernel asks for one."""
     name = "real-time groups"
     if not needed:
         return _note(name, "not in this kernel, or not told (CONFIG_RT_GROUP_SCHED)")
@@ -207,7 +207,7 @@ def _sensor(name: str, reading: Reading, words: str, remedy: str = "") -> Findin
 
 
 def _permitted() -> scheduling.Permissions:
-    """What may be done to a thread that is made for this; nothing where it cannot be found."""
+    """The permissions on a thread that is made for this; nothing where it cannot be found."""
     try:
         return scheduling.permitted()
     except ThreadGoneError:
@@ -309,7 +309,7 @@ def _pipewire(programs: tuple[str, ...] = ("pipewire",)) -> Finding:
 
 
 def _scheduled(processes: Iterable[ProcessId]) -> str:
-    """What the threads have that are made real-time."""
+    """The scheduling of the threads that are made real-time."""
     seen = set()
     for thread in (thread for each in processes for thread in scheduling.threads_of(each)):
         with suppress(ThreadGoneError):

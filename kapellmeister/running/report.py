@@ -52,7 +52,7 @@ class LatencyFigures(Figures):
 
 
 class OverheadFigures(Figures):
-    """What control cost: the control process and its helpers, the pipeline left out.
+    """The cost of control: the control process and its helpers, the pipeline left out.
 
     `cpu_share` is a share of one processor; `rss_mib` the control process at its peak.
     """
@@ -74,7 +74,7 @@ class StressFigures(Figures):
 
 
 class RunReport(Figures):
-    """What `kapellmeister run --json` writes.
+    """The figures that `kapellmeister run --json` writes.
 
     `streams`, `blocks`, `latency_ms` and `run_delay_per_wake_ms` are None where the plant tells
     nothing of them. `acting` names the knobs that were turned: all, none, or some by name.

@@ -1,4 +1,4 @@
-"""What `bench policies` counts, on ticks and seconds made by hand."""
+"""Counts of `bench policies`, on ticks and seconds made by hand."""
 
 from __future__ import annotations
 

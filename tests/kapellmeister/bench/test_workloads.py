@@ -63,7 +63,7 @@ def test_a_peer_that_is_not_installed_is_named_with_the_remedy(task, monkeypatch
 
 @pytest.mark.slow
 def test_the_whole_bench_runs_and_its_report_crosses_to_json():
-    report = bench.bench_workloads(rounds=1, turn_s=0.01)
+    report = bench.bench_workloads(rounds=1, slice_s=0.01)
     again = bench.WorkloadsReport.model_validate_json(report.model_dump_json())
     assert again == report
     assert {cost.streams for cost in report.costs} == {256}
