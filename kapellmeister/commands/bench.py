@@ -32,8 +32,8 @@ def workloads(
     json: JsonFile = None,
 ) -> None:
     """Throughput of the workloads, with scipy and pedalboard beside."""
-    from kapellmeister.bench.workloads import bench_workloads as measure
-    from kapellmeister.bench.workloads import print_report
+    from kapellmeister.bench.workloads.measure import bench_workloads as measure
+    from kapellmeister.bench.workloads.report import print_report
 
     report = measure(rounds)
     write_json(json, report)
@@ -66,8 +66,8 @@ def policies(
     json: JsonFile = None,
 ) -> None:
     """Time of a decision, response to steps and bursts, and wrong turns under faults."""
-    from kapellmeister.bench.policies import bench_policies as measure
-    from kapellmeister.bench.policies import print_report
+    from kapellmeister.bench.policies.measure import bench_policies as measure
+    from kapellmeister.bench.policies.report import print_report
     from kapellmeister.terminal.progress import progress
 
     check_writable("--json", json)

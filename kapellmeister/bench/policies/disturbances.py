@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from controller.load.trace import LoadTrace
 from controller.tick import Tick
-from kapellmeister.bench.directions import direction
+from kapellmeister.bench.policies.directions import direction
 from policies.knobs import Direction, Knob
 from policies.policy import Context, Policy, State
 from policies.proposal import Proposal
