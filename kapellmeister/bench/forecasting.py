@@ -21,7 +21,7 @@ from simulators.loads.generators import generate
 Progress = Callable[[float], None]
 STEPS_AHEAD = (16, 60)
 SAMPLES, MEASURED_FROM = 5000, 3000
-"""A load is followed so far; times count once the forecaster is at work with all its parts."""
+"""Samples of the load, and the first that counts: then the forecaster works with all its parts."""
 GOAL_MS = 4.0
 
 

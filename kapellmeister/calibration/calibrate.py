@@ -135,7 +135,7 @@ def _report(
 def _with_predictions(
     calibration: Calibration, held_out: Sequence[Fidelity], scheduling: str
 ) -> Calibration:
-    """The same with what a live run must show, as exactly as the held-out points allow.
+    """A calibration with what a live run must show, as exactly as the held-out points allow.
 
     And with what any number of streams and any batch size come to, for policies.
     """

@@ -34,7 +34,7 @@ BOUNDS = {
     "exclusiveMaximum": "below {}",
     "enum": "one of {}",
 }
-"""How the limits of JSON schema read in words."""
+"""Words for the limits of JSON schema."""
 
 
 def print_config(config: Config) -> str:

@@ -25,7 +25,7 @@ from policies.policy import Policy
 from simulators.calibration.pipeline_file import read_calibration
 
 LONGEST_CALL_S = 2.0
-"""A forecaster's call that is still under way after this, or twice this, is broken off."""
+"""Seconds after which, or after twice as many, a forecaster's call is broken off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from simulators.simulation import Simulation, run
 
 STREAMS, DECISIONS = 10_000, 4000
 FIRST_DECISIONS = 60
-"""In these the laws of nodes are worked out once; they are told by `longest_ms` alone."""
+"""Decisions in which the laws of nodes are worked out once; `longest_ms` alone tells them."""
 
 
 class DecisionFigures(Figures):

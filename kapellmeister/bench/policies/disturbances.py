@@ -18,7 +18,7 @@ from simulators.simulation import Simulation, make_plant, run
 from simulators.timeline import Timeline
 
 SETTLING_S = 7200
-"""How long the load stays as it is before it rises."""
+"""Time for which the load stays as it is before it rises."""
 Integers = NDArray[np.int64]
 
 

@@ -56,7 +56,7 @@ def _with_faults(base: Simulation, name: str, hours: float, seed: int) -> FaultF
 
 
 def with_silences(trace: LoadTrace) -> LoadTrace:
-    """The same with nobody there in the second half of every twelve hours."""
+    """A trace with nobody there in the second half of every twelve hours."""
     silent_from_s = SILENT_EVERY_S - SILENT_S
     streams = (
         0.0 if time_s % SILENT_EVERY_S >= silent_from_s else each

@@ -17,7 +17,7 @@ from simulators.plant.service import quantiles
 LEVEL_PERIODS = 200_000
 LEVEL_STREAMS = {16: (70, 80, 88, 94, 98), 64: (100, 120, 140)}
 FEWEST_MISSES = 1e-4
-"""A miss rate below this is compared with nothing: too few blocks tell it."""
+"""Miss rate below which nothing is compared: too few blocks tell it."""
 
 
 def _works() -> Iterator[tuple[str, Calibration, Work]]:
