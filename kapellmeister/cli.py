@@ -11,7 +11,18 @@ import typer
 
 from controller.errors import Interruption, KapellmeisterError
 from controller.linux import os_errors
-from kapellmeister.commands import bench, live, simulation
+from kapellmeister.commands import (
+    bench,
+    calibrate,
+    compare,
+    config,
+    doctor,
+    explain,
+    forecast,
+    run,
+    simulate,
+    steer,
+)
 from kapellmeister.commands.options import say
 from kapellmeister.terminal.interruption import awaited
 
@@ -23,8 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for commands in (live, simulation):
-    app.add_typer(commands.app)
+for command in (run, steer, explain, doctor, config, simulate, compare, forecast, calibrate):
+    app.add_typer(command.app)
 app.add_typer(bench.app, name="bench")
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -46,8 +57,8 @@ def main() -> NoReturn:
         _fail(str(error), error.status)
     except UsageError as error:
         context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "kapellmeister"
-        _fail(f"{_usage(error)}; `{command} --help` shows the usage")
+        path = context.command_path if context is not None else "kapellmeister"
+        _fail(f"{_usage(error)}; `{path} --help` shows the usage")
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
@@ -67,7 +78,7 @@ def with_all_named(arguments: list[str]) -> list[str]:
 
 
 def _usage(error: Exception) -> str:
-    """What the option parser says, with the option that it is about."""
+    """The option parser's words, with the option that they are about."""
     words: str = getattr(error, "format_message", error.__str__)()
     return words.rstrip(".")
 

@@ -1,4 +1,4 @@
-"""What a forecast costs the control thread, and what its fits cost beside it."""
+"""The cost of a forecast to the control thread, and of its fits beside it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
@@ -14,6 +13,7 @@ from controller import plugins
 from controller.forecasting.supervised import make_forecaster
 from controller.load.trace import LoadTrace
 from kapellmeister.bench.goal import at_most
+from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
 from policies.observation import Missing, Value
 from simulators.loads.generators import generate
@@ -21,17 +21,15 @@ from simulators.loads.generators import generate
 Progress = Callable[[float], None]
 STEPS_AHEAD = (16, 60)
 SAMPLES, MEASURED_FROM = 5000, 3000
-"""A load is followed so far; times count once the forecaster is at work with all its parts."""
+"""Samples of the load, and the first that counts: then the forecaster works with all its parts."""
 GOAL_MS = 4.0
 
 
-class HorizonFigures(BaseModel):
-    """What one update and one forecast took together, and what fits took beside them.
+class HorizonFigures(Figures):
+    """Time of one update and one forecast together, and of the fits beside them.
 
     Quantiles leave out the first samples, which `longest_ms` has in it.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     steps: int
     p50_ms: float
@@ -43,10 +41,8 @@ class HorizonFigures(BaseModel):
     fit_cpu_ms_per_update: float
 
 
-class ForecastingReport(BaseModel):
+class ForecastingReport(Figures):
     """The same load, forecast so many steps ahead."""
-
-    model_config = ConfigDict(frozen=True)
 
     machine: Machine
     forecaster: str

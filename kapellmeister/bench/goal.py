@@ -11,7 +11,7 @@ def at_most(measured: float | None, limit: float, unit: str = "") -> str:
 
 
 def at_least(measured: float | None, limit: float, unit: str = "") -> str:
-    """`>= 100: not met`, likewise."""
+    """`>= 100: not met`; a figure that is None was not to be had."""
     return judged(f">= {limit:,g}{unit}", None if measured is None else measured >= limit)
 
 

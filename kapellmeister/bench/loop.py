@@ -1,24 +1,22 @@
-"""What the conductor saves under stress, and what control costs without it."""
+"""Misses with and without the conductor under stress, and the cost of control without stress."""
 
 from __future__ import annotations
 
 import math
-import statistics
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from controller.errors import PlantError
 from kapellmeister.bench.goal import at_least, at_most
+from kapellmeister.bench.own_process import run_apart
+from kapellmeister.bench.spread import Spread
+from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
-from kapellmeister.running.report import RunReport, mib, ms, percent
+from kapellmeister.running.report import RunReport
+from kapellmeister.terminal.words import figure, mib, ms, percent
 
 STRESSED = (
     *("--streams", "64"),
@@ -29,30 +27,13 @@ STRESSED = (
 )
 
 
-class Spread(BaseModel):
-    """A figure over repetitions."""
-
-    model_config = ConfigDict(frozen=True)
-
-    median: float
-    lowest: float
-    highest: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of at least one value."""
-        return cls(median=statistics.median(values), lowest=min(values), highest=max(values))
-
-
-class LoopReport(BaseModel):
+class LoopReport(Figures):
     """Interleaved pairs under stress, then one quiet run in the default configuration.
 
     `misses_ratio` is the conductor's pooled miss rate over static's from two seconds after
     the onset of stress; None where static missed nothing. `recovery_s` has one entry a pair,
     None where the sound did not come clean.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     machine: Machine
     pairs: int
@@ -70,7 +51,7 @@ def bench_loop(pairs: int, ticks: int, quiet_s: float) -> LoopReport:
     quiet_arguments = ("--stress", "0", "--duration", str(max(quiet_s, ticks + 5.0)))
     jobs = [*(("--policy", policy, *STRESSED) for policy in policies), quiet_arguments]
     shown = track(jobs, "runs", console=Console(stderr=True), disable=not sys.stderr.isatty())
-    *runs, quiet = [_run(*arguments) for arguments in shown]
+    *runs, quiet = [run_apart("builtin", *arguments) for arguments in shown]
     static = [_stressed_miss_rate(run) for run in runs[0::2]]
     conductor = [_stressed_miss_rate(run) for run in runs[1::2]]
     return LoopReport(
@@ -91,18 +72,18 @@ def print_report(report: LoopReport, console: Console) -> None:
     quiet, overhead = report.quiet, report.quiet.overhead
     ratio = "static missed nothing" if report.misses_ratio is None else f"{report.misses_ratio:.3f}"
     conductor = report.conductor_miss_rate
-    table.add_row("missed, static", _spread(report.static_miss_rate, percent), "")
+    table.add_row("missed, static", report.static_miss_rate.words(".3%"), "")
     table.add_row(
         "missed, conductor",
-        _spread(conductor, percent),
+        conductor.words(".3%"),
         at_most(_percent(conductor.median), 0.5, " %"),
     )
     table.add_row("conductor / static", ratio, at_most(report.misses_ratio, 0.05))
     stolen = [run.steal_share for run in report.runs if run.steal_share is not None]
     if stolen:
-        table.add_row("stolen under stress", _spread(Spread.of(stolen), percent), "")
+        table.add_row("stolen under stress", Spread.of(stolen).words(".3%"), "")
     slowest = max((math.inf if each is None else each for each in report.recovery_s), default=None)
-    recoveries = ", ".join(_seconds(each) for each in report.recovery_s)
+    recoveries = ", ".join(figure(each, ".2f", "never") for each in report.recovery_s)
     table.add_row("recovery, s", recoveries, at_most(slowest, 2.0))
     table.add_row(
         f"missed in {quiet.duration_s:.0f} quiet s",
@@ -128,28 +109,7 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else 100.0 * share
 
 
-def _run(*arguments: str) -> RunReport:
-    """One run in a process and a state directory of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        figures = Path(folder) / "figures.json"
-        command = [sys.executable, "-m", "kapellmeister", "run", "--no-live", *arguments]
-        command += ["--json", str(figures), "--state-dir", folder]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            why = done.stderr.strip() or f"exit status {done.returncode}"
-            raise PlantError("builtin", why, "run `kapellmeister doctor`")
-        return RunReport.model_validate_json(figures.read_text(encoding="utf-8"))
-
-
 def _stressed_miss_rate(run: RunReport) -> float:
     if run.stress is None or run.stress.miss_rate_after_2s is None:
         raise PlantError("builtin", "the stress did not start", "run it again")
     return run.stress.miss_rate_after_2s
-
-
-def _spread(spread: Spread, words: Callable[[float], str]) -> str:
-    return f"{words(spread.median)} ({words(spread.lowest)} to {words(spread.highest)})"
-
-
-def _seconds(value: float | None) -> str:
-    return "never" if value is None else f"{value:.2f}"

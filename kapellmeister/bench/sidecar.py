@@ -1,4 +1,4 @@
-"""What it brings to attach to a sound server that others play on, and act."""
+"""Errors of a sound server that others play on, with a sidecar in shadow and acting."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from typing import Literal
 
 from pydantic import computed_field
 from rich.console import Console
-from rich.table import Table
 
 from controller.plants.audio_server.period_knob import PERIOD
 from controller.plants.threads.knob import KNOB as THREAD_KNOB
 from kapellmeister.bench.goal import at_most, judged
-from kapellmeister.bench.loop import Spread
 from kapellmeister.bench.servers.attaching import attach
 from kapellmeister.bench.servers.jack import FOUND_FRAMES, jack_rig
 from kapellmeister.bench.servers.pipewire import pipewire_rig
-from kapellmeister.bench.servers.rig import Rigged
-from kapellmeister.bench.servers.windows import Attached, Figures, Window
+from kapellmeister.bench.servers.rig import OpenRig
+from kapellmeister.bench.servers.windows import Attached, Window
+from kapellmeister.bench.spread import Spread
 from kapellmeister.bench.watching import Watching, watch_many
+from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
-from kapellmeister.running.report import percent
+from kapellmeister.terminal.tables import goal_table
+from kapellmeister.terminal.words import figure, percent
 from policies.diagnosis import Bottleneck
 from policies.proposal import Verdict
 
 ACT, SHADOW = "--act", "--shadow"
 LEFT = 0.05
-"""What may be left of the errors in shadow: misses that came down so far have ended."""
+"""Share that may be left of the errors in shadow: misses that came down so far have ended."""
 WATCHING_S = 30.0
 RAISED = 4.0
-"""A period is raised step by step: so many windows are given to that."""
+"""Windows that are given to a period, which is raised step by step."""
 FEWEST_ERRORS = 60
-"""With fewer in shadow, a twentieth of them is a matter of chance."""
-SERVERS: Mapping[str, Rigged] = MappingProxyType({"jack": jack_rig, "pipewire": pipewire_rig})
+"""Errors in shadow below which a twentieth of them is a matter of chance."""
+SERVERS: Mapping[str, OpenRig] = MappingProxyType({"jack": jack_rig, "pipewire": pipewire_rig})
 Rows = Iterator[tuple[str, str, str]]
 
 
@@ -126,23 +127,18 @@ def _rate(attached: Sequence[Attached]) -> float:
 
 def print_report(report: SidecarReport, console: Console) -> None:
     """Figures beside the goals."""
-    table = Table("figure", "measured", "goal", box=None)
-    for row in _rows(report):
-        table.add_row(*row)
-    console.print(table)
+    console.print(goal_table("figure", _rows(report)))
     console.print()
     if report.held_up is not None:
-        held_up = Table("a client held up by its own interpreter", "measured", "goal", box=None)
-        for row in _held_up_rows(report):
-            held_up.add_row(*row)
-        console.print(held_up)
+        held_up = "a client held up by its own interpreter"
+        console.print(goal_table(held_up, _held_up_rows(report)))
     console.print(f"\n{report.machine}, {report.hogs} hogs")
 
 
 def _rows(report: SidecarReport) -> Rows:
     acting = report.errors_per_s_acting
-    yield "errors a second, in shadow", _spread(report.errors_per_s_shadow), ""
-    yield "errors a second, acting", _spread(acting), f"median {at_most(acting.median, 0.5)}"
+    yield "errors a second, in shadow", report.errors_per_s_shadow.words(".2f"), ""
+    yield "errors a second, acting", acting.words(".2f"), f"median {at_most(acting.median, 0.5)}"
     ratio = "none in shadow" if report.ratio is None else f"{report.ratio:.3f}"
     enough = sum(each.window.errors for each in report.shadow) >= FEWEST_ERRORS
     yield "acting / in shadow", ratio, at_most(report.ratio if enough else None, LEFT)
@@ -150,9 +146,13 @@ def _rows(report: SidecarReport) -> Rows:
     slowest_s = max(
         (s for each in report.acting if (s := _waited_s(each)) is not None), default=None
     )
-    yield "first action, s", ", ".join(map(_seconds, first_s)), at_most(slowest_s, report.allowed_s)
+    yield (
+        "first action, s",
+        ", ".join(figure(each, ".2f", "none") for each in first_s),
+        at_most(slowest_s, report.allowed_s),
+    )
     onset = Spread.of([each.onset.errors_per_s for each in report.acting])
-    yield "errors a second before and just after", _spread(onset), ""
+    yield "errors a second before and just after", onset.words(".2f"), ""
     turns = [turn for each in report.acting for turn in each.turns]
     counted = "\n".join(f"{turn}, {n} times" for turn, n in Counter(turns).items())
     yield "turned", counted or "nothing", judged("no period", not any(map(_is_period, turns)))
@@ -201,11 +201,3 @@ def _waited_s(attached: Attached) -> float | None:
 
 def _is_period(turn: str) -> bool:
     return turn.startswith(PERIOD)
-
-
-def _spread(spread: Spread) -> str:
-    return f"{spread.median:.2f} ({spread.lowest:.2f} to {spread.highest:.2f})"
-
-
-def _seconds(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"

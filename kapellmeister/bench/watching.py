@@ -1,16 +1,14 @@
-"""What it costs to watch many threads of a program that others started."""
+"""The cost of watching many threads of a program that others started."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from controller.errors import PlantError
 from controller.linux.prctl import dying_with_parent
-from kapellmeister.bench.servers.windows import Figures
-from kapellmeister.running.report import RunReport
+from kapellmeister.bench.own_process import run_apart
+from kapellmeister.figures import Figures
 
 THREADS = 200
 WAKES_PER_S = 10
@@ -44,7 +42,8 @@ def watch_many(seconds: float) -> Watching:
     try:
         if program.stdout is None or not program.stdout.readline():
             raise PlantError("process", "the program did not start", "try again")
-        report = _run(program.pid, seconds)
+        options = ("--process", str(program.pid), "--act", "--duration", str(seconds))
+        report = run_apart("process", *options)
     finally:
         program.kill()
         program.communicate()
@@ -55,16 +54,3 @@ def watch_many(seconds: float) -> Watching:
         cpu_share=overhead.cpu_share,
         tick_ms_p99=overhead.tick_ms_p99,
     )
-
-
-def _run(pid: int, seconds: float) -> RunReport:
-    with tempfile.TemporaryDirectory() as folder:
-        figures = Path(folder) / "figures.json"
-        options = ("--plant", "process", "--process", str(pid), "--act", "--no-live")
-        files = ("--duration", str(seconds), "--json", str(figures), "--state-dir", folder)
-        run = (sys.executable, "-m", "kapellmeister", "run", *options, *files)
-        command = dying_with_parent(*run)
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise PlantError("process", done.stderr.strip(), "run `kapellmeister doctor`")
-        return RunReport.model_validate_json(figures.read_text(encoding="utf-8"))

@@ -28,8 +28,8 @@ from kapellmeister.calibration.jack_client import (
     Cycles,
     Notes,
     Server,
+    describe_server,
     load_jack,
-    look,
     play,
 )
 from kapellmeister.calibration.subject import (
@@ -45,12 +45,12 @@ from simulators.calibration.calibration import OperatingPoint
 NODE = 1
 RING_ENTRIES = 2048
 CHANGE_LEAD_BLOCKS = 4
-TURN_S = 0.02
+POLL_S = 0.02
 PATIENCE_S = 5.0
-"""How long a server may leave a client without an answer, or uncalled."""
+"""Seconds for which a server may leave a client without an answer, or uncalled."""
 LEAVING_S = 2.0
 XRUNS, XRUN_SHARE = 10, 0.02
-"""More of them, in all and of the cycles, and what is measured is the xruns."""
+"""Xruns, in all and as a share of the cycles, above which nothing else would be measured."""
 ENDS = {
     ENDED: ("the server has ended", "start it again"),
     RESIZED: ("the server's block size was changed", "measure again while it stays"),
@@ -63,7 +63,7 @@ class JackBench:
     def __init__(self, config: Config, workload: str, capacity: int) -> None:
         load_jack()
         self._processes = ProcessGroup()
-        server = self._look()
+        server = self._ask_server()
         self.period_ms = 1000.0 * server.period_frames / server.sample_rate_hz
         self.scheduling = "normal"
         settings = WorkloadSettings(
@@ -103,14 +103,14 @@ class JackBench:
         self._table.publish(in_force_from, batch_size, workers)
         self._pass(SETTLING_S, lambda _: None)
         while self._notes.block <= in_force_from:
-            self._pass(TURN_S, lambda _: None)
+            self._pass(POLL_S, lambda _: None)
         self.scheduling = class_of(self._notes.policy)
         first, before = self._notes.block + 1, self._notes.xruns
         batches: list[NDArray[np.void]] = []
         self._pass(seconds, batches.append)
         last = self._notes.block
         self._count(self._notes.xruns - before, last - first)
-        self._pass(DRAIN_PERIODS * self.period_ms / 1000.0 + TURN_S, batches.append)
+        self._pass(DRAIN_PERIODS * self.period_ms / 1000.0 + POLL_S, batches.append)
         return OperatingPoint(streams, batch_size, last - first, between(batches, first, last))
 
     def _count(self, xruns: int, cycles: int) -> None:
@@ -124,7 +124,7 @@ class JackBench:
     def _pass(self, seconds: float, take: Callable[[NDArray[np.void]], object]) -> None:
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s:
-            time.sleep(TURN_S)
+            time.sleep(POLL_S)
             take(self._ring.read()[0])
             self._check()
 
@@ -153,8 +153,8 @@ class JackBench:
             self._capacity,
         )
 
-    def _look(self) -> Server:
-        link = self._fork(look)
+    def _ask_server(self) -> Server:
+        link = self._fork(describe_server)
         try:
             return self._answer(link)
         finally:
@@ -168,7 +168,7 @@ class JackBench:
         return ours
 
     def _answer(self, link: Connection) -> Server:
-        """What the child says first; where that is an error, it is raised here."""
+        """The child's first words; an error is raised here."""
         try:
             said = link.recv() if link.poll(PATIENCE_S) else None
         except EOFError:
@@ -184,7 +184,7 @@ class JackBench:
         give_up_s = time.monotonic() + LEAVING_S
         while self._processes.by_class() and time.monotonic() < give_up_s:
             self._processes.reap()
-            time.sleep(TURN_S)
+            time.sleep(POLL_S)
         self._processes.stop_all()
 
 

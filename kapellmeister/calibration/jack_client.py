@@ -22,8 +22,8 @@ from controller.plants.jack.monitor import NO_SERVER, NOT_INSTALLED, OF_PIPEWIRE
 
 NAME = "kapellmeister"
 FRAMES_WRAP = 1 << 32
-SAG = 1 / 256
-"""Share of its distance to the last call that the line moves each cycle: what follows drift."""
+CORRECTION = 1 / 256
+"""Share of its distance to the last call that the clock moves each cycle: so it follows drift."""
 ENDED, RESIZED = 1, 2
 """Why a client can do no more: its server has ended, or plays blocks of another size."""
 
@@ -46,67 +46,53 @@ def load_jack() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a server plays."""
+    """A server's rate and period."""
 
     sample_rate_hz: int
     period_frames: int
 
 
+class SharedNumber:
+    """An integer at a place of `Notes`."""
+
+    def __init__(self, place: int) -> None:
+        self._place = place
+
+    def __get__(self, notes: Notes, kind: type[Notes]) -> int:
+        return int(notes.values[self._place])
+
+    def __set__(self, notes: Notes, number: int) -> None:
+        notes.values[self._place] = number
+
+
 class Notes:
-    """What the client's process lets the other one know, in memory that both were born with."""
+    """Notes of the client's process for the other one, in memory that both were born with."""
+
+    block = SharedNumber(0)
+    """The block that is being rendered, counted in the server's cycles."""
+    xruns = SharedNumber(1)
+    """Jumps of the server's time so far: it was late itself, or left this client out."""
+    policy = SharedNumber(2)
+    """The kernel's scheduling policy for the thread that the server calls."""
+    end = SharedNumber(3)
+    """Why there is nothing more to come, `ENDED` or `RESIZED`; 0 while there is."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 64)
-        self._values: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 4)
-
-    @property
-    def block(self) -> int:
-        """The block that is being rendered, counted in the server's cycles."""
-        return int(self._values[0])
-
-    @block.setter
-    def block(self, number: int) -> None:
-        self._values[0] = number
-
-    @property
-    def xruns(self) -> int:
-        """How often the server's time has jumped: it was late itself, or left this client out."""
-        return int(self._values[1])
-
-    @xruns.setter
-    def xruns(self, number: int) -> None:
-        self._values[1] = number
-
-    @property
-    def policy(self) -> int:
-        """The kernel's scheduling policy for the thread that the server calls."""
-        return int(self._values[2])
-
-    @policy.setter
-    def policy(self, number: int) -> None:
-        self._values[2] = number
-
-    @property
-    def end(self) -> int:
-        """Why there is nothing more to come, `ENDED` or `RESIZED`; 0 while there is."""
-        return int(self._values[3])
-
-    @end.setter
-    def end(self, why: int) -> None:
-        self._values[3] = why
+        self.values: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 4)
 
 
-class Line:
-    """When cycles began, by how they were heard of: never early, sometimes late.
+class CycleClock:
+    """The beginnings of cycles, by when they were heard of: never early, sometimes late.
 
-    A cycle follows another by the nominal period, and none begins after it was heard of. A line
-    that keeps to both sags towards the calls, so that it follows a drifting clock.
+    A cycle follows another by the nominal period, and none begins after it was heard of. A clock
+    that keeps to both is drawn towards the calls, so that it follows a drifting one.
     """
 
     def __init__(self) -> None:
         self._at_us = 0.0
 
-    def draw_anew(self, called_us: float) -> float:
+    def restart(self, called_us: float) -> float:
         """Begin with a cycle that was heard of then."""
         self._at_us = called_us
         return called_us
@@ -114,7 +100,7 @@ class Line:
     def follow(self, passed_us: float, called_us: float) -> float:
         """The beginning of a cycle so much after the last one, heard of at `called_us`."""
         at_us = min(self._at_us + passed_us, called_us)
-        self._at_us = at_us + SAG * (called_us - at_us)
+        self._at_us = at_us + CORRECTION * (called_us - at_us)
         return at_us
 
 
@@ -142,7 +128,7 @@ class Cycles:
         self._arguments = (ctypes.c_void_p(pointer), *(ctypes.byref(each) for each in results))
         self._notes = notes
         self._last_frames = 0
-        self._line = Line()
+        self._clock = CycleClock()
         self._captured_ns = 0
 
     def begin(self) -> int:
@@ -154,13 +140,13 @@ class Cycles:
         self._last_frames = self._frames.value
         if expected_us == self._begun_us.value:
             notes.block += 1
-            begun_us = self._line.follow(passed * self._us_a_frame, called_us)
+            begun_us = self._clock.follow(passed * self._us_a_frame, called_us)
         else:
             first = expected_us == 0
             notes.block += 1 if first else max(1, passed // self._frames_a_period)
             notes.xruns += not first
             notes.policy = os.sched_getscheduler(0)
-            begun_us = self._line.draw_anew(called_us)
+            begun_us = self._clock.restart(called_us)
         self._captured_ns = called_ns - round(1000 * (called_us - begun_us))
         return notes.block
 
@@ -169,7 +155,7 @@ class Cycles:
         return self._captured_ns
 
 
-def look(link: Connection) -> None:
+def describe_server(link: Connection) -> None:
     """Tell what the server plays, and leave it again."""
     _with_client(link, lambda client: link.send(_server_of(client)))
 
@@ -212,7 +198,7 @@ def _server_of(client: Any) -> Server:
 def _with_client(link: Connection, use: Callable[[Any], None]) -> None:
     """Open a client, use it and close it; what hinders that goes to the other end as an error."""
     jack = load_jack()
-    _hush()
+    _silence_libjack()
     try:
         client = jack.Client(NAME, no_start_server=True)
     except jack.JackError:
@@ -227,7 +213,7 @@ def _with_client(link: Connection, use: Callable[[Any], None]) -> None:
         client.close()
 
 
-def _hush() -> None:
+def _silence_libjack() -> None:
     """Keep what libjack prints from the terminal; Python's own errors are still seen there."""
     sys.stderr = os.fdopen(os.dup(2), "w")
     nowhere = os.open(os.devnull, os.O_WRONLY)

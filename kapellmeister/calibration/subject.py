@@ -1,4 +1,4 @@
-"""What `kapellmeister calibrate` asks of a plant, so that one plan measures each of them."""
+"""The interface of a plant under calibration, so that one plan measures each of them."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ def between(batches: list[NDArray[np.void]], first: int, last: int) -> NDArray[n
 
 
 def class_of(policy: int) -> str:
-    """What the kernel's scheduling policy is called in a report."""
+    """The name of the kernel's scheduling policy in a report."""
     return "realtime" if policy in (os.SCHED_FIFO, os.SCHED_RR) else "normal"

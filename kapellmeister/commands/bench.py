@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kapellmeister.commands.options import JsonFile, check_writable, prints_aside, write_json
+from kapellmeister.commands.options import (
+    JsonFile,
+    NamedPlugIn,
+    check_writable,
+    prints_aside,
+    write_json,
+)
 
 app = typer.Typer(help="Figures measured on this machine, peers beside.", no_args_is_help=True)
 
@@ -26,8 +32,8 @@ def workloads(
     json: JsonFile = None,
 ) -> None:
     """Throughput of the workloads, with scipy and pedalboard beside."""
-    from kapellmeister.bench.workloads import bench_workloads as measure
-    from kapellmeister.bench.workloads import print_report
+    from kapellmeister.bench.workloads.measure import bench_workloads as measure
+    from kapellmeister.bench.workloads.report import print_report
 
     report = measure(rounds)
     write_json(json, report)
@@ -52,7 +58,7 @@ def loop(
 
 @app.command("policies", epilog="Example: kapellmeister bench policies --json out.json")
 def policies(
-    policy: Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")] = "conductor",
+    policy: NamedPlugIn = "conductor",
     forecaster: Annotated[str, typer.Option(help="Who forecasts the load.")] = "last_value",
     hours: Annotated[
         float, typer.Option(help="Simulated hours with random faults.", min=72.0, max=100_000.0)
@@ -60,8 +66,8 @@ def policies(
     json: JsonFile = None,
 ) -> None:
     """Time of a decision, response to steps and bursts, and wrong turns under faults."""
-    from kapellmeister.bench.policies import bench_policies as measure
-    from kapellmeister.bench.policies import print_report
+    from kapellmeister.bench.policies.measure import bench_policies as measure
+    from kapellmeister.bench.policies.report import print_report
     from kapellmeister.terminal.progress import progress
 
     check_writable("--json", json)
@@ -73,7 +79,7 @@ def policies(
 
 @app.command("forecast", epilog="Example: kapellmeister bench forecast --json out.json")
 def forecast(
-    forecaster: Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")] = "ensemble",
+    forecaster: NamedPlugIn = "ensemble",
     json: JsonFile = None,
 ) -> None:
     """What a forecast costs the control thread, and what its fits cost beside it."""
@@ -121,8 +127,9 @@ def simulator(
     json: JsonFile = None,
 ) -> None:
     """Speed of the simulator, and how true each level of it is to the finer one."""
-    from kapellmeister.bench.simulator import bench_simulator as measure
-    from kapellmeister.bench.simulator import print_report, sweeps
+    from kapellmeister.bench.simulator.measure import bench_simulator as measure
+    from kapellmeister.bench.simulator.report import print_report
+    from kapellmeister.bench.simulator.speed import sweeps
     from kapellmeister.terminal.progress import progress
 
     check_writable("--json", json)

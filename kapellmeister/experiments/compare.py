@@ -8,61 +8,78 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from controller.errors import ConfigurationError, NothingToTurnError, TraceError
 from controller.load.trace import LoadTrace
+from kapellmeister.experiments.options import CompareOptions
 from kapellmeister.experiments.simulate import check_faults
-from kapellmeister.terminal.progress import progress
-from simulators.calibration.pipeline_file import find_calibration
+from kapellmeister.machine.description import describe_machine
+from kapellmeister.terminal.interruption import keeping
+from kapellmeister.terminal.progress import Progress, unseen
+from kapellmeister.terminal.words import figure
 from simulators.comparison.comparison import Comparison, ComparisonReport, PolicyFigures
+from simulators.comparison.comparison import compare as play
+from simulators.comparison.manifest import write_manifest
 from simulators.comparison.page import Page, check_plotly
 from simulators.comparison.rows import check_arrow
 from simulators.loads.generators import find_trace
 from simulators.loads.path import Load, realise
-from simulators.loads.splits import Split, split
-from simulators.plant.faults import read_scenario
+from simulators.loads.splits import split
 from simulators.simulation import Simulation, check_names
 
 
+def compare(
+    options: CompareOptions,
+    rows: Path | None = None,
+    say: Callable[[str], None] = print,
+    progress: Progress = unseen,
+) -> ComparisonReport:
+    """Play several policies on several traces, and hold them against the oracle.
+
+    Every interval's rows and a manifest are kept in the folder `rows`. `say` is told of each
+    policy that has nothing to turn. Raises a KapellmeisterError for everything that the user
+    can mend, Interruption with what is kept.
+    """
+    comparison = comparison_of(options, rows, say)
+    if rows is not None:
+        write_manifest(rows, comparison, describe_machine().model_dump())
+    what = f"{len(comparison.policies)} policies, {len(comparison.traces)} traces"
+    with keeping(_finished_jobs(options.cache)), progress(what) as advance:
+        return play(comparison, advance)
+
+
 def comparison_of(
-    traces: str,
-    policies: str,
-    *,
-    part: Split | None,
-    seeds: int,
-    sweep: bool,
-    cache: Path | None,
-    rows: Path | None,
-    jobs: int | None,
-    pipeline: str | None,
-    scenario: Path | None = None,
-    say: Callable[[str], None] = lambda _: None,
-    **common: Any,
+    options: CompareOptions,
+    rows: Path | None = None,
+    say: Callable[[str], None] = print,
 ) -> Comparison:
-    """What a user asked for; every file is read before anything is simulated.
+    """The comparison that was asked for; every file is read before anything is simulated.
 
     `say` is told of each policy that has nothing to turn. Raises a KapellmeisterError.
     """
-    found = find_traces(traces)
-    if part is not None:
-        found = tuple(split(trace, part) for trace in found)
-    names = tuple(dict.fromkeys(each.strip() for each in policies.split(",") if each.strip()))
+    found = find_traces(options.traces)
+    if options.part is not None:
+        found = tuple(split(trace, options.part) for trace in found)
+    names = tuple(dict.fromkeys(filter(None, map(str.strip, options.policies.split(",")))))
     if not names:
         raise ConfigurationError("command line", "--policies", "names none", "name at least one")
-    base = Simulation(policy=names[0], trace=found[0], **common)
-    if pipeline is not None:
-        base = replace(base, calibration=find_calibration(pipeline))
-    if scenario is not None:
-        base = replace(base, faults=read_scenario(scenario))
+    base = options.simulation(names[0], found[0])
     _check_policies(base, names, say)
     loads = [_load(base, each) for each in found]  # too short a trace says so now
-    if scenario is not None:
-        check_faults(base, loads, scenario)
-    return Comparison(names, found, base, tuple(range(1, seeds + 1)), sweep, cache, rows, jobs)
+    if options.scenario is not None:
+        check_faults(base, loads, options.scenario)
+    seeds = tuple(range(1, options.seeds + 1))
+    return Comparison(names, found, base, seeds, options.sweep, options.cache, rows, options.jobs)
+
+
+def _finished_jobs(cache: Path | None) -> str:
+    """The remains of a comparison that is interrupted."""
+    if cache is None:
+        return "nothing is kept without --resume DIR"
+    return f"finished jobs are kept: the same command with --resume {cache} goes on from there"
 
 
 def _check_policies(base: Simulation, names: Sequence[str], say: Callable[[str], None]) -> None:
@@ -120,8 +137,10 @@ def rows_folder(report: Path | None, raw: Path | None) -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def write_page(figures: ComparisonReport, rows: Path, path: Path) -> None:
-    """The page that shows the figures and the rows they come from."""
+def write_page(
+    figures: ComparisonReport, rows: Path, path: Path, progress: Progress = unseen
+) -> None:
+    """Write the page that shows the figures and the rows they come from."""
     with progress("drawing") as advance:
         Page(figures, rows, metadata.version("kapellmeister")).write(path, advance)
 
@@ -153,9 +172,9 @@ def _row(name: str, figures: PolicyFigures, swept: bool) -> list[str]:
     row = [
         name,
         knobs,
-        _percent(default.miss_rate),
-        _percent(default.worst_miss_rate),
-        _times(default.cost_vs_oracle),
+        figure(default.miss_rate, ".3%"),
+        figure(default.worst_miss_rate, ".3%"),
+        figure(default.cost_vs_oracle, ".2f"),
         "" if low_high is None else f"{low_high[0]:.2f} to {low_high[1]:.2f}",
     ]
     if not swept:
@@ -164,7 +183,9 @@ def _row(name: str, figures: PolicyFigures, swept: bool) -> list[str]:
     costs = list((figures.hindsight or {}).values())
     met = [cost for cost in costs if cost is not None]
     hindsight = "no trace" if not met else f"{sum(met) / len(met):.2f} ({len(met)}/{len(costs)})"
-    named = "none" if one is None else f"{_times(one.cost_vs_oracle)} {_setting(one.setting)}"
+    named = (
+        "none" if one is None else f"{figure(one.cost_vs_oracle, '.2f')} {_setting(one.setting)}"
+    )
     return [*row, named, hindsight]
 
 
@@ -186,11 +207,3 @@ def _versus(report: ComparisonReport) -> list[str]:
             mean, low, high = found
             lines.append(f"{name} against {first}: cost {mean:+.2f} ({low:+.2f} to {high:+.2f})")
     return lines
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3%}"
-
-
-def _times(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -10,41 +11,58 @@ from rich.table import Table
 from controller import plugins
 from controller.errors import ConfigurationError
 from kapellmeister.experiments.compare import find_traces
+from kapellmeister.terminal.progress import Progress, unseen
+from kapellmeister.terminal.words import figure
 from simulators.backtest.backtest import BackTest, Peer, Result, backtest
 from simulators.backtest.figures import ForecastReport, ModelFigures
 
 
-def forecast(
-    traces: str,
-    models: Sequence[str] | None = None,
-    horizon: int = 60,
-    origins: int = 20,
-    peers: bool = False,
-    progress: Callable[[float], None] = lambda _: None,
-) -> Result:
-    """Back-test forecasters on traces, named as on the command line; None: all there are.
+@dataclass(frozen=True, slots=True)
+class ForecastOptions:
+    """A back-test, as `kapellmeister forecast` takes it.
+
+    `traces` are names with commas between; `models` None: all forecasters there are, and with
+    `peers` those of another library as well. `horizon` is in samples of the trace.
+    """
+
+    traces: str
+    models: Sequence[str] | None = None
+    horizon: int = 60
+    origins: int = 20
+    peers: bool = False
+
+
+def forecast(options: ForecastOptions, progress: Progress = unseen) -> Result:
+    """Back-test forecasters on recorded loads: what they said against what then came.
 
     Raises a KapellmeisterError for everything that the user can mend.
     """
-    return backtest(backtest_of(traces, models, horizon, origins, peers), progress)
+    test = backtest_of(options)
+    with progress(f"{len(test.names)} forecasters, {len(test.traces)} traces") as advance:
+        return backtest(test, advance)
 
 
-def backtest_of(
-    traces: str, models: Sequence[str] | None, horizon: int, origins: int, peers: bool
-) -> BackTest:
-    """What a user asked for; files are read, and names looked up, before anything is played."""
+def backtest_of(options: ForecastOptions) -> BackTest:
+    """The back-test that was asked for; files are read, and names looked up, before it is played.
+
+    Raises ConfigurationError for no name, PlugInError for one that is unknown, TraceError.
+    """
+    models = options.models
     names = plugins.names("forecasters") if models is None else tuple(dict.fromkeys(models))
     if not names or "" in names:
         raise ConfigurationError("command line", "--models", "names none", "name at least one")
     for name in names:
         plugins.find("forecasters", name)
-    found = find_traces(traces)
-    beside: tuple[Peer, ...] = ()
-    if peers:
-        from kapellmeister.experiments.forecast_peers import peers as make_peers
+    found = find_traces(options.traces)
+    return BackTest(found, names, _peers(options), options.horizon, options.origins)
 
-        beside = make_peers()
-    return BackTest(found, names, beside, horizon, origins)
+
+def _peers(options: ForecastOptions) -> tuple[Peer, ...]:
+    if not options.peers:
+        return ()
+    from kapellmeister.experiments.forecast_peers import peers
+
+    return peers()
 
 
 def print_report(report: ForecastReport, console: Console) -> None:
@@ -81,14 +99,14 @@ def _row(figures: ModelFigures, report: ForecastReport, several: bool) -> list[s
         return ["failed"]
     at = [figures.by_horizon[h].relative_wql for h in report.horizons]
     return [
-        _number(figures.relative_wql),
-        *(map(_number, at) if len(at) > 1 else ()),
-        *([_number(figures.worst_relative_wql)] if several else []),
-        _percent(figures.coverage_p90),
-        _percent(figures.coverage_p99),
-        _percent(figures.peak_coverage_p99),
-        "-" if not figures.fits else _number(figures.fit_s),
-        _number(figures.cpu_ms),
+        figure(figures.relative_wql, ".2f"),
+        *((figure(each, ".2f") for each in at) if len(at) > 1 else ()),
+        *([figure(figures.worst_relative_wql, ".2f")] if several else []),
+        _hundredths(figures.coverage_p90),
+        _hundredths(figures.coverage_p99),
+        _hundredths(figures.peak_coverage_p99),
+        "-" if not figures.fits else figure(figures.fit_s, ".2f"),
+        figure(figures.cpu_ms, ".2f"),
     ]
 
 
@@ -112,9 +130,5 @@ def _explained(report: ForecastReport) -> str:
     )
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100.0 * value:.1f}"
+def _hundredths(share: float | None) -> str:
+    return figure(share, ".1%").rstrip("%")

@@ -15,10 +15,10 @@ from controller.errors import MissingExtraError
 
 Floats = NDArray[np.float64]
 LAST_POINTS = 600
-"""What AutoARIMA is fitted to: older points add time and little else."""
+"""Points that AutoARIMA is fitted to: older ones add time and little else."""
 SEASONS_S = (86_400.0, 7 * 86_400.0)
 SEASONS_KEPT = 3
-"""How often the longest season is in what MSTL is fitted to."""
+"""Longest seasons in what MSTL is fitted to."""
 LEVELS = [80, 98]
 """The intervals that end at p90 and p99."""
 

@@ -31,7 +31,7 @@ TARGET_COLOUR = "#b03a3a"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 PANELS, COLUMNS = 4, 12
 HISTORY = 1.5
-"""What is shown before an origin, in horizons."""
+"""Horizons that are shown before an origin."""
 UNITS = ((172_800.0, 86_400.0, "days"), (7200.0, 3600.0, "hours"), (120.0, 60.0, "minutes"))
 WIDTH, PANEL_HEIGHT, ROW_HEIGHT = 1240, 250, 26
 FAVOURITE = "ensemble"

@@ -5,42 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from controller.errors import ScenarioError
-from simulators.calibration.pipeline_file import find_calibration
+from kapellmeister.experiments.options import SimulateOptions
+from kapellmeister.terminal.progress import Progress, unseen
+from kapellmeister.terminal.tables import summary_table
 from simulators.figures import SimulationReport
 from simulators.loads.generators import find_trace
 from simulators.loads.path import Load
-from simulators.plant.faults import random_schedule, read_scenario
-from simulators.simulation import Simulation, check_names
+from simulators.plant.faults import random_schedule
+from simulators.simulation import Result, Simulation, check_names
+from simulators.simulation import simulate as play
 
 
-def simulation_of(
-    trace: str,
-    policy: str,
-    *,
-    pipeline: str | None = None,
-    scenario: Path | None = None,
-    faults_per_day: float = 0.0,
-    **options: Any,
-) -> Simulation:
-    """What a user asked for: traces, pipelines and scenarios are read from their files.
+def simulate(options: SimulateOptions, progress: Progress = unseen) -> Result:
+    """Play a trace against a policy, on a plant that exists only in numbers.
+
+    Raises a KapellmeisterError for everything that the user can mend.
+    """
+    simulation = simulation_of(options)
+    with progress(f"{simulation.policy} on {simulation.trace.name}") as advance:
+        return play(simulation, advance)
+
+
+def simulation_of(options: SimulateOptions) -> Simulation:
+    """The simulation that was asked for: traces, pipelines and scenarios are read from their files.
 
     Raises a KapellmeisterError that names the file and the remedy.
     """
-    simulation = Simulation(policy, find_trace(trace), **options)
-    if pipeline is not None:
-        simulation = replace(simulation, calibration=find_calibration(pipeline))
-    if scenario is not None:
-        simulation = replace(simulation, faults=read_scenario(scenario))
-        check_faults(simulation, [simulation.load()], scenario)
-    elif faults_per_day > 0.0:
+    simulation = replace(
+        options.simulation(options.policy, find_trace(options.trace)),
+        seed=options.seed,
+        telemetry_delay=options.telemetry_delay,
+        telemetry_loss=options.telemetry_loss,
+    )
+    if options.scenario is not None:
+        check_faults(simulation, [simulation.load()], options.scenario)
+    elif options.faults_per_day > 0.0:
         duration_s = simulation.trace.duration_s
-        faults = random_schedule(simulation.seed, duration_s, faults_per_day)
+        faults = random_schedule(simulation.seed, duration_s, options.faults_per_day)
         simulation = replace(simulation, faults=faults)
     check_names(simulation)
     return simulation
@@ -64,11 +69,7 @@ def check_faults(simulation: Simulation, loads: Sequence[Load], scenario: Path) 
 
 def print_report(report: SimulationReport, console: Console) -> None:
     """The figures of a simulation, in words."""
-    table = Table(box=None, show_header=False, padding=(0, 1))
-    table.add_column(style="bold")
-    for row in _lines(report):
-        table.add_row(*row)
-    console.print(table)
+    console.print(summary_table(_lines(report)))
 
 
 def _lines(report: SimulationReport) -> list[tuple[str, str]]:

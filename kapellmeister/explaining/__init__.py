@@ -1,1 +1,1 @@
-"""`explain`: decisions in words, and what other decisions would have cost."""
+"""Explanations in words: of decisions, of what a shadow would have brought, of each key."""

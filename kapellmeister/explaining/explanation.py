@@ -1,28 +1,21 @@
-"""What an explanation of a run consists of."""
+"""An explanation of a run, part by part."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
+from kapellmeister.figures import StrictFigures
 from policies.proposal import Verdict
 
 
-class Part(BaseModel):
-    """A piece of an explanation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Predicted(Part):
-    """What the policy's model said at one load (None: unknown), with the change and without."""
+class Predicted(StrictFigures):
+    """A prediction of the model at one load (None: unknown), with the change and without."""
 
     load: float | None
     changed: float
     unchanged: float
 
 
-class Outcome(Part):
-    """What came of a change: the prediction at the load observed then, and what was measured."""
+class Outcome(StrictFigures):
+    """The outcome of a change: the prediction at the load observed then, and what was measured."""
 
     after_s: float
     verdict: Verdict
@@ -31,7 +24,7 @@ class Outcome(Part):
     reason: str
 
 
-class Decision(Part):
+class Decision(StrictFigures):
     """One knob turned, or in shadow only wanted so; `at_s` counts from the start of the run.
 
     `quantity` is what was predicted of. `outcome` is None where none was recorded.
@@ -53,7 +46,7 @@ class Decision(Part):
     outcome: Outcome | None
 
 
-class Held(Part):
+class Held(StrictFigures):
     """A knob that was wanted turned and was not, for how long and whether that was too long."""
 
     at_s: float
@@ -63,7 +56,7 @@ class Held(Part):
     alarm: bool
 
 
-class Alarm(Part):
+class Alarm(StrictFigures):
     """Something a person should look at: when first, and in how many ticks."""
 
     at_s: float
@@ -71,15 +64,15 @@ class Alarm(Part):
     ticks: int
 
 
-class Given(Part):
-    """What a person asked of the controller; `answer` is None where none came."""
+class Given(StrictFigures):
+    """A person's command to the controller; `answer` is None where none came."""
 
     at_s: float
     command: str
     answer: str | None
 
 
-class Explanation(Part):
+class Explanation(StrictFigures):
     """One run, decision by decision; `ended` is False where it goes on or was cut short.
 
     `miss_rate` is that of the whole run, None where it has no summary.

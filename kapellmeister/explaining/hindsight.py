@@ -1,4 +1,4 @@
-"""What came after the changes that a shadow only wanted: what each of them would have spared."""
+"""Misses that the changes which a shadow only wanted would have spared, known afterwards."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ JEFFREYS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
-    """What hindsight needs of one tick in shadow: an interval, and what was wanted at its end.
+class ShadowTick:
+    """One tick in shadow: an interval, and what was wanted at its end.
 
     `helpful` are the knobs that ease what held blocks up, the cheapest first.
     """
@@ -38,8 +38,8 @@ class Glance:
         return None if kept is None else fresh(from_plain(kept, Reading))
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Glance:
-        """That of a tick as the journal keeps it. Raises KeyError, TypeError, ValueError."""
+    def of(cls, record: Mapping[str, Any]) -> ShadowTick:
+        """Read a tick as the journal keeps it. Raises KeyError, TypeError, ValueError."""
         seen = record["observation"]
         return cls(
             time_s=from_plain(record["time_s"], float),
@@ -53,7 +53,7 @@ class Glance:
 
 
 @dataclass(slots=True)
-class Standing:
+class Counterfactual:
     """A change as if it had been made, until the policy wanted that knob elsewhere.
 
     `wanted` counts how often, for a shadow goes on wanting what it does not get. `missed` of
@@ -78,7 +78,7 @@ class Standing:
 
     @property
     def effect(self) -> Effect:
-        """What the policy promised of it."""
+        """The policy's promise."""
         return self.change.action.effect
 
     @property
@@ -97,7 +97,7 @@ class Standing:
     def wrong(self) -> str | None:
         """Why it should not have been made, as is known now; None where it was right.
 
-        Nor is anything known of one that was never due, or while nobody counted blocks.
+        None as well for one that was never due, or while nobody counted blocks.
         """
         if not self.submitted:
             return None
@@ -107,15 +107,15 @@ class Standing:
             return f"too little for the load that came in {self.short_intervals} intervals"
         return None
 
-    def measure(self, glance: Glance) -> None:
+    def measure(self, tick: ShadowTick) -> None:
         """Note what it promises to bring down, in an interval in which it would have stood."""
-        measured = glance.reading(self.effect.quantity)
+        measured = tick.reading(self.effect.quantity)
         if measured is not None:
             self.quantities.append(measured)
 
-    def see(self, glance: Glance, blocks: BlockCounts, target_miss_rate: float) -> None:
+    def add(self, tick: ShadowTick, blocks: BlockCounts, target_miss_rate: float) -> None:
         """Add such an interval, where blocks were counted."""
-        expected = self.effect.at(glance.load)
+        expected = self.effect.at(tick.load)
         self.submitted += blocks.submitted
         self.missed += blocks.missed
         if self.effect.quantity == "miss_rate":
@@ -123,10 +123,10 @@ class Standing:
             limit = max(target_miss_rate, expected.unchanged)
             self.short_intervals += not self.promises and expected.changed > limit
 
-    def relieve(self, glance: Glance, blocks: BlockCounts) -> None:
+    def relieve(self, tick: ShadowTick, blocks: BlockCounts) -> None:
         """Credit it with an interval in which its knob would have helped."""
         self.bad_blocks += blocks
-        self.relieved += blocks.missed * (1.0 - _left(self.effect.at(glance.load)))
+        self.relieved += blocks.missed * (1.0 - _left(self.effect.at(tick.load)))
 
 
 @dataclass(slots=True)
@@ -138,43 +138,45 @@ class Shadow:
     """
 
     target_miss_rate: float
-    standings: list[Standing] = field(default_factory=list)
+    wanted: list[Counterfactual] = field(default_factory=list)
     blocks: BlockCounts = field(default_factory=BlockCounts)
     calm: BlockCounts = field(default_factory=BlockCounts)
     counted: bool = False
     watched_s: float = 0.0
 
-    def see(self, glance: Glance) -> None:
+    def add(self, tick: ShadowTick) -> None:
         """Take the next tick."""
-        self.watched_s += glance.interval_s
-        standing = [each for each in self._open() if each.change.due_s <= glance.time_s]
+        self.watched_s += tick.interval_s
+        standing = [each for each in self._open() if each.change.due_s <= tick.time_s]
         for each in standing:
-            each.measure(glance)
-        if glance.blocks is not None:
-            self._count(glance, glance.blocks, standing)
-        for change in glance.changes:
-            self._want(change, glance.time_s)
+            each.measure(tick)
+        if tick.blocks is not None:
+            self._count(tick, tick.blocks, standing)
+        for change in tick.changes:
+            self._want(change, tick.time_s)
 
-    def spared(self, standings: Iterable[Standing]) -> float:
+    def spared(self, changes: Iterable[Counterfactual]) -> float:
         """Misses that these would have spared, had all kept their promise."""
         calm_miss_rate = self.calm.miss_rate or 0.0
-        return sum(each.spared(calm_miss_rate) for each in standings)
+        return sum(each.spared(calm_miss_rate) for each in changes)
 
-    def _count(self, glance: Glance, blocks: BlockCounts, standing: Iterable[Standing]) -> None:
-        """What was missed is credited once: to the first of the knobs that ease its cause."""
+    def _count(
+        self, tick: ShadowTick, blocks: BlockCounts, standing: Iterable[Counterfactual]
+    ) -> None:
+        """Credit each miss once, to the first of the knobs that ease its cause."""
         self.counted = True
         self.blocks += blocks
         bad = (blocks.miss_rate or 0.0) > self.target_miss_rate
         if not bad:
             self.calm += blocks
-        able: dict[str, Standing] = {}
+        able: dict[str, Counterfactual] = {}
         for each in standing:
-            each.see(glance, blocks, self.target_miss_rate)
+            each.add(tick, blocks, self.target_miss_rate)
             if each.promises:
                 able[each.change.action.knob] = each
-        first = next((able[knob] for knob in glance.helpful if knob in able), None)
+        first = next((able[knob] for knob in tick.helpful if knob in able), None)
         if bad and first is not None:
-            first.relieve(glance, blocks)
+            first.relieve(tick, blocks)
 
     def _want(self, change: Change, time_s: float) -> None:
         knob, value = change.action.knob, change.action.value
@@ -184,10 +186,10 @@ class Shadow:
             return
         if before is not None:
             before.until_s = time_s
-        self.standings.append(Standing(change, time_s))
+        self.wanted.append(Counterfactual(change, time_s))
 
-    def _open(self) -> Iterator[Standing]:
-        return (each for each in self.standings if each.until_s is None)
+    def _open(self) -> Iterator[Counterfactual]:
+        return (each for each in self.wanted if each.until_s is None)
 
 
 def _left(expected: Expectation) -> float:
@@ -197,12 +199,12 @@ def _left(expected: Expectation) -> float:
     return min(1.0, max(0.0, expected.changed / expected.unchanged))
 
 
-def kept(verifications: Sequence[Verification]) -> tuple[float, ...]:
+def shares_kept(verifications: Sequence[Verification]) -> tuple[float, ...]:
     """How far each judged change kept its promise to spare misses, from 0 to 1."""
-    return tuple(share for each in verifications if (share := _kept(each)) is not None)
+    return tuple(share for each in verifications if (share := _share_kept(each)) is not None)
 
 
-def _kept(verification: Verification) -> float | None:
+def _share_kept(verification: Verification) -> float | None:
     """None where the change promised nothing, or nobody could know what came of it."""
     expected, measured = verification.expected, verification.measured
     if expected.changed >= expected.unchanged or verification.verdict is Verdict.UNDECIDED:
@@ -213,7 +215,7 @@ def _kept(verification: Verification) -> float | None:
     return min(1.0, max(0.0, (expected.unchanged - measured) / promised))
 
 
-def keeping(trials: Sequence[float]) -> tuple[float, float, float]:
+def chance_kept(trials: Sequence[float]) -> tuple[float, float, float]:
     """The chance that a promise is kept, from judged changes: low, median and high.
 
     Quantiles of the posterior of a share under the prior of Jeffreys (Brown, Cai and DasGupta,

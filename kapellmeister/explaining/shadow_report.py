@@ -1,37 +1,29 @@
-"""The ground on which a user lets a knob be turned: what a shadow would have done, and brought."""
+"""A report on shadow runs: the changes that were wanted, and the misses they would have spared."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
-
-from pydantic import BaseModel, ConfigDict
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from controller.errors import JournalError
 from controller.journal.reader import JournalReader, Run
 from controller.plain import from_plain
 from kapellmeister.explaining.explain import describe_turn
-from kapellmeister.explaining.hindsight import Glance, Shadow, Standing, keeping, kept
+from kapellmeister.explaining.hindsight import (
+    Counterfactual,
+    Shadow,
+    ShadowTick,
+    chance_kept,
+    shares_kept,
+)
+from kapellmeister.figures import StrictFigures
 from policies.observation import BlockCounts
 from policies.proposal import Verification
 
-TURNS_SHOWN = 5
 
-
-class Part(BaseModel):
-    """A piece of the report."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Turn(Part):
+class Turn(StrictFigures):
     """A change that was wanted, so often, first at that time (seconds since the epoch).
 
     `wrong` says why it should not have been made, as is known now; None where it was right, or
@@ -51,7 +43,7 @@ class Turn(Part):
     promised: float
 
 
-class Spared(Part):
+class Spared(StrictFigures):
     """Misses that a knob would have spared: the median, and nine chances in ten around it."""
 
     low: float
@@ -59,8 +51,8 @@ class Spared(Part):
     high: float
 
 
-class KnobShadow(Part):
-    """What one knob would have been turned to, and what that would have brought.
+class KnobShadow(StrictFigures):
+    """One knob in shadow: its turns, and what they would have brought.
 
     `trials` counts changes of it that were made here and judged, and `trials_kept` how many of
     those kept what they promised. `missed` blocks were missed while its changes would have
@@ -78,8 +70,8 @@ class KnobShadow(Part):
     added: float
 
 
-class PlantShadow(Part):
-    """What was watched in shadow of one plant, in so many runs; `blocks` is None if uncounted."""
+class PlantShadow(StrictFigures):
+    """Watching one plant in shadow, in so many runs; `blocks` is None if uncounted."""
 
     plant: str
     policy: str
@@ -91,8 +83,8 @@ class PlantShadow(Part):
     knobs: tuple[KnobShadow, ...]
 
 
-class ShadowReport(Part):
-    """What shadows would have done between two times, seconds since the epoch."""
+class ShadowReport(StrictFigures):
+    """The shadows between two times, seconds since the epoch."""
 
     since_s: float
     until_s: float
@@ -102,7 +94,7 @@ class ShadowReport(Part):
 def shadow_report(
     journal: Path, last_s: float, advance: Callable[[float], None] = lambda _: None
 ) -> ShadowReport:
-    """What the last so many seconds show. Raises JournalError where there is no such journal.
+    """Report on the last so many seconds. Raises JournalError where there is no such journal.
 
     `advance` is told the part that is done. Only ticks in which every knob was in shadow tell:
     where one is turned, the others are not proposed.
@@ -116,9 +108,9 @@ def shadow_report(
             if run.ended_at_s is None or run.ended_at_s >= since_s:
                 target = _target(journal, run)
                 shadow = Shadow(target)
-                for glance in _glances(journal, reader, run, since_s):
-                    shadow.see(glance)
-                    advance((glance.time_s - since_s) / last_s)
+                for tick in _ticks(journal, reader, run, since_s):
+                    shadow.add(tick)
+                    advance((tick.time_s - since_s) / last_s)
                 if shadow.watched_s:
                     key = run.plant, run.policy, target
                     shadows.setdefault(key, []).append((run, shadow))
@@ -136,11 +128,11 @@ def _target(journal: Path, run: Run) -> float:
         raise _unreadable(journal, run, error) from error
 
 
-def _glances(journal: Path, reader: JournalReader, run: Run, since_s: float) -> Iterator[Glance]:
+def _ticks(journal: Path, reader: JournalReader, run: Run, since_s: float) -> Iterator[ShadowTick]:
     for record in reader.records(run.number, since_s):
         try:
             if record["shadow"]:
-                yield Glance.of(record)
+                yield ShadowTick.of(record)
         except (KeyError, TypeError, ValueError) as error:
             raise _unreadable(journal, run, error) from error
 
@@ -176,7 +168,7 @@ def _plant(
     shadows = [shadow for _, shadow in watched]
     counted = any(shadow.counted for shadow in shadows)
     blocks = sum((shadow.blocks for shadow in shadows), BlockCounts())
-    knobs = {each.change.action.knob: None for shadow in shadows for each in shadow.standings}
+    knobs = {each.change.action.knob: None for shadow in shadows for each in shadow.wanted}
     return PlantShadow(
         plant=plant,
         policy=policy,
@@ -193,27 +185,27 @@ def _knob(
     knob: str, shadows: Sequence[Shadow], verifications: Sequence[Verification]
 ) -> KnobShadow:
     of_knob = [
-        (shadow, [each for each in shadow.standings if each.change.action.knob == knob])
+        (shadow, [each for each in shadow.wanted if each.change.action.knob == knob])
         for shadow in shadows
     ]
-    standings = [each for _, some in of_knob for each in some]
-    trials = kept([each for each in verifications if each.knob == knob])
+    changes = [each for _, some in of_knob for each in some]
+    trials = shares_kept([each for each in verifications if each.knob == knob])
     curable = sum(shadow.spared(some) for shadow, some in of_knob)
-    low, median, high = (chance * curable for chance in keeping(trials))
+    low, median, high = (chance * curable for chance in chance_kept(trials))
     counted = any(shadow.counted for shadow, some in of_knob if some)
     return KnobShadow(
         knob=knob,
-        turns=tuple(map(_turn, standings)),
+        turns=tuple(map(_turn, changes)),
         trials=len(trials),
         trials_kept=sum(trials),
-        missed=sum(each.missed for each in standings),
+        missed=sum(each.missed for each in changes),
         curable=curable,
         spared=Spared(low=low, median=median, high=high) if counted else None,
-        added=sum(each.added for each in standings),
+        added=sum(each.added for each in changes),
     )
 
 
-def _turn(standing: Standing) -> Turn:
+def _turn(standing: Counterfactual) -> Turn:
     change = standing.change
     return Turn(
         turn=describe_turn(change.previous, change.action.value),
@@ -227,120 +219,3 @@ def _turn(standing: Standing) -> Turn:
         measured=fmean(standing.quantities) if standing.quantities else None,
         promised=standing.effect.curve[-1].changed,
     )
-
-
-def print_shadow_report(report: ShadowReport, console: Console) -> None:
-    """One stanza a knob, for each plant that was watched."""
-    if not report.plants:
-        console.print(f"No run was in shadow since {_time(report.since_s)}.")
-        return
-    for number, plant in enumerate(report.plants):
-        if number:
-            console.print()
-        console.print(_heading(plant, report))
-        if not plant.knobs:
-            console.print("Nothing would have been done: the policy left every knob as it was.")
-        for knob in plant.knobs:
-            console.print()
-            console.print(Text.assemble((knob.knob, "bold"), f"  (`--act {knob.knob}`)"))
-            console.print(Padding(_stanza(knob), (0, 0, 0, 2)))
-
-
-def _heading(plant: PlantShadow, report: ShadowReport) -> Text:
-    runs = f"{len(plant.runs)} run{'' if len(plant.runs) == 1 else 's'}"
-    watched = f": {_span(plant.watched_s)} of {plant.policy} in shadow, {runs} since "
-    return Text.assemble((plant.plant, "bold"), watched, f"{_time(report.since_s)}; ", _lost(plant))
-
-
-def _lost(plant: PlantShadow) -> str:
-    if plant.blocks is None or plant.missed is None:
-        return "nobody counts blocks here"
-    share = f"{plant.missed / plant.blocks:.3%}, target {plant.target_miss_rate:.3%}"
-    return f"{plant.missed:,} of {plant.blocks:,} blocks missed ({share})"
-
-
-def _stanza(knob: KnobShadow) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in _rows(knob):
-        table.add_row(name, Text(text))
-    return table
-
-
-def _rows(knob: KnobShadow) -> Iterable[tuple[str, str]]:
-    alike: dict[str, list[Turn]] = {}
-    for turn in knob.turns:
-        alike.setdefault(turn.turn, []).append(turn)
-    for text, turns in [*alike.items()][:TURNS_SHOWN]:
-        wanted, first = _times(sum(each.wanted for each in turns)), turns[0]
-        yield "would turn", f"{text}, wanted {wanted}, first {_time(first.first_at_s)}"
-        yield "why", first.reason
-        if first.measured is not None:
-            yield "brings", _brings(first)
-    if (more := len(alike) - TURNS_SHOWN) > 0:
-        yield "would turn", f"{more} other ways (--json lists them)"
-    yield "avoided", _avoided(knob)
-    if knob.added >= 0.5:
-        yield "cost", f"{knob.added:,.0f} more misses, as it says itself, for what it saves"
-    yield "tried here", _tried(knob)
-    yield "in hindsight", _hindsight(knob)
-
-
-def _brings(turn: Turn) -> str:
-    name = (
-        turn.quantity.removesuffix(f"_{turn.unit}")
-        .removesuffix("_per_s")
-        .replace("_", " ")
-        .replace(".", " ")
-    )
-    return f"{name}: {turn.measured:.3g} {turn.unit} measured, {turn.promised:.3g} promised"
-
-
-def _avoided(knob: KnobShadow) -> str:
-    if knob.spared is None:
-        return "not known, for nobody counts blocks here"
-    if knob.curable < 0.5:
-        others = "had a cause that it does not ease, or that a cheaper knob does"
-        return f"no misses: all {knob.missed:,} while it would have stood {others}"
-    spared = knob.spared
-    between = f"{spared.low:,.0f} to {spared.high:,.0f}"
-    of_all = f"of the {knob.missed:,} while it would have stood"
-    if not knob.trials:
-        return f"{between} misses (nine chances in ten, untested) {of_all}"
-    all_of_it = f"{knob.curable:,.0f} had it done all that it promises"
-    return f"{spared.median:,.0f} misses ({between}, nine chances in ten) {of_all}; {all_of_it}"
-
-
-def _tried(knob: KnobShadow) -> str:
-    if not knob.trials:
-        return "never, so that it may bring anything from nothing to all that it promises"
-    what = f"{_times(knob.trials)}, with {knob.trials_kept / knob.trials:.0%} of what was promised"
-    return f"{what} (`kapellmeister explain` tells each)"
-
-
-def _hindsight(knob: KnobShadow) -> str:
-    judged = [each for each in knob.turns if each.judged]
-    if not judged:
-        return "not known: no block was counted while it would have stood"
-    turns = f"{len(judged)} change{'' if len(judged) == 1 else 's'}"
-    reasons = Counter(each.wrong for each in judged if each.wrong is not None)
-    if not reasons:
-        return f"none of {turns} wrong"
-    why = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
-    return f"{reasons.total()} of {turns} wrong: {why}"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
-
-
-def _time(time_s: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_s))
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120.0:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60.0)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,1 +1,1 @@
-"""What this machine is, grants and lacks, as `doctor` tells it."""
+"""The machine at hand: what it is, grants and lacks, as `doctor` tells it."""

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine that figures were measured on."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from controller.errors import KernelFileError
 from controller.linux.kernel_files import read_text
 from controller.linux.process_id import PROC
+from kapellmeister.figures import Figures
 
 PACKAGES = ("kapellmeister", "numpy", "scipy", "numba", "pedalboard")
 
 
-class Machine(BaseModel):
+class Machine(Figures):
     """The machine and the versions; `packages` holds only what is installed."""
-
-    model_config = ConfigDict(frozen=True)
 
     processor: str
     cores: int
@@ -46,7 +43,7 @@ def describe_machine() -> Machine:
 
 
 def _processor(root: Path = PROC) -> str:
-    """What the processor calls itself, or else its kind."""
+    """The processor's own name, or else its kind."""
     try:
         lines = read_text(root / "cpuinfo").splitlines()
     except KernelFileError:

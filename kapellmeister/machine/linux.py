@@ -1,4 +1,4 @@
-"""What the running kernel says about itself; None or empty where it does not say."""
+"""The running kernel's own account of itself; None or empty where it does not say."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _build_options(root: Path) -> str:
 
 
 def _text(path: Path) -> str:
-    """What a kernel file holds; empty where it is absent, closed to us, or gone meanwhile."""
+    """The content of a kernel file; empty where it is absent, closed to us, or gone meanwhile."""
     try:
         return kernel_files.read_text(path)
     except KernelFileError:

@@ -26,10 +26,10 @@ OTHER_MANAGERS = {
     "uresourced": "gives the control groups of whoever sits at the screen more weight: our nice "
     "levels count only among the threads of one group",
 }
-"""What each does to threads, and to what is set here."""
+"""Programs that reschedule threads, and what each does to those, and to what is set here."""
 
 LOOK_EVERY_S = 5.0
-"""To go through all processes takes milliseconds."""
+"""Seconds between looks: to go through all processes takes milliseconds."""
 
 
 def running_managers(root: Path = kernel.ROOT) -> dict[str, str]:

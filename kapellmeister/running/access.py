@@ -9,7 +9,7 @@ from controller.errors import PlantError, ProcessClosedError
 from controller.linux import process_access
 from controller.linux.control_group import is_group
 from controller.plants.process.plant import REMEDY
-from controller.plants.programs.found_instead import none_runs
+from controller.plants.programs.found_instead import none_runs, remark
 from controller.plants.programs.meaning import is_id
 from controller.plants.programs.names import in_a_line
 from controller.plants.programs.processes import named, others
@@ -57,3 +57,13 @@ def tell_missing(sidecar: SidecarSection, say: Callable[[str], None]) -> None:
     if may_be_hidden and (hidden := process_access.hidden()) is not None:
         what, remedy = ", ".join(may_be_hidden), hidden[1].format(who=OTHERS)
         say(f"{in_a_line(what)} may run and be hidden: {hidden[0]}; {remedy}")
+
+
+def tell_programs(
+    sidecar: SidecarSection, named_at: int | None, say: Callable[[str], None]
+) -> None:
+    """Say what was found by a name that does not tell by itself which program is meant."""
+    programs = dict.fromkeys((*sidecar.processes, *sidecar.background))
+    running = others() if programs else []
+    for found in filter(None, (remark(each, running, named_at) for each in programs)):
+        say(found)

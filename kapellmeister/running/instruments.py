@@ -1,4 +1,4 @@
-"""Who looks on at a run, each as the configuration asks: metrics, a page, a view."""
+"""The onlookers of a run, each as the configuration asks: metrics, a page, a view."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def serve_metrics(stack: ExitStack, config: Config) -> tuple[Exposition, ...]:
-    """Nothing is shown before the first tick, but a port in use is told before anything starts."""
+    """Serve metrics, where they are asked for: a port in use is told before anything starts."""
     if not config.metrics.port:
         return ()
     from controller.instruments.prometheus import Exposition
@@ -53,7 +53,7 @@ def facts(
     acting: frozenset[str] | None,
     duration_s: float | None,
 ) -> dict[str, JsonValue]:
-    """What the live page is told of a run once: null for `acting` on all knobs, and for no end."""
+    """Facts of a run for the live page: null for `acting` on all knobs, and for no end."""
     return {
         "plant": plant.name,
         "policy": policy.name,

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.tick import Tick
-from kapellmeister.running.report import ms, percent
+from kapellmeister.terminal.words import ms, percent
 from policies.diagnosis import Bottleneck
 from policies.knobs import Knob, KnobState, KnobValue, ThreadClass
 from policies.objective import Objective

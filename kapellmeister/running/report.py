@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from rich.console import Console
 
+from kapellmeister.figures import Figures
+from kapellmeister.terminal.tables import summary_table
+from kapellmeister.terminal.words import mib, ms, percent
 from policies.observation import Counted
 
 CLEAN_S = 3.0
 TIME_TO_RECOVER_S = 2.0
-
-
-class Figures(BaseModel):
-    """Frozen figures that cross to JSON as they are."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class StreamFigures(Figures):
@@ -55,7 +52,7 @@ class LatencyFigures(Figures):
 
 
 class OverheadFigures(Figures):
-    """What control cost: the control process and its helpers, the pipeline left out.
+    """The cost of control: the control process and its helpers, the pipeline left out.
 
     `cpu_share` is a share of one processor; `rss_mib` the control process at its peak.
     """
@@ -77,7 +74,7 @@ class StressFigures(Figures):
 
 
 class RunReport(Figures):
-    """What `kapellmeister run --json` writes.
+    """The figures that `kapellmeister run --json` writes.
 
     `streams`, `blocks`, `latency_ms` and `run_delay_per_wake_ms` are None where the plant tells
     nothing of them. `acting` names the knobs that were turned: all, none, or some by name.
@@ -183,21 +180,6 @@ def _recovery(recovery_s: float | None, watched_s: float) -> str:
     return "never three clean seconds after that"
 
 
-def percent(share: float | None) -> str:
-    """A share in words."""
-    return "unknown" if share is None else f"{share:.3%}"
-
-
-def ms(value: float | None) -> str:
-    """Milliseconds in words."""
-    return "unknown" if value is None else f"{value:.2f} ms"
-
-
-def mib(value: float | None) -> str:
-    """Memory in words."""
-    return "unknown memory" if value is None else f"{value:.0f} MiB"
-
-
 def report_from(summary: dict[str, Any], **own: Any) -> RunReport:
     """The pipeline's own figures, and the controller's beside them.
 
@@ -224,3 +206,8 @@ def report_from(summary: dict[str, Any], **own: Any) -> RunReport:
         alarms=summary["alarms"],
         **own,
     )
+
+
+def print_report(report: RunReport, console: Console) -> None:
+    """Print the summary, a figure a line."""
+    console.print(summary_table(report.lines()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from controller.commands import UNKNOWN_KNOB, Command
+from controller.commands import UNKNOWN_KNOB, Command, Pause, Restore, Resume
 from controller.errors import ConfigurationError, NotRunningError
 from controller.journal.command_queue import CommandQueue
 from controller.journal.database import Database
@@ -14,6 +14,30 @@ from kapellmeister.terminal.duration import seconds
 
 PATIENCE_S = 10.0
 LONGEST_PAUSE_S = 365 * 86_400.0
+
+
+def pause(
+    knob: str | None = None,
+    state_directory: Path | None = None,
+    *,
+    shrink_only: bool = False,
+    until_s: float | None = None,
+) -> str:
+    """Tell the running controller to leave a knob alone, or all of them; see `send`.
+
+    `until_s` is in seconds since the epoch; None: until `resume`.
+    """
+    return send(Pause(knob, shrink_only, until_s), state_directory)
+
+
+def resume(knob: str | None = None, state_directory: Path | None = None) -> str:
+    """Let a paused controller act again, from the settings then in force; see `send`."""
+    return send(Resume(knob), state_directory)
+
+
+def restore(knob: str | None = None, state_directory: Path | None = None) -> str:
+    """Put back what the controller found, and leave it so until `resume`; see `send`."""
+    return send(Restore(knob), state_directory)
 
 
 def send(command: Command, state_directory: Path | None = None) -> str:
@@ -39,7 +63,7 @@ def send(command: Command, state_directory: Path | None = None) -> str:
 
 
 def until_s(duration: str | None) -> float | None:
-    """When a pause of `90s`, `15m`, `2h` or `1d` ends, seconds since the epoch."""
+    """The end of a pause of `90s`, `15m`, `2h` or `1d` from now, seconds since the epoch."""
     if duration is None:
         return None
     paused_s = seconds("--for", duration)

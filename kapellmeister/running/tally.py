@@ -1,4 +1,4 @@
-"""What control did, and what it cost, added up over a run."""
+"""Control's doings and its cost, added up over a run."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a terminal asks of any command: progress, durations, Ctrl-C."""
+"""The terminal's part in any command: progress, tables, words, durations, Ctrl-C."""

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeAlias
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
+
+Progress: TypeAlias = Callable[[str], AbstractContextManager[Callable[[float], None]]]
+"""Shows work by its name while it lasts: in the context, a function to be told the part done."""
+
+
+@contextmanager
+def unseen(what: str) -> Iterator[Callable[[float], None]]:
+    """Show nothing."""
+    del what
+    yield lambda _: None
 
 
 @contextmanager
@@ -17,6 +29,6 @@ def progress(what: str) -> Iterator[Callable[[float], None]]:
         yield lambda _: None
         return
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+    with ProgressBar(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(what, total=1.0)
         yield lambda part: bar.update(task, completed=part)

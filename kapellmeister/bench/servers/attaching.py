@@ -25,7 +25,7 @@ from policies.observation import fresh
 from policies.proposal import Change
 
 REMEDY = "run `kapellmeister doctor`"
-TURN_S = 0.05
+POLL_S = 0.05
 
 
 def attach(rig: Rig, mode: str, onset_s: float, seconds: float) -> Attached:
@@ -79,7 +79,7 @@ def _await_first_tick(plant: str, process: subprocess.Popen[str], journal: Path)
         with suppress(JournalError), JournalReader(journal) as reader:  # not yet begun
             if any(reader.extent(run.number) for run in reader.runs()):
                 return
-        time.sleep(TURN_S)
+        time.sleep(POLL_S)
     raise PlantError(plant, "the sidecar did not come to a tick", REMEDY)
 
 

@@ -25,8 +25,8 @@ SETTLING_S = 1.0
 class Rig:
     """Who watches the server, and the environment in which it is found.
 
-    `errors` is what the monitor calls what is missed, `onset_s` what is allowed for the first
-    action, and left out of the window that follows.
+    `errors` is the monitor's name for what is missed; `onset_s` is allowed for the first action,
+    and left out of the window that follows.
     """
 
     plant: str
@@ -45,7 +45,7 @@ class Rig:
         raise PlantError(self.plant, *self.monitor.error)
 
     def window(self, seconds: float) -> Window:
-        """What happens in the seconds from now on."""
+        """Watch the seconds from now on."""
         before = self.line()
         time.sleep(seconds)
         now = self.line()
@@ -56,7 +56,7 @@ class Rig:
         )
 
 
-Rigged = Callable[[int], AbstractContextManager[Rig]]
+OpenRig = Callable[[int], AbstractContextManager[Rig]]
 """Plays until the end of the block, beside so many hogs."""
 
 

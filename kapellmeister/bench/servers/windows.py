@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
-
-class Figures(BaseModel):
-    """A group of figures."""
-
-    model_config = ConfigDict(frozen=True)
+from kapellmeister.figures import Figures
 
 
 class Window(Figures):
@@ -29,7 +23,7 @@ class Window(Figures):
 
 
 class Attached(Figures):
-    """What a sidecar did, and what happened meanwhile.
+    """A sidecar's doings, and what happened meanwhile.
 
     `onset` is the time from its first tick to the window, in which it acts at first.
     `first_action_s` counts from the beginning of the first interval in which blocks were

@@ -7,7 +7,12 @@ import pytest
 
 from controller.config.config import Config, load_config
 from controller.errors import ConfigurationError
-from kapellmeister.configuration import check_config, explain_config, print_config, to_toml
+from kapellmeister.explaining.configuration import (
+    check_config,
+    explain_config,
+    print_config,
+    to_toml,
+)
 
 REFERENCE = Path(__file__).parents[3] / "config.toml"
 DEFAULTS = Config.model_construct()

@@ -28,7 +28,7 @@ from controller.sensors.cpu import MachineSensor, ProcessSensor, ThreadSensor
 from controller.sensors.threads import ThreadActivitySensor
 from controller.watchdog import watchdog as watchdog
 from kapellmeister.machine import description as machine
-from kapellmeister.machine import doctor
+from kapellmeister.machine import kernel_findings, neighbours
 from kapellmeister.machine import linux as kernel
 from kapellmeister.machine.other_managers import running_managers
 from policies.observation import Invalid, Missing, Reading, Value
@@ -228,8 +228,8 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "replaced_scheduler": kernel.replaced_scheduler,
     "running": lambda root: kernel.running(("pipewire", "jackd"), root),
     "running_managers": running_managers,
-    "_other_managers": doctor._other_managers,
-    "_processes": lambda root: doctor._processes(root / "proc"),
+    "_other_managers": neighbours.other_managers,
+    "_processes": lambda root: kernel_findings.processes(root / "proc"),
     "_processor": lambda root: machine._processor(root / "proc"),
 }
 
@@ -261,7 +261,7 @@ def test_no_listing_of_control_groups_is_taken_for_another(listing: bytes) -> No
 
 @given(st.none() | st.integers(), st.none() | st.integers())
 def test_any_budget_of_real_time_can_be_told(budget_us: int | None, period_us: int | None) -> None:
-    assert doctor._realtime_budget(budget_us, period_us).found
+    assert kernel_findings.realtime_budget(budget_us, period_us).found
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What `bench forecast` measures."""
+"""Measurements of `bench forecast`."""
 
 from __future__ import annotations
 

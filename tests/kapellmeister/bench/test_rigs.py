@@ -13,7 +13,7 @@ from controller.plants.audio_server.link import MonitorLink
 from kapellmeister.bench.servers import pipewire
 from kapellmeister.bench.servers import rig as rigs
 from kapellmeister.bench.servers.jack import jack_rig
-from kapellmeister.bench.servers.rig import Rig, Rigged
+from kapellmeister.bench.servers.rig import OpenRig, Rig
 
 
 class Told:
@@ -54,14 +54,14 @@ def test_sound_is_awaited_for_as_long_as_none_plays_at_the_period_asked_for(
 @pytest.mark.live
 @pytest.mark.timeout(90)
 @pytest.mark.parametrize(
-    ("rigged", "needed"), [(pipewire.pipewire_rig, pipewire.NEEDED), (jack_rig, ("jackd",))]
+    ("open_rig", "needed"), [(pipewire.pipewire_rig, pipewire.NEEDED), (jack_rig, ("jackd",))]
 )
 def test_a_window_is_measured_by_what_the_monitor_tells(
-    rigged: Rigged, needed: tuple[str, ...]
+    open_rig: OpenRig, needed: tuple[str, ...]
 ) -> None:
     if any(shutil.which(each) is None for each in needed):
         pytest.skip(f"{', '.join(needed)} are needed")
-    with rigged(0) as measured:
+    with open_rig(0) as measured:
         window = measured.window(2.0)
         assert measured.line()["period_frames"] == measured.found_frames
     assert 1.0 <= window.seconds <= 4.0

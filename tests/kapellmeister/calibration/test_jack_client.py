@@ -1,4 +1,4 @@
-"""What a JACK client needs before there is a server, and how it tells when a cycle began."""
+"""A JACK client before there is a server, and how it tells when a cycle began."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from controller.config.config import load_config
 from controller.errors import MissingExtraError, PlantError
 from kapellmeister.calibration.jack import jack_bench
-from kapellmeister.calibration.jack_client import Line, load_jack
+from kapellmeister.calibration.jack_client import CycleClock, load_jack
 
 
 def names_of_children() -> list[str]:
@@ -52,21 +52,21 @@ def test_without_a_server_nothing_is_left_running(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_cycle_that_is_heard_of_late_began_on_time() -> None:
-    line = Line()
-    line.draw_anew(1000.0)
-    assert line.follow(5000.0, 6000.0) == 6000.0
-    assert line.follow(5000.0, 14_000.0) == 11_000.0
-    assert line.follow(5000.0, 16_000.0) == pytest.approx(16_000.0, abs=20.0)
+    clock = CycleClock()
+    clock.restart(1000.0)
+    assert clock.follow(5000.0, 6000.0) == 6000.0
+    assert clock.follow(5000.0, 14_000.0) == 11_000.0
+    assert clock.follow(5000.0, 16_000.0) == pytest.approx(16_000.0, abs=20.0)
 
 
 def test_no_cycle_begins_after_it_was_heard_of() -> None:
-    line = Line()
-    line.draw_anew(3000.0)  # late itself
-    assert line.follow(5000.0, 6000.0) == 6000.0
+    clock = CycleClock()
+    clock.restart(3000.0)  # late itself
+    assert clock.follow(5000.0, 6000.0) == 6000.0
 
 
 def test_a_clock_that_is_slower_than_its_name_is_followed() -> None:
-    line = Line()
-    line.draw_anew(0.0)
-    begun = [line.follow(5000.0, k * 5000.1 + 80.0 * (k % 16 > 0)) for k in range(1, 2000)]
+    clock = CycleClock()
+    clock.restart(0.0)
+    begun = [clock.follow(5000.0, k * 5000.1 + 80.0 * (k % 16 > 0)) for k in range(1, 2000)]
     assert begun[-1] == pytest.approx(1999 * 5000.1, abs=20.0)

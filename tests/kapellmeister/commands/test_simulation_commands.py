@@ -1,4 +1,4 @@
-"""What `simulate` and `compare` make of their options, before anything is played."""
+"""Options of `simulate` and `compare`, before anything is played."""
 
 from __future__ import annotations
 
@@ -17,15 +17,26 @@ from controller.errors import (
 from kapellmeister.cli import app
 from kapellmeister.commands.options import check_writable
 from kapellmeister.experiments.compare import comparison_of
-from kapellmeister.experiments.forecast import backtest_of
+from kapellmeister.experiments.forecast import ForecastOptions, backtest_of
+from kapellmeister.experiments.options import CompareOptions, SimulateOptions
 from kapellmeister.experiments.simulate import _lasting, simulation_of
 from simulators.backtest.backtest import backtest
 
 SLOW = '[[fault]]\nkind = "slow_gpu"\nat = "{at}"\nfor = "20m"\n'
-OPTIONS = {
-    "part": None, "seeds": 1, "sweep": False, "cache": None, "rows": None, "jobs": None,
-    "pipeline": None,
-}  # fmt: skip
+
+
+def compared(traces, policies, say=print, **options):
+    """The comparison of all of each trace, at the peak that it has."""
+    options = {"peak_streams": None, "last_days": None} | options
+    return comparison_of(CompareOptions(traces=traces, policies=policies, **options), say=say)
+
+
+def simulated(trace, policy, **options):
+    return simulation_of(SimulateOptions(trace=trace, policy=policy, **options))
+
+
+def backtested(trace):
+    return backtest_of(ForecastOptions(trace, ["last_value"], 10, 20))
 
 
 def scenario(tmp_path, at):
@@ -36,27 +47,27 @@ def scenario(tmp_path, at):
 
 def test_a_comparison_is_played_under_the_faults_and_at_the_ticks_that_were_asked_for(tmp_path):
     faults = scenario(tmp_path, "2h")
-    made = comparison_of("burst:6h,steps:6h", "hpa", scenario=faults, interval_s=30.0, **OPTIONS)
+    made = compared("burst:6h,steps:6h", "hpa", scenario=faults, interval_s=30.0)
     assert [fault.at_s for fault in made.base.faults.faults] == [7200.0]
     assert {each.step_s for each in made.simulations()} == {30.0}
 
 
 def test_a_fault_must_be_within_one_of_the_traces_at_least(tmp_path):
     faults = scenario(tmp_path, "8h")
-    comparison_of("burst:6h,steps:12h", "hpa", scenario=faults, **OPTIONS)
+    compared("burst:6h,steps:12h", "hpa", scenario=faults)
     with pytest.raises(ScenarioError, match=r"28800 s is not within 0 to 21600 s \(burst:0.25d\)"):
-        comparison_of("burst:6h", "hpa", scenario=faults, **OPTIONS)
+        compared("burst:6h", "hpa", scenario=faults)
     with pytest.raises(ScenarioError, match="28800 s is not within"):
-        simulation_of("burst:6h", "hpa", scenario=faults)
+        simulated("burst:6h", "hpa", scenario=faults)
 
 
 def test_a_policy_that_may_turn_none_of_its_knobs_is_refused():
     with pytest.raises(NothingToTurnError, match="turns nodes, and here only batch_size may be"):
-        simulation_of("ramp:1h", "hpa", knobs=("batch_size",))
+        simulated("ramp:1h", "hpa", knobs=("batch_size",))
     with pytest.raises(NothingToTurnError, match="it turns vram_block_bytes, and here only nodes"):
-        simulation_of("ramp:1h", "senpai")
-    simulation_of("ramp:1h", "senpai", pipeline="full")
-    simulation_of("ramp:1h", "static", knobs=("nodes",))
+        simulated("ramp:1h", "senpai")
+    simulated("ramp:1h", "senpai", pipeline="full")
+    simulated("ramp:1h", "static", knobs=("nodes",))
 
 
 def summary(monkeypatch, capsys, *options) -> str:
@@ -84,11 +95,11 @@ def test_a_policy_that_turns_nothing_has_no_decisions(monkeypatch, capsys):
 
 def test_beside_others_a_policy_with_nothing_to_turn_is_worth_a_line_and_is_played():
     said = []
-    made = comparison_of("ramp:1h", "hpa,cork,static", knobs=("nodes",), say=said.append, **OPTIONS)
+    made = compared("ramp:1h", "hpa,cork,static", knobs=("nodes",), say=said.append)
     assert made.policies == ("hpa", "cork", "static")
     assert [line.partition(": it turns")[0] for line in said] == ["policy cork: nothing to turn"]
     with pytest.raises(NothingToTurnError, match="policy hpa: nothing to turn"):
-        comparison_of("ramp:1h", "hpa,knative", knobs=("batch_size",), **OPTIONS)
+        compared("ramp:1h", "hpa,knative", knobs=("batch_size",))
 
 
 def test_the_last_days_are_said_once():
@@ -111,28 +122,28 @@ def gapped(tmp_path, monkeypatch):
 def test_a_trace_that_gaps_make_too_short_is_named_as_it_was_given_and_told_of_the_gaps(gapped):
     where = f"--trace {gapped}"
     with pytest.raises(TraceError, match=f"{where}: 180 s of load before the gap at its end are"):
-        simulation_of(gapped, "static", interval_s=60.0).load()
+        simulated(gapped, "static", interval_s=60.0).load()
     with pytest.raises(TraceError, match=f"{where}: gaps in its second half leave no reading"):
-        backtest(backtest_of(gapped, ["last_value"], 10, 20, False))
+        backtest(backtested(gapped))
     with pytest.raises(TraceError, match=f"{where}: its test part is all a gap"):
-        comparison_of(gapped, "static", **OPTIONS | {"part": "test"})
+        compared(gapped, "static", part="test")
 
 
 def test_a_trace_that_is_too_short_by_itself_is_named_as_it_was_given(gapped):
     Path(gapped).write_text("0,1\n60,2\n")
     with pytest.raises(TraceError, match=f"--trace {gapped}: 120 s of load are too short"):
-        simulation_of(gapped, "static", interval_s=60.0).load()
+        simulated(gapped, "static", interval_s=60.0).load()
     with pytest.raises(TraceError, match=f"--trace {gapped}: its 2 readings are too few"):
-        backtest(backtest_of(gapped, ["last_value"], 10, 20, False))
+        backtest(backtested(gapped))
     with pytest.raises(TraceError, match="--trace ramp:1h: 3600 s of load are too short"):
-        simulation_of("ramp:1h", "static", interval_s=2000.0).load()
+        simulated("ramp:1h", "static", interval_s=2000.0).load()
 
 
 def test_a_constant_out_of_range_is_found_before_anything_is_played():
     with pytest.raises(PlugInError, match="hpa:target=0: target must be at least"):
-        comparison_of("ramp:1h", "static,hpa:target=0", **OPTIONS)
+        compared("ramp:1h", "static,hpa:target=0")
     with pytest.raises(PlugInError, match="hpa:target=0: target must be at least"):
-        simulation_of("ramp:1h", "hpa:target=0")
+        simulated("ramp:1h", "hpa:target=0")
 
 
 def test_a_file_that_is_only_checked_is_not_made_and_one_that_is_there_stays(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import ConfigurationError
-from kapellmeister.experiments.forecast import forecast
+from kapellmeister.experiments.forecast import ForecastOptions, forecast
 from kapellmeister.experiments.forecast_picture import check_picture, write_picture
 
 pytest.importorskip("plotly")
@@ -20,7 +20,9 @@ def test_the_page_holds_each_forecaster_and_each_trace_and_needs_nothing_else(tm
         "class Silent(LastValue):\n    def predict(self, *_): return None\n",
         encoding="utf-8",
     )
-    result = forecast("diurnal:1d,burst:1d", ["last_value", f"{silent}:Silent"], 10, 3)
+    result = forecast(
+        ForecastOptions("diurnal:1d,burst:1d", ["last_value", f"{silent}:Silent"], 10, 3)
+    )
     page = tmp_path / "page.html"
     write_picture(result, page)
     text = page.read_text(encoding="utf-8")

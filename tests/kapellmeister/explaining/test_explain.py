@@ -14,8 +14,9 @@ from controller.errors import JournalError
 from controller.journal.command_queue import CommandQueue
 from controller.journal.journal import Journal
 from controller.journal.state_directory import StateDirectory
-from kapellmeister.explaining.explain import describe_turn, explain, print_explanation
+from kapellmeister.explaining.explain import describe_turn, explain
 from kapellmeister.explaining.explanation import Given, Predicted
+from kapellmeister.explaining.explanation_text import print_explanation
 from policies.knobs import SchedulingClass, ThreadClass, ThreadClasses
 from policies.observation import Missing
 from policies.proposal import Verdict

@@ -16,8 +16,9 @@ from controller.errors import ConfigurationError, JournalError
 from controller.journal.journal import Journal
 from controller.plain import to_plain
 from kapellmeister.cli import app
-from kapellmeister.explaining.hindsight import Glance, Shadow, keeping, kept
-from kapellmeister.explaining.shadow_report import print_shadow_report, shadow_report
+from kapellmeister.explaining.hindsight import Shadow, ShadowTick, chance_kept, shares_kept
+from kapellmeister.explaining.shadow_report import shadow_report
+from kapellmeister.explaining.shadow_report_text import print_shadow_report
 from kapellmeister.terminal.duration import seconds
 from policies.observation import BlockCounts, Value
 from policies.proposal import (
@@ -37,19 +38,19 @@ def change(knob="nodes", value=2, changed=0.0, unchanged=0.05, quantity="miss_ra
     return Change("c1", Action(knob, value, "because", effect), 1, due_s, due_s)
 
 
-def glance(time_s, missed=0, of=100, helpful=(), changes=(), load=10.0):
+def shadow_tick(time_s, missed=0, of=100, helpful=(), changes=(), load=10.0):
     blocks = BlockCounts(on_time=of - missed, late=missed)
-    return Glance(time_s, 1.0, load, blocks, tuple(helpful), tuple(changes))
+    return ShadowTick(time_s, 1.0, load, blocks, tuple(helpful), tuple(changes))
 
 
 def plain(value):
     return to_plain(Value(value))
 
 
-def seen(*glances, target_miss_rate=0.001):
+def seen(*shadow_ticks, target_miss_rate=0.001):
     shadow = Shadow(target_miss_rate)
-    for each in glances:
-        shadow.see(each)
+    for each in shadow_ticks:
+        shadow.add(each)
     return shadow
 
 
@@ -60,59 +61,61 @@ def verification(measured, verdict=Verdict.CONFIRMED, changed=0.0, unchanged=0.1
 
 def test_what_a_change_would_have_spared_begins_when_it_is_due():
     shadow = seen(
-        glance(1, 8, helpful=["nodes"], changes=[change(due_s=3.0)]),
-        glance(2, 8, helpful=["nodes"]),
-        glance(3, 6, helpful=["nodes"]),
-        glance(4, 4, helpful=["nodes"]),
+        shadow_tick(1, 8, helpful=["nodes"], changes=[change(due_s=3.0)]),
+        shadow_tick(2, 8, helpful=["nodes"]),
+        shadow_tick(3, 6, helpful=["nodes"]),
+        shadow_tick(4, 4, helpful=["nodes"]),
     )
-    (standing,) = shadow.standings
+    (standing,) = shadow.wanted
     assert (standing.submitted, standing.missed) == (200, 10)
     assert shadow.spared([standing]) == 10.0
 
 
 def test_half_of_it_is_spared_where_half_is_promised():
     promised = change(changed=2.0, unchanged=4.0, quantity="audio.xruns_per_s")
-    shadow = seen(glance(1, changes=[promised]), glance(2, 6, helpful=["nodes"]))
-    assert shadow.spared(shadow.standings) == 3.0
+    shadow = seen(shadow_tick(1, changes=[promised]), shadow_tick(2, 6, helpful=["nodes"]))
+    assert shadow.spared(shadow.wanted) == 3.0
 
 
 def test_what_is_missed_while_nothing_is_wrong_would_be_missed_in_any_case():
-    calm = [glance(time_s, 1, of=100) for time_s in range(2, 6)]
-    bad = glance(6, 20, helpful=["nodes"])
-    shadow = seen(glance(1, changes=[change()]), *calm, bad, target_miss_rate=0.01)
+    calm = [shadow_tick(time_s, 1, of=100) for time_s in range(2, 6)]
+    bad = shadow_tick(6, 20, helpful=["nodes"])
+    shadow = seen(shadow_tick(1, changes=[change()]), *calm, bad, target_miss_rate=0.01)
     calm_miss_rate = 4 / 500
-    assert shadow.spared(shadow.standings) == pytest.approx(20 - 100 * calm_miss_rate)
+    assert shadow.spared(shadow.wanted) == pytest.approx(20 - 100 * calm_miss_rate)
 
 
 def test_misses_of_another_cause_are_not_credited():
-    shadow = seen(glance(1, changes=[change()]), glance(2, 9, helpful=["batch_size"]))
-    (standing,) = shadow.standings
+    shadow = seen(shadow_tick(1, changes=[change()]), shadow_tick(2, 9, helpful=["batch_size"]))
+    (standing,) = shadow.wanted
     assert standing.missed == 9
     assert shadow.spared([standing]) == 0.0
 
 
 def test_each_miss_is_credited_once_to_the_cheapest_knob():
     both = [change("thread_classes", 2), change("nodes", 2)]
-    shadow = seen(glance(1, changes=both), glance(2, 9, helpful=["thread_classes", "nodes"]))
-    threads, nodes = shadow.standings
+    shadow = seen(
+        shadow_tick(1, changes=both), shadow_tick(2, 9, helpful=["thread_classes", "nodes"])
+    )
+    threads, nodes = shadow.wanted
     assert (shadow.spared([threads]), shadow.spared([nodes])) == (9.0, 0.0)
     assert threads.wrong() is None
     assert "needless" in (nodes.wrong() or "")
 
 
 def test_a_shadow_that_goes_on_wanting_the_same_wants_one_change():
-    shadow = seen(*[glance(time_s, changes=[change()]) for time_s in range(5)])
-    (standing,) = shadow.standings
+    shadow = seen(*[shadow_tick(time_s, changes=[change()]) for time_s in range(5)])
+    (standing,) = shadow.wanted
     assert standing.wanted == 5
 
 
 def test_another_value_ends_the_change_before():
     shadow = seen(
-        glance(1, changes=[change(value=2)]),
-        glance(2, 5, helpful=["nodes"], changes=[change(value=3)]),
-        glance(3, 7, helpful=["nodes"]),
+        shadow_tick(1, changes=[change(value=2)]),
+        shadow_tick(2, 5, helpful=["nodes"], changes=[change(value=3)]),
+        shadow_tick(3, 7, helpful=["nodes"]),
     )
-    two, three = shadow.standings
+    two, three = shadow.wanted
     assert (two.until_s, shadow.spared([two]), shadow.spared([three])) == (2, 5.0, 7.0)
 
 
@@ -121,39 +124,43 @@ def test_a_saving_that_the_load_did_not_allow_was_wrong():
     saving = Change(
         "c1", Action("nodes", 1, "idle", Effect("miss_rate", "of the blocks", curve)), 2, 0.0, 0.0
     )
-    shadow = seen(glance(1, changes=[saving]), glance(2, load=10.0), glance(3, load=20.0))
-    (standing,) = shadow.standings
+    shadow = seen(
+        shadow_tick(1, changes=[saving]), shadow_tick(2, load=10.0), shadow_tick(3, load=20.0)
+    )
+    (standing,) = shadow.wanted
     assert standing.wrong() == "too little for the load that came in 1 intervals"
     assert standing.added == pytest.approx(100 * 0.0005 + 100 * 0.0195)
 
 
 def test_of_a_change_that_was_never_due_nothing_is_known():
-    shadow = seen(glance(1, 9, helpful=["nodes"], changes=[change(due_s=9.0)]))
-    (standing,) = shadow.standings
+    shadow = seen(shadow_tick(1, 9, helpful=["nodes"], changes=[change(due_s=9.0)]))
+    (standing,) = shadow.wanted
     assert (standing.submitted, standing.wrong()) == (0, None)
 
 
 def test_a_saving_that_stands_takes_no_credit_from_a_knob_that_promises():
     saving = change("thread_classes", 1, changed=0.0, unchanged=0.0)
     both = [saving, change("nodes", 2)]
-    shadow = seen(glance(1, changes=both), glance(2, 9, helpful=["thread_classes", "nodes"]))
-    assert [shadow.spared([each]) for each in shadow.standings] == [0.0, 9.0]
+    shadow = seen(
+        shadow_tick(1, changes=both), shadow_tick(2, 9, helpful=["thread_classes", "nodes"])
+    )
+    assert [shadow.spared([each]) for each in shadow.wanted] == [0.0, 9.0]
 
 
 def test_what_a_promise_is_about_is_measured_where_nobody_counts_blocks():
     delay = "audio.run_delay_per_wake_ms"
     promised = change(changed=0.4, unchanged=2.0, quantity=delay)
-    quiet = Glance(1.0, 1.0, None, None, (), (promised,))
+    quiet = ShadowTick(1.0, 1.0, None, None, (), (promised,))
     late = [replace(quiet, time_s=t, changes=(), readings={delay: plain(t)}) for t in (2.0, 4.0)]
     shadow = seen(quiet, *late)
-    (standing,) = shadow.standings
+    (standing,) = shadow.wanted
     assert (standing.quantities, standing.wrong()) == ([2.0, 4.0], None)
 
 
 def test_a_saving_that_the_load_allowed_was_right():
     saving = change(value=1, changed=0.0005, unchanged=0.0)
-    shadow = seen(glance(1, changes=[saving]), glance(2))
-    assert [each.wrong() for each in shadow.standings] == [None]
+    shadow = seen(shadow_tick(1, changes=[saving]), shadow_tick(2))
+    assert [each.wrong() for each in shadow.wanted] == [None]
 
 
 @pytest.mark.parametrize(
@@ -168,16 +175,16 @@ def test_a_saving_that_the_load_allowed_was_right():
     ],
 )
 def test_a_judged_change_tells_how_far_its_promise_was_kept(judged, shares):
-    assert kept([judged]) == pytest.approx(shares)
+    assert shares_kept([judged]) == pytest.approx(shares)
 
 
 def test_trials_narrow_what_may_be_believed():
-    untried, often = keeping(()), keeping((1.0,) * 20)
+    untried, often = chance_kept(()), chance_kept((1.0,) * 20)
     assert untried[0] < 0.01
     assert untried[1] == pytest.approx(0.5)
     assert untried[2] > 0.99
     assert often[0] > 0.9
-    assert keeping((0.0,) * 20)[2] < 0.1
+    assert chance_kept((0.0,) * 20)[2] < 0.1
 
 
 def test_the_interval_holds_the_share_that_is_true():
@@ -188,7 +195,7 @@ def test_the_interval_holds_the_share_that_is_true():
     true = generator.beta(0.5, 0.5, 2000)
     held = 0
     for share in true:
-        low, _, high = keeping((generator.random(8) < share).astype(float).tolist())
+        low, _, high = chance_kept((generator.random(8) < share).astype(float).tolist())
         held += low <= share <= high
     assert held / true.size == pytest.approx(0.9, abs=0.03)
 

@@ -16,9 +16,11 @@ from controller.journal.state_directory import StateDirectory
 from controller.linux.permissions import Permissions
 from controller.linux.scheduling import Scheduling
 from controller.plants.pipewire import tools as pipewire_tools
-from kapellmeister.machine import doctor as examination
+from kapellmeister.machine import installation, kernel_findings, neighbours
 from kapellmeister.machine import linux as kernel
-from kapellmeister.machine.doctor import DoctorReport, Finding, Status, doctor, print_report
+from kapellmeister.machine.actuator_findings import actuator_findings
+from kapellmeister.machine.doctor import DoctorReport, doctor, print_report
+from kapellmeister.machine.finding import Finding, Status
 
 REFUSED = Permissions(realtime=False, nice=False, priority_max=0, cpus=frozenset({0}))
 GRANTED = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0, 1, 2, 5}))
@@ -61,7 +63,7 @@ def test_a_report_survives_its_way_through_json(report: DoctorReport) -> None:
 
 
 def test_what_neither_works_nor_is_possible_here_says_how_to_enable_it() -> None:
-    realtime, nice, sets, _ = examination._actuators(REFUSED)
+    realtime, nice, sets, _ = actuator_findings(REFUSED)
     assert (realtime.status, nice.status) == (Status.REFUSED, Status.REFUSED)
     assert "CAP_SYS_NICE" in nice.remedy
     assert realtime.remedy
@@ -69,14 +71,14 @@ def test_what_neither_works_nor_is_possible_here_says_how_to_enable_it() -> None
 
 
 def test_what_is_granted_is_told_with_its_limits() -> None:
-    realtime, nice, sets, _ = examination._actuators(GRANTED)
+    realtime, nice, sets, _ = actuator_findings(GRANTED)
     assert realtime.found == "FIFO up to priority 70"
     assert nice.found == "down to -11"
     assert sets.found == "of processors 0-2,5"
 
 
 def test_a_library_that_does_not_load_is_absent_with_its_own_words() -> None:
-    found = examination._library("no_such_sound_library")
+    found = installation.library("no_such_sound_library")
     assert found.status is Status.ABSENT
     assert "No module named" in found.found
 
@@ -86,18 +88,18 @@ def test_an_import_name_that_another_package_claims_is_refused(
 ) -> None:
     claims = {"controller": ["kapellmeister", "some-robot"]}
     monkeypatch.setattr(metadata, "packages_distributions", lambda: claims)
-    found = examination._import_name("controller")
+    found = installation.import_name("controller")
     assert (found.status, found.found) == (Status.REFUSED, "claimed by some-robot too")
 
 
 def test_an_import_name_that_comes_from_elsewhere_is_refused() -> None:
-    found = examination._import_name("json")
+    found = installation.import_name("json")
     assert found.status is Status.REFUSED
     assert found.found.startswith("comes from ")
 
 
 def test_a_state_directory_need_not_exist_to_be_usable(tmp_path: Path) -> None:
-    found = examination._state_directory(StateDirectory(tmp_path / "not" / "yet"))
+    found = installation.state_directory(StateDirectory(tmp_path / "not" / "yet"))
     assert found.status is Status.WORKS
     assert list(tmp_path.iterdir()) == []
 
@@ -105,7 +107,7 @@ def test_a_state_directory_need_not_exist_to_be_usable(tmp_path: Path) -> None:
 def test_a_running_controller_is_named_by_its_process(tmp_path: Path) -> None:
     directory = StateDirectory(tmp_path)
     with directory.lock():
-        found = examination._state_directory(directory)
+        found = installation.state_directory(directory)
     assert found.status is Status.NOTE
     assert "a controller (process " in found.found
 
@@ -170,18 +172,18 @@ def test_other_managers_are_named_with_what_they_do_to_threads(tmp_path: Path) -
     write(tmp_path / "proc/41/comm", "rtkit-daemon\n")
     write(tmp_path / "proc/42/comm", "ananicy-cpp\n")
     write(tmp_path / "sys/kernel/sched_ext/root/ops", "lavd\n")
-    first, second, third = examination._other_managers(tmp_path).found.split("; ")
+    first, second, third = neighbours.other_managers(tmp_path).found.split("; ")
     assert first.startswith("rtkit-daemon makes threads real-time on request")
     assert second.startswith("ananicy-cpp sets nice level and policy of programs")
     assert third.startswith("sched_ext runs lavd")
-    assert examination._other_managers(tmp_path / "none").found == "none runs"
+    assert neighbours.other_managers(tmp_path / "none").found == "none runs"
 
 
 def test_an_audio_server_that_runs_is_named_with_the_plant_that_attaches_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(kernel, "running", lambda names: tuple(names)[:1])
-    found = [examination._pipeline(name, name, ("server",)).found for name in ("jack", "tape")]
+    found = [neighbours.pipeline(name, name, ("server",)).found for name in ("jack", "tape")]
     assert found == [
         "it runs; `kapellmeister run --plant jack` attaches to it",
         "it runs; `kapellmeister run --plant process --process server` attaches to it",
@@ -201,25 +203,25 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_pipewire_is_told_with_its_version_what_counts_and_how_its_threads_run(
     tools: pytest.MonkeyPatch,
 ) -> None:
-    assert examination._pipewire(("no-such-program",)).found == (
+    assert neighbours.pipewire(("no-such-program",)).found == (
         "0.3.65, pw-profiler counts cycles, a server answers (no real-time thread); "
         "`kapellmeister run --plant pipewire` attaches to it"
     )
     how = Scheduling(os.SCHED_FIFO, 88, 0, frozenset({0, 1}))
-    tools.setattr(examination.scheduling, "read", lambda thread: how)
-    assert examination._scheduled([os.getpid()]) == "data threads: FIFO 88 on cpu 0,1"
+    tools.setattr(neighbours.scheduling, "read", lambda thread: how)
+    assert neighbours.scheduled([os.getpid()]) == "data threads: FIFO 88 on cpu 0,1"
 
 
 def test_pipewire_that_does_not_answer_or_lacks_a_tool_says_what_to_do(
     tools: pytest.MonkeyPatch,
 ) -> None:
     tools.setattr(pipewire_tools, "answers", lambda: False)
-    assert examination._pipewire().found == (
+    assert neighbours.pipewire().found == (
         "0.3.65, pw-profiler counts cycles, "
         "no server answers: start one, or name its folder in XDG_RUNTIME_DIR"
     )
     tools.setattr(pipewire_tools, "missing_tool", lambda: "pw-metadata")
-    found = examination._pipewire()
+    found = neighbours.pipewire()
     assert (found.status, found.found) == (Status.ABSENT, "pw-metadata is not installed")
     assert "pipewire-bin" in found.remedy
 
@@ -236,20 +238,20 @@ def test_pipewire_that_does_not_answer_or_lacks_a_tool_says_what_to_do(
 def test_a_real_time_budget_is_refused_where_it_is_nothing_or_everything(
     budget_us: int | None, status: Status, words: str
 ) -> None:
-    found = examination._realtime_budget(budget_us, 1_000_000)
+    found = kernel_findings.realtime_budget(budget_us, 1_000_000)
     assert (found.status, words in found.found) == (status, True)
     assert bool(found.remedy) == (status is Status.REFUSED)
 
 
 def test_the_budget_of_a_control_group_counts_where_the_kernel_asks_for_one(tmp_path: Path) -> None:
     group = tmp_path / "cpu.rt_runtime_us"
-    assert examination._group_budget(False, group).found.startswith("not in this kernel")
-    assert "not told" in examination._group_budget(True, group).found
+    assert kernel_findings.group_budget(False, group).found.startswith("not in this kernel")
+    assert "not told" in kernel_findings.group_budget(True, group).found
     write(tmp_path / "cpu.rt_period_us", "1000000\n")
     write(group, "400000\n")
-    assert examination._group_budget(True, group).found == "ours has 40% of the time"
+    assert kernel_findings.group_budget(True, group).found == "ours has 40% of the time"
     write(group, "0\n")
-    refused = examination._group_budget(True, group)
+    refused = kernel_findings.group_budget(True, group)
     assert (refused.status, str(group) in refused.remedy) == (Status.REFUSED, True)
 
 
@@ -265,16 +267,15 @@ def test_a_kernel_tells_whether_real_time_is_budgeted_by_group(tmp_path: Path) -
 # that would stand in for them.
 UNPRIVILEGED = """
 import encodings.ascii, json, os, resource
-from controller.linux import scheduling
 from controller.linux.permissions import permitted
-from kapellmeister.machine.doctor import _actuators
+from kapellmeister.machine.actuator_findings import actuator_findings
 for limit in (resource.RLIMIT_RTPRIO, resource.RLIMIT_NICE):
     resource.setrlimit(limit, (0, 0))
 if os.getuid() == 0:
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-print(json.dumps([each.model_dump() for each in _actuators(permitted())][:2]))
+print(json.dumps([each.model_dump() for each in actuator_findings(permitted())][:2]))
 """
 
 

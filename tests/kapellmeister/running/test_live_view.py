@@ -1,4 +1,4 @@
-"""What the live view in the terminal shows of a tick."""
+"""A tick in the live view of the terminal."""
 
 from __future__ import annotations
 

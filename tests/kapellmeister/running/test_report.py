@@ -1,4 +1,4 @@
-"""What a run leaves behind on a plant that keeps no figures of its own."""
+"""The report of a run on a plant that keeps no figures of its own."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_whoever_ignores_it_is_left_in_peace() -> None:
 def test_a_command_ends_in_one_line_and_with_status_130(monkeypatch, capfd) -> None:
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr("sys.argv", ["kapellmeister", "simulate", "--trace", "ramp:1h"])
-    monkeypatch.setattr("simulators.simulation.simulate", lambda *_: press_ctrl_c())
+    monkeypatch.setattr("kapellmeister.experiments.simulate.play", lambda *_: press_ctrl_c())
     try:
         with pytest.raises(SystemExit) as ended:
             cli.main()
@@ -127,7 +127,7 @@ def test_an_interrupted_comparison_says_how_to_go_on(monkeypatch, capfd, tmp_pat
     before = signal.getsignal(signal.SIGINT)
     command = ["compare", "--traces", "ramp:1h", "--policies", "static", "--resume", str(tmp_path)]
     monkeypatch.setattr("sys.argv", ["kapellmeister", *command])
-    monkeypatch.setattr("simulators.comparison.comparison.compare", lambda *_: press_ctrl_c())
+    monkeypatch.setattr("kapellmeister.experiments.compare.play", lambda *_: press_ctrl_c())
     try:
         with pytest.raises(SystemExit):
             cli.main()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from controller.errors import ConfigurationError, PlugInError, TraceError
 from controller.load.trace import LoadTrace
-from kapellmeister.experiments.forecast import backtest_of, forecast, print_report
+from kapellmeister.experiments.forecast import ForecastOptions, backtest_of, forecast, print_report
 from simulators.backtest.backtest import BackTest, backtest
 from simulators.backtest.series import Series
 
@@ -197,7 +197,7 @@ def test_a_peer_is_fitted_at_each_origin_to_what_came_before_with_its_gaps_fille
 
 
 def test_the_command_gives_the_figures_of_all_traces_together_and_of_each():
-    result = forecast("diurnal:1d,poisson:1d", ["last_value"], 10, 4)
+    result = forecast(ForecastOptions("diurnal:1d,poisson:1d", ["last_value"], 10, 4))
     report = json.loads(result.report.model_dump_json())
     assert "last_value" in report["models"]
     assert (report["origins"], report["horizons"]) == (4, [1, 10])
@@ -207,18 +207,17 @@ def test_the_command_gives_the_figures_of_all_traces_together_and_of_each():
 
 
 def test_the_same_back_test_gives_the_same_scores():
-    one, other = (
-        forecast("burst:6h", ["last_value"], 10, 4).report.models["last_value"] for _ in range(2)
-    )
+    options = ForecastOptions("burst:6h", ["last_value"], 10, 4)
+    one, other = (forecast(options).report.models["last_value"] for _ in range(2))
     clocked = {"predict_ms", "cpu_ms"}
     assert one.model_dump(exclude=clocked) == other.model_dump(exclude=clocked)
 
 
 def test_a_forecaster_that_does_not_exist_names_those_that_do():
     with pytest.raises(PlugInError, match=r"known: .*last_value"):
-        backtest_of("diurnal:6h", ["last_valu"], 10, 4, peers=False)
+        backtest_of(ForecastOptions("diurnal:6h", ["last_valu"], 10, 4))
 
 
 def test_no_forecaster_at_all_is_refused():
     with pytest.raises(ConfigurationError, match="--models"):
-        backtest_of("diurnal:6h", [""], 10, 4, peers=False)
+        backtest_of(ForecastOptions("diurnal:6h", [""], 10, 4))

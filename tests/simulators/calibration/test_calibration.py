@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kapellmeister.bench.simulator import VIRTUAL as TRUTH
+from kapellmeister.bench.simulator.twin import VIRTUAL as TRUTH
 from policies.knobs import SchedulingClass, Settings, ThreadClass, ThreadClasses
 from policies.latency import TabulatedLatency
 from simulators.calibration.calibration import fit, predict_bands, replay, sampling_errors, tabulate

@@ -131,7 +131,7 @@ class PedalboardPerStream:
         return bus
 
     def _gain(self, convolution: Any, response: FloatArray) -> float:
-        """What an impulse comes out as, relative to the response that was asked for."""
+        """The output for an impulse, relative to the response that was asked for."""
         impulse = np.zeros((2, self._period), dtype=np.float32)
         impulse[:, 0] = 1.0
         heard = convolution.process(impulse, self._rate, self._period, reset=True)

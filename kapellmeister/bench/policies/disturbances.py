@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from controller.load.trace import LoadTrace
 from controller.tick import Tick
-from kapellmeister.bench.directions import direction
+from kapellmeister.bench.policies.directions import direction
 from policies.knobs import Direction, Knob
 from policies.policy import Context, Policy, State
 from policies.proposal import Proposal
@@ -18,7 +18,7 @@ from simulators.simulation import Simulation, make_plant, run
 from simulators.timeline import Timeline
 
 SETTLING_S = 7200
-"""How long the load stays as it is before it rises."""
+"""Time for which the load stays as it is before it rises."""
 Integers = NDArray[np.int64]
 
 

@@ -1,4 +1,4 @@
-"""What `bench policies` counts, on ticks and seconds made by hand."""
+"""Counts of `bench policies`, on ticks and seconds made by hand."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from fakes import KNOBS
 
 from controller.load.trace import LoadTrace
 from controller.tick import ForecastSummary, Tick
-from kapellmeister.bench.directions import Directions
-from kapellmeister.bench.disturbances import (
+from kapellmeister.bench.policies.directions import Directions
+from kapellmeister.bench.policies.disturbances import (
     SETTLING_S,
     Disturbance,
     NodesAlone,
     growth_after_s,
     misses_end_after_s,
 )
-from kapellmeister.bench.policies import with_silences
+from kapellmeister.bench.policies.faults import with_silences
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.knobs import Direction, Settings
 from policies.objective import Objective

@@ -6,25 +6,23 @@ import time
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from controller.load.trace import LoadTrace
+from kapellmeister.figures import Figures
 from policies.policy import Context, Policy, State
 from policies.proposal import Proposal
 from simulators.simulation import Simulation, run
 
 STREAMS, DECISIONS = 10_000, 4000
 FIRST_DECISIONS = 60
-"""In these the laws of nodes are worked out once; they are told by `longest_ms` alone."""
+"""Decisions in which the laws of nodes are worked out once; `longest_ms` alone tells them."""
 
 
-class DecisionFigures(BaseModel):
+class DecisionFigures(Figures):
     """How long `decide` alone took; `cpu_p99_ms` without what other processes took.
 
     Quantiles leave out the first decisions, which `longest_ms` has in it. `nodes` is the median.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     decisions: int
     streams: int

@@ -11,7 +11,7 @@ from policies.observation import fresh
 from policies.proposal import Change, Verdict
 
 NO_STREAM = 0.5
-"""A peak below this is none at all."""
+"""Peak of the streams below which there is none at all."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The `config` command: print, check and explain the configuration."""
+"""The configuration printed, checked and explained, key by key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BOUNDS = {
     "exclusiveMaximum": "below {}",
     "enum": "one of {}",
 }
-"""How the limits of JSON schema read in words."""
+"""Words for the limits of JSON schema."""
 
 
 def print_config(config: Config) -> str:
@@ -45,7 +45,7 @@ def print_config(config: Config) -> str:
 
 
 def check_config(path: Path) -> str:
-    """What a file changes, in one line a key, once all of it is found possible.
+    """Say in one line a key what a file changes, once all of it is found possible.
 
     Raises ConfigurationError, also for a plug-in that could not be made in a run.
     """

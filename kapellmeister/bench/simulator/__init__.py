@@ -1,0 +1,1 @@
+"""`bench simulator`: how fast the simulator is, and how true each level of it."""
