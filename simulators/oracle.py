@@ -8,10 +8,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from policies.latency import Calibration
+from simulators.levels.capacity import node_capacity, node_miss_rates
+from simulators.loads.path import HOUR_S, Load
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 BISECTIONS = 40
-SECONDS_AN_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +39,16 @@ class Horizon:
     miss_rates: Floats
     step_s: float
     nodes_max: int
+
+    @classmethod
+    def of(
+        cls, load: Load, calibration: Calibration, batch_size: int, target_miss_rate: float
+    ) -> Horizon:
+        """The whole of a load on nodes of this pipeline, one more than its peak needs."""
+        capacity = node_capacity(calibration, batch_size, target_miss_rate)
+        nodes_max = 1 + -(-max(1, int(load.streams.max())) // capacity)
+        rates = node_miss_rates(calibration, batch_size)
+        return cls(load.streams, load.scored, rates, load.step_s, nodes_max)
 
 
 def oracle_delayed(horizon: Horizon, start_s: float, target_miss_rate: float) -> OraclePlan:
@@ -94,7 +107,7 @@ def oracle_instant(horizon: Horizon, target_miss_rate: float) -> OraclePlan:
 def _priced(
     nodes: Integers, node_s: Floats, horizon: Horizon, missed: float, submitted: float
 ) -> OraclePlan:
-    node_hours = float(node_s[horizon.scored].sum()) / SECONDS_AN_HOUR
+    node_hours = float(node_s[horizon.scored].sum()) / HOUR_S
     return OraclePlan(nodes, node_hours, missed / submitted if submitted else 0.0)
 
 

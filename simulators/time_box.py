@@ -11,7 +11,7 @@ from policies.proposal import Proposal
 LONGEST_DECISION_S = 20.0
 
 
-class TimeBoxed(TimeBox):
+class TimeBoxedPolicy(TimeBox):
     """A policy whose making and decisions are broken off when they take too long."""
 
     policy: Policy

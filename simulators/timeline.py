@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,14 @@ from policies.observation import BlockCounts, Value
 from policies.proposal import Change
 from simulators.levels.closed_form import GRID_MS, Law
 from simulators.levels.exact import BIN_EDGES_MS, BINS
-from simulators.loads.path import Load
+from simulators.loads.path import HOUR_S, Load
 from simulators.plant.plant import Truth
 from simulators.plant.service import Performance
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Rows = Mapping[str, Floats | Integers | NDArray[np.bool_]]
-SECONDS_AN_HOUR = 3600.0
+Rows = Mapping[str, NDArray[Any]]
+"""Equally long columns by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class Timeline:
     def node_hours(self) -> float:
         """Nodes paid for in the scored steps."""
         paid = int(self.paid[self.scored].sum())
-        return paid * self.load.step_s / SECONDS_AN_HOUR
+        return paid * self.load.step_s / HOUR_S
 
     def wrong_directions(self, needed: NDArray[np.int64], window: int) -> int:
         """How often nodes were turned away from what the load then asked for.

@@ -25,9 +25,11 @@ from kapellmeister.bench.disturbances import (
 from kapellmeister.bench.goal import at_least, at_most
 from kapellmeister.machine.description import Machine, describe_machine
 from policies.latency import Calibration, Link, Post, Transfer
+from simulators.control_loop import make_policy
 from simulators.loads.generators import GENERATORS, generate
 from simulators.plant.faults import random_schedule
-from simulators.simulation import Simulation, check_names, make_plant, make_policy, run
+from simulators.run import make_plant, run
+from simulators.simulation import Simulation, check_names
 
 Progress = Callable[[float], None]
 FULL = Calibration(transfer=Transfer(), post=Post(), link=Link())

@@ -22,14 +22,17 @@ from policies.latency import Calibration, Compute, Link, Post, Residuals, Transf
 from simulators.calibration.calibration import Fidelity, fit, replay
 from simulators.calibration.virtual_time import play
 from simulators.comparison.comparison import Comparison, compare
+from simulators.levels.capacity import interval_level
 from simulators.levels.closed_form import IntervalLevel
 from simulators.levels.exact import BatchLevel, BlockLevel
-from simulators.levels.level import NodeState, Outcome, Work
+from simulators.levels.level import LevelName, NodeState, Outcome, Work
 from simulators.levels.simpy_reference import SimPyPipeline, on_binary_grid
 from simulators.loads.generators import generate
 from simulators.loads.path import realise
 from simulators.plant.service import quantiles
-from simulators.simulation import LevelName, Simulation, interval_level, run, simulate
+from simulators.run import run
+from simulators.simulate import simulate
+from simulators.simulation import Simulation
 
 Progress = Callable[[float], None]
 PIPELINES = {

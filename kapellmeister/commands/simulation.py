@@ -120,7 +120,7 @@ def simulate(
     """Play a load trace against a policy, on a plant that exists only in numbers."""
     from kapellmeister.experiments.simulate import print_report, simulation_of
     from kapellmeister.terminal.progress import progress
-    from simulators.simulation import simulate as play
+    from simulators.simulate import simulate as play
 
     check_writable("--json", json)
     with prints_aside():

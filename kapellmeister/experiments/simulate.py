@@ -12,10 +12,10 @@ from rich.table import Table
 
 from controller.errors import ScenarioError
 from simulators.calibration.pipeline_file import find_calibration
-from simulators.figures import SimulationReport
 from simulators.loads.generators import find_trace
 from simulators.loads.path import Load
 from simulators.plant.faults import random_schedule, read_scenario
+from simulators.report import SimulationReport
 from simulators.simulation import Simulation, check_names
 
 

@@ -9,16 +9,13 @@ from operator import add
 from types import MappingProxyType
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from simulators.backtest.scores import Score
+from simulators.figures import Figures
 
 
-class _Figures(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class HorizonFigures(_Figures):
+class HorizonFigures(Figures):
     """The steps up to one horizon; None where it cannot be said.
 
     `mase`, `wql`: less is better. `relative_wql` is a share of the reference's. The coverages
@@ -55,7 +52,7 @@ class ModelFigures(HorizonFigures):
     error: str | None = None
 
 
-class TraceFigures(_Figures):
+class TraceFigures(Figures):
     """All forecasters on one trace."""
 
     models: dict[str, ModelFigures]
@@ -66,7 +63,7 @@ class TraceFigures(_Figures):
     gaps: int
 
 
-class ForecastReport(_Figures):
+class ForecastReport(Figures):
     """All forecasters on all traces; `models` holds the traces together.
 
     `origins` are the most of any trace, at most the `origins_asked` for.

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from controller.errors import TraceError
 from controller.load.trace import LoadTrace
-from policies.observation import Missing, Reading, Value
+from policies.observation import Reading, Value
 from simulators.backtest.scores import Truth
+from simulators.loads.path import GAP
 
 MOST_STEPS = 5_000_000
 KNOWN_SHARE = 0.5
 """Of the readings after an origin: with fewer there is little to hold a forecast against."""
-GAP = Missing("a gap in the trace")
 Floats = NDArray[np.float64]
 
 

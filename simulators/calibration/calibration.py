@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from policies.latency import QUANTILES, Band, Calibration, Compute, Knot, NodeTable, Residuals
 from simulators.levels.exact import BIN_EDGES_MS, BatchLevel, BlockLevel
-from simulators.levels.level import NodeState, Work
+from simulators.levels.level import SATURATED, NodeState, Work
 
 PERCENTILES = (0.50, 0.95, 0.99)
 REPLAYED_PERIODS = 100_000
@@ -21,7 +21,6 @@ RESAMPLES = 200
 TABLE_S = 120
 TABLE_SHARES = tuple(np.arange(1, 27) / 20.0)
 """Of the streams at which a worker would compute all the time."""
-NEARLY_ALL = 0.99
 NS_IN_MS = 1e6
 HELD_UP = 2.0
 """A batch that takes more than so many times the law did not compute all the while."""
@@ -274,7 +273,7 @@ def tabulate(calibration: Calibration, batch_size: int) -> NodeTable:
     for streams in sorted({max(1, round(share * stable)) for share in TABLE_SHARES}):
         _, outcome = level.advance(NodeState.idle(0), Work(streams, batch_size), periods, seed=3)
         rows.append((streams, outcome.missed / outcome.blocks, min(1.0, outcome.utilisation)))
-        if rows[-1][1] > NEARLY_ALL:
+        if rows[-1][1] > SATURATED:
             break
     streams_of, missed, busy = zip(*rows, strict=True)
     rising = np.maximum.accumulate(missed).tolist()

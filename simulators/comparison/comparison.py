@@ -31,7 +31,9 @@ from controller.linux.prctl import die_with_parent
 from controller.load.trace import LoadTrace
 from simulators.comparison.rows import is_written, keep_rows, rows_path, trace_hash, write_rows
 from simulators.loads.splits import family
-from simulators.simulation import Simulation, oracles, run
+from simulators.run import run
+from simulators.simulate import oracles
+from simulators.simulation import Simulation
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -385,7 +387,7 @@ def _named(simulation: Simulation) -> dict[str, Any]:
 def play_oracle(simulation: Simulation, key: str, rows: Path | None) -> OracleJob:
     """What who knows the load would pay for it."""
     load = simulation.load()
-    delayed, instant = oracles(simulation, load, load.scored)
+    delayed, instant = oracles(simulation, load)
     if rows is not None:
         nodes = {"nodes": delayed.nodes, "nodes_instant": instant.nodes}
         columns = {"time_s": load.time_s, "load": load.streams, **nodes, "scored": load.scored}

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from controller.errors import MissingExtraError
 from simulators.comparison.comparison import ComparisonReport, PolicyFigures
-from simulators.comparison.rows import Rows, read_rows, rows_path
+from simulators.comparison.rows import read_rows, rows_path
+from simulators.timeline import Rows
 
 COLOURS = (
     "#3f6fb5", "#d1702f", "#3d8f5f", "#a84a5a", "#7a63ad", "#8a6d4b",

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from policies.features import LOOK_BACK_STEPS, Floats, Integers, Sight
 from policies.latency import Calibration
 from simulators.levels.closed_form import IntervalLevel, quiet_work
+from simulators.levels.level import SATURATED
 from simulators.loads.path import Load
-from simulators.plant.plant import BATCH_SIZES
+from simulators.plant.knobs import BATCH_SIZES
 
-NEARLY_ALL = 0.99
-"""A node that misses so much is not worked out any further."""
 NEARLY_FULL = 0.85
 """Of the streams at which a node computes all the time: above, tables are interpolated."""
 STEPS = 64
@@ -61,7 +60,7 @@ def _laws(
     while True:
         law = level.law(quiet_work(streams, batch_size))
         yield streams, (law.miss_rate, law.utilisation, law.p99_ms)
-        if law.miss_rate > NEARLY_ALL:
+        if law.miss_rate > SATURATED:
             return
         step = 1 if streams < NEARLY_FULL * stable_streams else leap
         to_a_full_batch = -streams % batch_size or 1

@@ -11,10 +11,10 @@ from controller.load.trace import LoadTrace
 from policies.features import BATCH_MOVES, FEATURES, HIGHS, LOWS, NODE_SHARES
 from policies.latency import Calibration
 from simulators.environments.fleet import Tables
+from simulators.levels.capacity import BATCH_SIZE, node_capacity
 from simulators.loads.generators import generate
 from simulators.loads.path import Load, realise
 from simulators.loads.splits import Split, split
-from simulators.simulation import BATCH_SIZE, node_capacity
 
 OBSERVATIONS = tuple(each.name for each in FEATURES)
 ACTIONS = ("nodes", "batch_size")

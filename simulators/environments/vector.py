@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from policies.features import BATCH_MOVES, HIGHS, LOWS, nodes_after
 from simulators.environments.fleet import Fleet, joined
 from simulators.environments.task import CHOICES, Task, tables
-from simulators.plant.plant import BATCH_SIZES
+from simulators.plant.knobs import BATCH_SIZES
 
 Observations = NDArray[np.float32]
 Actions = NDArray[np.int64]

@@ -20,13 +20,11 @@ from numpy.typing import NDArray
 
 from policies.knobs import SchedulingClass
 from policies.latency import Calibration, Compute
-from simulators.levels.level import Work
+from simulators.levels.level import SATURATED, Work
 
 GRID_MS = 0.02
 TOLERANCE = 1e-8
 MOST_OVERLOAD = 1.5
-NEARLY_ALL = 0.99
-"""A node that misses so much of its blocks may as well miss them all: nobody plans for it."""
 EXTRAPOLATE_EVERY = 6
 MOST_PERIODS = 500
 """More than that the carry-over of an overloaded node does not need to settle."""
@@ -75,7 +73,7 @@ class IntervalLevel:
         rates = np.ones(streams_max + 1)
         for streams in range(streams_max + 1):
             rates[streams] = self.law(quiet_work(streams, batch_size)).miss_rate
-            if rates[streams] > NEARLY_ALL:
+            if rates[streams] > SATURATED:
                 break
         return np.maximum.accumulate(rates)
 

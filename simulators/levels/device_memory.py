@@ -13,7 +13,7 @@ FULLEST = 0.99
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class DeviceMemory:
     """How the streams of a node lie in blocks of one size.
 
     `fitting` streams found room, out of `used_bytes`. `fragmentation` is the part of those
@@ -26,7 +26,9 @@ class Memory:
     fragmentation: float
 
     @classmethod
-    def of(cls, transfer: Transfer, streams: int, block_bytes: int, available: float) -> Memory:
+    def of(
+        cls, transfer: Transfer, streams: int, block_bytes: int, available: float
+    ) -> DeviceMemory:
         """As many streams as fit into the `available` share of the memory."""
         blocks_at_most = int(available * transfer.memory_bytes) // block_bytes
         fitting = min(streams, blocks_at_most * block_bytes // transfer.bytes_per_stream)

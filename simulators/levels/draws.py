@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+CONTENTION, TELEMETRY, NODE_START = -1, -2, -3
+"""Items of the draws that no block has a part in: no two kinds of noise share their draws."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)

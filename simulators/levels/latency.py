@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from policies.knobs import Settings, ThreadClasses
 from policies.latency import Calibration
 from simulators.levels.closed_form import IntervalLevel
-from simulators.levels.device_memory import Memory
-from simulators.levels.level import Work
+from simulators.levels.device_memory import DeviceMemory
+from simulators.levels.level import SATURATED, Work
 
-NEARLY_ALL = 0.99
-"""A node that misses so much is not worked out any further."""
 LONGEST_LEAP = 8
 """Streams from one law to the next; between them figures are interpolated."""
 LEAST = 1e-12
@@ -84,7 +82,7 @@ class IntervalLatency:
         while True:
             missed, busy = self._mixed(replace(work, streams=streams))
             yield streams, (missed, busy)
-            if missed > NEARLY_ALL:
+            if missed > SATURATED:
                 return
             begun = streams % work.batch_size
             streams += min(max(1, begun), LONGEST_LEAP, work.batch_size - begun)
@@ -105,7 +103,7 @@ class IntervalLatency:
         if self._calibration.transfer is None:
             return rates
         most = rates.size - 1
-        memory = Memory.of(self._calibration.transfer, most, work.vram_block_bytes, 1.0)
+        memory = DeviceMemory.of(self._calibration.transfer, most, work.vram_block_bytes, 1.0)
         streams = np.arange(rates.size)
         fitting = np.minimum(streams, memory.fitting)
         served = fitting / np.maximum(streams, 1)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policies.knobs import SchedulingClass
 from policies.latency import STAGES
+
+LevelName = Literal["interval", "batch", "block"]
+"""Levels of detail, from the closed form to every block of every stream."""
+SATURATED = 0.99
+"""Miss rate above which a node is taken to miss all: fuller nodes are worked out no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class NodeState:
 class Outcome:
     """What became of an interval's blocks on one node.
 
-    `histogram` counts latencies in the bins of `kernels.BIN_EDGES_MS`; `stage_ms` is the mean
+    `histogram` counts latencies in the bins of `exact.BIN_EDGES_MS`; `stage_ms` is the mean
     service time of a block by stage; `utilisation` the share of the time computed.
     """
 

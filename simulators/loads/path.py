@@ -10,8 +10,12 @@ from scipy.signal import lfilter
 
 from controller.errors import TraceError
 from controller.load.trace import LoadTrace
+from policies.observation import Missing
 
-DAY_S = 86_400.0
+HOUR_S, DAY_S = 3600.0, 86_400.0
+"""Seconds."""
+GAP = Missing("a gap in the trace")
+"""The reading of a load that nobody recorded."""
 WARM_UP_DAYS = 7.0
 WARM_UP_SHARE = 0.25
 """Of a trace that is too short for a week."""

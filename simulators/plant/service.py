@@ -10,11 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.latency import Calibration
 from policies.observation import Missing, Quantiles, Value
+from simulators.levels.capacity import interval_level
 from simulators.levels.closed_form import IntervalLevel, Law
 from simulators.levels.draws import uniform
-from simulators.levels.exact import BIN_EDGES_MS
-from simulators.levels.level import Level, NodeState, Work
+from simulators.levels.exact import BIN_EDGES_MS, BatchLevel, BlockLevel
+from simulators.levels.level import Level, LevelName, NodeState, Work
 from simulators.plant.nodes import Node
 
 
@@ -62,6 +64,17 @@ class Server(Protocol):
     ) -> Service:
         """All serving nodes, grouped by their work."""
         ...
+
+
+def make_server(level: LevelName, calibration: Calibration) -> Server:
+    """The server of nodes at this level of detail."""
+    match level:
+        case "interval":
+            return IntervalServer(interval_level(calibration))
+        case "batch":
+            return BlockServer(BatchLevel(calibration))
+        case "block":
+            return BlockServer(BlockLevel(calibration))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -113,7 +113,7 @@ def test_whoever_ignores_it_is_left_in_peace() -> None:
 def test_a_command_ends_in_one_line_and_with_status_130(monkeypatch, capfd) -> None:
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr("sys.argv", ["kapellmeister", "simulate", "--trace", "ramp:1h"])
-    monkeypatch.setattr("simulators.simulation.simulate", lambda *_: press_ctrl_c())
+    monkeypatch.setattr("simulators.simulate.simulate", lambda *_: press_ctrl_c())
     try:
         with pytest.raises(SystemExit) as ended:
             cli.main()

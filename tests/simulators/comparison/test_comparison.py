@@ -30,7 +30,8 @@ from simulators.comparison.comparison import (
 from simulators.comparison.manifest import write_manifest
 from simulators.comparison.rows import read_rows, rows_path, write_rows
 from simulators.loads.generators import generate
-from simulators.simulation import Simulation, simulate
+from simulators.simulate import simulate
+from simulators.simulation import Simulation
 
 TRACES = (generate("burst", 0.25), generate("steps", 0.25))
 NODE = Calibration(compute=Compute(per_stream_ms=0.1, residuals=Residuals((1.0,), (1.0,))))
