@@ -21,7 +21,8 @@ from kapellmeister.machine.description import Machine, describe_machine
 from policies.latency import Calibration, Compute, Link, Post, Residuals, Transfer, lognormal
 from simulators.calibration.calibration import Fidelity, fit, replay
 from simulators.calibration.virtual_time import play
-from simulators.comparison.comparison import Comparison, compare
+from simulators.comparison.comparison import compare
+from simulators.comparison.request import Comparison
 from simulators.levels.capacity import interval_level
 from simulators.levels.closed_form import IntervalLevel
 from simulators.levels.exact import BatchLevel, BlockLevel

@@ -18,8 +18,9 @@ from controller.load.trace import LoadTrace
 from kapellmeister.experiments.simulate import check_faults
 from kapellmeister.terminal.progress import progress
 from simulators.calibration.pipeline_file import find_calibration
-from simulators.comparison.comparison import Comparison, ComparisonReport, PolicyFigures
+from simulators.comparison.figures import ComparisonReport, PolicyFigures
 from simulators.comparison.page import Page, check_plotly
+from simulators.comparison.request import Comparison
 from simulators.comparison.rows import check_arrow
 from simulators.loads.generators import find_trace
 from simulators.loads.path import Load, realise

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.errors import MissingExtraError
-from simulators.comparison.comparison import ComparisonReport, PolicyFigures
+from simulators.comparison.figures import ComparisonReport, PolicyFigures
 from simulators.comparison.rows import read_rows, rows_path
 from simulators.timeline import Rows
 
