@@ -1,4 +1,4 @@
-"""The loop that runs live, around a plant in numbers: nothing of it is told that time is not."""
+"""The very loop that runs live, around a plant in numbers."""
 
 from __future__ import annotations
 

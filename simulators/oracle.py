@@ -1,4 +1,4 @@
-"""What one who knows the load would have paid: the measure of every policy's regret."""
+"""The cheapest nodes for one who knows the load: the measure of every policy's regret."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from simulators.loads.path import HOUR_S, Load
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 BISECTIONS = 40
+"""Halvings of the multiplier at the most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OraclePlan:
-    """How many nodes serve in each step, what they cost, and the share of blocks they miss."""
+    """The nodes that serve in each step, their cost, and the share of blocks they miss."""
 
     nodes: Integers
     node_hours: float
@@ -90,7 +91,7 @@ def oracle_delayed(horizon: Horizon, start_s: float, target_miss_rate: float) ->
 
 
 def oracle_instant(horizon: Horizon, target_miss_rate: float) -> OraclePlan:
-    """As many nodes as each step needs to meet the target by itself, there at once."""
+    """The nodes that each step needs to meet the target by itself, there at once."""
     misses = _misses(horizon)
     rows = _rows(horizon)
     allowed = target_miss_rate * np.unique(horizon.streams)

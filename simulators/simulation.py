@@ -89,7 +89,7 @@ class Simulation:
         return load.from_step(max(0, load.warm_up_steps - math.ceil(looks_back_s / self.step_s)))
 
     def _looks_back_s(self) -> float:
-        """How far back the policy remembers, and its forecaster where it looks at forecasts."""
+        """Seconds that the policy remembers, and its forecaster where it looks at forecasts."""
         policy = plugins.find("policies", self.policy)
         looks_back_s: float = getattr(policy, "looks_back_s", math.inf)
         if not getattr(policy, "uses_forecast", True):

@@ -1,4 +1,4 @@
-"""What happened in a simulation, step by step, and the figures of it."""
+"""The course of a simulation, step by step, and its figures."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Timeline:
         self.bands = np.full((steps, 2), np.nan)
 
     def add(self, truth: Truth, tick: Tick) -> None:
-        """Take one step as it was, and what the loop made of it."""
+        """Take one step as it was, and the tick that the loop made of it."""
         step = self.steps
         self.steps = step + 1
         self._note(step, truth)
@@ -137,7 +137,7 @@ class Timeline:
             self.periods[performance] = self.periods.get(performance, 0) + truth.periods
 
     def _laws(self) -> dict[Law, int]:
-        """How many blocks there were under each law."""
+        """The blocks that there were under each law."""
         laws: dict[Law, int] = {}
         for performance, periods in self.periods.items():
             for law, blocks in performance.laws:
@@ -150,7 +150,7 @@ class Timeline:
         return paid * self.load.step_s / HOUR_S
 
     def wrong_directions(self, needed: NDArray[np.int64], window: int) -> int:
-        """How often nodes were turned away from what the load then asked for.
+        """The number of times that nodes were turned away from what the load then asked for.
 
         `needed` is what each step needs; a turn is held against the most that the `window`
         steps after it need.

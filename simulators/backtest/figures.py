@@ -1,4 +1,4 @@
-"""What is said of forecasters: their scores, on one trace or on many."""
+"""The figures of forecasters: their scores and costs, on one trace or on many."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ class ForecastReport(Figures):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What forecasting took; `cpu_s` is that of `turns` turns."""
+    """Wall times of fits and forecasts, seconds; `cpu_s` is the processor time of all `updates`."""
 
     fit_s: tuple[float, ...]
     predict_s: tuple[float, ...]
     cpu_s: float
-    turns: int
+    updates: int
     failed_fits: int = 0
 
     def __add__(self, other: Cost) -> Cost:
@@ -92,18 +92,18 @@ class Cost:
             self.fit_s + other.fit_s,
             self.predict_s + other.predict_s,
             self.cpu_s + other.cpu_s,
-            self.turns + other.turns,
+            self.updates + other.updates,
             self.failed_fits + other.failed_fits,
         )
 
     def figures(self) -> dict[str, float | int]:
-        """By the names that figures bear."""
+        """The cost by the names that figures bear."""
         return {
             "fits": len(self.fit_s),
             "failed_fits": self.failed_fits,
             "fit_s": float(np.mean(self.fit_s)) if self.fit_s else 0.0,
             "predict_ms": 1000.0 * float(np.median(self.predict_s)),
-            "cpu_ms": 1000.0 * self.cpu_s / self.turns,
+            "cpu_ms": 1000.0 * self.cpu_s / self.updates,
         }
 
 
@@ -120,7 +120,7 @@ class Played:
     error: str | None = None
 
     def mase(self, horizon: int) -> float | None:
-        """At one horizon."""
+        """Mean absolute scaled error up to one horizon."""
         return self.scores[horizon].mase(self.naive_error)
 
 

@@ -1,4 +1,4 @@
-"""How sure a mean over traces is, by a bootstrap."""
+"""The confidence interval of a mean over traces, by a bootstrap."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from simulators.loads.splits import family
 
 RESAMPLES = 2000
+"""Means that are drawn for an interval."""
 CONFIDENCE = 0.95
 """Share of the resampled means that lie within the interval."""
 

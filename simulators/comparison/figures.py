@@ -20,7 +20,7 @@ class JobFigures(Figures):
 
 
 class OracleJob(Figures):
-    """What the oracle pays for one load."""
+    """The oracle on one load: nodes paid for, in hours."""
 
     trace: str
     seed: int

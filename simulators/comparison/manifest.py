@@ -1,4 +1,4 @@
-"""What a comparison was made of: versions, traces, seeds and configuration."""
+"""The manifest of a comparison: versions, traces, seeds and configuration."""
 
 from __future__ import annotations
 

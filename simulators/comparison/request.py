@@ -17,7 +17,7 @@ from simulators.simulation import Simulation
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What to compare. `base` holds all that the simulations have in common.
+    """Policies to compare, on traces. `base` holds all that the simulations have in common.
 
     `cache` is a folder in which every finished job is kept, so that an interrupted comparison
     goes on where it was; `rows` one in which every step of the default settings is kept.

@@ -23,7 +23,7 @@ from simulators.timeline import Rows
 
 
 def rows_path(folder: Path, trace: str, seed: int, policy: str | None) -> Path:
-    """Where the rows of a policy lie, or those of the oracle where `policy` is None."""
+    """The file of a policy's rows, or of the oracle's where `policy` is None."""
     place = folder / ("oracle" if policy is None else "steps") / f"trace={quote(trace, safe='')}"
     if policy is not None:
         place /= f"policy={quote(policy, safe='')}"

@@ -1,4 +1,4 @@
-"""What an agent is asked to do: which loads, for how long, and what is rewarded."""
+"""The task of an agent: which loads, for how long, and what is rewarded."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Task:
         return int(np.ceil(self.node_start_s / self.interval_s - 1e-9))
 
     @property
-    def capacity(self) -> int:
+    def node_capacity(self) -> int:
         """Streams that a node carries within the target, at the batch size to begin with."""
         return node_capacity(self.calibration, BATCH_SIZE, self.target_miss_rate)
 

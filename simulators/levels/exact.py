@@ -20,16 +20,19 @@ from simulators.levels.draws import draw_from, origin
 from simulators.levels.level import NodeState, Outcome, Work
 
 LOWEST_MS = 0.01
+"""Milliseconds at which the first bin of latencies begins."""
 RATIO = 1.005
+"""Upper edge of a bin, as a multiple of its lower edge."""
 BINS = 2400
 BINS_A_FOLD = 1.0 / math.log(RATIO)
 """Bins in which a latency grows e-fold."""
 BIN_EDGES_MS: NDArray[np.float64] = np.geomspace(LOWEST_MS, LOWEST_MS * RATIO**BINS, BINS + 1)
 PLAY_OUT_PERIODS = 2.0
-"""From capture to play-out: one period to the deadline, and one of buffer."""
+"""Periods from capture to play-out: one to the deadline, and one of buffer."""
 JITTER, RESIDUAL, LATENESS, WAKING, COMMON = (k << 20 for k in range(5))
-"""Where the items of each kind of draw begin within a period."""
+"""Items at which each kind of draw begins within a period."""
 JITTERS = 4096
+"""Entries of a table of jitters."""
 BINARY_GRID = 2.0**20
 """Steps in a millisecond to which jitters are rounded, so that sums of them are exact."""
 
@@ -183,7 +186,7 @@ def _transferred(arrived, free, streams_a_transfer, transfer_ms, sums):  # type:
 
 
 @njit(cache=True)
-def _sweep(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compiled code is
+def _sweep(  # type: ignore[no-untyped-def]
     carry_ms, histogram, sums, seed, node, first_period, periods, jitters, streams, batch_size,
     period_ms, deadline_ms, ready, streams_a_transfer, transfer_ms, fixed_ms, per_stream_ms,
     residuals, correlation, waking, lateness, threads, post_ms, link_latency_ms, link_ms,

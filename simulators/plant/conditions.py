@@ -1,4 +1,4 @@
-"""What the faults of an interval do to a plant and to what it reports."""
+"""The conditions of an interval: what its faults do to a plant and to its reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_A_NUMBER = Invalid("nan is not a finite number")
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Those of one interval; several faults of a kind add up.
+    """All faults of an interval in one; several of a kind add up.
 
     `deaths` are indices of nodes that die; `telemetry` names what happens to the report.
     """
@@ -39,7 +39,7 @@ class Conditions:
 
     @classmethod
     def of(cls, schedule: Schedule, from_s: float, to_s: float) -> Conditions:
-        """What the schedule has in store for the interval."""
+        """The conditions that the schedule has in store for the interval."""
         faults = schedule.active(from_s, to_s)
         if not faults:
             return UNDISTURBED

@@ -23,7 +23,7 @@ def available_knobs(calibration: Calibration) -> tuple[str, ...]:
 def make_knobs(
     calibration: Calibration, nodes_max: int, start_s: float, allowed: tuple[str, ...] | None
 ) -> Mapping[str, Knob]:
-    """Of the pipeline's knobs those that the controller may turn; `allowed` None: all."""
+    """The pipeline's knobs that the controller may turn; `allowed` None stands for all."""
     known = {
         "nodes": Knob("nodes", Bounds(1, nodes_max, step=nodes_max), "nodes", delay_s=start_s),
         "batch_size": Knob("batch_size", Choice(BATCH_SIZES), "gpu"),

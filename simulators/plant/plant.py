@@ -29,7 +29,7 @@ NO_BLOCKS = BlockCounts()
 
 @dataclass(frozen=True, slots=True)
 class PlantSpec:
-    """What is simulated beside the load: the pipeline, its cluster, its telemetry, its faults.
+    """The plant beside its load: the pipeline, its cluster, its telemetry, its faults.
 
     `knobs` names those that the controller may turn; None stands for all that the pipeline
     has. `telemetry_delay` counts whole control intervals; `telemetry_loss` is the share of
@@ -52,7 +52,7 @@ class PlantSpec:
 
 @dataclass(slots=True)
 class Truth:
-    """What really happened in a step, whatever the telemetry says of it.
+    """A step as it really was, whatever the telemetry says of it.
 
     Not frozen, since there is one a step and freezing would cost more than all else of it.
     """
@@ -94,7 +94,7 @@ class SimulatedPlant:
         self.last = Truth()
 
     def knobs(self) -> Mapping[str, Knob]:
-        """Those of the pipeline that may be turned."""
+        """The knobs of the pipeline that may be turned."""
         return self._knobs
 
     def observe(self) -> Observation:
@@ -110,7 +110,7 @@ class SimulatedPlant:
         return self._telemetry.report(seen, self._step, conditions)
 
     def in_force(self) -> Settings:
-        """What the plant has in force, of the knobs that it has."""
+        """The settings in force, of the knobs that the plant has."""
         return self._settings
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
@@ -126,7 +126,7 @@ class SimulatedPlant:
         return None
 
     def restore(self, knob: str) -> Refusal | None:
-        """Put back what the simulation began with."""
+        """Ask for the value that the simulation began with."""
         return self.apply(knob, self._found[knob])
 
     def finished(self) -> bool:
@@ -192,7 +192,7 @@ class SimulatedPlant:
     def _device_memory(
         self, streams: int, nodes: int, conditions: Conditions
     ) -> DeviceMemory | None:
-        """Of the fullest node; None where the pipeline has no device memory."""
+        """The memory of the fullest node; None where the pipeline has no device memory."""
         transfer = self._spec.calibration.transfer
         if transfer is None or not nodes:
             return None
@@ -201,7 +201,7 @@ class SimulatedPlant:
         return DeviceMemory.of(transfer, math.ceil(streams / nodes), block_bytes, available)
 
     def _seen(self, ended_s: float, conditions: Conditions) -> Observation:
-        """What perfect telemetry would report."""
+        """The report of perfect telemetry."""
         truth, known = self.last, bool(self._load.known[self._step])
         return Observation(
             time_s=ended_s + conditions.clock_offset_s,

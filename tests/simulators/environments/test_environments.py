@@ -105,7 +105,7 @@ def test_the_reward_is_what_it_says(actions):
     plants.reset(seed=3)
     _, rewards, _, _, info = plants.step(actions[0])
     hours = 15.0 / 3600.0
-    needed = np.maximum(1.0, plants._fleet.streams / task.capacity)
+    needed = np.maximum(1.0, plants._fleet.streams / task.node_capacity)
     np.testing.assert_allclose(rewards, -2.0 * info["node_cost"] / hours / needed)
 
 
