@@ -6,15 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from policies.observation import (
-    Invalid,
-    Missing,
-    Observation,
-    Quantiles,
-    Reading,
-    Stale,
-    Value,
-)
+from policies.observation import Invalid, Missing, Observation, Quantiles, Reading, Stale, Value
 from simulators.plant.faults import Fault, Schedule
 
 MISSING = Missing("no report arrived")
