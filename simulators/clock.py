@@ -10,7 +10,7 @@ class SimulatedClock:
         self._now_s = start_s
 
     def now_s(self) -> float:
-        """The time."""
+        """The time, seconds."""
         return self._now_s
 
     def sleep_until(self, time_s: float) -> None:

@@ -1,4 +1,4 @@
-"""What one who knows the load would have paid: the measure of every policy's regret."""
+"""The cheapest nodes for one who knows the load: the measure of every policy's regret."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from policies.latency import Calibration
+from simulators.levels.capacity import node_capacity, node_miss_rates
+from simulators.loads.path import HOUR_S, Load
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 BISECTIONS = 40
-SECONDS_AN_HOUR = 3600.0
+"""Halvings of the multiplier at the most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OraclePlan:
-    """How many nodes serve in each step, what they cost, and the share of blocks they miss."""
+    """The nodes that serve in each step, their cost, and the share of blocks they miss."""
 
     nodes: Integers
     node_hours: float
@@ -36,6 +40,16 @@ class Horizon:
     miss_rates: Floats
     step_s: float
     nodes_max: int
+
+    @classmethod
+    def of(
+        cls, load: Load, calibration: Calibration, batch_size: int, target_miss_rate: float
+    ) -> Horizon:
+        """The whole of a load on nodes of this pipeline, one more than its peak needs."""
+        capacity = node_capacity(calibration, batch_size, target_miss_rate)
+        nodes_max = 1 + -(-max(1, int(load.streams.max())) // capacity)
+        rates = node_miss_rates(calibration, batch_size)
+        return cls(load.streams, load.scored, rates, load.step_s, nodes_max)
 
 
 def oracle_delayed(horizon: Horizon, start_s: float, target_miss_rate: float) -> OraclePlan:
@@ -77,7 +91,7 @@ def oracle_delayed(horizon: Horizon, start_s: float, target_miss_rate: float) ->
 
 
 def oracle_instant(horizon: Horizon, target_miss_rate: float) -> OraclePlan:
-    """As many nodes as each step needs to meet the target by itself, there at once."""
+    """The nodes that each step needs to meet the target by itself, there at once."""
     misses = _misses(horizon)
     rows = _rows(horizon)
     allowed = target_miss_rate * np.unique(horizon.streams)
@@ -94,7 +108,7 @@ def oracle_instant(horizon: Horizon, target_miss_rate: float) -> OraclePlan:
 def _priced(
     nodes: Integers, node_s: Floats, horizon: Horizon, missed: float, submitted: float
 ) -> OraclePlan:
-    node_hours = float(node_s[horizon.scored].sum()) / SECONDS_AN_HOUR
+    node_hours = float(node_s[horizon.scored].sum()) / HOUR_S
     return OraclePlan(nodes, node_hours, missed / submitted if submitted else 0.0)
 
 

@@ -9,9 +9,10 @@ from policies.policy import Context, Policy, State
 from policies.proposal import Proposal
 
 LONGEST_DECISION_S = 20.0
+"""Seconds after which a decision, or the making of a policy, is broken off."""
 
 
-class TimeBoxed(TimeBox):
+class TimeBoxedPolicy(TimeBox):
     """A policy whose making and decisions are broken off when they take too long."""
 
     policy: Policy
@@ -22,7 +23,7 @@ class TimeBoxed(TimeBox):
 
     @property
     def name(self) -> str:
-        """The policy's."""
+        """The policy's name."""
         return self.policy.name
 
     def renew(self) -> None:

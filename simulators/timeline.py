@@ -1,9 +1,10 @@
-"""What happened in a simulation, step by step, and the figures of it."""
+"""The course of a simulation, step by step, and its figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,14 @@ from policies.observation import BlockCounts, Value
 from policies.proposal import Change
 from simulators.levels.closed_form import GRID_MS, Law
 from simulators.levels.exact import BIN_EDGES_MS, BINS
-from simulators.loads.path import Load
+from simulators.loads.path import HOUR_S, Load
 from simulators.plant.plant import Truth
 from simulators.plant.service import Performance
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Rows = Mapping[str, Floats | Integers | NDArray[np.bool_]]
-SECONDS_AN_HOUR = 3600.0
+Rows = Mapping[str, NDArray[Any]]
+"""Equally long columns by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Timeline:
         self.bands = np.full((steps, 2), np.nan)
 
     def add(self, truth: Truth, tick: Tick) -> None:
-        """Take one step as it was, and what the loop made of it."""
+        """Take one step as it was, and the tick that the loop made of it."""
         step = self.steps
         self.steps = step + 1
         self._note(step, truth)
@@ -136,7 +137,7 @@ class Timeline:
             self.periods[performance] = self.periods.get(performance, 0) + truth.periods
 
     def _laws(self) -> dict[Law, int]:
-        """How many blocks there were under each law."""
+        """The blocks that there were under each law."""
         laws: dict[Law, int] = {}
         for performance, periods in self.periods.items():
             for law, blocks in performance.laws:
@@ -146,10 +147,10 @@ class Timeline:
     def node_hours(self) -> float:
         """Nodes paid for in the scored steps."""
         paid = int(self.paid[self.scored].sum())
-        return paid * self.load.step_s / SECONDS_AN_HOUR
+        return paid * self.load.step_s / HOUR_S
 
     def wrong_directions(self, needed: NDArray[np.int64], window: int) -> int:
-        """How often nodes were turned away from what the load then asked for.
+        """The number of times that nodes were turned away from what the load then asked for.
 
         `needed` is what each step needs; a turn is held against the most that the `window`
         steps after it need.

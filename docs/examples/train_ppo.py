@@ -9,28 +9,26 @@ Needs `pip install 'kapellmeister[rl]'`. Each agent is saved as `ppo-SEED.zip` a
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
-from kapellmeister.experiments.compare import find_traces, print_report
-from kapellmeister.terminal.progress import progress
-from simulators.comparison.comparison import Comparison, compare
+from kapellmeister.experiments.compare import find_traces
 from simulators.environments.sb3 import untrained
 from simulators.environments.task import Task
-from simulators.loads.splits import split
-from simulators.simulation import Simulation
 
 STEPS = 50_000
 PLANTS = 256
+PEAK_STREAMS = 1000
 JUDGED_DAYS = 2.0
-"""Of the test part of each trace: an agent takes about a millisecond to decide."""
+"""Days of the test part of each trace: an agent takes about a millisecond to decide."""
 
 
 def train(task: Task, seed: int, path: Path) -> None:
-    """An agent that has seen `STEPS` control intervals, on `PLANTS` plants at once."""
+    """Save an agent that has seen `STEPS` control intervals, on `PLANTS` plants at once."""
     agent = untrained(PLANTS, seed, task)
     started_s = time.perf_counter()
     agent.learn(STEPS)
@@ -38,24 +36,27 @@ def train(task: Task, seed: int, path: Path) -> None:
     agent.save(path)
 
 
+def judge(traces: str, policies: list[str]) -> None:
+    """Hold the policies against each other on the test part of the traces."""
+    command = [sys.executable, "-m", "kapellmeister", "compare", "--part", "test"]
+    command += ["--traces", traces, "--policies", ",".join(policies)]
+    command += ["--peak-streams", str(PEAK_STREAMS), "--days", str(JUDGED_DAYS)]
+    subprocess.run(command, check=True)
+
+
 def main() -> None:
-    """Train with each seed, then hold all agents against two laws on the test part."""
+    """Train with each seed, then hold all agents against two laws."""
     parser = argparse.ArgumentParser()
     parser.add_argument("traces", nargs="?", default="diurnal,burst,steps")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path())
     options = parser.parse_args()
     torch.set_num_threads(1)  # more only hinder so small a network
-    traces = find_traces(options.traces)
+    task = Task(find_traces(options.traces), peak_streams=PEAK_STREAMS)
     agents = [options.folder / f"ppo-{seed}.zip" for seed in range(1, options.seeds + 1)]
     for seed, path in enumerate(agents, start=1):
-        train(Task(traces), seed, path)
-    judged = tuple(split(trace, "test") for trace in traces)
-    policies = (*(f"sb3:{path}" for path in agents), "hpa", "target_tracking")
-    base = Simulation("hpa", judged[0], peak_streams=1000, last_days=JUDGED_DAYS)
-    with progress("judging") as advance:
-        figures = compare(Comparison(policies, judged, base), advance)
-    print_report(figures, Console())
+        train(task, seed, path)
+    judge(options.traces, ["hpa", "target_tracking", *(f"sb3:{path}" for path in agents)])
 
 
 if __name__ == "__main__":

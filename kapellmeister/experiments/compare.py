@@ -20,10 +20,11 @@ from kapellmeister.machine.description import describe_machine
 from kapellmeister.terminal.interruption import keeping
 from kapellmeister.terminal.progress import Progress, unseen
 from kapellmeister.terminal.words import figure
-from simulators.comparison.comparison import Comparison, ComparisonReport, PolicyFigures
 from simulators.comparison.comparison import compare as play
+from simulators.comparison.figures import ComparisonReport, PolicyFigures
 from simulators.comparison.manifest import write_manifest
 from simulators.comparison.page import Page, check_plotly
+from simulators.comparison.request import Comparison
 from simulators.comparison.rows import check_arrow
 from simulators.loads.generators import find_trace
 from simulators.loads.path import Load, realise

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from controller.load.trace import LoadTrace
 from simulators.calibration.pipeline_file import find_calibration
+from simulators.levels.level import LevelName
 from simulators.loads.splits import Split
 from simulators.plant.faults import read_scenario
-from simulators.simulation import LevelName, Simulation
+from simulators.simulation import Simulation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,13 @@ from controller.errors import ScenarioError
 from kapellmeister.experiments.options import SimulateOptions
 from kapellmeister.terminal.progress import Progress, unseen
 from kapellmeister.terminal.tables import summary_table
-from simulators.figures import SimulationReport
 from simulators.loads.generators import find_trace
 from simulators.loads.path import Load
 from simulators.plant.faults import random_schedule
-from simulators.simulation import Result, Simulation, check_names
-from simulators.simulation import simulate as play
+from simulators.report import SimulationReport
+from simulators.simulate import Result
+from simulators.simulate import simulate as play
+from simulators.simulation import Simulation, check_names
 
 
 def simulate(options: SimulateOptions, progress: Progress = unseen) -> Result:

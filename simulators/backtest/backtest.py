@@ -34,7 +34,7 @@ from simulators.backtest.series import Series
 HORIZONS = (1, 10, 60)
 REFERENCE, PEER_REFERENCE = "last_value", "autoarima"
 LONGEST_CALL_S = 30.0
-"""A forecaster's call that takes longer is broken off; a fit on this machine may be slow."""
+"""Seconds after which a forecaster's call is broken off; a fit on this machine may be slow."""
 Floats = NDArray[np.float64]
 Progress = Callable[[float], None]
 Made = TypeVar("Made")
@@ -55,7 +55,7 @@ class Peer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BackTest:
-    """What to play: forecasters by name, and peers, on traces at their own sampling interval.
+    """Forecasters by name, and peers, to be played on traces at their own sampling interval.
 
     `horizon` is in steps. Last value is always played, since others are held against it.
     """
@@ -73,7 +73,7 @@ class BackTest:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that is played."""
+        """Names of all that is played."""
         peers = (peer.name for peer in self.peers)
         return tuple(dict.fromkeys((*self.models, REFERENCE, *peers)))
 
@@ -89,13 +89,13 @@ class Result:
 
 
 @dataclass(slots=True)
-class _Spent:
-    """What one forecaster takes, as it goes."""
+class _Stopwatch:
+    """The time that one forecaster takes, as it goes."""
 
     predict_s: list[float] = field(default_factory=list)
     predict_cpu_s: float = 0.0
     fit_s: list[float] = field(default_factory=list)
-    turns: int = 0
+    updates: int = 0
     failed_fits: int = 0
 
     def timed(self, predict: Callable[[], Made]) -> Made:
@@ -107,11 +107,11 @@ class _Spent:
         return made
 
     def cost(self, cpu_s: float) -> Cost:
-        """In all, given the processor time in all."""
+        """The cost of all updates, which took `cpu_s` of processor time with their fits."""
         forecast_s = self.predict_cpu_s / len(self.predict_s)
-        per_turn_s = forecast_s + (cpu_s - self.predict_cpu_s) / self.turns
+        per_update_s = forecast_s + (cpu_s - self.predict_cpu_s) / self.updates
         fits, predicts = tuple(self.fit_s), tuple(self.predict_s)
-        return Cost(fits, predicts, per_turn_s * self.turns, self.turns, self.failed_fits)
+        return Cost(fits, predicts, per_update_s * self.updates, self.updates, self.failed_fits)
 
 
 def backtest(test: BackTest, progress: Progress = lambda _: None) -> Result:
@@ -128,7 +128,7 @@ def backtest(test: BackTest, progress: Progress = lambda _: None) -> Result:
     played: dict[str, dict[str, Played]] = {name: {} for name in test.names}
     stated: dict[tuple[str, str], Stated] = {}
     for number, (trace, model) in enumerate((t, m) for t in series for m in test.names):
-        part = _Part(progress, number, len(series) * len(test.names))
+        part = _PartOfProgress(progress, number, len(series) * len(test.names))
         played[model][trace], said = _play(test, model, series[trace], origins[trace], part)
         if said is not None:
             stated[trace, model] = said
@@ -136,8 +136,8 @@ def backtest(test: BackTest, progress: Progress = lambda _: None) -> Result:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """One piece of the work, of equal pieces."""
+class _PartOfProgress:
+    """Progress within one piece of the work, of equal pieces."""
 
     progress: Progress
     number: int
@@ -151,27 +151,27 @@ def _play(
     test: BackTest, model: str, series: Series, origins: Sequence[int], progress: Progress
 ) -> tuple[Played, Stated | None]:
     """One forecaster on one trace; what it stated, where it did not fail."""
-    spent = _Spent()
+    watch = _Stopwatch()
     began_s = time.process_time()
-    truth = series.truth(origins, test.horizon)
+    actuals = series.actuals(origins, test.horizon)
     peer = next((peer for peer in test.peers if peer.name == model), None)
     try:
         if peer is None:
-            forecasts = list(_on_line(model, series, origins, test.horizon, spent, progress))
-            cost = spent.cost(time.process_time() - began_s)
-            stated = Stated.of(forecasts, truth.known, test.horizons)
+            forecasts = list(_on_line(model, series, origins, test.horizon, watch, progress))
+            cost = watch.cost(time.process_time() - began_s)
+            stated = Stated.of(forecasts, actuals.known, test.horizons)
         else:
-            quantiles = list(_refitted(peer, series, origins, test.horizon, spent, progress))
-            cost = spent.cost(time.process_time() - began_s)
+            quantiles = list(_refitted(peer, series, origins, test.horizon, watch, progress))
+            cost = watch.cost(time.process_time() - began_s)
             stated = Stated.of_quantiles(quantiles, test.horizons)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
         return Played(error=_words(error)), None
-    scores = {h: Score.of(truth, stated, k, h) for k, h in enumerate(test.horizons)}
-    return Played(scores, truth.naive_error, cost), stated
+    scores = {h: Score.of(actuals, stated, k, h) for k, h in enumerate(test.horizons)}
+    return Played(scores, actuals.naive_error, cost), stated
 
 
 class _FailureError(Exception):
-    """What a forecaster did wrong, in words."""
+    """A forecaster's failure, in words."""
 
 
 def _words(error: BaseException) -> str:
@@ -184,7 +184,7 @@ def _on_line(
     series: Series,
     origins: Sequence[int],
     horizon: int,
-    spent: _Spent,
+    watch: _Stopwatch,
     progress: Progress,
 ) -> Iterator[Forecast]:
     """All readings one after the other, fits whenever it asks for them, as in the loop."""
@@ -197,11 +197,11 @@ def _on_line(
             if step == 0:
                 box.call(forecaster.predict, horizon_s, series.step_s)
             if step + 1 in asked:
-                made = spent.timed(lambda: box.call(forecaster.predict, horizon_s, series.step_s))
+                made = watch.timed(lambda: box.call(forecaster.predict, horizon_s, series.step_s))
                 yield _checked(made, step + 1, horizon, series.step_s)
                 progress(step / origins[-1])
-            spent.failed_fits += len(box.call(fitting.tick, forecaster))
-    spent.turns, spent.fit_s = origins[-1], runner.spent_s
+            watch.failed_fits += len(box.call(fitting.tick, forecaster))
+    watch.updates, watch.fit_s = origins[-1], runner.spent_s
 
 
 def _refitted(
@@ -209,7 +209,7 @@ def _refitted(
     series: Series,
     origins: Sequence[int],
     horizon: int,
-    spent: _Spent,
+    watch: _Stopwatch,
     progress: Progress,
 ) -> Iterator[Floats]:
     """A peer, which is fitted at each origin to all that came before; its quantiles."""
@@ -217,9 +217,9 @@ def _refitted(
         values = _filled(series.values[:origin], series.known[:origin])
         started_s = time.perf_counter()
         quantiles = peer.fit(values, series.step_s)
-        spent.fit_s.append(time.perf_counter() - started_s)
-        spent.turns += 1
-        said = spent.timed(partial(quantiles, horizon))
+        watch.fit_s.append(time.perf_counter() - started_s)
+        watch.updates += 1
+        said = watch.timed(partial(quantiles, horizon))
         if said.shape != (len(QUANTILES), horizon) or not np.isfinite(said).all():
             raise _FailureError(f"returned no quantiles after {origin} readings")
         yield np.maximum(said, 0.0)

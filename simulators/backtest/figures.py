@@ -1,4 +1,4 @@
-"""What is said of forecasters: their scores, on one trace or on many."""
+"""The figures of forecasters: their scores and costs, on one trace or on many."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from operator import add
 from types import MappingProxyType
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from simulators.backtest.scores import Score
+from simulators.figures import Figures
 
 
-class _Figures(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class HorizonFigures(_Figures):
+class HorizonFigures(Figures):
     """The steps up to one horizon; None where it cannot be said.
 
     `mase`, `wql`: less is better. `relative_wql` is a share of the reference's. The coverages
@@ -55,7 +52,7 @@ class ModelFigures(HorizonFigures):
     error: str | None = None
 
 
-class TraceFigures(_Figures):
+class TraceFigures(Figures):
     """All forecasters on one trace."""
 
     models: dict[str, ModelFigures]
@@ -66,7 +63,7 @@ class TraceFigures(_Figures):
     gaps: int
 
 
-class ForecastReport(_Figures):
+class ForecastReport(Figures):
     """All forecasters on all traces; `models` holds the traces together.
 
     `origins` are the most of any trace, at most the `origins_asked` for.
@@ -82,12 +79,12 @@ class ForecastReport(_Figures):
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What forecasting took; `cpu_s` is that of `turns` turns."""
+    """Wall times of fits and forecasts, seconds; `cpu_s` is the processor time of all `updates`."""
 
     fit_s: tuple[float, ...]
     predict_s: tuple[float, ...]
     cpu_s: float
-    turns: int
+    updates: int
     failed_fits: int = 0
 
     def __add__(self, other: Cost) -> Cost:
@@ -95,18 +92,18 @@ class Cost:
             self.fit_s + other.fit_s,
             self.predict_s + other.predict_s,
             self.cpu_s + other.cpu_s,
-            self.turns + other.turns,
+            self.updates + other.updates,
             self.failed_fits + other.failed_fits,
         )
 
     def figures(self) -> dict[str, float | int]:
-        """By the names that figures bear."""
+        """The cost by the names that figures bear."""
         return {
             "fits": len(self.fit_s),
             "failed_fits": self.failed_fits,
             "fit_s": float(np.mean(self.fit_s)) if self.fit_s else 0.0,
             "predict_ms": 1000.0 * float(np.median(self.predict_s)),
-            "cpu_ms": 1000.0 * self.cpu_s / self.turns,
+            "cpu_ms": 1000.0 * self.cpu_s / self.updates,
         }
 
 
@@ -123,7 +120,7 @@ class Played:
     error: str | None = None
 
     def mase(self, horizon: int) -> float | None:
-        """At one horizon."""
+        """Mean absolute scaled error up to one horizon."""
         return self.scores[horizon].mase(self.naive_error)
 
 

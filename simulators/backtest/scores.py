@@ -1,4 +1,4 @@
-"""How good a forecast was: loss, scaled error and coverage."""
+"""The score of a forecast: loss, scaled error and coverage."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Truth:
-    """What came after each origin: `actual` of shape (origins, steps), where `known`.
+class Actuals:
+    """The load after each origin: `values` of shape (origins, steps), where `known`.
 
     `naive_error` is how far the load moves from one reading to the next, on average, before
     the first origin: the unit of the scaled error.
     """
 
-    actual: Floats
+    values: Floats
     known: Flags
     naive_error: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stated:
-    """What was forecast: quantiles (origins, 3, steps), and of the peaks (origins, windows, 2).
+    """Forecasts: quantiles (origins, 3, steps), and those of the peaks (origins, windows, 2).
 
     A peak is NaN where nothing was said of it, or nothing came.
     """
@@ -42,7 +42,7 @@ class Stated:
 
     @classmethod
     def of(cls, forecasts: Iterable[Forecast], known: Flags, horizons: Sequence[int]) -> Stated:
-        """Read them from sample paths; a peak is that of the steps whose load is known."""
+        """From sample paths; a peak is that of the steps whose load is known."""
         quantiles, peaks = [], []
         for forecast, seen in zip(forecasts, known, strict=True):
             paths = forecast.paths[:, : seen.size]
@@ -52,7 +52,7 @@ class Stated:
 
     @classmethod
     def of_quantiles(cls, quantiles: Sequence[Floats], horizons: Sequence[int]) -> Stated:
-        """Take quantiles (3, steps) of each origin; of steps alone no peak can be told."""
+        """From quantiles (3, steps) of each origin; of steps alone no peak can be told."""
         return cls(np.array(quantiles), np.full((len(quantiles), len(horizons), 2), np.nan))
 
 
@@ -79,9 +79,9 @@ class Score:
     peak_hits: tuple[int, ...]
 
     @classmethod
-    def of(cls, truth: Truth, stated: Stated, window: int, horizon: int) -> Score:
+    def of(cls, actuals: Actuals, stated: Stated, window: int, horizon: int) -> Score:
         """Score the steps up to the horizon, which is that of the window of this number."""
-        known, actual = truth.known[:, :horizon], truth.actual[:, :horizon]
+        known, actual = actuals.known[:, :horizon], actuals.values[:, :horizon]
         actual = np.where(known, actual, 0.0)
         quantiles = stated.quantiles[:, :, :horizon]
         levels = np.array(QUANTILES)[:, None]
@@ -127,7 +127,7 @@ class Score:
         return self.error / self.targets / naive_error if naive_error else None
 
     def coverage(self) -> dict[str, float]:
-        """Shares, by the names that figures bear."""
+        """Shares of loads and peaks within the stated quantile, by the names that figures bear."""
         shares = zip(("coverage_p90", "coverage_p99"), self.hits, strict=True)
         peaks = zip(("peak_coverage_p90", "peak_coverage_p99"), self.peak_hits, strict=True)
         return {name: hits / self.targets for name, hits in shares if self.targets} | {

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from controller.errors import TraceError
 from controller.load.trace import LoadTrace
-from policies.observation import Missing, Reading, Value
-from simulators.backtest.scores import Truth
+from policies.observation import Reading, Value
+from simulators.backtest.scores import Actuals
+from simulators.loads.path import GAP
 
 MOST_STEPS = 5_000_000
 KNOWN_SHARE = 0.5
-"""Of the readings after an origin: with fewer there is little to hold a forecast against."""
-GAP = Missing("a gap in the trace")
+"""Share of the readings after an origin that are known: with fewer there is little to score."""
 Floats = NDArray[np.float64]
 
 
@@ -33,8 +33,9 @@ class Series:
 
     @classmethod
     def of(cls, trace: LoadTrace) -> Series:
-        """Of two readings on one point of the grid the later stays; points with none are gaps.
+        """The readings of a trace on its usual interval; points with none are gaps.
 
+        Of two readings on one point the later stays.
         Raises TraceError for a trace of one reading, and for one whose times are so far apart
         that nearly all of its grid would be a gap.
         """
@@ -53,7 +54,7 @@ class Series:
         return cls(trace.name, step_s, values, known, trace.where)
 
     def reading(self, step: int) -> Reading:
-        """As a sensor would have given it."""
+        """The reading of a step, as a sensor would have given it."""
         return Value(float(self.values[step])) if self.known[step] else GAP
 
     def origins(self, count: int, horizon: int) -> tuple[int, ...]:
@@ -76,9 +77,9 @@ class Series:
         spread = np.linspace(0, able.size - 1, min(count, able.size))
         return tuple(able[np.rint(spread).astype(int)].tolist())
 
-    def truth(self, origins: Sequence[int], horizon: int) -> Truth:
-        """What came after each origin."""
+    def actuals(self, origins: Sequence[int], horizon: int) -> Actuals:
+        """The load after each origin."""
         at = np.add.outer(np.array(origins), np.arange(horizon))
         before = self.values[: origins[0]][self.known[: origins[0]]]
         moved = np.abs(np.diff(before))
-        return Truth(self.values[at], self.known[at], float(moved.mean()) if moved.size else 0.0)
+        return Actuals(self.values[at], self.known[at], float(moved.mean()) if moved.size else 0.0)

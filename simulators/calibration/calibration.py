@@ -1,4 +1,4 @@
-"""From stamps of real executors to a pipeline in numbers, and how true that is."""
+"""A pipeline in numbers, fitted to the stamps of real executors, and how true it is."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from scipy.stats import rankdata
 
 from policies.latency import QUANTILES, Band, Calibration, Compute, Knot, NodeTable, Residuals
 from simulators.levels.exact import BIN_EDGES_MS, BatchLevel, BlockLevel
-from simulators.levels.level import NodeState, Work
+from simulators.levels.level import SATURATED, NodeState, Work
 
 PERCENTILES = (0.50, 0.95, 0.99)
 REPLAYED_PERIODS = 100_000
 BAND_SECONDS = 300
+"""Seconds played for each band of latency."""
 RESAMPLES = 200
 TABLE_S = 120
+"""Seconds played for each entry of a table of nodes."""
 TABLE_SHARES = tuple(np.arange(1, 27) / 20.0)
-"""Of the streams at which a worker would compute all the time."""
-NEARLY_ALL = 0.99
+"""Streams of a table, as shares of those at which a worker would compute all the time."""
 NS_IN_MS = 1e6
 HELD_UP = 2.0
-"""A batch that takes more than so many times the law did not compute all the while."""
+"""Service time, as a multiple of the law, beyond which a batch was held up."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OperatingPoint:
-    """What one worker did with so many streams, in batches of at most `batch_size`.
+    """One worker at work on so many streams, in batches of at most `batch_size`.
 
     `batches` holds the executor's BATCH records in order; `blocks` is how many periods passed.
     """
@@ -58,13 +59,13 @@ class OperatingPoint:
 
     @property
     def lateness_ms(self) -> Floats:
-        """How late the worker woke, each time it had slept."""
+        """Lateness of the worker, each time that it had slept."""
         late = self.batches["start_ns"] - self.batches["captured_ns"]
         return _ms(late[self.waited])
 
     @property
     def service_ms(self) -> Floats:
-        """What each batch took: from its start, or from the end of the one before it."""
+        """Time of each batch: from its start, or from the end of the one before it."""
         begun = np.where(self.waited, self.batches["start_ns"], self.batches["ready_ns"])
         return _ms(self.batches["finish_ns"] - begun)
 
@@ -74,7 +75,7 @@ class OperatingPoint:
         return float(1.0 - on_time / (self.streams * self.blocks))
 
     def percentiles_ms(self) -> tuple[float, ...]:
-        """Of the latency of a block, at `PERCENTILES`."""
+        """Latency of a block, at `PERCENTILES`."""
         order = np.argsort(self.latency_ms)
         cumulated = np.cumsum(self.counts[order])
         ranks = np.searchsorted(cumulated, np.array(PERCENTILES) * cumulated[-1])
@@ -182,7 +183,7 @@ def _law(points: Sequence[OperatingPoint]) -> Compute:
 
 
 def _places(points: Sequence[OperatingPoint]) -> list[slice]:
-    """Where each point's batches are when those of all are put together."""
+    """The place of each point's batches when those of all are put together."""
     ends = np.cumsum([0, *(len(point.batches) for point in points)])
     return [slice(int(low), int(high)) for low, high in pairwise(ends)]
 
@@ -194,10 +195,10 @@ def _periods(points: Sequence[OperatingPoint]) -> NDArray[np.int64]:
 
 
 def _delays_ms(point: OperatingPoint, typical_ms: Floats, held_up: NDArray[np.bool_]) -> Floats:
-    """What had held each stream up when its batch was finished, in periods after a sleep.
+    """Delay of each stream when its batch was finished, in periods after a sleep.
 
-    That is how late the worker woke, and what it lost since to batches that took far too
-    long: a thread that is taken off its processor loses a time, whatever it is doing.
+    The worker woke so late, and lost so much since to batches that took far too long: a
+    thread that is taken off its processor loses a time, whatever it is doing.
     """
     lost_ms = np.where(held_up, point.service_ms - typical_ms, 0.0)
     late_ms = _ms(point.batches["start_ns"] - point.batches["captured_ns"])
@@ -226,7 +227,7 @@ def _correlation(factors: Floats, periods: NDArray[np.int64]) -> float:
 
 
 def replay(calibration: Calibration, point: OperatingPoint, deadline_ms: float) -> Fidelity:
-    """What the calibration says of an operating point, beside what was measured there."""
+    """An operating point as the calibration predicts it, beside what was measured there."""
     work = Work(point.streams, point.batch_size)
     level = BlockLevel(calibration, deadline_ms)
     _, outcome = level.advance(NodeState.idle(0), work, REPLAYED_PERIODS, seed=1)
@@ -248,7 +249,7 @@ def predict_bands(
     batch_sizes: Sequence[int],
     tolerance: float,
 ) -> tuple[Band, ...]:
-    """What a second of a live run must show: the law played for many, and the error it had.
+    """The p99 that a second of a live run must show, by the law played for many seconds.
 
     Between the 0.5 % and the 99.5 % quantile of a second's p99, each moved outwards by the
     share `tolerance`.
@@ -274,7 +275,7 @@ def tabulate(calibration: Calibration, batch_size: int) -> NodeTable:
     for streams in sorted({max(1, round(share * stable)) for share in TABLE_SHARES}):
         _, outcome = level.advance(NodeState.idle(0), Work(streams, batch_size), periods, seed=3)
         rows.append((streams, outcome.missed / outcome.blocks, min(1.0, outcome.utilisation)))
-        if rows[-1][1] > NEARLY_ALL:
+        if rows[-1][1] > SATURATED:
             break
     streams_of, missed, busy = zip(*rows, strict=True)
     rising = np.maximum.accumulate(missed).tolist()
@@ -282,7 +283,7 @@ def tabulate(calibration: Calibration, batch_size: int) -> NodeTable:
 
 
 def _percentiles_ms(histogram: NDArray[np.int64]) -> tuple[float, ...]:
-    """Of binned latencies, at `PERCENTILES`, in the middle of their bins."""
+    """Quantiles of binned latencies, at `PERCENTILES`, in the middle of their bins."""
     cumulated = np.cumsum(histogram)
     ranks = np.searchsorted(cumulated, np.array(PERCENTILES) * cumulated[-1])
     middles = np.sqrt(BIN_EDGES_MS[ranks] * BIN_EDGES_MS[ranks + 1])
@@ -300,7 +301,7 @@ def _line(sizes: NDArray[np.int64], service_ms: Floats) -> tuple[float, float]:
 
 
 def _table(values: Floats) -> Residuals:
-    """As many equally likely values as a table holds; the contended regime is not known."""
+    """Residuals of as many quantiles as a table holds; the contended regime is not known."""
     places = (np.arange(QUANTILES) + 0.5) / QUANTILES
     table = tuple(float(each) for each in np.quantile(values, places))
     return Residuals(table, table)

@@ -136,7 +136,7 @@ POSITIVE = {
 }  # fmt: skip
 """Figures that 0 makes no sense of; a lateness and a cost that a stage lacks may be 0."""
 MOST_PERIODS = 100.0
-"""No single time is longer than so many periods: a pipeline that slow plays nothing."""
+"""Periods that a single time may last: a pipeline that is slower plays nothing."""
 
 
 def _check_sense(path: Path, calibration: Calibration) -> None:

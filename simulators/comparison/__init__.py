@@ -1,3 +1,1 @@
-"""Many policies on many traces, paired: rows, figures and the page; one simulation is made
-elsewhere.
-"""
+"""Many policies on many traces, side by side; nothing of a single simulation enters."""

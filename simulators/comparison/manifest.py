@@ -1,4 +1,4 @@
-"""What a comparison was made of: versions, traces, seeds and configuration."""
+"""The manifest of a comparison: versions, traces, seeds and configuration."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from controller.load.trace import LoadTrace
-
-if TYPE_CHECKING:
-    from simulators.comparison.comparison import Comparison
+from simulators.comparison.request import Comparison
 from simulators.comparison.rows import trace_hash
 
 

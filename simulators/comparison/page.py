@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.errors import MissingExtraError
-from simulators.comparison.comparison import ComparisonReport, PolicyFigures
-from simulators.comparison.rows import Rows, read_rows, rows_path
+from simulators.comparison.figures import ComparisonReport, PolicyFigures
+from simulators.comparison.rows import read_rows, rows_path
+from simulators.timeline import Rows
 
 COLOURS = (
     "#3f6fb5", "#d1702f", "#3d8f5f", "#a84a5a", "#7a63ad", "#8a6d4b",
@@ -21,19 +22,20 @@ COLOURS = (
 )  # fmt: skip
 ORACLE_COLOUR, LOAD_COLOUR, BAND_COLOUR = "#222222", "#9aa3ad", "rgba(63,111,181,0.18)"
 COSTS = (0.5, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50)
-"""Where the axis of costs bears a number."""
+"""Costs at which the axis bears a number, times the oracle's."""
 POINTS = 1400
 """Columns of a time line: more than a screen can tell apart."""
 SHOWN_AT_FIRST = 3
+"""Policies that a time line shows before anybody asks for more."""
 NONE_MISSED = 1e-6
-"""Where a policy that missed nothing stands on a logarithmic axis."""
+"""Miss rate at which a policy that missed nothing stands on a logarithmic axis."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is drawn: the figures, and the folder that holds the rows they come from."""
+    """A page of these figures, and of the rows that they come from, in the folder `rows`."""
 
     figures: ComparisonReport
     rows: Path

@@ -12,23 +12,18 @@ import importlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-from numpy.typing import NDArray
 
 from controller.errors import MissingExtraError
 from controller.load.trace import LoadTrace
-
-if TYPE_CHECKING:
-    pass
-
-Rows = Mapping[str, NDArray[Any]]
+from simulators.timeline import Rows
 
 
 def rows_path(folder: Path, trace: str, seed: int, policy: str | None) -> Path:
-    """Where the rows of a policy lie, or those of the oracle where `policy` is None."""
+    """The file of a policy's rows, or of the oracle's where `policy` is None."""
     place = folder / ("oracle" if policy is None else "steps") / f"trace={quote(trace, safe='')}"
     if policy is not None:
         place /= f"policy={quote(policy, safe='')}"

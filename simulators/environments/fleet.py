@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from policies.features import LOOK_BACK_STEPS, Floats, Integers, Sight
 from policies.latency import Calibration
+from simulators.levels.capacity import BATCH_SIZE
 from simulators.levels.closed_form import IntervalLevel, quiet_work
+from simulators.levels.level import SATURATED
 from simulators.loads.path import Load
-from simulators.plant.plant import BATCH_SIZES
+from simulators.plant.knobs import BATCH_SIZES
 
-NEARLY_ALL = 0.99
-"""A node that misses so much is not worked out any further."""
 NEARLY_FULL = 0.85
-"""Of the streams at which a node computes all the time: above, tables are interpolated."""
+"""Share of the streams at which a node computes all the time: above, tables are interpolated."""
 STEPS = 64
-"""Into so many steps those streams are then divided."""
-DEFAULT_BATCH = BATCH_SIZES.index(16)
+"""Steps into which those streams are then divided."""
+DEFAULT_BATCH = BATCH_SIZES.index(BATCH_SIZE)
+"""Place of the batch size to begin with among those that there are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,7 @@ def _laws(
     while True:
         law = level.law(quiet_work(streams, batch_size))
         yield streams, (law.miss_rate, law.utilisation, law.p99_ms)
-        if law.miss_rate > NEARLY_ALL:
+        if law.miss_rate > SATURATED:
             return
         step = 1 if streams < NEARLY_FULL * stable_streams else leap
         to_a_full_batch = -streams % batch_size or 1
@@ -113,7 +114,7 @@ class Fleet:
         self.paid[plants] = nodes[plants]
         self._serve(plants)
 
-    def turn(self, nodes: Integers, batch: Integers) -> None:
+    def advance(self, nodes: Integers, batch: Integers) -> None:
         """Ask for so many nodes and that batch size, then serve one interval."""
         self.step += 1
         self.batch[:] = batch
@@ -129,7 +130,7 @@ class Fleet:
         )  # fmt: skip
 
     def sight(self) -> Sight:
-        """What an agent is shown."""
+        """The sight of an agent on every plant."""
         back = [np.maximum(self.at - steps, self.begun) for steps in (0, *LOOK_BACK_STEPS)]
         return Sight(
             loads=np.column_stack([self.loads[each] for each in back]).astype(np.float64),

@@ -32,11 +32,11 @@ class PipelineVecEnv(VecEnv):
         return observations
 
     def step_async(self, actions: Any) -> None:
-        """Keep what is to be done."""
+        """Keep the actions of every plant."""
         self._actions = actions
 
     def step_wait(self) -> Any:
-        """Do it."""
+        """Serve one interval under the actions that were kept."""
         observations, rewards, _, truncated, info = self._plants.step(self._actions)
         figures = {name: info[name] for name in ("misses", "node_cost", "switching_cost", "cost")}
         infos: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""What an agent is asked to do: which loads, for how long, and what is rewarded."""
+"""The task of an agent: which loads, for how long, and what is rewarded."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from controller.load.trace import LoadTrace
 from policies.features import BATCH_MOVES, FEATURES, HIGHS, LOWS, NODE_SHARES
 from policies.latency import Calibration
 from simulators.environments.fleet import Tables
+from simulators.levels.capacity import BATCH_SIZE, node_capacity
 from simulators.loads.generators import generate
 from simulators.loads.path import Load, realise
 from simulators.loads.splits import Split, split
-from simulators.simulation import BATCH_SIZE, node_capacity
 
 OBSERVATIONS = tuple(each.name for each in FEATURES)
 ACTIONS = ("nodes", "batch_size")
@@ -62,7 +62,7 @@ class Task:
         return int(np.ceil(self.node_start_s / self.interval_s - 1e-9))
 
     @property
-    def capacity(self) -> int:
+    def node_capacity(self) -> int:
         """Streams that a node carries within the target, at the batch size to begin with."""
         return node_capacity(self.calibration, BATCH_SIZE, self.target_miss_rate)
 

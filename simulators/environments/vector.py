@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from policies.features import BATCH_MOVES, HIGHS, LOWS, nodes_after
 from simulators.environments.fleet import Fleet, joined
 from simulators.environments.task import CHOICES, Task, tables
-from simulators.plant.plant import BATCH_SIZES
+from simulators.loads.path import HOUR_S
+from simulators.plant.knobs import BATCH_SIZES
 
 Observations = NDArray[np.float32]
 Actions = NDArray[np.int64]
@@ -43,7 +44,7 @@ class PipelineVectorEnv(VectorEnv[Observations, Actions, Flags]):
         paths = task.loads()
         samples, self._spans = joined(paths)
         peaks = [int(samples[begin:end].max()) for begin, end in self._spans]
-        self._most = np.array([2 * -(-max(1, peak) // task.capacity) + 1 for peak in peaks])
+        self._most = np.array([2 * -(-max(1, peak) // task.node_capacity) + 1 for peak in peaks])
         self._fleet = Fleet(
             count=num_envs,
             loads=samples,
@@ -71,7 +72,7 @@ class PipelineVectorEnv(VectorEnv[Observations, Actions, Flags]):
         before = fleet.wanted
         nodes = nodes_after(before, actions[:, 0], fleet.nodes_max)
         batch = fleet.batch + np.asarray(BATCH_MOVES)[actions[:, 1]]
-        fleet.turn(nodes, np.clip(batch, 0, len(BATCH_SIZES) - 1))
+        fleet.advance(nodes, np.clip(batch, 0, len(BATCH_SIZES) - 1))
         rewards, info = self._judged(np.abs(nodes - before))
         self._left -= 1
         observations = fleet.sight().features()
@@ -88,7 +89,7 @@ class PipelineVectorEnv(VectorEnv[Observations, Actions, Flags]):
     def _judged(self, turned: NDArray[np.int64]) -> tuple[Rewards, dict[str, Any]]:
         fleet, weights = self._fleet, self.task.reward
         miss_rate = fleet.figures[:, 0].copy()
-        needed = np.maximum(1.0, fleet.streams / self.task.capacity)
+        needed = np.maximum(1.0, fleet.streams / self.task.node_capacity)
         excess = np.minimum(miss_rate / self.task.target_miss_rate, weights.miss_most)
         rewards = -(
             weights.node * fleet.paid / needed
@@ -97,7 +98,7 @@ class PipelineVectorEnv(VectorEnv[Observations, Actions, Flags]):
         )
         info = {
             "misses": miss_rate * fleet.streams * fleet.periods,
-            "node_cost": fleet.paid * self.task.interval_s / 3600.0,
+            "node_cost": fleet.paid * self.task.interval_s / HOUR_S,
             "switching_cost": turned.astype(np.float64),
             "cost": miss_rate,
         }
@@ -116,7 +117,7 @@ class PipelineVectorEnv(VectorEnv[Observations, Actions, Flags]):
         fleet = self._fleet
         places, nodes = np.zeros(self.num_envs, np.int64), np.ones(self.num_envs, np.int64)
         places[plants] = at
-        nodes[plants] = np.maximum(1, -(-fleet.loads[at] // self.task.capacity))
+        nodes[plants] = np.maximum(1, -(-fleet.loads[at] // self.task.node_capacity))
         fleet.nodes_max[plants] = self._most[path]
         self._left[plants] = steps
         fleet.reset(plants, places, nodes)

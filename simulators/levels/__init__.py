@@ -1,3 +1,1 @@
-"""How a block fares in numbers, from exact events to a closed form; no policy and no knob
-enters.
-"""
+"""Levels of detail, from exact events to a closed form; no policy and no knob enters."""

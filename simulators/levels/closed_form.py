@@ -20,23 +20,25 @@ from numpy.typing import NDArray
 
 from policies.knobs import SchedulingClass
 from policies.latency import Calibration, Compute
-from simulators.levels.level import Work
+from simulators.levels.level import SATURATED, Work
 
 GRID_MS = 0.02
+"""Milliseconds of a cell of the grid of time."""
 TOLERANCE = 1e-8
+"""Change of the carry-over, in probability, at which it counts as settled."""
 MOST_OVERLOAD = 1.5
-NEARLY_ALL = 0.99
-"""A node that misses so much of its blocks may as well miss them all: nobody plans for it."""
+"""Streams of which a law is worked out, as a multiple of what a node can keep up with."""
 EXTRAPOLATE_EVERY = 6
+"""Periods from one extrapolation of the carry-over to the next."""
 MOST_PERIODS = 500
-"""More than that the carry-over of an overloaded node does not need to settle."""
+"""Periods after which the carry-over of an overloaded node counts as settled."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Law:
-    """What happens to the blocks of one node in a period, in the long run.
+    """The lot of the blocks of one node in a period, in the long run.
 
     `latencies` holds the share of the blocks that end k `GRID_MS` after capture; it sums to 1
     where there are blocks. `utilisation` is the share of the period computed.
@@ -75,7 +77,7 @@ class IntervalLevel:
         rates = np.ones(streams_max + 1)
         for streams in range(streams_max + 1):
             rates[streams] = self.law(quiet_work(streams, batch_size)).miss_rate
-            if rates[streams] > NEARLY_ALL:
+            if rates[streams] > SATURATED:
                 break
         return np.maximum.accumulate(rates)
 
@@ -102,7 +104,7 @@ class IntervalLevel:
         )
 
     def _served(self, work: Work, grid: _Grid) -> tuple[Floats, float]:
-        """When batches end; what is far too much for a node is dropped at its play-out.
+        """Batches by when they end; what is far too much for a node is dropped at its play-out.
 
         An overloaded node serves as much as it can, however much more there is, so that
         nothing beyond `MOST_OVERLOAD` need be worked out.
@@ -116,7 +118,7 @@ class IntervalLevel:
         return ends, busy_ms
 
     def _computed(self, work: Work, grid: _Grid) -> tuple[Floats, float]:
-        """When batches end, which neither the threads nor the link after them change."""
+        """Batches by when they end, which neither the threads nor the link after them change."""
         alike = replace(work, nodes=1, link_factor=1.0, scheduling=SchedulingClass.NORMAL)
         found = self._ends.get(alike)
         if found is None:
@@ -157,7 +159,7 @@ class _Grid:
 
 
 def arrivals_ms(calibration: Calibration, work: Work) -> Floats:
-    """When the k-th of a period's streams is ready to be computed, after capture, milliseconds.
+    """Milliseconds after capture when the k-th of a period's streams is ready to be computed.
 
     The mean profile of the jitter, at the middle of each stream's share of it; where there is
     a transfer, not before the block of memory that holds the stream has arrived.

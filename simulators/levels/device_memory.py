@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from policies.latency import Transfer
 
 RESERVATION_US = 50.0
-"""What reserving memory for a stream takes when nothing has to be moved for it."""
+"""Microseconds to reserve memory for a stream when nothing has to be moved for it."""
 FULLEST = 0.99
+"""Occupancy beyond which a reservation waits no longer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """How the streams of a node lie in blocks of one size.
+class DeviceMemory:
+    """The streams of a node in blocks of one size.
 
     `fitting` streams found room, out of `used_bytes`. `fragmentation` is the part of those
     that holds nothing: 1 - S c / (ceil(S c / V) V).
@@ -26,8 +27,10 @@ class Memory:
     fragmentation: float
 
     @classmethod
-    def of(cls, transfer: Transfer, streams: int, block_bytes: int, available: float) -> Memory:
-        """As many streams as fit into the `available` share of the memory."""
+    def of(
+        cls, transfer: Transfer, streams: int, block_bytes: int, available: float
+    ) -> DeviceMemory:
+        """The streams that fit into the `available` share of the memory."""
         blocks_at_most = int(available * transfer.memory_bytes) // block_bytes
         fitting = min(streams, blocks_at_most * block_bytes // transfer.bytes_per_stream)
         wanted_bytes = fitting * transfer.bytes_per_stream
@@ -37,5 +40,5 @@ class Memory:
         return cls(fitting, used_bytes, occupancy, fragmentation)
 
     def reservation_us(self) -> float:
-        """How long a stream waits for its memory: the longer, the less of it is free."""
+        """The wait of a stream for its memory, microseconds: the longer, the less of it is free."""
         return RESERVATION_US / (1.0 - min(self.occupancy, FULLEST))

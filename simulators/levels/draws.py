@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+CONTENTION, TELEMETRY, NODE_START = -1, -2, -3
+"""Items of the draws that belong to no block: no two kinds of noise share their draws."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -22,7 +24,7 @@ def _mixed(value):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, inline="always")
 def origin(seed, node, period):  # type: ignore[no-untyped-def]
-    """What all draws of one period of one node have in common."""
+    """The state that all draws of one period of one node begin from."""
     state = _mixed(np.uint64(seed))
     state = _mixed(state ^ np.uint64(node))
     return _mixed(state ^ np.uint64(period))

@@ -20,24 +20,27 @@ from simulators.levels.draws import draw_from, origin
 from simulators.levels.level import NodeState, Outcome, Work
 
 LOWEST_MS = 0.01
+"""Milliseconds at which the first bin of latencies begins."""
 RATIO = 1.005
+"""Upper edge of a bin, as a multiple of its lower edge."""
 BINS = 2400
 BINS_A_FOLD = 1.0 / math.log(RATIO)
 """Bins in which a latency grows e-fold."""
 BIN_EDGES_MS: NDArray[np.float64] = np.geomspace(LOWEST_MS, LOWEST_MS * RATIO**BINS, BINS + 1)
 PLAY_OUT_PERIODS = 2.0
-"""From capture to play-out: one period to the deadline, and one of buffer."""
+"""Periods from capture to play-out: one to the deadline, and one of buffer."""
 JITTER, RESIDUAL, LATENESS, WAKING, COMMON = (k << 20 for k in range(5))
-"""Where the items of each kind of draw begin within a period."""
+"""Items at which each kind of draw begins within a period."""
 JITTERS = 4096
+"""Entries of a table of jitters."""
 BINARY_GRID = 2.0**20
 """Steps in a millisecond to which jitters are rounded, so that sums of them are exact."""
 
 Floats = NDArray[np.float64]
 
 
-class _Kernel:
-    """What both levels share: the constants of a pipeline, as the compiled sweep takes them."""
+class _Exact:
+    """The sweep of a pipeline, with its constants as the compiled code takes them."""
 
     def __init__(self, calibration: Calibration, deadline_ms: float | None) -> None:
         self.calibration = calibration
@@ -66,7 +69,7 @@ class _Kernel:
         return following, Outcome(blocks, int(sums[0]), histogram, stage_ms, busy)
 
     def _constants(self, work: Work) -> tuple[object, ...]:
-        """What the sweep is told of this work, worked out once."""
+        """The sweep's arguments for this work, worked out once."""
         found = self._arguments.get(work)
         if found is None:
             found = self._arguments[work] = self._worked_out(work)
@@ -96,27 +99,27 @@ class BatchLevel:
     """Greedy batches on the mean arrival profile: what varies is the work, not the arrivals."""
 
     def __init__(self, calibration: Calibration, deadline_ms: float | None = None) -> None:
-        self._kernel = _Kernel(calibration, deadline_ms)
+        self._exact = _Exact(calibration, deadline_ms)
 
     def advance(
         self, state: NodeState, work: Work, periods: int, seed: int
     ) -> tuple[NodeState, Outcome]:
         """Move one node through so many periods."""
-        return self._kernel.sweep(state, work, periods, seed, np.empty(0))
+        return self._exact.sweep(state, work, periods, seed, np.empty(0))
 
 
 class BlockLevel:
     """Exact: every block of every stream arrives by a draw of its own."""
 
     def __init__(self, calibration: Calibration, deadline_ms: float | None = None) -> None:
-        self._kernel = _Kernel(calibration, deadline_ms)
+        self._exact = _Exact(calibration, deadline_ms)
         self._jitters = jitter_table(calibration)
 
     def advance(
         self, state: NodeState, work: Work, periods: int, seed: int
     ) -> tuple[NodeState, Outcome]:
         """Move one node through so many periods."""
-        return self._kernel.sweep(state, work, periods, seed, self._jitters)
+        return self._exact.sweep(state, work, periods, seed, self._jitters)
 
 
 def jitter_table(calibration: Calibration) -> Floats:
@@ -160,7 +163,30 @@ def bin_of(latency_ms):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _sweep(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compiled code is
+def _arrive(arrived, noise, jitters, drawn):  # type: ignore[no-untyped-def]
+    """Draw when each stream of a period arrives, in ascending order, into `arrived`."""
+    for stream in range(arrived.size):
+        drawn[stream] = int(draw_from(noise, JITTER + stream) * jitters.size)
+    drawn.sort()
+    for stream in range(arrived.size):
+        arrived[stream] = jitters[drawn[stream]]
+
+
+@njit(cache=True)
+def _transferred(arrived, free, streams_a_transfer, transfer_ms, sums):  # type: ignore[no-untyped-def]
+    """Put off `arrived` to the end of each stream's transfer; when the next one can begin."""
+    first = 0
+    while transfer_ms > 0.0 and first < arrived.size:
+        last = min(first + streams_a_transfer, arrived.size)
+        free = max(free, arrived[last - 1]) + transfer_ms
+        sums[1] += transfer_ms * (last - first)
+        arrived[first:last] = free
+        first = last
+    return free
+
+
+@njit(cache=True)
+def _sweep(  # type: ignore[no-untyped-def]
     carry_ms, histogram, sums, seed, node, first_period, periods, jitters, streams, batch_size,
     period_ms, deadline_ms, ready, streams_a_transfer, transfer_ms, fixed_ms, per_stream_ms,
     residuals, correlation, waking, lateness, threads, post_ms, link_latency_ms, link_ms,
@@ -170,25 +196,16 @@ def _sweep(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compil
     Adds to `histogram`, and to `sums`: missed blocks, then the time that blocks spent in each
     stage, of which the second counts a batch once (it is the server's own time).
     """
-    exact = jitters.size > 0
     arrived = ready.copy()
     drawn = np.empty(streams, np.int64)
     transfer_free, compute_free, post_free, link_free = carry_ms
     for period in range(first_period, first_period + periods):
         noise = origin(seed, node, period)
-        if exact:
-            for stream in range(streams):
-                drawn[stream] = int(draw_from(noise, JITTER + stream) * jitters.size)
-            drawn.sort()
-            for stream in range(streams):
-                arrived[stream] = jitters[drawn[stream]]
-            first = 0
-            while transfer_ms > 0.0 and first < streams:
-                last = min(first + streams_a_transfer, streams)
-                transfer_free = max(transfer_free, arrived[last - 1]) + transfer_ms
-                sums[1] += transfer_ms * (last - first)
-                arrived[first:last] = transfer_free
-                first = last
+        if jitters.size > 0:
+            _arrive(arrived, noise, jitters, drawn)
+            transfer_free = _transferred(
+                arrived, transfer_free, streams_a_transfer, transfer_ms, sums
+            )
         served, batch = 0, 0
         while served < streams:
             start = max(compute_free, arrived[served])

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from policies.knobs import Settings, ThreadClasses
 from policies.latency import Calibration
 from simulators.levels.closed_form import IntervalLevel
-from simulators.levels.device_memory import Memory
-from simulators.levels.level import Work
+from simulators.levels.device_memory import DeviceMemory
+from simulators.levels.level import SATURATED, Work
 
-NEARLY_ALL = 0.99
-"""A node that misses so much is not worked out any further."""
 LONGEST_LEAP = 8
 """Streams from one law to the next; between them figures are interpolated."""
 LEAST = 1e-12
+"""Miss rate that stands for none: its logarithm is finite."""
 
 Floats = NDArray[np.float64]
 
@@ -62,7 +61,7 @@ class IntervalLatency:
         return table
 
     def _work(self, settings: Settings) -> Work:
-        """What the settings make of one stream on one node."""
+        """The work of one stream on one node under these settings."""
         classes = settings.thread_classes if "thread_classes" in settings else ThreadClasses()
         scheduling = classes.audio.scheduling
         return Work(1, settings.batch_size, settings.vram_block_bytes, scheduling)
@@ -84,13 +83,13 @@ class IntervalLatency:
         while True:
             missed, busy = self._mixed(replace(work, streams=streams))
             yield streams, (missed, busy)
-            if missed > NEARLY_ALL:
+            if missed > SATURATED:
                 return
             begun = streams % work.batch_size
             streams += min(max(1, begun), LONGEST_LEAP, work.batch_size - begun)
 
     def _mixed(self, work: Work) -> tuple[float, float]:
-        """In both regimes, each for its share of the time."""
+        """Miss rate and utilisation in both regimes, each for its share of the time."""
         share = self._calibration.contended_share
         missed = busy = 0.0
         for contended, part in ((False, 1.0 - share), (True, share)):
@@ -101,11 +100,11 @@ class IntervalLatency:
         return missed, busy
 
     def _lost(self, rates: Floats, work: Work) -> Floats:
-        """The same where streams for which there is no device memory play nothing."""
+        """Miss rates where streams for which there is no device memory play nothing."""
         if self._calibration.transfer is None:
             return rates
         most = rates.size - 1
-        memory = Memory.of(self._calibration.transfer, most, work.vram_block_bytes, 1.0)
+        memory = DeviceMemory.of(self._calibration.transfer, most, work.vram_block_bytes, 1.0)
         streams = np.arange(rates.size)
         fitting = np.minimum(streams, memory.fitting)
         served = fitting / np.maximum(streams, 1)

@@ -1,9 +1,9 @@
-"""What a level of detail is asked, and what it answers."""
+"""The contract of a level of detail: the work of a node, its state, the outcome."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 from policies.knobs import SchedulingClass
 from policies.latency import STAGES
 
+LevelName = Literal["interval", "batch", "block"]
+"""Levels of detail, from the closed form to every block of every stream."""
+SATURATED = 0.99
+"""Miss rate above which a node is taken to miss all: fuller nodes are worked out no further."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a node has to do in each period of an interval; many nodes may have the same.
+    """The work of a node in each period of an interval; many nodes may have the same.
 
     `slowdown` multiplies compute times and `link_factor` those of the link. `nodes` is how
     many share the way to the output.
@@ -32,7 +37,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeState:
-    """What a node carries from one interval into the next, and whose noise is its own.
+    """The backlog that a node carries from one interval into the next.
 
     `carry_ms` of shape (stages,) is how long each stage is still busy when `period` begins;
     `node` is the number by which its draws are told from those of others.
@@ -44,15 +49,15 @@ class NodeState:
 
     @classmethod
     def idle(cls, period: int, node: int = 0) -> NodeState:
-        """Nothing is left over."""
+        """A node without a backlog."""
         return cls(np.zeros(len(STAGES)), period, node)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What became of an interval's blocks on one node.
+    """The blocks of an interval on one node, and how they fared.
 
-    `histogram` counts latencies in the bins of `kernels.BIN_EDGES_MS`; `stage_ms` is the mean
+    `histogram` counts latencies in the bins of `exact.BIN_EDGES_MS`; `stage_ms` is the mean
     service time of a block by stage; `utilisation` the share of the time computed.
     """
 
@@ -64,7 +69,7 @@ class Outcome:
 
 
 class Level(Protocol):
-    """A kernel that moves one node through some periods."""
+    """Moves one node through some periods, at its level of detail."""
 
     def advance(
         self, state: NodeState, work: Work, periods: int, seed: int

@@ -1,6 +1,6 @@
-"""The block level once more, as an event simulation: to check the kernels, and to time them.
+"""The block level once more, as an event simulation: to check the exact levels, and to time them.
 
-Stage by stage a process of its own, with a queue and an event each, written as the kernels'
+Stage by stage a process of its own, with a queue and an event each, written as the levels'
 documentation describes the pipeline and not as they compute it. On the same draws both come
 to the same to the last bit, where all times lie `on_binary_grid`, so that sums of them are
 exact in whichever order.
@@ -35,12 +35,12 @@ from simulators.levels.exact import (
 from simulators.levels.level import Work
 
 COARSE = 2.0**10
-"""Those of factors: a time and a factor multiply to what a double still holds exactly."""
+"""Steps in 1 to which factors are rounded: a double holds a time by a factor exactly."""
 
 
 @dataclass(slots=True)
 class Reference:
-    """What became of the blocks; latencies counted in the bins of the kernels."""
+    """Missed blocks, and latencies counted in the bins of the exact levels."""
 
     missed: int = 0
     histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
@@ -60,7 +60,7 @@ class _Queue:
             self.arrived.succeed()
             self.arrived = None
 
-    def something(self) -> Any:
+    def not_empty(self) -> Any:
         """An event that comes with the next item."""
         self.arrived = self.environment.event()
         return self.arrived
@@ -129,7 +129,7 @@ class SimPyPipeline:
             while left:
                 size = min(held, left)
                 while len(self._captured.items) < size:
-                    yield self._captured.something()
+                    yield self._captured.not_empty()
                 for _ in range(size):
                     self._captured.items.popleft()
                 yield self._environment.timeout(took_ms)
@@ -138,7 +138,7 @@ class SimPyPipeline:
                 left -= size
 
     def _compute(self) -> Generator[Any, Any, None]:
-        """Whatever waits, of one period, up to a batch; what begins at its play-out is dropped."""
+        """Batches of what waits of one period; one that begins at its play-out is dropped."""
         environment, work = self._environment, self._work
         compute = self._calibration.compute_for(work.streams)
         residuals = compute.residuals.table(work.contended)
@@ -147,7 +147,7 @@ class SimPyPipeline:
         following = self._computed if self._calibration.post is not None else self._posted
         while True:
             if not queue.items:
-                yield queue.something()
+                yield queue.not_empty()
             current, arrived_ms = queue.items[0]
             waited = arrived_ms == environment.now
             if current != period:
@@ -199,7 +199,7 @@ class SimPyPipeline:
         lateness = post.lateness_ms[work.scheduling].table(work.contended)
         while True:
             while not self._computed.items:
-                yield self._computed.something()
+                yield self._computed.not_empty()
             batch: _Batch = self._computed.items.popleft()
             draw = uniform(self._seed, self._node, batch.period, LATENESS + batch.number)
             start_ms = batch.ended_ms + lateness[int(draw * len(lateness))]
@@ -218,7 +218,7 @@ class SimPyPipeline:
             latency_ms = link.hops(work.nodes) * link.latency_ms * work.link_factor
         while True:
             while not self._posted.items:
-                yield self._posted.something()
+                yield self._posted.not_empty()
             batch: _Batch = self._posted.items.popleft()
             yield environment.timeout(batch.size * per_stream_ms)
             total_ms = environment.now - batch.period * period_ms + latency_ms

@@ -1,1 +1,1 @@
-"""What runs between the samples of a trace, loads by name, and how they are split for learning."""
+"""Load paths between the samples of a trace, loads by name, and their split for learning."""

@@ -1,4 +1,4 @@
-"""Loads that nobody recorded, shapes by name; and whatever else a name of a load may mean."""
+"""Loads that nobody recorded, by the name of their shape, and any trace by its name."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from simulators.loads.path import DAY_S
 Floats = NDArray[np.float64]
 Shape = Callable[[Floats, np.random.Generator], Floats]
 SAMPLE_S = 60.0
+"""Seconds from one sample of a generated load to the next."""
 DEFAULT_DAYS = 14.0
 LIFETIME_S = 1800.0
+"""Seconds that a stream of `poisson` lives on average."""
 
 
 def diurnal(time_s: Floats, generator: np.random.Generator) -> Floats:

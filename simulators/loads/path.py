@@ -1,4 +1,4 @@
-"""What really runs between the samples of a trace."""
+"""The load path: the streams that are live between the samples of a trace."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from scipy.signal import lfilter
 
 from controller.errors import TraceError
 from controller.load.trace import LoadTrace
+from policies.observation import Missing
 
-DAY_S = 86_400.0
+HOUR_S, DAY_S = 3600.0, 86_400.0
+GAP = Missing("a gap in the trace")
+"""The reading of a load that nobody recorded."""
 WARM_UP_DAYS = 7.0
 WARM_UP_SHARE = 0.25
-"""Of a trace that is too short for a week."""
+"""Share of a trace that warms up, where it is too short for a week."""
 LIFETIME_S = 300.0
-"""Mean time that a stream lives: how fast births and deaths forget."""
-MEMORY = 1.0 / 288.0
+"""Seconds that a stream lives on average: how fast births and deaths forget."""
+FORGETTING = 1.0 / 288.0
 """Weight of one more increment in their running size: a day of five-minute samples."""
 MOST_STEPS = 50_000_000
 MOST_STREAMS = 1e7
 GAP_FACTOR = 3.0
-"""Samples further apart than so many usual distances have a gap between them."""
+"""Usual distances of samples beyond which there is a gap between two."""
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +55,7 @@ class Load:
 
     @property
     def time_s(self) -> Floats:
-        """When each step begins."""
+        """Seconds at which each step begins."""
         return self.begin_s + self.step_s * np.arange(self.streams.size, dtype=np.float64)
 
     def from_step(self, first: int) -> Load:
@@ -183,7 +186,7 @@ def _deviation(increments: Floats) -> Floats:
     A mean of squares would let one burst shake the whole day after it.
     """
     sizes, weights = (
-        lfilter([MEMORY], [1.0, MEMORY - 1.0], each)
+        lfilter([FORGETTING], [1.0, FORGETTING - 1.0], each)
         for each in (np.abs(increments), np.ones(increments.size))
     )
     return np.asarray(np.sqrt(0.5 * np.pi) * sizes / weights)

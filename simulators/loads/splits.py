@@ -1,4 +1,4 @@
-"""Which traces, and which part of each, are for training, for choosing, and for judging."""
+"""The split of traces, and of each trace, for training, choosing and judging."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _place(name: str) -> float:
 
 
 def family(name: str) -> str:
-    """What traces of one origin have in common: the name up to its first digit or separator.
+    """The family of a trace, by its name up to the first digit or separator.
 
     `radio_tower1_5min.csv` and `radio_total_1h.csv` are both of the family `radio`.
     """

@@ -1,4 +1,4 @@
-"""What the faults of an interval do to a plant and to what it reports."""
+"""The conditions of an interval: what its faults do to a plant and to its reports."""
 
 from __future__ import annotations
 
@@ -6,15 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from policies.observation import (
-    Invalid,
-    Missing,
-    Observation,
-    Quantiles,
-    Reading,
-    Stale,
-    Value,
-)
+from policies.observation import Invalid, Missing, Observation, Quantiles, Reading, Stale, Value
 from simulators.plant.faults import Fault, Schedule
 
 MISSING = Missing("no report arrived")
@@ -23,7 +15,7 @@ NOT_A_NUMBER = Invalid("nan is not a finite number")
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Those of one interval; several faults of a kind add up.
+    """All faults of an interval in one; several of a kind add up.
 
     `deaths` are indices of nodes that die; `telemetry` names what happens to the report.
     """
@@ -39,7 +31,7 @@ class Conditions:
 
     @classmethod
     def of(cls, schedule: Schedule, from_s: float, to_s: float) -> Conditions:
-        """What the schedule has in store for the interval."""
+        """The conditions that the schedule has in store for the interval."""
         faults = schedule.active(from_s, to_s)
         if not faults:
             return UNDISTURBED

@@ -1,4 +1,4 @@
-"""What goes wrong, when, and for how long: scripted in a file or random by a seed."""
+"""Faults: scripted in a file or random by a seed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from controller.input_files import read_toml
 from controller.linux.os_errors import explained
 
 DEFAULT_DURATION_S = 600.0
+"""Seconds that a fault lasts where nobody says."""
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 KEYS = {"kind", "at", "for", "amount", "node"}
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """A kind of fault; `amount` is what it is given where nobody says, out of `low` to `high`."""
 
     what: str
@@ -31,18 +32,22 @@ class Kind:
 
 
 KINDS = {
-    "node_death": Kind("a node dies at once; another is started in its place"),
-    "gpu_out_of_memory": Kind("a share of the device memory is gone", 0.5, 0.0, 1.0),
-    "slow_gpu": Kind("compute takes so many times as long", 1.5, 1.0, 100.0),
-    "noisy_neighbour": Kind("all nodes are contended for"),
-    "link_slow": Kind("the link takes so many times as long", 10.0, 1.0, 1e6),
-    "link_loss": Kind("a share of the blocks is lost on the link", 0.01, 0.0, 1.0),
-    "telemetry_missing": Kind("no report arrives"),
-    "telemetry_stale": Kind("the last report before it is all there is, and says how old it is"),
-    "telemetry_frozen": Kind("the last report before it arrives again and again, as if new"),
-    "telemetry_nan": Kind("every figure of a report is NaN"),
-    "clock_step": Kind("the plant's clock is wrong by so many seconds", 60.0, -86_400.0, 86_400.0),
-    "controller_restart": Kind("the controller is killed and starts again from its memory"),
+    "node_death": FaultKind("a node dies at once; another is started in its place"),
+    "gpu_out_of_memory": FaultKind("a share of the device memory is gone", 0.5, 0.0, 1.0),
+    "slow_gpu": FaultKind("compute takes so many times as long", 1.5, 1.0, 100.0),
+    "noisy_neighbour": FaultKind("all nodes are contended for"),
+    "link_slow": FaultKind("the link takes so many times as long", 10.0, 1.0, 1e6),
+    "link_loss": FaultKind("a share of the blocks is lost on the link", 0.01, 0.0, 1.0),
+    "telemetry_missing": FaultKind("no report arrives"),
+    "telemetry_stale": FaultKind(
+        "the last report before it is all there is, and says how old it is"
+    ),
+    "telemetry_frozen": FaultKind("the last report before it arrives again and again, as if new"),
+    "telemetry_nan": FaultKind("every figure of a report is NaN"),
+    "clock_step": FaultKind(
+        "the plant's clock is wrong by so many seconds", 60.0, -86_400.0, 86_400.0
+    ),
+    "controller_restart": FaultKind("the controller is killed and starts again from what it saved"),
 }
 
 
@@ -61,7 +66,7 @@ class Fault:
 
     @property
     def end_s(self) -> float:
-        """When it is over."""
+        """Seconds at which it is over."""
         return self.at_s + self.duration_s
 
 

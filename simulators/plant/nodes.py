@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from policies.latency import lognormal
+from simulators.levels.draws import NODE_START, uniform
+
 StartLaw = Callable[[int], float]
 """Seconds from the request of a node, by its number, until it serves."""
+
+
+def start_law(mean_s: float, variation: float, seed: int) -> StartLaw:
+    """Starts of `mean_s` seconds times a lognormal factor of this coefficient of variation."""
+    if variation <= 0.0:
+        return lambda _: mean_s
+    factors = lognormal(variation)
+
+    def start_s(node: int) -> float:
+        return mean_s * factors[int(uniform(seed, node, 0, NODE_START) * len(factors))]
+
+    return start_s
 
 
 @dataclass(slots=True)

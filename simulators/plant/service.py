@@ -1,4 +1,4 @@
-"""What the serving nodes of a simulated plant did in one control interval."""
+"""The service of a simulated plant: its nodes over one control interval."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.latency import Calibration
 from policies.observation import Missing, Quantiles, Value
+from simulators.levels.capacity import interval_level
 from simulators.levels.closed_form import IntervalLevel, Law
 from simulators.levels.draws import uniform
-from simulators.levels.exact import BIN_EDGES_MS
-from simulators.levels.level import Level, NodeState, Work
+from simulators.levels.exact import BIN_EDGES_MS, BatchLevel, BlockLevel
+from simulators.levels.level import Level, LevelName, NodeState, Work
 from simulators.plant.nodes import Node
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Performance:
-    """How the nodes of an interval did: what telemetry tells of it, and what that is made of.
+    """Latency and utilisation of the nodes over an interval.
 
     `latency` is of a block; `busiest` and `utilisation` (the mean) are shares of the period.
-    What the latencies of a whole simulation are made of is in `laws`, with the blocks a period
-    under each, or in `histogram`, by the bins of `BIN_EDGES_MS`.
+    All latencies are in `laws`, with the blocks a period under each, or in `histogram`, by the
+    bins of `BIN_EDGES_MS`.
     """
 
     latency: Quantiles
@@ -40,7 +42,7 @@ NO_PERFORMANCE = Performance(
 
 
 Service = tuple[int, int, Performance]
-"""Blocks and misses of an interval, and how the nodes did."""
+"""Blocks and misses of an interval, and the performance of its nodes."""
 NO_SERVICE: Service = (0, 0, NO_PERFORMANCE)
 
 
@@ -64,6 +66,17 @@ class Server(Protocol):
         ...
 
 
+def make_server(level: LevelName, calibration: Calibration) -> Server:
+    """The server of nodes at this level of detail."""
+    match level:
+        case "interval":
+            return IntervalServer(interval_level(calibration))
+        case "batch":
+            return BlockServer(BatchLevel(calibration))
+        case "block":
+            return BlockServer(BlockLevel(calibration))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Mixture:
     """The laws of all nodes in one, for each period."""
@@ -74,7 +87,7 @@ class _Mixture:
 
     @classmethod
     def of(cls, laws: Sequence[tuple[Law, int, int]]) -> _Mixture:
-        """Of laws with how many nodes are under each, and the streams of such a node."""
+        """The mixture of laws, given with the nodes under each and the streams of such a node."""
         nodes, blocks, most, missed, busy = 0, 0, -1, 0.0, 0.0
         common = slowest = busiest = laws[0][0]
         for law, count, streams in laws:
@@ -96,7 +109,7 @@ class _Mixture:
 
 
 class IntervalServer:
-    """By the closed form: nodes with the same work have the same law."""
+    """Serves by the closed form: nodes with the same work have the same law."""
 
     def __init__(self, level: IntervalLevel) -> None:
         self._level = level
@@ -118,7 +131,7 @@ class IntervalServer:
 
 
 class BlockServer:
-    """Block by block or batch by batch; every node carries its backlog over."""
+    """Serves block by block or batch by batch; every node carries its backlog over."""
 
     def __init__(self, level: Level) -> None:
         self._level = level

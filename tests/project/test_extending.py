@@ -17,7 +17,8 @@ from controller.load.trace import LoadTrace
 from controller.plants import checks as plants
 from controller.workloads import checks as workloads
 from policies import checks as policies
-from simulators.simulation import Simulation, simulate
+from simulators.simulate import simulate
+from simulators.simulation import Simulation
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")

@@ -21,7 +21,8 @@ from policies.objective import Objective
 from policies.observation import BlockCounts, Observation, Value
 from policies.policy import Context, Policy
 from simulators.loads.generators import generate
-from simulators.simulation import Simulation, simulate
+from simulators.simulate import simulate
+from simulators.simulation import Simulation
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

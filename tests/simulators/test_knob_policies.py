@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from controller.load.trace import LoadTrace
-from simulators.simulation import Simulation, run
+from simulators.run import run
+from simulators.simulation import Simulation
 
 
 def test_a_larger_batch_carries_a_load_that_the_nodes_at_hand_could_not():

@@ -17,14 +17,9 @@ from policies.observation import Missing, fresh
 from policies.proposal import Proposal
 from simulators.loads.generators import generate
 from simulators.plant.faults import KINDS, Fault, Schedule
-from simulators.simulation import (
-    Simulation,
-    check_names,
-    make_plant,
-    node_capacity,
-    run,
-    simulate,
-)
+from simulators.run import make_plant, run
+from simulators.simulate import simulate
+from simulators.simulation import Simulation, check_names
 
 DAY = generate("diurnal", 0.5)
 QUARTER = generate("diurnal", 0.25)
@@ -239,11 +234,6 @@ def test_the_load_of_a_law_with_a_short_memory_warms_up_for_hours_only():
     assert long.warm_up_steps > 10 * short.warm_up_steps
     np.testing.assert_array_equal(short.streams, long.streams[-short.streams.size :])
     assert short.time_s[-1] == long.time_s[-1]
-
-
-def test_capacity_is_the_most_that_a_node_carries_within_the_target():
-    assert 85 <= node_capacity(Calibration(), 16, 1e-3) <= 95
-    assert node_capacity(Calibration(), 16, 1e-5) < node_capacity(Calibration(), 16, 1e-2)
 
 
 def test_a_report_is_plain_json_without_a_nan():

@@ -11,7 +11,8 @@ from controller.load.trace import LoadTrace
 from kapellmeister.figures import Figures
 from policies.policy import Context, Policy, State
 from policies.proposal import Proposal
-from simulators.simulation import Simulation, run
+from simulators.run import run
+from simulators.simulation import Simulation
 
 STREAMS, DECISIONS = 10_000, 4000
 FIRST_DECISIONS = 60

@@ -14,7 +14,8 @@ from kapellmeister.bench.policies.directions import direction
 from policies.knobs import Direction, Knob
 from policies.policy import Context, Policy, State
 from policies.proposal import Proposal
-from simulators.simulation import Simulation, make_plant, run
+from simulators.run import make_plant, run
+from simulators.simulation import Simulation
 from simulators.timeline import Timeline
 
 SETTLING_S = 7200

@@ -12,7 +12,8 @@ from kapellmeister.bench.policies.directions import Directions
 from kapellmeister.bench.policies.figures import FaultFigures
 from simulators.loads.generators import GENERATORS, generate
 from simulators.plant.faults import random_schedule
-from simulators.simulation import Simulation, make_plant, run
+from simulators.run import make_plant, run
+from simulators.simulation import Simulation
 
 FAULTY_STREAMS, FAULTS_A_DAY, FAULTY_TICK_S = 1000, 48.0, 60.0
 SILENT_EVERY_S, SILENT_S = 43_200.0, 21_600.0

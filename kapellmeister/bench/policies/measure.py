@@ -10,8 +10,9 @@ from kapellmeister.bench.policies.figures import PolicyReport
 from kapellmeister.bench.policies.responses import BURST_FACTORS, burst, step
 from kapellmeister.machine.description import describe_machine
 from policies.latency import Calibration, Link, Post, Transfer
+from simulators.control_loop import make_policy
 from simulators.loads.generators import generate
-from simulators.simulation import Simulation, check_names, make_policy
+from simulators.simulation import Simulation, check_names
 
 FULL = Calibration(transfer=Transfer(), post=Post(), link=Link())
 """A pipeline of all stages, and with them all the knobs."""

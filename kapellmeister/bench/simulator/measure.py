@@ -13,7 +13,7 @@ from kapellmeister.bench.simulator.levels import batch_beside_block, interval_be
 from kapellmeister.bench.simulator.speed import DAYS, day, same_to_the_byte, sweep
 from kapellmeister.bench.simulator.twin import twin
 from kapellmeister.machine.description import describe_machine
-from simulators.comparison.comparison import Comparison
+from simulators.comparison.request import Comparison
 
 
 def bench_simulator(

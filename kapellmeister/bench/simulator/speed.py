@@ -8,10 +8,15 @@ from kapellmeister.bench.simulator.figures import DayFigures, SweepFigures
 from kapellmeister.bench.simulator.stopwatch import timed
 from kapellmeister.bench.spread import Spread
 from kapellmeister.experiments.compare import find_traces
-from simulators.comparison.comparison import Comparison, compare
+from simulators.comparison.comparison import compare
+from simulators.comparison.request import Comparison
+from simulators.levels.capacity import interval_level
+from simulators.levels.level import LevelName
 from simulators.loads.generators import generate
 from simulators.loads.path import realise
-from simulators.simulation import LevelName, Simulation, interval_level, run, simulate
+from simulators.run import run
+from simulators.simulate import simulate
+from simulators.simulation import Simulation
 
 DAYS: tuple[tuple[LevelName, str, float], ...] = (
     ("interval", "conductor", 15.0),

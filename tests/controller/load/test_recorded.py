@@ -12,7 +12,8 @@ from controller.errors import JournalError, TraceError
 from controller.journal.journal import Journal
 from policies.observation import Missing, Value
 from simulators.loads.generators import find_trace
-from simulators.simulation import Simulation, simulate
+from simulators.simulate import simulate
+from simulators.simulation import Simulation
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ from policies.knobs import Bounds, Choice, Knob
 from policies.observation import BlockCounts, Quantiles, Value
 from policies.proposal import Refusal
 from simulators.loads.generators import generate
-from simulators.simulation import Simulation, make_plant
+from simulators.run import make_plant
+from simulators.simulation import Simulation
 
 PERMISSIONS = Permissions(realtime=True, nice=True, priority_max=70, cpus=frozenset({0}))
 SPEC = PipelineSpec.model_construct(audio_share=0.6, analysis_share=0.1, visualisation_share=0.1)

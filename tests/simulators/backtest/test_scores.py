@@ -7,9 +7,9 @@ import pytest
 
 from policies.forecast import Forecast
 from simulators.backtest.figures import Cost, Played, model_figures
-from simulators.backtest.scores import Score, Stated, Truth
+from simulators.backtest.scores import Actuals, Score, Stated
 
-COST = Cost(fit_s=(), predict_s=(0.001,), cpu_s=0.01, turns=10)
+COST = Cost(fit_s=(), predict_s=(0.001,), cpu_s=0.01, updates=10)
 
 
 def score(quantiles, actual, known=None, naive_error=1.0):
@@ -17,7 +17,7 @@ def score(quantiles, actual, known=None, naive_error=1.0):
     actual = np.array([actual], float)
     seen = np.ones(actual.shape, bool) if known is None else np.array([known])
     stated = Stated.of_quantiles([np.array(quantiles, float)], (actual.shape[1],))
-    return Score.of(Truth(actual, seen, naive_error), stated, 0, actual.shape[1])
+    return Score.of(Actuals(actual, seen, naive_error), stated, 0, actual.shape[1])
 
 
 def test_the_loss_is_twice_the_mean_pinball_loss_per_load():
@@ -59,7 +59,7 @@ def test_the_peak_is_that_of_whole_paths_not_of_steps():
     stated = Stated.of([Forecast(paths, 1.0, 0.0, "m")], np.ones((1, 4), bool), (4,))
     assert stated.peaks.tolist() == [[[10.0, 10.0]]]
     assert stated.quantiles[0, 0].tolist() == [0.0] * 4
-    truth = Truth(np.array([[1.0, 2.0, 9.5, 1.0]]), np.ones((1, 4), bool), 1.0)
+    truth = Actuals(np.array([[1.0, 2.0, 9.5, 1.0]]), np.ones((1, 4), bool), 1.0)
     assert Score.of(truth, stated, 0, 4).coverage()["peak_coverage_p90"] == 1.0
 
 

@@ -16,21 +16,19 @@ import pytest
 
 from controller.errors import OracleFailure, PlugInError
 from policies.latency import Calibration, Compute, Residuals
-from simulators.comparison.comparison import (
-    Comparison,
-    JobFigures,
-    OracleJob,
-    _jobs,
-    _Results,
-    _without_the_breaker,
-    compare,
-    interval,
-    summed_up,
-)
+from simulators.comparison.bootstrap import confidence_interval
+from simulators.comparison.comparison import compare
+from simulators.comparison.figures import JobFigures, OracleJob
+from simulators.comparison.jobs import jobs_of
 from simulators.comparison.manifest import write_manifest
+from simulators.comparison.pool import play_all
+from simulators.comparison.request import Comparison
+from simulators.comparison.results import Results
 from simulators.comparison.rows import read_rows, rows_path, write_rows
+from simulators.comparison.summary import summed_up
 from simulators.loads.generators import generate
-from simulators.simulation import Simulation, simulate
+from simulators.simulate import simulate
+from simulators.simulation import Simulation
 
 TRACES = (generate("burst", 0.25), generate("steps", 0.25))
 NODE = Calibration(compute=Compute(per_stream_ms=0.1, residuals=Residuals((1.0,), (1.0,))))
@@ -57,7 +55,7 @@ class Here(Executor):
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    monkeypatch.setattr("simulators.comparison.comparison.ProcessPoolExecutor", Here)
+    monkeypatch.setattr("simulators.comparison.pool.ProcessPoolExecutor", Here)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +108,7 @@ def test_a_finished_comparison_is_not_played_again(compared, monkeypatch):
     def fail(*_):
         raise AssertionError("played again")
 
-    monkeypatch.setattr("simulators.comparison.comparison.ProcessPoolExecutor.submit", fail)
+    monkeypatch.setattr("simulators.comparison.pool.ProcessPoolExecutor.submit", fail)
     again = compare(sound)
     assert again.policies["static"] == report.policies["static"]
 
@@ -167,15 +165,17 @@ def test_an_oracle_whose_process_was_ended_is_no_failure_of_a_policy(monkeypatch
             return False
 
         def submit(self, *_):
-            return self
+            ended = Future()
+            ended.set_exception(BrokenProcessPool())
+            return ended
 
-        def result(self):
-            raise BrokenProcessPool
+        def shutdown(self):
+            pass
 
-    monkeypatch.setattr("simulators.comparison.comparison.ProcessPoolExecutor", Ended)
-    jobs = list(_jobs(Comparison(("hpa",), TRACES[:1], BASE)))
+    monkeypatch.setattr("simulators.comparison.pool.ProcessPoolExecutor", Ended)
+    jobs = list(jobs_of(Comparison(("hpa",), TRACES[:1], BASE)))
     with pytest.raises(OracleFailure, match=r"--trace burst.*fewer --jobs"):
-        _without_the_breaker(jobs, _Results(None), None)
+        play_all(jobs, Results(None), None, lambda _: None)
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -306,14 +306,14 @@ def test_a_difference_of_misses_counts_each_trace_by_its_blocks():
 
 def test_the_interval_widens_where_few_families_say_all():
     values = {f"{family}{k}": float(value) for value, family in enumerate("abc") for k in range(5)}
-    low, high = interval(values)
+    low, high = confidence_interval(values)
     assert (low, high) == pytest.approx((0.0, 2.0), abs=0.35)
     alone = {f"{name}": float(k % 3) for k, name in enumerate("abcdefghijklmno")}
-    narrow = interval(alone)
+    narrow = confidence_interval(alone)
     assert narrow[1] - narrow[0] < high - low
-    assert interval({"a": 1.0}) is None
-    assert interval(dict.fromkeys("abcd", 1.0)) == (1.0, 1.0)
-    np.testing.assert_array_equal(interval(values), interval(values))
+    assert confidence_interval({"a": 1.0}) is None
+    assert confidence_interval(dict.fromkeys("abcd", 1.0)) == (1.0, 1.0)
+    np.testing.assert_array_equal(confidence_interval(values), confidence_interval(values))
 
 
 @pytest.mark.live

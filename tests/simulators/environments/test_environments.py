@@ -19,8 +19,9 @@ from simulators.environments.single import PipelineEnv
 from simulators.environments.task import Reward, Task
 from simulators.environments.vector import PipelineVectorEnv
 from simulators.loads.generators import generate
-from simulators.plant.plant import BATCH_SIZES
-from simulators.simulation import Simulation, make_plant
+from simulators.plant.knobs import BATCH_SIZES
+from simulators.run import make_plant
+from simulators.simulation import Simulation
 
 NODE = Calibration(compute=Compute(per_stream_ms=0.4, residuals=Residuals((0.8, 1.0, 1.2), (1.0,))))
 SHORT = Task((generate("burst", 2.0), generate("steps", 2.0)), episode_steps=40, calibration=NODE)
@@ -104,7 +105,7 @@ def test_the_reward_is_what_it_says(actions):
     plants.reset(seed=3)
     _, rewards, _, _, info = plants.step(actions[0])
     hours = 15.0 / 3600.0
-    needed = np.maximum(1.0, plants._fleet.streams / task.capacity)
+    needed = np.maximum(1.0, plants._fleet.streams / task.node_capacity)
     np.testing.assert_allclose(rewards, -2.0 * info["node_cost"] / hours / needed)
 
 

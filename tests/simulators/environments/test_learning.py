@@ -14,7 +14,8 @@ from simulators.environments.single import PipelineEnv  # noqa: E402
 from simulators.environments.task import Task  # noqa: E402
 from simulators.environments.vector import PipelineVectorEnv  # noqa: E402
 from simulators.loads.generators import generate  # noqa: E402
-from simulators.simulation import Simulation, simulate  # noqa: E402
+from simulators.simulate import simulate  # noqa: E402
+from simulators.simulation import Simulation  # noqa: E402
 
 NODE = Calibration(compute=Compute(per_stream_ms=0.4, residuals=Residuals((0.8, 1.0, 1.2), (1.0,))))
 SHORT = Task((generate("burst", 2.0), generate("steps", 2.0)), episode_steps=40, calibration=NODE)

@@ -1,0 +1,112 @@
+"""The jobs of a comparison: one simulation each, or the oracle of one load."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from controller import plugins
+from controller.errors import KapellmeisterError
+from controller.load.trace import LoadTrace
+from simulators.comparison.figures import JobFigures, OracleJob
+from simulators.comparison.request import Comparison
+from simulators.comparison.rows import rows_path, trace_hash, write_rows
+from simulators.run import run
+from simulators.simulate import oracles
+from simulators.simulation import Simulation
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One simulation to play, under the key of its result; `rows` is where its steps go."""
+
+    key: str
+    play: Callable[[Simulation, str, Path | None], JobFigures | OracleJob]
+    simulation: Simulation
+    rows: Path | None
+
+
+def jobs_of(comparison: Comparison) -> Iterator[Job]:
+    """The oracles first, then the simulations."""
+    folder = comparison.rows
+    for trace, seed in itertools.product(comparison.traces, comparison.seeds):
+        simulation = replace(comparison.base, trace=trace, seed=seed)
+        rows = None if folder is None else rows_path(folder, trace.name, seed, None)
+        yield Job(_key("oracle", simulation), play_oracle, simulation, rows)
+    for each in comparison.simulations():
+        rows = None
+        if folder is not None and not each.constants:
+            rows = rows_path(folder, each.trace.name, each.seed, each.policy)
+        yield Job(_key("job", each), play_job, each, rows)
+
+
+def play_job(simulation: Simulation, key: str, rows: Path | None) -> JobFigures:
+    """One simulation, without its oracle; a policy's failure is a result."""
+    try:
+        timeline = run(simulation, simulation.load())
+    except KapellmeisterError as error:
+        return failed(simulation, str(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a policy may fail in any way
+        return failed(simulation, f"raised {error!r}")
+    if rows is not None:
+        write_rows(rows, timeline.rows(), key)
+    counts = timeline.counts()
+    return JobFigures(
+        **_named(simulation),
+        knobs=tuple(sorted(timeline.knobs)),
+        blocks=counts.submitted,
+        missed=counts.missed,
+        node_hours=timeline.node_hours(),
+    )
+
+
+def failed(simulation: Simulation, error: str) -> JobFigures:
+    """The figures of a simulation that came to nothing."""
+    return JobFigures(**_named(simulation), error=error)
+
+
+def _named(simulation: Simulation) -> dict[str, Any]:
+    return {
+        "policy": simulation.policy,
+        "setting": dict(simulation.constants),
+        "trace": simulation.trace.name,
+        "seed": simulation.seed,
+    }
+
+
+def play_oracle(simulation: Simulation, key: str, rows: Path | None) -> OracleJob:
+    """The oracle of one load: what one who knows it would pay."""
+    load = simulation.load()
+    delayed, instant = oracles(simulation, load)
+    if rows is not None:
+        nodes = {"nodes": delayed.nodes, "nodes_instant": instant.nodes}
+        columns = {"time_s": load.time_s, "load": load.streams, **nodes, "scored": load.scored}
+        write_rows(rows, columns, key)
+    return OracleJob(
+        trace=simulation.trace.name, seed=simulation.seed, node_hours=delayed.node_hours
+    )
+
+
+def _key(kind: str, simulation: Simulation) -> str:
+    """A hash of all that a result depends on: the same key means the same figures."""
+    trace = simulation.trace
+    samples = trace_hash(trace)
+    plain = replace(simulation, trace=LoadTrace(trace.name, (0.0,), (0.0,)))
+    versions = platform.python_version(), np.__version__, metadata.version("kapellmeister")
+    told = (kind, samples, repr(plain), _code(simulation.policy), versions)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
+
+
+def _code(policy: str) -> str:
+    """A hash of the file that a policy lies in; nothing for one that is installed."""
+    path = Path(policy.partition(".py:")[0] + ".py" if ".py:" in policy else policy[4:])
+    named = ".py:" in policy or policy.startswith(plugins.TRAINED)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if named and path.is_file() else ""
