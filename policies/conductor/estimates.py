@@ -1,0 +1,48 @@
+"""What the conductor learns as it runs: of the load's peaks, of a miss's price, of a node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from policies.conductor.headroom import Headroom
+from policies.conductor.node_capacity import Capacity
+from policies.conductor.price import MissPrice
+from policies.conductor.situation import Situation
+from policies.policy import State
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """The three estimators, each of which sees every interval.
+
+    `capacity` is learned only where no model says what a node carries.
+    """
+
+    headroom: Headroom
+    price: MissPrice
+    capacity: Capacity
+
+    @classmethod
+    def recall(cls, state: State) -> Estimates:
+        """What `plain` returned at an earlier decision; each afresh from anything else."""
+        held = state if isinstance(state, dict) else {}
+        return cls(
+            Headroom.recall(held.get("headroom")),
+            MissPrice.recall(held.get("price")),
+            Capacity.recall(held.get("capacity")),
+        )
+
+    def plain(self) -> dict[str, State]:
+        """All of it as plain JSON."""
+        return {
+            "headroom": self.headroom.plain(),
+            "price": self.price.plain(),
+            "capacity": self.capacity.plain(),
+        }
+
+    def see(self, situation: Situation) -> None:
+        """Take one interval."""
+        self.headroom.see(situation.time_s, situation.load)
+        self.price.see(situation.time_s, situation.load, situation.miss_rate)
+        if situation.law is None:
+            self.capacity.see(situation)
