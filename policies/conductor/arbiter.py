@@ -2,86 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from policies.conductor.alternatives import Alternative
 from policies.conductor.situation import Situation
-from policies.diagnosis import Bottleneck, Diagnosis
+from policies.diagnosis import Bottleneck
 from policies.proposal import Action, Proposal
 
 
-class Arbiter:
-    """Collects the steps that are taken, and why the others were not.
+@dataclass(frozen=True, slots=True)
+class Arbitration:
+    """What is proposed; `taken` is the action of each group, None where it has none.
+
+    `step_of` names the step taken with each knob.
+    """
+
+    proposal: Proposal
+    taken: tuple[Action | None, ...]
+    step_of: Mapping[str, str]
+
+
+def arbitrate(
+    situation: Situation,
+    unavailable: Mapping[str, str],
+    spent: Mapping[str, float],
+    groups: Sequence[Iterable[Alternative]],
+) -> Arbitration:
+    """Take the first step of each group that nothing speaks against, the first groups first.
 
     `unavailable` says which knobs must not be turned now and why, `spent` until when a step is
     left alone that was tried on the same evidence.
     """
+    arbiter = _Arbiter(situation, unavailable, spent)
+    taken = tuple(arbiter.take(group) for group in groups)
+    step_of = {action.knob: arbiter.key(step) for step, action in arbiter.actions.items()}
+    return Arbitration(arbiter.proposal(), taken, step_of)
 
-    def __init__(
-        self, situation: Situation, unavailable: Mapping[str, str], spent: Mapping[str, float]
-    ) -> None:
-        self._situation = situation
-        self._unavailable = unavailable
-        self._spent = spent
-        self._actions: list[Action] = []
-        self._rejected: dict[str, str] = {}
-        self._step_on: dict[str, str] = {}
-        self.step_of: dict[str, str] = {}
 
-    def take(self, group: Iterable[Alternative]) -> None:
-        """Take the first step of a group that nothing speaks against."""
-        taken: str | None = None
+@dataclass(frozen=True, slots=True)
+class _Arbiter:
+    """Collects the steps that are taken, by their names, and why the others were not."""
+
+    situation: Situation
+    unavailable: Mapping[str, str]
+    spent: Mapping[str, float]
+    actions: dict[str, Action] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+    step_on: dict[str, str] = field(default_factory=dict)
+
+    def take(self, group: Iterable[Alternative]) -> Action | None:
+        """The action of the first step of a group that nothing speaks against."""
+        first: Alternative | None = None
         for each in group:
             objection = self._objection(each)
-            if objection is None and taken is not None:
-                objection = f"{taken} comes first and is judged first"
+            if objection is None and first is not None:
+                objection = f"{first.step} comes first and is judged first"
             if objection is None:
                 objection = self._occupied(each)
             if objection is not None:
-                self._rejected.setdefault(each.step, objection)
+                self.rejected.setdefault(each.step, objection)
             elif each.action is not None:
-                taken = each.step
-                self._actions.append(each.action)
-                self._step_on[self._resource(each.action)] = each.step
-                self.step_of[each.action.knob] = key(self._situation.diagnosis, each.step)
+                first = each
+                self.actions[each.step] = each.action
+                self.step_on[self._resource(each.action)] = each.step
+        return None if first is None else first.action
 
     def proposal(self) -> Proposal:
         """What was taken, or why nothing was.
 
         A step that one of the three questions rejects may be the answer to another.
         """
-        taken = self._step_on.values()
+        taken = self.step_on.values()
         rejected = tuple(
-            f"{step}: {why_not}" for step, why_not in self._rejected.items() if step not in taken
+            f"{step}: {why_not}" for step, why_not in self.rejected.items() if step not in taken
         )
-        if self._actions:
-            return Proposal(tuple(self._actions), rejected=rejected)
-        diagnosis = self._situation.diagnosis
+        if self.actions:
+            return Proposal(tuple(self.actions.values()), rejected=rejected)
+        diagnosis = self.situation.diagnosis
         summary = diagnosis.summary
         if diagnosis.bottleneck is not Bottleneck.NONE and rejected:
             summary = f"{summary}; no step against it is open now"
         return Proposal(reason=summary, rejected=rejected)
 
+    def key(self, step: str) -> str:
+        """The bottleneck and what was done: against another bottleneck it is other evidence."""
+        return f"{self.situation.diagnosis.bottleneck}/{step}"
+
     def _occupied(self, each: Alternative) -> str | None:
         """Which step was taken already on the same resource; None where none was."""
-        first = None if each.action is None else self._step_on.get(self._resource(each.action))
+        first = None if each.action is None else self.step_on.get(self._resource(each.action))
         return None if first is None else f"{first} comes first on the same resource"
 
     def _resource(self, action: Action) -> str:
-        return self._situation.knobs[action.knob].resource
+        return self.situation.knobs[action.knob].resource
 
     def _objection(self, each: Alternative) -> str | None:
         if each.action is None:
             return each.why_not
-        if each.action.knob in self._unavailable:
-            return self._unavailable[each.action.knob]
-        until_s = self._spent.get(key(self._situation.diagnosis, each.step))
+        if each.action.knob in self.unavailable:
+            return self.unavailable[each.action.knob]
+        until_s = self.spent.get(self.key(each.step))
         if until_s is None:
             return None
-        wait_s = until_s - self._situation.time_s
+        wait_s = until_s - self.situation.time_s
         return f"tried on the same evidence without success; again in {wait_s:.0f} s"
-
-
-def key(diagnosis: Diagnosis, step: str) -> str:
-    """The bottleneck and what was done: against another bottleneck it is other evidence."""
-    return f"{diagnosis.bottleneck}/{step}"

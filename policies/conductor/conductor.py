@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import ClassVar
 
-from policies.conductor.arbiter import Arbiter
+from policies.conductor.alternatives import Alternative
+from policies.conductor.arbiter import arbitrate
+from policies.conductor.batching import savings
 from policies.conductor.estimates import Estimates
 from policies.conductor.memory import Memory
 from policies.conductor.node_capacity import Capacity
-from policies.conductor.outlook import Outlook, look_out
+from policies.conductor.outlook import Outlook, corrected, look_out
 from policies.conductor.remedies import remedies
-from policies.conductor.retuning import is_pressed, retunings, savings
+from policies.conductor.retuning import retunings
 from policies.conductor.situation import Situation
 from policies.conductor.sizing import resizing, wanted
 from policies.constants import Switch
@@ -44,32 +47,24 @@ class Conductor:
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Propose at most one action on each resource."""
-        situation = Situation.of(self._restricted(context))
+        situation = Situation.of(context, self.turns)
         memory = Memory.recall(state).learned(situation, context.verified)
+        recent = memory.recent_misses(situation.objective.target_miss_rate)
         estimates = Estimates.recall(state)
         estimates.see(situation)
-        outlook = look_out(
-            situation,
-            context.forecast,
-            estimates,
-            memory.streams_factor,
-            predictive=self._predictive,
-        )
-        arbiter = Arbiter(situation, context.unavailable, memory.spent)
-        recent = memory.recent_misses(situation.objective.target_miss_rate)
-        arbiter.take(remedies(situation, outlook, recent))
-        if situation.law is None and "nodes" in arbiter.step_of:
-            estimates.capacity.note_too_many(situation)
+        factor, predictive = corrected(memory.streams_factor, situation), self._predictive
+        outlook = look_out(situation, context.forecast, estimates, factor, predictive=predictive)
+        groups: list[Iterable[Alternative]] = [remedies(situation, outlook, recent)]
         if outlook is not None:
-            memory = _foresee(arbiter, situation, outlook, estimates.capacity, memory)
-        memory = replace(memory, step_of={**memory.step_of, **arbiter.step_of})
-        return arbiter.proposal(), memory.plain() | estimates.plain()
-
-    def _restricted(self, context: Context) -> Context:
-        if self.turns is None:
-            return context
-        knobs = {knob: each for knob, each in context.knobs.items() if knob in self.turns}
-        return replace(context, knobs=knobs)
+            foreseen, memory = _foresee(situation, outlook, estimates.capacity, memory)
+            groups += foreseen
+        chosen = arbitrate(situation, context.unavailable, memory.spent, groups)
+        remedy = chosen.taken[0]
+        if situation.law is None and remedy is not None and remedy.knob == "nodes":
+            estimates.capacity.note_too_many(situation)
+        step_of = {**memory.step_of, **chosen.step_of}
+        memory = replace(memory, step_of=step_of, streams_factor=factor)
+        return chosen.proposal, memory.plain() | estimates.plain()
 
 
 class Nodes(Conductor):
@@ -101,19 +96,21 @@ class Vram(Conductor):
 
 
 def _foresee(
-    arbiter: Arbiter, situation: Situation, outlook: Outlook, capacity: Capacity, memory: Memory
-) -> Memory:
+    situation: Situation, outlook: Outlook, capacity: Capacity, memory: Memory
+) -> tuple[list[Iterable[Alternative]], Memory]:
     """Weigh the knobs that act at once now and then, and the nodes each time."""
-    weighed_at_s, bounds = memory.weighed_at_s, situation.nodes.bounds
+    weighed_at_s, staffing = memory.weighed_at_s, outlook.staffing
     due = weighed_at_s is None or not 0.0 <= situation.time_s - weighed_at_s < WEIGH_EVERY_S
-    if due or is_pressed(situation.nodes, outlook):
-        arbiter.take(retunings(situation, outlook))
+    groups: list[Iterable[Alternative]] = []
+    if due or outlook.pressed:
+        groups.append(retunings(situation, outlook))
         memory = replace(memory, weighed_at_s=situation.time_s)
-    if bounds is None:
-        return memory
-    memory = replace(memory, wanted=wanted(memory.wanted, situation, outlook, bounds))
+    if staffing is None:
+        return groups, memory
+    memory = replace(memory, wanted=wanted(memory.wanted, situation, outlook, staffing.nodes))
     resized = resizing(situation, outlook, capacity, memory.wanted[0][1])
-    arbiter.take(() if resized is None else (resized,))
-    if due and resized is None:
-        arbiter.take(savings(situation, outlook))
-    return memory
+    if resized is not None:
+        groups.append((resized,))
+    elif due:
+        groups.append(savings(situation, outlook))
+    return groups, memory

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from policies.conductor.alternatives import Alternative
 from policies.conductor.evidence import RecentMisses
 from policies.conductor.situation import Situation
 from policies.diagnosis import Bottleneck
+from policies.knobs import KnobValue
 from policies.observation import fresh
-from policies.proposal import Effect, Expectation
+from policies.proposal import Action, Effect, Expectation
 
 PREEMPTED_MISS_RATE = 0.2
 """Share of its blocks that audio may miss for other threads, until enough intervals showed it.
@@ -29,6 +31,14 @@ def relief(situation: Situation, recent: RecentMisses) -> Effect:
     unchanged = max(situation.miss_rate, assumed if recent.worst is None else recent.worst)
     expectation = Expectation(situation.load or 0.0, 0.0, unchanged)
     return Effect("miss_rate", "of the blocks", (expectation,))
+
+
+def relieving(
+    situation: Situation, recent: RecentMisses, knob: str, value: KnobValue, step: str, gain: str
+) -> Alternative:
+    """A step that promises this relief; `gain` says how."""
+    reason = f"{situation.diagnosis.summary}; {gain}"
+    return Alternative(step, Action(knob, value, reason, relief(situation, recent)))
 
 
 def fewer_xruns(situation: Situation, recent: RecentMisses) -> Effect:

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from policies.conductor.alternatives import NODES_STEP, SAVING
 from policies.conductor.evidence import RecentMisses
-from policies.conductor.outlook import corrected
 from policies.conductor.situation import Situation
 from policies.diagnosis import Bottleneck
 from policies.policy import State
@@ -91,7 +90,6 @@ class Memory:
         return replace(
             self,
             spent=_spent(self, situation.time_s, verified),
-            streams_factor=corrected(self.streams_factor, situation),
             bad_at_s=_bad_at_s(() if verified else self.bad_at_s, situation),
             settings=settings,
             settled_at_s=settled_at_s,

@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.conductor.peaks import Peaks
+from policies.knobs import Bounds
 from policies.proposal import Effect, Expectation
 
 RESERVE_SHARE = 0.15
 MOST_AT_ONCE = 4096
 """Node counts that are weighed in one decision."""
+TAIL = 0.99
+"""Quantile of the peak that nodes carry even where fewer would be cheaper."""
+TAIL_MISSES = 100.0
+"""Times the target that may be missed at such a peak, since it comes one time in a hundred."""
 EASE = 1e-6
 """A node that misses no more than this carries its streams with ease."""
 MOST_STREAMS = 100_000.0
@@ -97,6 +102,21 @@ def cheapest(law: NodeLaw, peaks: Peaks, price: float, low: int, high: int) -> S
 def staffed(law: NodeLaw, peaks: Peaks, price: float, nodes: int) -> Staffing:
     """What so many nodes would cost."""
     return _cheapest_of(np.array([nodes]), law, peaks, price)
+
+
+def needed(
+    law: NodeLaw, peaks: Peaks, price: float, target_miss_rate: float, bounds: Bounds
+) -> Staffing:
+    """The cheapest nodes that carry all but the highest peaks.
+
+    That is also what a dynamic programme over later windows would choose, since a start is
+    paid for as long as it takes: a node that is needed again within the lead window stays,
+    and one that is needed later is cheaper let go and asked for again.
+    """
+    staffing = cheapest(law, peaks, price, bounds.low, bounds.high)
+    carried = law.capacity(min(0.5, TAIL_MISSES * target_miss_rate))
+    fewest = min(bounds.high, math.ceil(peaks.quantile(TAIL) / carried))
+    return staffing if staffing.nodes >= fewest else staffed(law, peaks, price, fewest)
 
 
 def _cheapest_of(nodes: NDArray[np.int64], law: NodeLaw, peaks: Peaks, price: float) -> Staffing:

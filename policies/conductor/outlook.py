@@ -1,14 +1,13 @@
-"""What is expected of the time in which it could not get another node."""
+"""What is expected of the load until another node could serve, and what that comes to."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from policies.conductor.estimates import Estimates
-from policies.conductor.nodes import NodeLaw, Staffing, cheapest, staffed
+from policies.conductor.nodes import TAIL, NodeLaw, Staffing, needed, staffed
 from policies.conductor.peaks import Peaks
 from policies.conductor.situation import Situation
 from policies.forecast import Forecast
@@ -16,16 +15,14 @@ from policies.knobs import Bounds, Settings
 from policies.latency import LatencyModel
 from policies.observation import fresh
 
-TAIL = 0.99
-TAIL_MISSES = 100.0
-"""What carries a peak that comes one time in a hundred may miss a hundred times the target."""
 UNEXPLAINED = 3.0
 """Times the misses that the model expects, beyond which they have another cause than the load."""
 SMOOTHING = 0.1
 """Weight of one more measurement of how a node compares with its model."""
 FACTOR_RANGE = (0.25, 4.0)
+"""Factor between which a node is believed to differ from its model."""
 LEAST_BUSY = 0.05
-"""Below this part of its time a node says little about its streams."""
+"""Part of its time below which a node says little about its streams."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,58 +30,55 @@ class Outlook:
     """The load, how high it may rise in the lead window, and what a miss costs, in nodes.
 
     `law` says what a node misses as the knobs stand, `latency` what it would with others; None
-    where no model knows those in force. Where a forecast is wanted, nothing shrinks
-    without one.
+    where no model knows those in force. `staffing` is cheapest for that; None where nodes cannot
+    be turned. `pressed` says that the nodes in force may miss more than what another node costs,
+    `explained` that no more is missed than the load makes of them, `lacks_forecast` that a
+    forecast is wanted and there is none: then nothing shrinks.
     """
 
     load: float
+    load_unit: str
     peaks: Peaks
     price: float
     law: NodeLaw
     target_miss_rate: float
     latency: LatencyModel | None
-    lacks_forecast: bool = False
+    staffing: Staffing | None
+    pressed: bool
+    explained: bool
+    lacks_forecast: bool
 
     @property
     def on_the_way(self) -> Peaks:
         """The load until another node could serve: what it is now, and what it comes to."""
         return Peaks(np.array([self.load, self.peaks.quantile(0.5)]), np.array([0.5, 0.5]))
 
+    @property
+    def summary(self) -> str:
+        """What is expected, for people to read."""
+        median, high = self.peaks.quantile(0.5), self.peaks.quantile(TAIL)
+        return (
+            f"{self.load:.0f} {self.load_unit} now, {self.peaks.expected_by} a "
+            f"peak of {median:.0f} until another node could serve, {high:.0f} one time in a hundred"
+        )
+
     def law_with(self, settings: Settings) -> NodeLaw | None:
         """What a node would miss with other settings; None where no model says."""
         miss_rates = None if self.latency is None else self.latency.miss_rates(settings)
         return None if miss_rates is None else NodeLaw(miss_rates, self.law.streams_factor)
-
-    def summary(self, load_unit: str) -> str:
-        """What is expected, for people to read."""
-        median, high = self.peaks.quantile(0.5), self.peaks.quantile(TAIL)
-        return (
-            f"{self.load:.0f} {load_unit} now, {self.peaks.expected_by} a "
-            f"peak of {median:.0f} until another node could serve, {high:.0f} one time in a hundred"
-        )
-
-    def explains(self, missed: float, nodes: int) -> bool:
-        """Whether about that much is missed of what the load makes of so many nodes."""
-        expected = float(self.law.miss_rate(self.load, nodes))
-        return missed <= max(self.target_miss_rate, UNEXPLAINED * expected)
 
     def staffed(self, nodes: int) -> Staffing:
         """What so many nodes would cost as the knobs stand."""
         return staffed(self.law, self.peaks, self.price, nodes)
 
     def needed(self, law: NodeLaw, bounds: Bounds) -> Staffing:
-        """The cheapest nodes that carry all but the highest peaks.
+        """The cheapest nodes by another law that carry all but the highest peaks."""
+        return needed(law, self.peaks, self.price, self.target_miss_rate, bounds)
 
-        That is also what a dynamic programme over later windows would choose, since a start is
-        paid for as long as it takes: a node that is needed again within the lead window stays,
-        and one that is needed later is cheaper let go and asked for again.
-        """
-        staffing = cheapest(law, self.peaks, self.price, bounds.low, bounds.high)
-        carried = law.capacity(min(0.5, TAIL_MISSES * self.target_miss_rate))
-        fewest = min(bounds.high, math.ceil(self.peaks.quantile(TAIL) / carried))
-        if staffing.nodes >= fewest:
-            return staffing
-        return staffed(law, self.peaks, self.price, fewest)
+    def cost(self, law: NodeLaw, later: Staffing, nodes: int) -> float:
+        """Of the nodes that come later, and of what `nodes` in force miss by a law until then."""
+        now = staffed(law, self.on_the_way, self.price, nodes)
+        return later.cost + now.cost - now.nodes
 
 
 def look_out(
@@ -107,13 +101,26 @@ def look_out(
         law = NodeLaw.unmeasured(most_streams)
     if load is None or law is None:
         return None
-    forecast_used = forecast if predictive else None
-    peaks = estimates.headroom.expect(forecast_used, load, situation.nodes.lead_s)
-    target = situation.objective.target_miss_rate
-    miss_costs = estimates.price.ask(target, law.capacity(target))
-    latency = None if situation.law is None else situation.latency
-    blind = predictive and forecast is None
-    return Outlook(load, peaks, miss_costs, law, target, latency, lacks_forecast=blind)
+    peaks = estimates.headroom.expect(
+        forecast if predictive else None, load, situation.nodes.lead_s
+    )
+    target, bounds = situation.objective.target_miss_rate, situation.nodes.bounds
+    price = estimates.price.ask(target, law.capacity(target))
+    now = situation.nodes.in_force
+    expected = float(law.miss_rate(load, situation.nodes.sharing))
+    return Outlook(
+        load,
+        situation.observation.load_unit,
+        peaks,
+        price,
+        law,
+        target,
+        None if situation.law is None else situation.latency,
+        None if bounds is None else needed(law, peaks, price, target, bounds),
+        now is not None and staffed(law, peaks, price, now).cost > now + 1.0,
+        situation.missed <= max(target, UNEXPLAINED * expected),
+        predictive and forecast is None,
+    )
 
 
 def corrected(factor: float, situation: Situation) -> float:

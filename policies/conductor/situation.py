@@ -37,11 +37,10 @@ class NodePool:
         return self.in_force or 1
 
     @classmethod
-    def of(cls, context: Context, load: float | None) -> NodePool:
-        """Raises nothing: a plant without nodes has none to turn, and its load on one."""
-        in_force = _in_force(context)
+    def of(cls, context: Context, load: float | None, knob: Knob | None) -> NodePool:
+        """A plant without nodes has none to turn, and its load on one."""
+        in_force, state = _in_force(context), context.states.get("nodes")
         sharing = in_force or 1
-        state, knob = context.states.get("nodes"), context.knobs.get("nodes")
         requested = None if state is None else state.requested
         bounds = knob.domain if knob is not None and isinstance(knob.domain, Bounds) else None
         lead_s = 2 * context.observation.interval_s
@@ -82,9 +81,11 @@ class Situation:
     law: NodeLaw | None
 
     @classmethod
-    def of(cls, context: Context) -> Situation:
-        """Everything is asked of the context here, and nowhere else."""
-        seen, settings = context.observation, context.settings
+    def of(cls, context: Context, turns: frozenset[str] | None = None) -> Situation:
+        """What the context says of the knobs in `turns`; None: of all."""
+        seen, settings, knobs = context.observation, context.settings, context.knobs
+        if turns is not None:
+            knobs = {name: knob for name, knob in knobs.items() if name in turns}
         load = fresh(seen.load)
         rates = None if context.latency is None else context.latency.miss_rates(settings)
         return cls(
@@ -95,10 +96,10 @@ class Situation:
             load,
             fresh(seen.miss_rate),
             fresh(seen.get("audio.utilisation")),
-            NodePool.of(context, load),
-            context.knobs,
+            NodePool.of(context, load, knobs.get("nodes")),
+            knobs,
             settings,
-            {name: context.delays_s.get(name, k.delay_s) for name, k in context.knobs.items()},
+            {name: context.delays_s.get(name, knob.delay_s) for name, knob in knobs.items()},
             context.latency,
             None if rates is None else NodeLaw(rates),
         )

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 from policies.conductor.alternatives import NODES_STEP, Alternative
 from policies.conductor.node_capacity import Capacity
-from policies.conductor.nodes import Staffing
-from policies.conductor.outlook import TAIL, Outlook
+from policies.conductor.nodes import TAIL, Staffing
+from policies.conductor.outlook import Outlook
 from policies.conductor.situation import Situation
-from policies.knobs import Bounds
 from policies.observation import fresh
 from policies.proposal import Action
 
@@ -29,13 +28,12 @@ Wanted = tuple[tuple[float, int], ...]
 """Times and node counts, the highest first."""
 
 
-def wanted(before: Wanted, situation: Situation, outlook: Outlook, bounds: Bounds) -> Wanted:
+def wanted(before: Wanted, situation: Situation, outlook: Outlook, nodes: int) -> Wanted:
     """The counts wanted within the time that nodes are held, the one wanted now the last.
 
     None after it exceeds a count that is kept, so that the first is the highest of the window.
     """
-    now_s, nodes = situation.time_s, outlook.needed(outlook.law, bounds).nodes
-    held_s = HELD_LEADS * situation.nodes.lead_s
+    now_s, held_s = situation.time_s, HELD_LEADS * situation.nodes.lead_s
     if outlook.latency is None:
         held_s = max(held_s, HELD_AT_LEAST_S)
     kept = [each for each in before if now_s - held_s < each[0] <= now_s and each[1] > nodes]
@@ -60,8 +58,9 @@ def resizing(
         return Alternative(
             step, why_not=f"saves {saved:.2f} nodes, which is too little to leave for"
         )
-    expected = outlook.summary(situation.observation.load_unit)
-    reason = f"{expected}; {_figures(before)}, and {_figures(after)}; {_in_words(before, after)}"
+    reason = (
+        f"{outlook.summary}; {_figures(before)}, and {_figures(after)}; {_in_words(before, after)}"
+    )
     effect = outlook.law.effect(now, nodes, outlook.peaks.quantile(TAIL), situation.missed)
     return Alternative(step, Action("nodes", nodes, reason, effect))
 
@@ -83,7 +82,7 @@ def _no_shrink(
     """Why no node may leave: unseen, or while more is missed than the load explains."""
     if outlook.lacks_forecast:
         return "nothing shrinks without a forecast of the load"
-    if not outlook.explains(situation.missed, situation.nodes.sharing):
+    if not outlook.explained:
         return f"{situation.missed:.2%} are missed, which the load does not explain"
     if outlook.latency is not None:
         return None

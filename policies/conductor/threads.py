@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from policies.conductor.alternatives import Alternative
+from policies.conductor.effects import relieving
+from policies.conductor.evidence import RecentMisses
+from policies.conductor.nodes import RESERVE_SHARE
+from policies.conductor.situation import Situation
 from policies.knobs import AnyThreadClasses, SchedulingClass, ThreadClass, ThreadClasses
 from policies.objective import Priority
 
@@ -24,6 +30,17 @@ class Step:
     gain: str
 
 
+def favouring_audio(situation: Situation, recent: RecentMisses) -> Iterator[Alternative]:
+    """The steps that are open, each with the relief that it promises."""
+    domain = situation.knobs["thread_classes"].domain
+    now = situation.settings["thread_classes"]
+    if not isinstance(domain, AnyThreadClasses) or not isinstance(now, ThreadClasses):
+        return
+    processors = _processors(situation)
+    for step in steps(domain, now, situation.objective.priority, processors):
+        yield relieving(situation, recent, "thread_classes", step.classes, step.name, step.gain)
+
+
 def steps(
     domain: AnyThreadClasses, now: ThreadClasses, priority: Priority, processors: int = 1
 ) -> Iterator[Step]:
@@ -36,6 +53,12 @@ def steps(
     ladder = _ladder(domain, now, priority, processors)
     possible = (replace(step, classes=_only(domain, step.classes, now)) for step in ladder)
     return (step for step in possible if step.classes != now)
+
+
+def _processors(situation: Situation) -> int:
+    """How many processors carry the audio threads with the reserve; one each if unknown."""
+    nodes, busy = situation.nodes.sharing, situation.utilisation
+    return nodes if busy is None else max(1, math.ceil(nodes * busy / (1.0 - RESERVE_SHARE)))
 
 
 def _only(domain: AnyThreadClasses, wanted: ThreadClasses, now: ThreadClasses) -> ThreadClasses:
