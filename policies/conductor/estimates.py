@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.conductor.headroom import Headroom
 from policies.conductor.node_capacity import Capacity
@@ -18,9 +18,9 @@ class Estimates:
     `capacity` is learned only where no model says what a node carries.
     """
 
-    headroom: Headroom
-    price: MissPrice
-    capacity: Capacity
+    headroom: Headroom = field(default_factory=Headroom)
+    price: MissPrice = field(default_factory=MissPrice)
+    capacity: Capacity = field(default_factory=Capacity)
 
     @classmethod
     def recall(cls, state: State) -> Estimates:
