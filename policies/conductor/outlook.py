@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -96,18 +96,18 @@ def look_out(
     """
     load, law, most_streams = situation.load, situation.law, estimates.capacity.most_streams()
     if law is not None:
-        law = replace(law, streams_factor=streams_factor)
+        law = NodeLaw(law.miss_rates, streams_factor)
     elif most_streams is not None:
         law = NodeLaw.unmeasured(most_streams)
     if load is None or law is None:
         return None
+    explained = _is_explained(situation, load, law)
     peaks = estimates.headroom.expect(
         forecast if predictive else None, load, situation.nodes.lead_s
     )
     target, bounds = situation.objective.target_miss_rate, situation.nodes.bounds
     price = estimates.price.ask(target, law.capacity(target))
     now = situation.nodes.in_force
-    expected = float(law.miss_rate(load, situation.nodes.sharing))
     return Outlook(
         load,
         situation.observation.load_unit,
@@ -118,9 +118,17 @@ def look_out(
         None if situation.law is None else situation.latency,
         None if bounds is None else needed(law, peaks, price, target, bounds),
         now is not None and staffed(law, peaks, price, now).cost > now + 1.0,
-        situation.missed <= max(target, UNEXPLAINED * expected),
+        explained,
         predictive and forecast is None,
     )
+
+
+def _is_explained(situation: Situation, load: float, law: NodeLaw) -> bool:
+    """Whether no more is missed than is allowed, or than the load makes of the nodes in force."""
+    if situation.missed <= situation.objective.target_miss_rate:
+        return True
+    expected = float(law.miss_rate(load, situation.nodes.sharing))
+    return situation.missed <= UNEXPLAINED * expected
 
 
 def corrected(factor: float, situation: Situation) -> float:

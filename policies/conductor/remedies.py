@@ -49,10 +49,11 @@ def remedies(
 def _in_order(situation: Situation) -> tuple[str, ...]:
     """The knobs that help, the cheapest first; but nodes that serve before a batch is judged."""
     helpful, delays_s = situation.diagnosis.helpful_knobs, situation.delays_s
-    batch = situation.knobs.get("batch_size")
+    nodes, batch = situation.knobs.get("nodes"), situation.knobs.get("batch_size")
     queueing = situation.diagnosis.bottleneck is Bottleneck.QUEUEING
-    if queueing or batch is None or "nodes" not in situation.knobs:
+    if queueing or nodes is None or batch is None:
         return helpful
-    if delays_s["nodes"] > delays_s["batch_size"] + batch.settle_s:
+    judged_s = delays_s.get("batch_size", batch.delay_s) + batch.settle_s
+    if delays_s.get("nodes", nodes.delay_s) > judged_s:
         return helpful
     return tuple(sorted(helpful, key=lambda knob: knob != "nodes"))

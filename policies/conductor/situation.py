@@ -61,9 +61,9 @@ class Situation:
 
     `load`, `miss_rate` and `utilisation` (the part of its time that a node computes) are None
     where no valid reading arrived; `observation` holds what a single question asks for.
-    `knobs` are those that may be turned, and `delays_s` how long each takes to act. `latency` is
-    the model of the pipeline, None where it was never calibrated, and `law` what that says of the
-    settings in force, None where it does not know them.
+    `knobs` are those that may be turned, and `delays_s` how long each has lately taken to act.
+    `latency` is the model of the pipeline, None where it was never calibrated, and `law` what that
+    says of the settings in force, None where it does not know them.
     """
 
     time_s: float
@@ -99,7 +99,7 @@ class Situation:
             NodePool.of(context, load, knobs.get("nodes")),
             knobs,
             settings,
-            {name: context.delays_s.get(name, knob.delay_s) for name, knob in knobs.items()},
+            context.delays_s,
             context.latency,
             None if rates is None else NodeLaw(rates),
         )
