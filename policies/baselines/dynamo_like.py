@@ -9,6 +9,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import ClassVar, cast
 
+from policies.baselines.baseline import NodeBaseline
 from policies.baselines.node_law import NodeReading, Pairs, number, propose, remembered
 from policies.constants import Fraction, Streams
 from policies.observation import fresh
@@ -86,16 +87,13 @@ def floor_for(streams: float, streams_per_node: float, idle_ms: float, deadline_
 
 
 @dataclass(frozen=True, slots=True)
-class DynamoLike:
+class DynamoLike(NodeBaseline):
     """Floor: the forecast load over the capacity of a node; above it, one node at a time."""
 
     streams_per_node: Streams = 85.0
     slack: Fraction = SLACK
 
     name: ClassVar[str] = "dynamo_like"
-    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 43_200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0)}
