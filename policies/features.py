@@ -1,4 +1,4 @@
-"""What a learning agent sees of a plant and may do to it, whatever the plant's size.
+"""Features that a learning agent sees, and its choices, whatever the plant's size.
 
 One and the same in the training environment and in the policy that acts with what was learned.
 Everything is in shares, so that what was learned on 10 nodes is worth something on 100.

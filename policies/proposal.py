@@ -1,4 +1,4 @@
-"""What a policy wants done, what it promises, and what was admitted of it."""
+"""Proposals: the actions that a policy wants, their promises, and those admitted."""
 
 from __future__ import annotations
 

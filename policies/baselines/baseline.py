@@ -1,4 +1,4 @@
-"""What the simulator may spare every law of another system."""
+"""Laws of other systems, and the work that the simulator may spare them."""
 
 from __future__ import annotations
 

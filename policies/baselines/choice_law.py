@@ -1,4 +1,4 @@
-"""What the laws of a knob with a few values have in common: what it may be, and how it is asked."""
+"""Laws of a knob with a few values: those that it may have, and the one they propose."""
 
 from __future__ import annotations
 

@@ -20,8 +20,10 @@ SLOW_S = 180.0
 FAST_S = 5.0
 MOST_CHANGE = 8
 SLACK = 0.8
-BUCKETS, A_BUCKET = 16, 4
-"""64 samples, the latest of each range of load, so that a long calm forgets no rush."""
+BUCKETS = 16
+"""Ranges of load whose samples are kept apart, so that a long calm forgets no rush."""
+A_BUCKET = 4
+"""Samples of each, the latest."""
 ENOUGH_SAMPLES = 5
 NOISE_LEVEL, NOISE_TREND, NOISE_MEASURED, UNCERTAINTY = 1.0, 0.1, 10.0, 1000.0
 

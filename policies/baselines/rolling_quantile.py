@@ -26,7 +26,7 @@ from policies.proposal import Proposal
 BINS = 400
 """Rises are counted relative to the load, in steps of 1 %, up to fivefold."""
 DECAY = 0.99999
-"""What a count loses a tick against those after it, which weigh so much more instead."""
+"""Part of its weight that a count keeps a tick; those after it weigh more instead."""
 
 
 @dataclass(frozen=True, slots=True)

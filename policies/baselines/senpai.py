@@ -73,7 +73,7 @@ class Senpai(Baseline):
 
 
 def _recall(memory: dict[str, State], size: int, sizes: tuple[int, ...]) -> MemoryLimit:
-    """What was remembered, unless the size in force is another than was asked for."""
+    """The limit as remembered, unless the size in force is another than was asked for."""
     limit = number(memory.get("limit"), 0.0)
     if number(memory.get("size"), -1.0) != size or _largest(sizes, limit) != size:
         return MemoryLimit(float(size))

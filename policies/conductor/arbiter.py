@@ -13,7 +13,7 @@ from policies.proposal import Action, Proposal
 
 @dataclass(frozen=True, slots=True)
 class Arbitration:
-    """What is proposed; `taken` is the action of each group, None where it has none.
+    """The proposal; `taken` is the action of each group, None where it has none.
 
     `step_of` names the step taken with each knob.
     """
@@ -69,7 +69,7 @@ class _Arbiter:
         return None if first is None else first.action
 
     def proposal(self) -> Proposal:
-        """What was taken, or why nothing was.
+        """The steps taken, or why none was.
 
         A step that one of the three questions rejects may be the answer to another.
         """

@@ -1,4 +1,4 @@
-"""What a remedy promises: an effect that can be held against what comes of it."""
+"""Effects that remedies promise, to be held against what comes of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROMPTER = 0.2
 
 
 def relief(situation: Situation, recent: RecentMisses) -> Effect:
-    """What is missed now will not be missed, at whatever load."""
+    """No block that is missed now will be missed, at whatever load."""
     if situation.miss_rate is None:
         return _prompter(situation)
     preempted = situation.diagnosis.bottleneck is Bottleneck.PREEMPTION

@@ -1,4 +1,4 @@
-"""What the conductor learns as it runs: of the load's peaks, of a miss's price, of a node."""
+"""Estimates learned as it runs: the load's peaks, a miss's price, a node's capacity."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Estimates:
 
     @classmethod
     def recall(cls, state: State) -> Estimates:
-        """What `plain` returned at an earlier decision; each afresh from anything else."""
+        """The estimates of an earlier decision out of `plain`; each afresh from anything else."""
         held = state if isinstance(state, dict) else {}
         return cls(
             Headroom.recall(held.get("headroom")),

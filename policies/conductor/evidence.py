@@ -13,7 +13,7 @@ from policies.diagnosis import Bottleneck
 BAD_INTERVALS = 3
 """Intervals of the last ten that must have been bad before the sound is interrupted to mend it."""
 STOLEN_INTERVALS = 6
-"""The same where the hypervisor is to blame, which may leave off by itself."""
+"""Intervals of the ten where the hypervisor is to blame, which may leave off by itself."""
 RARE = 0.01
 """Probability below which a few late periods are no chance any more."""
 ROUNDING = 1e-6
@@ -22,7 +22,7 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class RecentMisses:
-    """What was missed in the last intervals.
+    """Misses of the last intervals.
 
     `bad_intervals` missed more than the target since a change was last judged. `worst` is the
     most that any missed with the settings in force; None while too few of them were bad. With
@@ -36,6 +36,7 @@ class RecentMisses:
 
 
 NO_MISSES = RecentMisses(0, 0.0)
+"""Misses of a calm in which every block was on time."""
 
 
 def by_chance(situation: Situation, recent: RecentMisses) -> str | None:

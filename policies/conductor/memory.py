@@ -1,4 +1,4 @@
-"""What the conductor remembers of its steps and of what was missed, between two decisions."""
+"""Memory of the steps taken and of the blocks missed, from one decision to the next."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from policies.proposal import Verdict, Verification
 RETRY_AFTER_S = 600.0
 """Seconds that a step that did not help is left alone while the evidence stays the same."""
 RETRY_REFUSED_S = 60.0
-"""The same of one that was refused: a quota is raised, a permission is given."""
+"""Seconds for one that was refused: a quota is raised, a permission is given."""
 RETRY_SAVING_S = 6 * 3600.0
-"""The same of one that was only to save nodes: what it costs to find out must be rare."""
+"""Seconds for one that was only to save nodes: what it costs to find out must be rare."""
 WITHOUT_SUCCESS = (Verdict.FELL_SHORT, Verdict.ROLLED_BACK, Verdict.REFUSED)
+"""Verdicts that speak against the same step on the same evidence."""
 RECENT_INTERVALS = 10
 """Intervals whose misses are remembered."""
 TELLING_INTERVALS = 5
@@ -28,7 +29,7 @@ TELLING_INTERVALS = 5
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is remembered from one decision to the next.
+    """Figures that are remembered from one decision to the next.
 
     `step_of` names the last step taken with each knob; `spent` until when a step is left alone that
     did not help, was undone or refused. A step's key joins the bottleneck and what was done:
@@ -52,7 +53,7 @@ class Memory:
 
     @classmethod
     def recall(cls, state: State) -> Memory:
-        """What `plain` returned at an earlier decision; afresh from anything else."""
+        """The memory of an earlier decision out of its `plain`; afresh from anything else."""
         if not isinstance(state, dict):
             return cls()
         factor, wanted, weighed = (
@@ -97,7 +98,7 @@ class Memory:
         )
 
     def recent_misses(self, target_miss_rate: float) -> RecentMisses:
-        """What was missed in the last intervals."""
+        """Misses of the last intervals, as evidence."""
         shares = [share for _, share in self.missed]
         bad = sum(share > target_miss_rate for share in shares)
         worst = max(shares) if bad >= TELLING_INTERVALS else None
@@ -147,7 +148,7 @@ def _bad_at_s(before: tuple[float, ...], situation: Situation) -> tuple[float, .
 def _missed(
     before: tuple[tuple[float, float], ...], settled_at_s: float, situation: Situation
 ) -> tuple[tuple[float, float], ...]:
-    """What was missed in each of the last ten intervals in which nothing was turned."""
+    """Misses of each of the last ten intervals in which nothing was turned."""
     since_s, now_s = max(settled_at_s, _recent_since_s(situation)), situation.time_s
     kept = tuple(each for each in before if since_s < each[0] < now_s)
     is_since = situation.observation.counts_after(settled_at_s) and now_s > settled_at_s

@@ -13,22 +13,23 @@ from policies.policy import State
 SMOOTHING = 0.2
 """Weight of one more interval in how busy a node is of late."""
 HALF_LIFE_S = 3600.0
-"""After so long what was seen of busier and idler nodes counts half."""
-SPREAD, PRIOR_WEIGHT = 0.1, 60.0
-"""All work is taken to be the streams': believed as if so many intervals in which they varied by
-this part of themselves had shown it."""
+"""Seconds after which what was seen of busier and idler nodes counts half."""
+SPREAD = 0.1
+"""Part of themselves by which streams vary in the intervals that are believed in beforehand."""
+PRIOR_WEIGHT = 60.0
+"""Number of these intervals: they show all work to be the streams'."""
 LEAST_SLOPE = 0.25
-"""At least this part of a node's work is taken to grow with its streams."""
+"""Part of a node's work that at least is taken to grow with its streams."""
 LEAST_BUSY = 1e-4
-"""An idler node tells nothing of what its streams take."""
+"""Part of its time below which a node tells nothing of what its streams take."""
 SATURATED = 0.95
-"""A node that busy may have more to do than it can: its streams take at least that much."""
+"""Part of its time from which a node may have more to do than it can."""
 TOO_MANY = 0.95
-"""A node is given at most so many times the streams that were seen to be too many."""
+"""Part of the streams seen to be too many that a node is given at most."""
 SOON_S = 15.0
-"""What is missed so soon after a node left is missed because it left."""
+"""Seconds after a node left in which what is missed is missed because it left."""
 REMEMBERED_S = 6 * 3600.0
-"""So long what was seen to be too many is believed; then that is tried again."""
+"""Seconds for which what was seen to be too many is believed; then that is tried again."""
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class Capacity:
 
     @classmethod
     def recall(cls, state: State) -> Capacity:
-        """What `plain` returned at an earlier decision; afresh from anything else."""
+        """The capacity learned until an earlier decision, out of `plain`; afresh from anything else."""
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()
         return cls(**cast(dict[str, Any], state))
@@ -84,7 +85,7 @@ class Capacity:
             self._learn(streams, busy, 0.5 ** (max(0.0, elapsed_s or 0.0) / HALF_LIFE_S))
 
     def note_too_many(self, situation: Situation) -> None:
-        """What a node has now called for another node."""
+        """Note that the streams a node has now called for another node."""
         streams, fewest = situation.nodes.streams, self._too_many()
         if streams is not None and (fewest is None or streams <= fewest):
             self.too_many[self.settings] = [streams, situation.time_s]
@@ -116,7 +117,7 @@ class Capacity:
         return turned
 
     def _forget(self, time_s: float) -> None:
-        """What was seen to be too many long ago is to be tried again."""
+        """Drop the counts seen to be too many long ago: they are to be tried again."""
         self.too_many = {
             settings: [streams, at_s]
             for settings, (streams, at_s) in self.too_many.items()

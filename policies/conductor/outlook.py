@@ -1,4 +1,4 @@
-"""What is expected of the load until another node could serve, and what that comes to."""
+"""The outlook: the load expected until another node could serve, and its cost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Outlook:
 
     @property
     def summary(self) -> str:
-        """What is expected, for people to read."""
+        """The load expected, for people to read."""
         median, high = self.peaks.quantile(0.5), self.peaks.quantile(TAIL)
         return (
             f"{self.load:.0f} {self.load_unit} now, {self.peaks.expected_by} a "
@@ -63,12 +63,12 @@ class Outlook:
         )
 
     def law_with(self, settings: Settings) -> NodeLaw | None:
-        """What a node would miss with other settings; None where no model says."""
+        """The misses of a node with other settings; None where no model says."""
         miss_rates = None if self.latency is None else self.latency.miss_rates(settings)
         return None if miss_rates is None else NodeLaw(miss_rates, self.law.streams_factor)
 
     def staffed(self, nodes: int) -> Staffing:
-        """What so many nodes would cost as the knobs stand."""
+        """The cost of so many nodes as the knobs stand."""
         return staffed(self.law, self.peaks, self.price, nodes)
 
     def needed(self, law: NodeLaw, bounds: Bounds) -> Staffing:
@@ -89,7 +89,7 @@ def look_out(
     *,
     predictive: bool,
 ) -> Outlook | None:
-    """What may come of the load, and what a node makes of it.
+    """The load that may come, and the nodes that it needs.
 
     None where the load is not known, or nothing is known of what a node carries: neither a model,
     which `streams_factor` corrects, nor what was learned of its capacity.

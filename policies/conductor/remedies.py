@@ -1,4 +1,4 @@
-"""What helps against the bottleneck that is diagnosed, the cheapest first."""
+"""Remedies against the bottleneck that is diagnosed, the cheapest first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REMEDIES: Mapping[str, Remedy] = MappingProxyType(
 def remedies(
     situation: Situation, outlook: Outlook | None, recent: RecentMisses
 ) -> Iterator[Alternative]:
-    """What helps against the diagnosed bottleneck, in its order.
+    """Steps against the diagnosed bottleneck, in its order.
 
     Whatever the plant lacks is left out. Where a model explains what is missed, batches and
     nodes are not turned for what one interval shows; nor is ever the period.

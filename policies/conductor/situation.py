@@ -82,7 +82,7 @@ class Situation:
 
     @classmethod
     def of(cls, context: Context, turns: frozenset[str] | None = None) -> Situation:
-        """What the context says of the knobs in `turns`; None: of all."""
+        """Ask the context once, of the knobs in `turns` alone; None: of all."""
         seen, settings, knobs = context.observation, context.settings, context.knobs
         if turns is not None:
             knobs = {name: knob for name, knob in knobs.items() if name in turns}

@@ -66,7 +66,7 @@ def resizing(
 
 
 def _possible(nodes: int, situation: Situation) -> int:
-    """What is promised is of as many as one change can bring, and as there may be now."""
+    """As many of them as one change can bring and as there may be: the promise is of these."""
     bounds, now = situation.nodes.bounds, situation.settings.get("nodes")
     if bounds is None:
         return nodes

@@ -15,7 +15,9 @@ from policies.knobs import AnyThreadClasses, SchedulingClass, ThreadClass, Threa
 from policies.objective import Priority
 
 REALTIME_PRIORITY = 60
+"""Priority of audio where real-time scheduling is permitted and allows as much."""
 RAISED_NICE = -11
+"""Nice level of audio where real-time scheduling is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def _processors(situation: Situation) -> int:
 
 
 def _only(domain: AnyThreadClasses, wanted: ThreadClasses, now: ThreadClasses) -> ThreadClasses:
-    """What is wanted of the classes that the plant has; the others stay, for nothing is there."""
+    """Those of the classes wanted that the plant has; the others stay, for nothing is there."""
     return replace(now, **{name: each for name, each in wanted.items() if name in domain.classes})
 
 

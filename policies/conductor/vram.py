@@ -19,7 +19,7 @@ def smaller(domain: Choice, block_bytes: int) -> int | None:
 
 
 def smaller_blocks(situation: Situation, recent: RecentMisses) -> Iterator[Alternative]:
-    """What is lost to fragmentation holds streams again."""
+    """Memory lost to fragmentation holds streams again."""
     domain = situation.knobs["vram_block_bytes"].domain
     now = situation.settings["vram_block_bytes"]
     if not isinstance(domain, Choice) or not isinstance(now, int):
