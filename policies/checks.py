@@ -134,7 +134,7 @@ class Pipeline:
         return self.load / (self.settings.nodes * STREAMS_PER_NODE)
 
     def observation(self) -> Observation:
-        """What there is to see."""
+        """One interval of the pipeline."""
         blocks = round(self.load * 1000.0 * INTERVAL_S / PERIOD_MS)
         missed = round(blocks * max(0.0, 1.0 - 1.0 / max(self.utilisation, 1e-9)))
         latency_ms = PERIOD_MS * (0.2 + 0.7 * self.utilisation)
@@ -207,7 +207,7 @@ def is_total(make: MakePolicy) -> None:
 
 
 def is_bounded(make: MakePolicy) -> None:
-    """What it asks for is a value that the knob can have, at no load and at far too much."""
+    """Every value that it asks for is one that the knob can have, at no load and at far too much."""
     pipeline = Pipeline(make())
     for load in (0.0, 1.0, 1e3, 1e6, 0.0, 6400.0):
         pipeline.load = load

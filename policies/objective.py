@@ -19,7 +19,7 @@ class Priority(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What the plant costs, in any one currency."""
+    """Costs of the plant, in any one currency."""
 
     node_hour: float = 1.0
 

@@ -83,7 +83,7 @@ class Headroom:
 
     @classmethod
     def recall(cls, state: State) -> Headroom:
-        """The headroom learned until an earlier decision, out of `plain`; afresh from anything else."""
+        """The headroom of an earlier decision out of its `plain`; afresh from anything else."""
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()
         held = cast(dict[str, Any], state)
@@ -210,7 +210,7 @@ class Headroom:
 
 
 def _least_spread(load: float) -> float:
-    """That of births and deaths."""
+    """Spread of a load in which streams are born and die."""
     return 0.5 * math.sqrt(max(load, 1.0))
 
 

@@ -60,7 +60,7 @@ class Capacity:
 
     @classmethod
     def recall(cls, state: State) -> Capacity:
-        """The capacity learned until an earlier decision, out of `plain`; afresh from anything else."""
+        """The capacity of an earlier decision out of its `plain`; afresh from anything else."""
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()
         return cls(**cast(dict[str, Any], state))

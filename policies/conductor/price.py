@@ -47,7 +47,7 @@ class MissPrice:
 
     @classmethod
     def recall(cls, state: State) -> MissPrice:
-        """The price learned until an earlier decision, out of `plain`; afresh from anything else."""
+        """The price of an earlier decision out of its `plain`; afresh from anything else."""
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()
         return cls(**cast(dict[str, Any], state))
