@@ -207,7 +207,7 @@ def is_total(make: MakePolicy) -> None:
 
 
 def is_bounded(make: MakePolicy) -> None:
-    """Every value that it asks for is one that the knob can have, at no load and at far too much."""
+    """Every value asked for is one that the knob can have, at no load and at far too much."""
     pipeline = Pipeline(make())
     for load in (0.0, 1.0, 1e3, 1e6, 0.0, 6400.0):
         pipeline.load = load
