@@ -1,4 +1,4 @@
-"""What every policy must keep to, as checks to run on a policy of one's own.
+"""The contract that every policy keeps to, as checks to run on one of your own.
 
     from policies.checks import CHECKS, check
 
@@ -48,7 +48,7 @@ STREAMS_PER_NODE = 100.0
 LONG = 240
 """Decisions after which a policy has settled: an hour of them."""
 BUDGET_MS = 50.0
-"""What a decision may take, as the median of many."""
+"""Milliseconds that a decision may take, as the median of many."""
 KNOBS: Mapping[str, Knob] = MappingProxyType(
     {
         "nodes": Knob("nodes", Bounds(1, 64, step=64), "nodes"),
@@ -59,7 +59,7 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
         "thread_classes": Knob("thread_classes", AnyThreadClasses(cpus=frozenset(range(4))), "cpu"),
     }
 )
-TROUBLES: Mapping[str, Callable[[float], Reading]] = MappingProxyType(
+DISTORTIONS: Mapping[str, Callable[[float], Reading]] = MappingProxyType(
     {
         "missing": lambda _: Missing("lost on its way"),
         "NaN": lambda _: Invalid("nan is not a finite number"),
@@ -134,7 +134,7 @@ class Pipeline:
         return self.load / (self.settings.nodes * STREAMS_PER_NODE)
 
     def observation(self) -> Observation:
-        """What there is to see."""
+        """One interval of the pipeline."""
         blocks = round(self.load * 1000.0 * INTERVAL_S / PERIOD_MS)
         missed = round(blocks * max(0.0, 1.0 - 1.0 / max(self.utilisation, 1e-9)))
         latency_ms = PERIOD_MS * (0.2 + 0.7 * self.utilisation)
@@ -182,7 +182,7 @@ def is_deterministic(make: MakePolicy) -> None:
 
 def is_total(make: MakePolicy) -> None:
     """Whatever is missing, stale or NaN, it decides, and does not shrink what it cannot see."""
-    for trouble, distort in TROUBLES.items():
+    for kind, distort in DISTORTIONS.items():
         pipeline = Pipeline(make())
         for _ in pipeline.play(LONG // 4):
             pass
@@ -191,9 +191,9 @@ def is_total(make: MakePolicy) -> None:
             try:
                 pipeline.step(partial(_distorted, distort=distort))
             except Exception as error:
-                raise PolicyFault(f"with all readings {trouble}: {error!r}") from error
+                raise PolicyFault(f"with all readings {kind}: {error!r}") from error
         if pipeline.settings.nodes < before:
-            raise PolicyFault(f"with all readings {trouble} it lets nodes go")
+            raise PolicyFault(f"with all readings {kind} it lets nodes go")
     empty = Pipeline(make())
     bare = replace(empty.context(), observation=Observation(0.0, INTERVAL_S), forecast=None)
     for knobs in (KNOBS, {}):
@@ -207,7 +207,7 @@ def is_total(make: MakePolicy) -> None:
 
 
 def is_bounded(make: MakePolicy) -> None:
-    """What it asks for is a value that the knob can have, at no load and at far too much."""
+    """Every value asked for is one that the knob can have, at no load and at far too much."""
     pipeline = Pipeline(make())
     for load in (0.0, 1.0, 1e3, 1e6, 0.0, 6400.0):
         pipeline.load = load

@@ -1,4 +1,4 @@
-"""What the constants of a policy may be, said beside each where its constructor takes it.
+"""Ranges of the constants of a policy, said beside each where its constructor takes it.
 
 target: Annotated[float, Range(0.01, 1.0)] = 0.6
 """

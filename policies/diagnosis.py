@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Bottleneck(StrEnum):
-    """What keeps blocks from being on time.
+    """Causes that keep blocks from being on time.
 
     NONE: nothing does. QUEUEING: blocks wait for other blocks of ours. PREEMPTION: they wait
     for threads that are not ours. OVERLOAD: the work itself does not fit the period.

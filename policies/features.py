@@ -1,4 +1,4 @@
-"""What a learning agent sees of a plant and may do to it, whatever the plant's size.
+"""Features that a learning agent sees, and its choices, whatever the plant's size.
 
 One and the same in the training environment and in the policy that acts with what was learned.
 Everything is in shares, so that what was learned on 10 nodes is worth something on 100.
@@ -49,7 +49,7 @@ HIGHS = np.array([each.high for each in FEATURES], np.float32)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """What features are made of; all of shape (plants,), but `loads` (plants, 4).
+    """Figures of which features are made; all of shape (plants,), but `loads` (plants, 4).
 
     `loads` holds the load now and at each of `LOOK_BACK_STEPS`; `nodes_max` the most allowed,
     `batch_place` from 0 to 1.

@@ -1,4 +1,4 @@
-"""What the load may do next, with its uncertainty."""
+"""Forecasts: the load to come, with its uncertainty."""
 
 from __future__ import annotations
 

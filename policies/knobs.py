@@ -1,4 +1,4 @@
-"""What can be turned, how far, and what turning it costs."""
+"""Knobs: how far each can be turned, and the cost of turning it."""
 
 from __future__ import annotations
 
@@ -169,8 +169,8 @@ class Knob:
     the sound a change interrupts, 0 where it drops nothing. `owner` names the scaler that
     turns it where that is another, which is only told what is desired. `undone` is why the plant
     itself took back what had been set, empty where it did not: nobody may set that again unasked.
-    `lapsed` likewise, where nothing speaks against turning it again at once. `awaits` is what the
-    plant itself has just put in force again, empty where nothing: until its effect is known,
+    `lapsed` is why it did where nothing speaks against turning it again at once. `awaits` is what
+    the plant itself has just put in force again, empty where nothing: until its effect is known,
     nothing on that resource is turned. `obstacle` is why this knob must not be turned as things
     are, empty where it may.
     """

@@ -25,7 +25,7 @@ QUANTILES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Residuals:
-    """What varies, as equally likely values, ascending, in two regimes.
+    """Variation, as equally likely values, ascending, in two regimes.
 
     Factors multiply a service time: 1 is the fitted law itself. They come in spells: while
     the processor is contended for, they are drawn from `contended`. A lateness is a time.
@@ -81,7 +81,7 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class Knot:
-    """What compute costs on a node with so many streams: busier processors run faster."""
+    """Compute costs on a node with so many streams: busier processors run faster."""
 
     streams: int
     compute: Compute
@@ -103,7 +103,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class NodeTable:
-    """What a node misses, and how busy it is, with batches of one size.
+    """Misses of a node, and how busy it is, with batches of one size.
 
     `miss_rates` and `utilisation` are those with as many `streams`, which ascend; between them
     they are interpolated.
@@ -193,7 +193,7 @@ class Calibration:
     source: str = "a described pipeline"
 
     def compute_for(self, streams: int) -> Compute:
-        """What compute costs on a node with so many streams; beyond the knots as at the last."""
+        """Compute costs on a node with so many streams; beyond the knots as at the last."""
         after = next((k for k, knot in enumerate(self.knots) if knot.streams >= streams), None)
         if not self.knots:
             return self.compute
@@ -203,7 +203,7 @@ class Calibration:
         return _between(low, high, (streams - low.streams) / (high.streams - low.streams))
 
     def band(self, streams: int, batch_size: int) -> Band | None:
-        """What a node with these streams must show, between the two nearest bands.
+        """The band in which a node with these streams must lie, between the two nearest.
 
         None where nothing was predicted: for another batch size, and beyond the bands.
         """
@@ -232,7 +232,7 @@ class Calibration:
 
 
 class LatencyModel(Protocol):
-    """What one node does to its blocks, by how many streams it has and how the knobs stand.
+    """Misses and work of one node, by how many streams it has and how the knobs stand.
 
     None is the answer for settings of which nothing is known.
     """

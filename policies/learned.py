@@ -71,7 +71,7 @@ def _action(knob: str, before: int, after: int) -> list[Action]:
 
 
 def _sight(context: Context, loads: list[float]) -> Sight | None:
-    """What the agent is shown; None where it would have to be made up."""
+    """The agent's sight of the plant; None where it would have to be made up."""
     wanted, seen, sizes = _wanted(context), context.observation, _sizes(context)
     busy, missed = fresh(seen.get("nodes.utilisation")), fresh(seen.miss_rate)
     if wanted is None or busy is None or not loads:

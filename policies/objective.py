@@ -1,4 +1,4 @@
-"""What the controller is asked to achieve."""
+"""The objective: the figures that the controller is asked to keep."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 CHANCE_PERIODS = 3.0
-"""So many late periods happen by chance: at 0.1 % in 2 s, fewer than 1 time in 100."""
+"""Late periods that happen by chance: at 0.1 % in 2 s, more come fewer than 1 time in 100."""
 
 
 class Priority(StrEnum):
@@ -19,7 +19,7 @@ class Priority(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What the plant costs, in any one currency."""
+    """Costs of the plant, in any one currency."""
 
     node_hour: float = 1.0
 

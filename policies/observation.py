@@ -1,4 +1,4 @@
-"""What was seen of a plant in one control interval."""
+"""Observations: all that was seen of a plant in one control interval."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class BlockCounts:
 
 
 Counted = Literal["blocks", "cycles"]
-"""What a plant's blocks are: blocks by outcome, or a server's cycles, played or missed."""
+"""Kinds of a plant's blocks: blocks by outcome, or a server's cycles, played or missed."""
 
 
 @dataclass(frozen=True, slots=True)

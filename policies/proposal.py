@@ -1,4 +1,4 @@
-"""What a policy wants done, what it promises, and what was admitted of it."""
+"""Proposals: the actions that a policy wants, their promises, and those admitted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from policies.knobs import KnobValue
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a policy's model says at one load: with the change, and without it."""
+    """The prediction of a policy's model at one load: with the change, and without it."""
 
     load: float
     changed: float
@@ -55,7 +55,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a policy would do now; without actions, why it leaves everything as it is.
+    """Actions that a policy would take now; without actions, why it leaves everything as it is.
 
     `rejected` says which alternatives were weighed, and what spoke against each.
     """
@@ -95,7 +95,7 @@ class Hold:
 
 
 class Verdict(StrEnum):
-    """What came of a change.
+    """The outcome of a change.
 
     CONFIRMED: what was predicted. FELL_SHORT: less, and it was kept. ROLLED_BACK: harm, and it
     was undone. REFUSED: the plant would not take it. UNDECIDED: nobody can know, which is no

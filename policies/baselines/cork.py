@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from policies.baselines.baseline import Baseline
+from policies.baselines.choice_law import ChoiceReading
 from policies.baselines.node_law import number, remembered
 from policies.constants import Share
-from policies.knobs import Choice
 from policies.observation import fresh
 from policies.policy import Context, State
-from policies.proposal import Action, Effect, Expectation, Proposal
+from policies.proposal import Proposal
 
 SAMPLES = 50
 RESERVE = 0.95
@@ -61,7 +62,7 @@ class BatchLaw:
 
 
 @dataclass(frozen=True, slots=True)
-class Cork:
+class Cork(Baseline):
     """The largest batch whose latency, by the law fitted to what was seen, keeps the deadline.
 
     The dispatcher of a plant decides anew for each batch; a controller bounds it. One sample
@@ -72,35 +73,27 @@ class Cork:
 
     name: ClassVar[str] = "cork"
     turns: ClassVar[frozenset[str]] = frozenset({"batch_size"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
-    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"reserve": (0.6, 0.7, 0.8, 0.9, 0.95)}
     )
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Without a latency, or a batch size to turn, nothing is done."""
-        knob, size = context.knobs.get("batch_size"), context.settings.get("batch_size")
+        batch = ChoiceReading.of(context, "batch_size")
         latency_ms = fresh(context.observation.latency.p50_ms)
-        known = knob is not None and isinstance(knob.domain, Choice) and isinstance(size, int)
-        if not known or latency_ms is None:
+        if batch is None or latency_ms is None:
             return Proposal(reason="no latency, or no batch size to turn"), state
         memory, deadline_ms = remembered(state), context.objective.deadline_ms
-        samples = [*_pairs(memory.get("samples")), (float(str(size)), latency_ms)][-SAMPLES:]
+        samples = [*_pairs(memory.get("samples")), (float(batch.value), latency_ms)][-SAMPLES:]
         law = _law(memory.get("law"), deadline_ms).fitted(samples)
-        remembers: State = {
+        allowed_ms = self.reserve * deadline_ms
+        fitting = [size for size in batch.values if law.latency_ms(size) <= allowed_ms]
+        wanted = max(fitting, default=min(batch.values, default=batch.value))
+        why = f"a batch of {wanted} takes {law.latency_ms(wanted):.2f} ms"
+        return batch.propose(wanted, why), {
             "samples": [[n, ms] for n, ms in samples],
             "law": [law.per_item_ms, law.fixed_ms],
         }
-        sizes = [each for each in knob.domain.values if isinstance(each, int)]  # type: ignore[union-attr]
-        fitting = [each for each in sizes if law.latency_ms(each) <= self.reserve * deadline_ms]
-        wanted = max(fitting, default=min(sizes, default=size))
-        why = f"a batch of {wanted} takes {law.latency_ms(int(str(wanted))):.2f} ms"
-        if wanted == size:
-            return Proposal(reason=why), remembers
-        effect = Effect("miss_rate", "of the blocks", (Expectation(0.0, 1.0, 1.0),))
-        return Proposal((Action("batch_size", int(str(wanted)), why, effect),)), remembers
 
 
 def _pairs(state: State) -> list[tuple[float, float]]:

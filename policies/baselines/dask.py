@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from policies.baselines.baseline import NodeBaseline
 from policies.baselines.node_law import NodeReading, number, propose, remembered
 from policies.constants import Count, Streams
 from policies.policy import Context, State
@@ -48,17 +49,13 @@ def nominated(
 
 
 @dataclass(frozen=True, slots=True)
-class Dask:
+class Dask(NodeBaseline):
     """Occupancy is what the load keeps busy: `streams_per_node` streams are one target's worth."""
 
     streams_per_node: Streams = 85.0
     wait: Count = 3.0
 
     name: ClassVar[str] = "dask"
-    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
-    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0), "wait": (3.0,)}
     )

@@ -9,6 +9,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import ClassVar, cast
 
+from policies.baselines.baseline import NodeBaseline
 from policies.baselines.node_law import NodeReading, Pairs, number, propose, remembered
 from policies.constants import Fraction, Streams
 from policies.observation import fresh
@@ -19,8 +20,10 @@ SLOW_S = 180.0
 FAST_S = 5.0
 MOST_CHANGE = 8
 SLACK = 0.8
-BUCKETS, A_BUCKET = 16, 4
-"""64 samples, the latest of each range of load, so that a long calm forgets no rush."""
+BUCKETS = 16
+"""Ranges of load whose samples are kept apart, so that a long calm forgets no rush."""
+A_BUCKET = 4
+"""Samples of each, the latest."""
 ENOUGH_SAMPLES = 5
 NOISE_LEVEL, NOISE_TREND, NOISE_MEASURED, UNCERTAINTY = 1.0, 0.1, 10.0, 1000.0
 
@@ -86,16 +89,13 @@ def floor_for(streams: float, streams_per_node: float, idle_ms: float, deadline_
 
 
 @dataclass(frozen=True, slots=True)
-class DynamoLike:
+class DynamoLike(NodeBaseline):
     """Floor: the forecast load over the capacity of a node; above it, one node at a time."""
 
     streams_per_node: Streams = 85.0
     slack: Fraction = SLACK
 
     name: ClassVar[str] = "dynamo_like"
-    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 43_200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from policies.baselines.baseline import NodeBaseline
 from policies.baselines.node_law import (
     NodeReading,
     frontier,
@@ -50,17 +51,13 @@ def most_allowed(current: int, added_lately: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Hpa:
+class Hpa(NodeBaseline):
     """On the mean utilisation of the ready nodes; shrinks to the highest of the last 300 s."""
 
     target: Share = 0.6
     stabilisation_s: Seconds = 300.0
 
     name: ClassVar[str] = "hpa"
-    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
-    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from policies.baselines.baseline import NodeBaseline
 from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
 from policies.constants import Share, Streams
 from policies.policy import Context, State
@@ -28,17 +29,13 @@ def desired(mean: float, per_node: float, ready: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Knative:
+class Knative(NodeBaseline):
     """Concurrency is the load; a node is to have `target_share` of `streams_per_node`."""
 
     target_share: Share = 0.7
     streams_per_node: Streams = 100.0
 
     name: ClassVar[str] = "knative"
-    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
-    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target_share": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
     )

@@ -1,4 +1,4 @@
-"""What the node laws of other systems have in common: a count, and how it is proposed."""
+"""Node laws of other systems: their readings, and the count that they propose."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policies.proposal import Action, Effect, Expectation, Proposal
 
 @dataclass(slots=True)
 class NodeReading:
-    """What a node law looks at; None where no valid reading arrived.
+    """Readings of a node law; None where no valid reading arrived.
 
     `wanted` is the count last asked for, `ready` the nodes that serve, `utilisation` their mean.
     """
@@ -62,7 +62,7 @@ def propose(reading: NodeReading, nodes: int, why: str) -> Proposal:
 
 
 def remembered(state: State) -> dict[str, State]:
-    """What a law wrote at its last decision; nothing at the first."""
+    """The state of a law after its last decision; nothing at the first."""
     return dict(state) if isinstance(state, dict) else {}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar
 
+from policies.baselines.baseline import NodeBaseline
 from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
 from policies.constants import Seconds, Share, Streams
 from policies.policy import Context, State
@@ -57,7 +58,7 @@ class RayTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class RayServe:
+class RayServe(NodeBaseline):
     """On the mean load of 30 s; a node is to have `target_share` of `streams_per_node`."""
 
     target_share: Share = 0.7
@@ -65,10 +66,6 @@ class RayServe:
     look_back_s: Seconds = 30.0
 
     name: ClassVar[str] = "ray_serve"
-    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
-    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target_share": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
     )

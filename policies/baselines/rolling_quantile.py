@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, cast
 
+from policies.baselines.baseline import NodeBaseline
 from policies.baselines.node_law import (
     NodeReading,
     Pairs,
@@ -25,11 +26,11 @@ from policies.proposal import Proposal
 BINS = 400
 """Rises are counted relative to the load, in steps of 1 %, up to fivefold."""
 DECAY = 0.99999
-"""What a count loses a tick against those after it, which weigh so much more instead."""
+"""Part of its weight that a count keeps a tick; those after it weigh more instead."""
 
 
 @dataclass(frozen=True, slots=True)
-class RollingQuantile:
+class RollingQuantile(NodeBaseline):
     """n = ceil(load (1 + q) / capacity), q a quantile of the relative rise over the lead.
 
     `streams_per_node` is what a node carries within the objective; counts of rises are halved
@@ -42,10 +43,7 @@ class RollingQuantile:
     streams_per_node: Streams = 85.0
 
     name: ClassVar[str] = "rolling_quantile"
-    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
-    uses_forecast: ClassVar[bool] = False
     looks_back_s: ClassVar[float] = 259_200.0
-    uses_diagnosis: ClassVar[bool] = False
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"quantile": (0.99, 0.999, 0.9999), "hold_s": (300.0, 900.0)}
     )

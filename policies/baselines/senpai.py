@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from policies.baselines.baseline import Baseline
+from policies.baselines.choice_law import ChoiceReading
 from policies.baselines.node_law import number, remembered
 from policies.constants import Microseconds
-from policies.knobs import Choice
 from policies.observation import fresh
 from policies.policy import Context, State
-from policies.proposal import Action, Effect, Expectation, Proposal
+from policies.proposal import Proposal
 
 TARGET_US = 10_000.0
 GRACE = 5
@@ -41,47 +42,38 @@ class MemoryLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Senpai:
+class Senpai(Baseline):
     """Stall is the wait for memory; the block size is the largest that the limit allows."""
 
     target_us: Microseconds = TARGET_US
 
     name: ClassVar[str] = "senpai"
     turns: ClassVar[frozenset[str]] = frozenset({"vram_block_bytes"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
-    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target_us": (1e3, 1e4, 1e5, 1e6)}
     )
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Where another hand moved the block size, it starts over from there."""
-        knob, size = context.knobs.get("vram_block_bytes"), context.settings.get("vram_block_bytes")
+        block = ChoiceReading.of(context, "vram_block_bytes")
         stall_us = fresh(context.observation.get("gpu.allocation_wait_us"))
-        known = knob is not None and isinstance(knob.domain, Choice) and isinstance(size, int)
-        if not known or stall_us is None:
+        if block is None or stall_us is None:
             return Proposal(reason="no wait for memory is known, or no block size to turn"), state
-        sizes = [each for each in knob.domain.values if isinstance(each, int)]  # type: ignore[union-attr]
-        before = _recall(remembered(state), int(str(size)), sizes)
+        before = _recall(remembered(state), block.value, block.values)
         after = before.after(stall_us / max(context.observation.interval_s, 1e-9), self.target_us)
-        after = MemoryLimit(min(after.limit, max(sizes) * 1.5), after.stall_us, after.grace)
-        wanted = _largest(sizes, after.limit)
-        why = f"streams waited {stall_us:.0f} us for memory; the limit is {after.limit:.0f} bytes"
-        remembers: State = {
-            "limit": after.limit,
+        limit = min(after.limit, max(block.values) * 1.5)
+        wanted = _largest(block.values, limit)
+        why = f"streams waited {stall_us:.0f} us for memory; the limit is {limit:.0f} bytes"
+        return block.propose(wanted, why), {
+            "limit": limit,
             "stall_us": after.stall_us,
             "grace": after.grace,
             "size": wanted,
         }
-        if wanted == size:
-            return Proposal(reason=why), remembers
-        effect = Effect("miss_rate", "of the blocks", (Expectation(0.0, 1.0, 1.0),))
-        return Proposal((Action("vram_block_bytes", wanted, why, effect),)), remembers
 
 
-def _recall(memory: dict[str, State], size: int, sizes: list[int]) -> MemoryLimit:
-    """What was remembered, unless the size in force is another than was asked for."""
+def _recall(memory: dict[str, State], size: int, sizes: tuple[int, ...]) -> MemoryLimit:
+    """The limit as remembered, unless the size in force is another than was asked for."""
     limit = number(memory.get("limit"), 0.0)
     if number(memory.get("size"), -1.0) != size or _largest(sizes, limit) != size:
         return MemoryLimit(float(size))
@@ -89,5 +81,5 @@ def _recall(memory: dict[str, State], size: int, sizes: list[int]) -> MemoryLimi
     return MemoryLimit(limit, number(memory.get("stall_us"), 0.0), grace)
 
 
-def _largest(sizes: list[int], limit: float) -> int:
+def _largest(sizes: tuple[int, ...], limit: float) -> int:
     return max((size for size in sizes if size <= limit), default=min(sizes))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from policies.baselines.baseline import NodeBaseline
 from policies.baselines.node_law import NodeReading, frontier, kept, propose, remembered
 from policies.constants import Seconds, Share
 from policies.policy import Context, State
@@ -14,17 +15,13 @@ from policies.proposal import Proposal
 
 
 @dataclass(frozen=True, slots=True)
-class TargetTracking:
+class TargetTracking(NodeBaseline):
     """n = ceil(ready * utilisation / target), the highest of the last `window_s`."""
 
     target: Share = 0.6
     window_s: Seconds = 600.0
 
     name: ClassVar[str] = "target_tracking"
-    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
-    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"target": (0.2, 0.35, 0.5, 0.6, 0.7, 0.8), "window_s": (600.0,)}
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
+from policies.baselines.baseline import NodeBaseline
 from policies.baselines.node_law import NodeReading, number, propose, remembered
 from policies.constants import Fraction, Seconds, Share
 from policies.policy import Context, State
@@ -14,7 +15,7 @@ from policies.proposal import Proposal
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(NodeBaseline):
     """Grows by a share when busier than `high`, shrinks by one when idler than `low` for long."""
 
     high: Share = 0.8
@@ -23,10 +24,6 @@ class Threshold:
     shrink_after_s: Seconds = 300.0
 
     name: ClassVar[str] = "threshold"
-    turns: ClassVar[frozenset[str]] = frozenset({"nodes"})
-    uses_forecast: ClassVar[bool] = False
-    uses_diagnosis: ClassVar[bool] = False
-    looks_back_s: ClassVar[float] = 7200.0
     SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
         {"high": (0.35, 0.5, 0.6, 0.7, 0.8), "low": (0.3,)}
     )

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
 
+from policies.conductor.alternatives import SAVING, Alternative
+from policies.conductor.effects import relieving
+from policies.conductor.evidence import NO_MISSES, RecentMisses, by_chance
+from policies.conductor.outlook import Outlook
+from policies.conductor.situation import Situation
+from policies.diagnosis import Bottleneck
 from policies.knobs import Choice
+from policies.proposal import Action
 
 
 def calls_per_block(streams: float, nodes: int, batch_size: int) -> int:
@@ -20,3 +30,38 @@ def larger(domain: Choice, batch_size: int, streams: float, nodes: int) -> tuple
             smallest.setdefault(calls_per_block(streams, nodes, value), value)
     smallest.pop(calls_per_block(streams, nodes, batch_size), None)
     return tuple(smallest[calls] for calls in sorted(smallest))
+
+
+def larger_batches(situation: Situation, recent: RecentMisses) -> Iterator[Alternative]:
+    """Those that save calls, the most first."""
+    if "batch_size" not in situation.knobs or "batch_size" not in situation.settings:
+        return
+    domain, streams = situation.knobs["batch_size"].domain, situation.load
+    now, nodes = situation.settings["batch_size"], situation.nodes.sharing
+    if not isinstance(domain, Choice) or not isinstance(now, int) or now < 1 or streams is None:
+        return
+    larger_ones = larger(domain, now, streams, nodes)
+    if (why_not := by_chance(situation, recent)) is not None:
+        yield Alternative("larger batch", why_not=why_not)
+        return
+    if not larger_ones:
+        yield Alternative("larger batch", why_not="saves no kernel call")
+    calls = calls_per_block(streams, nodes, now)
+    for value in larger_ones:
+        fewer = calls_per_block(streams, nodes, value)
+        gain = f"a block takes {calls} calls of {now} streams, and {fewer} with {value}"
+        yield relieving(situation, recent, "batch_size", value, f"batch_{value}", gain)
+
+
+def savings(situation: Situation, outlook: Outlook) -> Iterator[Alternative]:
+    """The next larger batch may spare a node where no model tells: whether it does is seen then."""
+    bounds, now = situation.nodes.bounds, situation.nodes.in_force
+    spare = bounds is not None and now is not None and now > bounds.low
+    calm = situation.diagnosis.bottleneck is Bottleneck.NONE and situation.miss_rate == 0.0
+    if outlook.latency is not None or not (spare and calm):
+        return
+    larger = [each for each in larger_batches(situation, NO_MISSES) if each.action is not None]
+    for each in larger[-1:]:
+        action = cast(Action, each.action)
+        action = replace(action, reason=f"{action.reason}: fewer nodes may do then")
+        yield replace(each, step=f"{each.step}{SAVING}", action=action)

@@ -14,20 +14,23 @@ from policies.forecast import Forecast
 from policies.policy import State
 
 HALF_LIFE_S = 3 * 86_400.0
-"""After so long a peak counts half."""
+"""Seconds after which a peak counts half."""
 OPEN_WINDOWS = 10
-"""So many windows are followed at a time, however short a control interval is."""
+"""Windows that are followed at a time, however short a control interval is."""
 JUDGED_AT = 0.97
-"""The quantile of the peak by which forecasts are judged: where a node is worth its misses."""
+"""Quantile of the peak by which forecasts are judged: where a node is worth its misses."""
 SURGE = 5.0
-"""A load so many spreads above what was expected of it shortly before is on its way elsewhere."""
+"""Spreads above what was expected shortly before, beyond which a load is on its way elsewhere."""
 SURGE_GROWTH = 2.0
-"""It is believed to rise by at most so many times what it has risen."""
-UNKNOWN_SHARE, UNKNOWN_WITHIN_S = 0.05, 150.0
-"""By so much of itself a load of which nothing is known yet is believed to vary in such a time."""
+"""Times what it has risen that a surge is believed to rise at most."""
+UNKNOWN_SHARE = 0.05
+"""Part of itself by which a load of which nothing is known yet is believed to vary."""
+UNKNOWN_WITHIN_S = 150.0
+"""Seconds within which it is believed to vary so."""
 VARIANCE_HALF_LIFE_S = 3600.0
+"""Seconds after which a change of the load counts half."""
 HIGH_OF_A_WALK = 1.645
-"""The 90 % quantile of a random walk's peak, times the walk's deviation at the end of the window
+"""Quantile, 90 %, of a random walk's peak, times the walk's deviation at the end of the window
 (the reflection principle)."""
 MOST_GROWTH = 10.0
 """Times the highest load of late that no peak is expected beyond."""
@@ -35,8 +38,9 @@ RISE_GROWTH = 2.0
 """Times the highest rise of late above what was expected that no rise is learned to be. Errors are
 learned in spreads: one that was many times a narrow spread would else be as many times a wide."""
 FORGOTTEN_AFTER_S = 30 * 86_400.0
-"""A longer time without a decision, or a leap of the clock, counts as so much."""
+"""Seconds that a longer time without a decision, or a leap of the clock, counts as."""
 MOST_WEIGHT = 1e12
+"""Weight of a peak at which all weights are divided, before they overflow."""
 EXPECTED_BY = {"forecast": "by the forecast", "persistence": "as the load varied of late"}
 
 Stated = list[float]
@@ -79,7 +83,7 @@ class Headroom:
 
     @classmethod
     def recall(cls, state: State) -> Headroom:
-        """What `plain` returned at an earlier decision; afresh from anything else."""
+        """The headroom of an earlier decision out of its `plain`; afresh from anything else."""
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()
         held = cast(dict[str, Any], state)
@@ -120,7 +124,7 @@ class Headroom:
         self._follow(time_s, load)
 
     def expect(self, forecast: Forecast | None, load: float, window_s: float) -> Peaks:
-        """What the peak over the window may be; how it comes out will be learned.
+        """Peaks that the window may have; how they come out will be learned.
 
         A forecast that does not know its own spread yet says nothing. A surge is expected to go
         on at its pace. Never is less expected than now.
@@ -206,7 +210,7 @@ class Headroom:
 
 
 def _least_spread(load: float) -> float:
-    """That of births and deaths."""
+    """Spread of a load in which streams are born and die."""
     return 0.5 * math.sqrt(max(load, 1.0))
 
 

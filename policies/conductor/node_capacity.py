@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from policies.conductor.nodes import RESERVE_SHARE
+from policies.conductor.situation import Situation
 from policies.objective import CHANCE_PERIODS
-from policies.observation import fresh
-from policies.policy import Context, State
+from policies.policy import State
 
 SMOOTHING = 0.2
 """Weight of one more interval in how busy a node is of late."""
 HALF_LIFE_S = 3600.0
-"""After so long what was seen of busier and idler nodes counts half."""
-SPREAD, PRIOR_WEIGHT = 0.1, 60.0
-"""All work is taken to be the streams': believed as if so many intervals in which they varied by
-this part of themselves had shown it."""
+"""Seconds after which what was seen of busier and idler nodes counts half."""
+SPREAD = 0.1
+"""Part of themselves by which streams vary in the intervals that are believed in beforehand."""
+PRIOR_WEIGHT = 60.0
+"""Number of these intervals: they show all work to be the streams'."""
 LEAST_SLOPE = 0.25
-"""At least this part of a node's work is taken to grow with its streams."""
+"""Part of a node's work that at least is taken to grow with its streams."""
 LEAST_BUSY = 1e-4
-"""An idler node tells nothing of what its streams take."""
+"""Part of its time below which a node tells nothing of what its streams take."""
 SATURATED = 0.95
-"""A node that busy may have more to do than it can: its streams take at least that much."""
+"""Part of its time from which a node may have more to do than it can."""
 TOO_MANY = 0.95
-"""A node is given at most so many times the streams that were seen to be too many."""
+"""Part of the streams seen to be too many that a node is given at most."""
 SOON_S = 15.0
-"""What is missed so soon after a node left is missed because it left."""
+"""Seconds after a node left in which what is missed is missed because it left."""
 REMEMBERED_S = 6 * 3600.0
-"""So long what was seen to be too many is believed; then that is tried again."""
+"""Seconds for which what was seen to be too many is believed; then that is tried again."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Capacity:
 
     @classmethod
     def recall(cls, state: State) -> Capacity:
-        """What `plain` returned at an earlier decision; afresh from anything else."""
+        """The capacity of an earlier decision out of its `plain`; afresh from anything else."""
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()
         return cls(**cast(dict[str, Any], state))
@@ -70,31 +70,25 @@ class Capacity:
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return cast(State, plain | {"too_many": dict(self.too_many)})
 
-    def see(self, context: Context) -> None:
+    def see(self, situation: Situation) -> None:
         """Take one interval; one in which a knob was turned tells nothing."""
-        elapsed_s = None if self.now_s is None else context.time_s - self.now_s
-        turned = self._note_settings(context)
-        self.now_s = context.time_s
-        self.too_many = {
-            settings: [streams, at_s]
-            for settings, (streams, at_s) in self.too_many.items()
-            if 0.0 <= context.time_s - at_s < REMEMBERED_S
-        }
-        streams = streams_per_node(context)
+        time_s, streams, busy = situation.time_s, situation.nodes.streams, situation.utilisation
+        elapsed_s = None if self.now_s is None else time_s - self.now_s
+        turned = self._note_settings(situation)
+        self._forget(time_s)
+        self.now_s = time_s
         if turned or elapsed_s == 0.0 or streams is None:
             return
-        if self._misses_what_left(context):
-            self.note_too_many(context)
-        busy = fresh(context.observation.get("audio.utilisation"))
+        if self._misses_what_left(situation):
+            self.note_too_many(situation)
         if busy is not None and busy >= LEAST_BUSY:
             self._learn(streams, busy, 0.5 ** (max(0.0, elapsed_s or 0.0) / HALF_LIFE_S))
 
-    def note_too_many(self, context: Context) -> None:
-        """What a node has now called for another node."""
-        streams = streams_per_node(context)
-        fewest = self._too_many()
+    def note_too_many(self, situation: Situation) -> None:
+        """Note that the streams a node has now called for another node."""
+        streams, fewest = situation.nodes.streams, self._too_many()
         if streams is not None and (fewest is None or streams <= fewest):
-            self.too_many[self.settings] = [streams, context.time_s]
+            self.too_many[self.settings] = [streams, situation.time_s]
 
     def most_streams(self) -> float | None:
         """So many leave a node its reserve; None where nothing is known of what it carries."""
@@ -109,31 +103,38 @@ class Capacity:
         """By what part of its time a node with so many streams is busier than now."""
         return 0.0 if self.streams <= 0.0 else self._slope() * (streams - self.streams)
 
-    def _note_settings(self, context: Context) -> bool:
+    def _note_settings(self, situation: Situation) -> bool:
         """Whether a knob was turned since; all but nodes make other work of the same streams."""
-        settings = str({knob: v for knob, v in context.settings.items() if knob != "nodes"})
-        nodes = nodes_in_force(context) or 0
-        before = self.nodes
+        settings = str({knob: v for knob, v in situation.settings.items() if knob != "nodes"})
+        nodes, before = situation.nodes.in_force or 0, self.nodes
         turned = self.settings != "" and (settings, nodes) != (self.settings, self.nodes)
         if settings != self.settings:
             self.streams = self.busy = self.weight = 0.0
             self.mean_streams = self.mean_busy = self.variance = self.covariance = 0.0
         self.settings, self.nodes = settings, nodes
         if nodes != before:
-            self.shrunk_at_s, self.missed = (context.time_s if nodes < before else None), 0
+            self.shrunk_at_s, self.missed = (situation.time_s if nodes < before else None), 0
         return turned
+
+    def _forget(self, time_s: float) -> None:
+        """Drop the counts seen to be too many long ago: they are to be tried again."""
+        self.too_many = {
+            settings: [streams, at_s]
+            for settings, (streams, at_s) in self.too_many.items()
+            if 0.0 <= time_s - at_s < REMEMBERED_S
+        }
 
     def _too_many(self) -> float | None:
         noted = self.too_many.get(self.settings)
         return None if noted is None else noted[0]
 
-    def _misses_what_left(self, context: Context) -> bool:
+    def _misses_what_left(self, situation: Situation) -> bool:
         """Whether more was missed since a node left than a few periods, in each of which all
         streams are late at once, as happens by chance."""
-        blocks, load = context.observation.blocks, fresh(context.observation.load)
+        blocks, load = situation.observation.blocks, situation.load
         if self.shrunk_at_s is None or blocks is None or load is None:
             return False
-        if not 0.0 <= context.time_s - self.shrunk_at_s <= SOON_S:
+        if not 0.0 <= situation.time_s - self.shrunk_at_s <= SOON_S:
             return False
         self.missed += blocks.missed
         return self.missed > CHANCE_PERIODS * load
@@ -163,19 +164,3 @@ class Capacity:
             self.weight * self.variance + prior
         )
         return min(max(slope, LEAST_SLOPE * whole), whole)
-
-
-def streams_per_node(context: Context) -> float | None:
-    """On the fullest of the nodes in force; None where there is no load."""
-    load = fresh(context.observation.load)
-    if load is None or load < 1.0:
-        return None
-    return float(math.ceil(load / (nodes_in_force(context) or 1)))
-
-
-def nodes_in_force(context: Context) -> int | None:
-    """Nodes that serve, whoever turns them; None where the plant does not say."""
-    nodes = context.settings.get("nodes")
-    if nodes is None:
-        nodes = int(fresh(context.observation.get("nodes.ready")) or 0)
-    return nodes if isinstance(nodes, int) and nodes > 0 else None

@@ -9,24 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.conductor.peaks import Peaks
+from policies.knobs import Bounds
 from policies.proposal import Effect, Expectation
 
 RESERVE_SHARE = 0.15
+"""Part of its time that a node is left free where no model says what it can carry."""
 MOST_AT_ONCE = 4096
 """Node counts that are weighed in one decision."""
+TAIL = 0.99
+"""Quantile of the peak that nodes carry even where fewer would be cheaper."""
+TAIL_MISSES = 100.0
+"""Times the target that may be missed at such a peak, since it comes one time in a hundred."""
 EASE = 1e-6
-"""A node that misses no more than this carries its streams with ease."""
+"""Miss rate up to which a node carries its streams with ease."""
 MOST_STREAMS = 100_000.0
-"""No node is believed to carry more."""
+"""Streams beyond which no node is believed to carry more."""
 OVERLOADED_BY = 2.35
-"""An unmeasured law is spelled out up to so many times what a node can carry."""
+"""Times what a node can carry up to which an unmeasured law is spelled out."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeLaw:
-    """What a node misses by its streams, from 0 on; fuller ones miss all.
+    """Miss rates of a node by its streams, from 0 on; fuller ones miss all.
 
     `streams_factor` corrects the model: a node behaves as if it had that many times its
     streams, as the utilisation that was measured says.
@@ -95,8 +101,23 @@ def cheapest(law: NodeLaw, peaks: Peaks, price: float, low: int, high: int) -> S
 
 
 def staffed(law: NodeLaw, peaks: Peaks, price: float, nodes: int) -> Staffing:
-    """What so many nodes would cost."""
+    """The cost of so many nodes."""
     return _cheapest_of(np.array([nodes]), law, peaks, price)
+
+
+def needed(
+    law: NodeLaw, peaks: Peaks, price: float, target_miss_rate: float, bounds: Bounds
+) -> Staffing:
+    """The cheapest nodes that carry all but the highest peaks.
+
+    That is also what a dynamic programme over later windows would choose, since a start is
+    paid for as long as it takes: a node that is needed again within the lead window stays,
+    and one that is needed later is cheaper let go and asked for again.
+    """
+    staffing = cheapest(law, peaks, price, bounds.low, bounds.high)
+    carried = law.capacity(min(0.5, TAIL_MISSES * target_miss_rate))
+    fewest = min(bounds.high, math.ceil(peaks.quantile(TAIL) / carried))
+    return staffing if staffing.nodes >= fewest else staffed(law, peaks, price, fewest)
 
 
 def _cheapest_of(nodes: NDArray[np.int64], law: NodeLaw, peaks: Peaks, price: float) -> Staffing:

@@ -1,4 +1,4 @@
-"""The highest load until another node could serve: how far it comes out above what was expected."""
+"""How far the highest load until another node could serve comes out above what was expected."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS_PER_UNIT = 10
-"""Errors are counted on a scale that is even around zero and logarithmic far from it (asinh)."""
+"""Bins of errors a unit, on a scale even around zero and logarithmic far from it (asinh)."""
 PRIOR_S = 900.0
-"""The peaks that are believed in before any has come count as so many seconds of them."""
+"""Seconds of peaks that those believed in before any has come count as."""
 PRIOR_ERRORS = np.array([0.0, 1.0, 1.9, 4.0, 6.0, 10.0])
 PRIOR_CHANCES = np.array([0.6, 0.3, 0.07, 0.025, 0.004, 0.001])
-"""A median of 0, 10 % beyond 1, and one in a thousand at 10 times the spread."""
+"""Probabilities of these errors: median 0, 10 % beyond 1, one in a thousand at 10 spreads."""
 WIDTH_PRIOR_S = 300.0
-"""Likewise for how wide errors are as a whole, which is known sooner than their tail."""
+"""Seconds of peaks that the width of errors believed in counts as: known sooner than the tail."""
 LEAST_WIDTH = 0.1
+"""Width, in spreads, below which errors are not believed to be."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Peaks:
-    """What the highest load of the lead window may be: values and their probabilities.
+    """The highest load that the lead window may have: values and their probabilities.
 
     `expected_by` says in words what expects it.
     """
@@ -70,7 +71,7 @@ class PeakErrors:
     def peaks(
         self, median: float, spread: float, per_second: float, most_rise: float = math.inf
     ) -> Peaks:
-        """What a peak may be; `per_second` is what the peaks of a second now count.
+        """Peaks that may come; `per_second` is what the peaks of a second now count.
 
         What was seen tells soon how wide errors are, and late how heavy their tail is: what is
         believed of the tail goes with the 90 % quantile of those seen. None that was seen is

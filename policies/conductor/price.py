@@ -1,4 +1,4 @@
-"""What a miss costs in nodes: learned, so that a target miss rate is all that a user gives."""
+"""The price of a miss in nodes: learned, so that a target miss rate is all that a user gives."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import numpy as np
 from policies.policy import State
 
 PRICE = 0.03
-"""A node's worth of misses at the target costs this part of a node."""
+"""Part of a node that a node's worth of misses at the target costs."""
 AIM = 0.9
 """Part of the target that is aimed at: chance must not take what is missed beyond it."""
 HALF_LIFE_S = 2 * 86_400.0
-"""After so long what was missed counts half."""
+"""Seconds after which what was missed counts half."""
 PRIOR_S = 86_400.0
-"""So long misses on target are believed in before any were seen: a bad first minute is not all
+"""Seconds of misses on target that are believed in beforehand: a bad first minute is not all
 that there is to know. What of it is not one node's work is forgotten like all else."""
 RANGE = (0.5, 10.0)
+"""Factor between which the misses seen change the price at once."""
 TRIM_S = 2 * 86_400.0
-"""A miss rate that stays twice what is aimed at doubles the price once more within such a time."""
+"""Seconds in which a miss rate that stays twice what is aimed at doubles the price once more."""
 TRIM_RANGE = (0.5, 2.0)
-"""As far as `PRICE` is off for one load or another; what no node saves must not wind it up."""
+"""Factor between which `PRICE` may be off for one load or another, so that nothing winds up."""
 LONGEST_INTERVAL_S = 3600.0
-"""A longer one counts as if it were so long: nobody saw whether misses went on."""
+"""Seconds that a longer interval counts as: nobody saw whether misses went on."""
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class MissPrice:
 
     @classmethod
     def recall(cls, state: State) -> MissPrice:
-        """What `plain` returned at an earlier decision; afresh from anything else."""
+        """The price of an earlier decision out of its `plain`; afresh from anything else."""
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()
         return cls(**cast(dict[str, Any], state))
@@ -71,7 +72,7 @@ class MissPrice:
             self.observed_s += seen_s
 
     def ask(self, target_miss_rate: float, streams_per_node: float) -> float:
-        """What a missed stream costs for as long as it is missed, in nodes.
+        """Nodes that a missed stream costs for as long as it is missed.
 
         It rises with the square of the misses relative to what is aimed at, and goes on rising
         while they stay there (proportional and integral control).

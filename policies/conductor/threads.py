@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from policies.conductor.alternatives import Alternative
+from policies.conductor.effects import relieving
+from policies.conductor.evidence import RecentMisses
+from policies.conductor.nodes import RESERVE_SHARE
+from policies.conductor.situation import Situation
 from policies.knobs import AnyThreadClasses, SchedulingClass, ThreadClass, ThreadClasses
 from policies.objective import Priority
 
 REALTIME_PRIORITY = 60
+"""Priority of audio where real-time scheduling is permitted and allows as much."""
 RAISED_NICE = -11
+"""Nice level of audio where real-time scheduling is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,17 @@ class Step:
     name: str
     classes: ThreadClasses
     gain: str
+
+
+def favouring_audio(situation: Situation, recent: RecentMisses) -> Iterator[Alternative]:
+    """The steps that are open, each with the relief that it promises."""
+    domain = situation.knobs["thread_classes"].domain
+    now = situation.settings["thread_classes"]
+    if not isinstance(domain, AnyThreadClasses) or not isinstance(now, ThreadClasses):
+        return
+    processors = _processors(situation)
+    for step in steps(domain, now, situation.objective.priority, processors):
+        yield relieving(situation, recent, "thread_classes", step.classes, step.name, step.gain)
 
 
 def steps(
@@ -38,8 +57,14 @@ def steps(
     return (step for step in possible if step.classes != now)
 
 
+def _processors(situation: Situation) -> int:
+    """How many processors carry the audio threads with the reserve; one each if unknown."""
+    nodes, busy = situation.nodes.sharing, situation.utilisation
+    return nodes if busy is None else max(1, math.ceil(nodes * busy / (1.0 - RESERVE_SHARE)))
+
+
 def _only(domain: AnyThreadClasses, wanted: ThreadClasses, now: ThreadClasses) -> ThreadClasses:
-    """What is wanted of the classes that the plant has; the others stay, for nothing is there."""
+    """Those of the classes wanted that the plant has; the others stay, for nothing is there."""
     return replace(now, **{name: each for name, each in wanted.items() if name in domain.classes})
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from policies.conductor.nodes import NodeLaw, cheapest, staffed
 from policies.conductor.peaks import Peaks
+from policies.proposal import Expectation
 
 LAW = NodeLaw(np.array([0.0] * 11 + [0.5, 1.0]))
 """Carries 10 streams without a miss, 11 with half of the blocks missed, and 12 not at all."""
@@ -50,3 +51,16 @@ def test_what_a_count_would_cost_names_its_misses():
     found = staffed(LAW, peaks((50.0, 0.5), (100.0, 0.5)), price=0.1, nodes=5)
     assert (found.nodes, found.cost) == (5, pytest.approx(10.0))
     assert found.miss_rate == pytest.approx(50.0 / 75.0)
+
+
+def test_where_nothing_more_is_known_a_node_keeps_the_reserve():
+    law = NodeLaw.unmeasured(most_streams=85.0)
+    assert law.capacity(0.0) == 85
+    assert law.miss_rate(200.0, 2) == pytest.approx(0.15)
+
+
+def test_without_the_change_at_least_what_is_missed_now_goes_on():
+    effect = NodeLaw.unmeasured(85.0).effect(1, 2, 100.0, missed=0.02)
+    assert effect.at(50.0) == Expectation(50.0, 0.0, 0.02)
+    assert effect.at(200.0).changed == pytest.approx(0.15)
+    assert effect.at(200.0).unchanged == pytest.approx(0.575)
