@@ -57,9 +57,9 @@ SPEC = PipelineSpec(
     reserve_share=0.15,
     analysis_share=0.1,
     visualisation_share=0.1,
-    nodes=1,
-    nodes_max=3,
-    batch_size=8,
+    executor="cpu",
+    knobs={"nodes": 1, "batch_size": 8},
+    limits={"nodes": 3},
 )
 
 

@@ -18,6 +18,7 @@ LINE = {
     "forced_frames": 0,
     "locked_by": "",
     "rests": "",
+    "exports": False,
     "joined": 1,
     "clients": [],
     "name": "no-such-server",

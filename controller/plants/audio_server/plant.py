@@ -22,7 +22,7 @@ from controller.plants.audio_server.period_knob import (
     PeriodKnob,
     PeriodRules,
 )
-from controller.plants.audio_server.state import FREEWHEELS, State
+from controller.plants.audio_server.state import State
 from controller.plants.plant import Surroundings
 from controller.plants.programs.programs import Programs
 from controller.plants.threads.knob import KNOB, ThreadKnob
@@ -81,6 +81,7 @@ class AudioServerPlant(ABC, Generic[State]):
         self._cycled_ns = self._server.time_ns
         self._present = self._heard = True
         self._no_deadline = self._server.no_deadline
+        self._freewheels = self._server.freewheels
         self._breaks: list[str] = []
         self._counted_until_s = self._clock.now_s()
         self._look()  # the first interval tells then
@@ -236,8 +237,9 @@ class AudioServerPlant(ABC, Generic[State]):
     def _look(self) -> dict[str, Reading]:
         """Watch the threads of those that play."""
         if self._no_deadline:
-            return self._threads.rest(self._rates(), busy=self._no_deadline == FREEWHEELS)
-        return self._threads.look(self._rates(), self._threads_without_sound())
+            return self._threads.rest(self._rates(), exporting=self._freewheels)
+        never = self._threads_without_sound()
+        return self._threads.look(self._rates(), never, exporting=self._freewheels)
 
     def _count(self, seen: Observation) -> Observation:
         """`seen`, with the cycles since the last count; none while no deadline holds.
@@ -266,6 +268,7 @@ class AudioServerPlant(ABC, Generic[State]):
         lines = self._link.newest()
         events = [f"{self.name}: {line['refused']}" for line in lines if "refused" in line]
         self._no_deadline = self._server.no_deadline
+        self._freewheels = self._server.freewheels
         for state in (self._state(line) for line in lines if "time_ns" in line):
             events += self._hear_of(state)
             self._heard = True
@@ -287,6 +290,7 @@ class AudioServerPlant(ABC, Generic[State]):
             self._cycled_ns = state.time_ns
         self._take(before)
         self._no_deadline = self._no_deadline or state.no_deadline
+        self._freewheels = self._freewheels or state.freewheels
         if state.no_deadline != before.no_deadline:
             self._breaks.append(state.no_deadline or "a deadline holds again")
             self._counted = state

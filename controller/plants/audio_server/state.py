@@ -43,6 +43,11 @@ class ServerState(ABC):
         return ""
 
     @property
+    def freewheels(self) -> bool:
+        """Whether any of its drivers plays as fast as it can, whatever the others do."""
+        return False
+
+    @property
     def driver(self) -> str:
         """A name of the drivers of the cycles, where those may change while the server runs."""
         return ""

@@ -45,6 +45,11 @@ class JackState(ServerState):
         return FREEWHEELS if self.freewheel else ""
 
     @property
+    def freewheels(self) -> bool:
+        """Whether an export is under way."""
+        return self.freewheel
+
+    @property
     def process(self) -> ProcessId | None:
         """The server's process; None where it cannot be seen from here."""
         pid, _, start_time = self.server.partition(":")

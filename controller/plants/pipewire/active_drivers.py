@@ -18,20 +18,21 @@ class ActiveDrivers:
     """The drivers at work, and why none is.
 
     `began_ns` is since when each has been at work, by its id, and `changed_ns` when the graph
-    last told of any change, both of the monotonic clock.
+    last told of any change, both of the monotonic clock. `freewheels` is whether any driver plays
+    as fast as it can.
     """
 
     def __init__(self) -> None:
         self._drivers: dict[int, Driver] = {}
         self._left_ns: dict[int, int] = {}
-        self._freewheels = False
+        self.freewheels = False
         self.began_ns: dict[int, int] = {}
         self.changed_ns = 0
 
     def note(self, drivers: Collection[Driver], now_ns: int) -> None:
         """Take note of the drivers at work now, after each change of the graph."""
         self.changed_ns = now_ns
-        self._freewheels = any(each.freewheels for each in drivers)
+        self.freewheels = any(each.freewheels for each in drivers)
         working = {each.id: each for each in drivers if not each.freewheels}
         for number in self._drivers.keys() - working.keys():
             self._left_ns.setdefault(number, now_ns)
@@ -43,7 +44,7 @@ class ActiveDrivers:
 
     def forget_rested(self, now_ns: int) -> None:
         """Forget drivers that have rested for a while; at once where a freewheel took over."""
-        patience_ns = 0 if self._freewheels else REST_NS
+        patience_ns = 0 if self.freewheels else REST_NS
         for number in [each for each, at in self._left_ns.items() if now_ns - at >= patience_ns]:
             del self._left_ns[number], self._drivers[number], self.began_ns[number]
 
@@ -57,4 +58,4 @@ class ActiveDrivers:
         """Why no deadline holds; empty where one does."""
         if self._drivers:
             return ""
-        return FREEWHEELS if self._freewheels else NOTHING
+        return FREEWHEELS if self.freewheels else NOTHING

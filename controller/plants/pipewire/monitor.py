@@ -99,6 +99,7 @@ class Monitor:
             "forced_frames": graph.setting("clock.force-quantum"),
             "locked_by": graph.locked_by,
             "rests": self._active.no_deadline or ("" if at_work else UNMEASURED),
+            "exports": self._active.freewheels,
             "drivers": [_described(*each, clients) for each in at_work.items()],
             "clients": sorted(map(_written, set(clients.values()))),
             "joined": self._joined,

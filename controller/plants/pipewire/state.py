@@ -34,8 +34,9 @@ class PipeWireState(ServerState):
     that all drivers are forced to, 0 where none is. `seen` grows with all cycles, `cycles` with
     those that were counted, up to `counted_until_ns`. `lateness_ms`, `service_ms` and `latency_ms`
     have a time for each cycle since the last line, where the tool tells. `rests` is why no cycle
-    is due. `cookie` is another in each start of the server, whose process is `server`; `clients`
-    are the processes of all clients that have nodes.
+    is due, `exports` whether any driver plays as fast as it can. `cookie` is another in each start
+    of the server, whose process is `server`; `clients` are the processes of all clients that have
+    nodes.
     """
 
     cycles: int
@@ -50,12 +51,18 @@ class PipeWireState(ServerState):
     forced_frames: int
     locked_by: str
     rests: str
+    exports: bool
     drivers: tuple[DriverState, ...]
     clients: frozenset[ProcessId]
     name: str
     cookie: int
     server: ProcessId | None
     helpers: list[int]
+
+    @property
+    def freewheels(self) -> bool:
+        """Whether an export is under way, perhaps beside devices that play on."""
+        return self.exports
 
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> Self:

@@ -28,6 +28,7 @@ from policies.proposal import Refusal
 
 KNOB = "thread_classes"
 SETTLE_S = 2.0
+EXPORTING = "an export is under way: real-time threads that never pause leave others no time"
 SOUGHT_S = 10.0
 """Time, s, for which the threads of another start of a program are awaited, and the effect of
 scheduling those that appear one after the other, before anything else is turned."""
@@ -50,6 +51,7 @@ class ThreadKnob:
         acting = surroundings.config.loop.acting(ours=False)
         acts = acting is None or KNOB in acting
         self._others = OtherUsers(surroundings.say) if acts else None
+        self._suspended = False
         self._scheduled_at_s = self._unsettled_since_s = -math.inf
         self._sought_since_s: float | None = None
         self.lease_stood = True
@@ -58,9 +60,18 @@ class ThreadKnob:
         """Event of threads that were reset before the last look; empty where none was."""
 
     def look(
-        self, players: Mapping[ProcessId, Rates], never: Collection[int] = ()
+        self,
+        players: Mapping[ProcessId, Rates],
+        never: Collection[int] = (),
+        *,
+        exporting: bool = False,
     ) -> dict[str, Reading]:
-        """Watch the threads of the players, and bring new ones in line; what was read."""
+        """Watch the threads of the players, and bring new ones in line; what was read.
+
+        `exporting` threads play as fast as they can, some of them perhaps beside devices that play
+        on. They never pause, and would starve a processor: all are restored, and scheduled anew by
+        the next look without.
+        """
         self.lease_stood = self._actuator.renew()
         background = self._background.processes()
         self._threads.look(players, background, never)
@@ -68,19 +79,19 @@ class ThreadKnob:
             self._others.look((*players, *background))
         self.reset = _reset_event(self._actuator.note_resets(self._clock.now_s()))
         self._threads.reread(self._actuator.has_scheduled)  # with those that were released just now
-        self._bring_in_line(anybody=bool(players))
+        self._suspend(exporting)
+        if not exporting:
+            self._bring_in_line(anybody=bool(players))
         return self._threads.readings()
 
-    def rest(self, players: Iterable[ProcessId], *, busy: bool) -> dict[str, Reading]:
+    def rest(self, players: Iterable[ProcessId], *, exporting: bool) -> dict[str, Reading]:
         """Leave the threads alone while no deadline holds: they do not keep time with cycles then.
 
-        `busy` ones that play as fast as they can never pause, and would starve a processor: they
-        are restored, and scheduled anew by the next look.
+        `exporting` ones are restored, as by `look`.
         """
         self.lease_stood, self.reset = self._actuator.renew(), ""
         self._sought_since_s = None
-        if busy:
-            self._actuator.suspend()
+        self._suspend(exporting)
         self._threads.rest(players)
         return self._threads.readings()
 
@@ -105,8 +116,14 @@ class ThreadKnob:
             "cpu",
             settle_s=SETTLE_S,
             undone=self._actuator.undone,
+            obstacle=EXPORTING if self._suspended else "",
             awaits=self._awaits(counted_until_s),
         )
+
+    def _suspend(self, exporting: bool) -> None:
+        self._suspended = exporting and self._actuator.is_turned
+        if self._suspended:
+            self._actuator.suspend()
 
     def _bring_in_line(self, *, anybody: bool) -> None:
         """Schedule new threads, and note when: the effect is awaited as that of a change is."""
@@ -137,7 +154,9 @@ class ThreadKnob:
         return ""
 
     def in_force(self) -> ThreadClasses | None:
-        """How the threads are scheduled; None where none is known yet."""
+        """How the threads are scheduled; None where none is known yet, and during an export."""
+        if self._suspended:
+            return None
         seen = self._actuator.in_force(self._threads.classes())
         given = self._threads.realtime_priority()
         if given is None or self._threads.classes()["audio"]:

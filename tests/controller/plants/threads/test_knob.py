@@ -16,7 +16,7 @@ from controller.linux.permissions import Permissions
 from controller.linux.process_id import ProcessId
 from controller.linux.scheduling import ThreadId
 from controller.plants.plant import Surroundings
-from controller.plants.threads.knob import ThreadKnob
+from controller.plants.threads.knob import EXPORTING, ThreadKnob
 from policies.knobs import SchedulingClass, ThreadClass, ThreadClasses
 
 PLAYER = {ProcessId(11, 1): (187.5,)}
@@ -93,7 +93,7 @@ def test_at_rest_threads_are_let_be_and_brought_in_line_afterwards(rig: Rig) -> 
     for _ in range(3):
         rig.clock.time_s += 1.0
         rig.linux.now[AUDIO] = FOUND
-        rig.knob.rest(PLAYER, busy=False)
+        rig.knob.rest(PLAYER, exporting=False)
         assert rig.linux.now[AUDIO] == FOUND
     assert rig.second() == ANEW
     assert rig.linux.now[AUDIO] != FOUND
@@ -104,15 +104,26 @@ def test_threads_that_play_as_fast_as_they_can_are_restored_until_a_deadline_hol
 ) -> None:
     raised = rig.linux.now[AUDIO]
     for _ in range(2):
-        rig.knob.rest(PLAYER, busy=True)
+        rig.knob.rest(PLAYER, exporting=True)
         assert rig.linux.now[AUDIO] == FOUND
         assert rig.second() == ANEW
         assert rig.linux.now[AUDIO] == raised
 
 
+def test_beside_an_export_threads_are_restored_and_nobody_is_blamed(rig: Rig) -> None:
+    raised = rig.linux.now[AUDIO]
+    rig.knob.look(PLAYER, exporting=True)
+    assert rig.linux.now[AUDIO] == FOUND
+    assert rig.knob.in_force() is None
+    assert rig.knob.knob().obstacle == EXPORTING
+    assert rig.second() == ANEW
+    assert rig.linux.now[AUDIO] == raised
+    assert rig.knob.knob().obstacle == ""
+
+
 def test_without_a_deadline_threads_that_pause_stay_as_they_are(rig: Rig) -> None:
     raised = rig.linux.now[AUDIO]
-    rig.knob.rest(PLAYER, busy=False)
+    rig.knob.rest(PLAYER, exporting=False)
     assert rig.linux.now[AUDIO] == raised
 
 
@@ -121,7 +132,7 @@ def test_what_a_server_makes_real_time_in_its_export_keeps_the_priority_that_it_
 ) -> None:
     given = rig.linux.now[AUDIO] = replace(FOUND, policy=os.SCHED_FIFO, priority=20)
     monkeypatch.setattr(FakeLease, "deregister", lambda *_: None)  # nothing is left to restore
-    rig.knob.rest(PLAYER, busy=True)
+    rig.knob.rest(PLAYER, exporting=True)
     rig.second()
     rig.second()
     assert rig.linux.now[AUDIO] == given
