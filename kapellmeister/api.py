@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from kapellmeister.calibration.calibrate import CalibrateOptions as CalibrateOptions
     from kapellmeister.calibration.calibrate import calibrate as calibrate
     from kapellmeister.experiments.compare import compare as compare
+    from kapellmeister.experiments.compare import find_traces as find_traces
     from kapellmeister.experiments.forecast import ForecastOptions as ForecastOptions
     from kapellmeister.experiments.forecast import forecast as forecast
     from kapellmeister.experiments.options import CompareOptions as CompareOptions
@@ -90,6 +91,8 @@ if TYPE_CHECKING:
     from policies.proposal import Expectation as Expectation
     from policies.proposal import Proposal as Proposal
     from policies.proposal import Refusal as Refusal
+    from simulators.environments.sb3 import untrained as untrained
+    from simulators.environments.task import TrainingTask as TrainingTask
 
 HOMES = {
     "controller.clock": "Clock",
@@ -105,7 +108,7 @@ HOMES = {
     "controller.workloads.backend": "Backend",
     "controller.workloads.workload": "Workload WorkloadSettings blocks_spanning",
     "kapellmeister.calibration.calibrate": "CalibrateOptions Calibrated calibrate",
-    "kapellmeister.experiments.compare": "compare",
+    "kapellmeister.experiments.compare": "compare find_traces",
     "kapellmeister.experiments.forecast": "ForecastOptions forecast",
     "kapellmeister.experiments.options": "CompareOptions SimulateOptions",
     "kapellmeister.experiments.simulate": "simulate",
@@ -127,6 +130,8 @@ HOMES = {
     ),
     "policies.policy": "Context Policy State",
     "policies.proposal": "Action Effect Expectation Proposal Refusal",
+    "simulators.environments.sb3": "untrained",
+    "simulators.environments.task": "TrainingTask",
 }
 """Public names by the module that defines them."""
 _HOME_OF = {name: home for home, names in HOMES.items() for name in names.split()}
@@ -192,6 +197,7 @@ __all__ = [
     "ThreadClass",
     "ThreadClasses",
     "Timetable",
+    "TrainingTask",
     "Value",
     "Workload",
     "WorkloadSettings",
@@ -200,6 +206,7 @@ __all__ = [
     "compare",
     "doctor",
     "explain",
+    "find_traces",
     "forecast",
     "fresh",
     "load_config",
@@ -208,6 +215,7 @@ __all__ = [
     "resume",
     "run",
     "simulate",
+    "untrained",
 ]
 
 if not TYPE_CHECKING:  # or a checker would take any name for public

@@ -16,9 +16,7 @@ from pathlib import Path
 
 import torch
 
-from kapellmeister.experiments.compare import find_traces
-from simulators.environments.sb3 import untrained
-from simulators.environments.task import Task
+from kapellmeister import TrainingTask, find_traces, untrained
 
 STEPS = 50_000
 PLANTS = 256
@@ -27,7 +25,7 @@ JUDGED_DAYS = 2.0
 """Days of the test part of each trace: an agent takes about a millisecond to decide."""
 
 
-def train(task: Task, seed: int, path: Path) -> None:
+def train(task: TrainingTask, seed: int, path: Path) -> None:
     """Save an agent that has seen `STEPS` control intervals, on `PLANTS` plants at once."""
     agent = untrained(PLANTS, seed, task)
     started_s = time.perf_counter()
@@ -52,7 +50,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path())
     options = parser.parse_args()
     torch.set_num_threads(1)  # more only hinder so small a network
-    task = Task(find_traces(options.traces), peak_streams=PEAK_STREAMS)
+    task = TrainingTask(find_traces(options.traces), peak_streams=PEAK_STREAMS)
     agents = [options.folder / f"ppo-{seed}.zip" for seed in range(1, options.seeds + 1)]
     for seed, path in enumerate(agents, start=1):
         train(task, seed, path)

@@ -8,15 +8,15 @@ from typing import ClassVar
 
 from policies.conductor.alternatives import Alternative
 from policies.conductor.arbiter import arbitrate
-from policies.conductor.batching import savings
-from policies.conductor.estimates import Estimates
 from policies.conductor.memory import Memory
-from policies.conductor.node_capacity import Capacity
-from policies.conductor.outlook import Outlook, corrected, look_out
-from policies.conductor.remedies import remedies
-from policies.conductor.retuning import retunings
+from policies.conductor.remedies.batching import savings
+from policies.conductor.remedies.remedies import remedies
+from policies.conductor.remedies.retuning import retunings
 from policies.conductor.situation import Situation
-from policies.conductor.sizing import resizing, wanted
+from policies.conductor.sizing.estimates import Estimates
+from policies.conductor.sizing.node_capacity import Capacity
+from policies.conductor.sizing.outlook import Outlook, corrected, look_out
+from policies.conductor.sizing.sizing import resizing, wanted
 from policies.constants import Switch
 from policies.policy import Context, State
 from policies.proposal import Proposal

@@ -11,7 +11,7 @@ import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv
 
-from simulators.environments.task import Task
+from simulators.environments.task import TrainingTask
 from simulators.environments.vector import PipelineVectorEnv
 
 
@@ -71,7 +71,7 @@ class PipelineVecEnv(VecEnv):
         return []
 
 
-def untrained(plants: int, seed: int, task: Task | None = None) -> PPO:
+def untrained(plants: int, seed: int, task: TrainingTask | None = None) -> PPO:
     """An agent that has learned nothing yet, on so many plants, with settings that suit them."""
     return PPO(
         "MlpPolicy",

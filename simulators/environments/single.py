@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.environments.task import Task
+from simulators.environments.task import TrainingTask
 from simulators.environments.vector import PipelineVectorEnv
 
 
@@ -17,7 +17,7 @@ class PipelineEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
 
     metadata = {"render_modes": []}  # noqa: RUF012
 
-    def __init__(self, task: Task | None = None) -> None:
+    def __init__(self, task: TrainingTask | None = None) -> None:
         self._vector = PipelineVectorEnv(1, task)
         self.task = self._vector.task
         self.observation_space = self._vector.single_observation_space

@@ -38,7 +38,7 @@ class Reward:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TrainingTask:
     """A family of episodes: `episode_steps` control intervals from a random place of a load.
 
     `traces` are taken at `part` of their length, each realised `paths` times; without any,
@@ -78,7 +78,7 @@ class Task:
             for seed in range(1, self.paths + 1)
         ]
 
-    def of_part(self, part: Split | None) -> Task:
+    def of_part(self, part: Split | None) -> TrainingTask:
         """The same task on another part of the traces."""
         return replace(self, part=part)
 
@@ -89,4 +89,13 @@ def tables(calibration: Calibration) -> Tables:
     return Tables.of(calibration)
 
 
-__all__ = ["ACTIONS", "CHOICES", "HIGHS", "LOWS", "OBSERVATIONS", "Reward", "Task", "tables"]
+__all__ = [
+    "ACTIONS",
+    "CHOICES",
+    "HIGHS",
+    "LOWS",
+    "OBSERVATIONS",
+    "Reward",
+    "TrainingTask",
+    "tables",
+]

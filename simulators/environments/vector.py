@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from policies.features import BATCH_MOVES, HIGHS, LOWS, nodes_after
 from simulators.environments.fleet import Fleet, joined
-from simulators.environments.task import CHOICES, Task, tables
+from simulators.environments.task import CHOICES, TrainingTask, tables
 from simulators.loads.path import HOUR_S
 from simulators.plant.knobs import BATCH_SIZES
 
@@ -34,8 +34,8 @@ class PipelineVectorEnv(VectorEnv[Observations, Actions, Flags]):
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012
 
-    def __init__(self, num_envs: int = 1, task: Task | None = None, **_: Any) -> None:
-        self.task = task = task or Task()
+    def __init__(self, num_envs: int = 1, task: TrainingTask | None = None, **_: Any) -> None:
+        self.task = task = task or TrainingTask()
         self.num_envs = num_envs
         self.single_observation_space = Box(LOWS, HIGHS, dtype=np.float32)
         self.single_action_space = MultiDiscrete(list(CHOICES))

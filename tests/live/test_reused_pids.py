@@ -14,7 +14,7 @@ from controller.linux.permissions import permitted
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-SCRIPT = Path(__file__).parents[1] / "support" / "reused_pids.py"
+SCRIPT = Path(__file__).parents[1] / "servers" / "reused_pids.py"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.conductor import threads
+from policies.conductor.remedies import threads
 from policies.knobs import AnyThreadClasses, SchedulingClass, ThreadClass, ThreadClasses
 from policies.objective import Priority
 

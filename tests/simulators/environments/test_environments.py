@@ -16,7 +16,7 @@ from policies.knobs import Settings
 from policies.latency import Calibration, Compute, Residuals
 from simulators.environments import ID
 from simulators.environments.single import PipelineEnv
-from simulators.environments.task import Reward, Task
+from simulators.environments.task import Reward, TrainingTask
 from simulators.environments.vector import PipelineVectorEnv
 from simulators.loads.generators import generate
 from simulators.plant.knobs import BATCH_SIZES
@@ -24,7 +24,9 @@ from simulators.run import make_plant
 from simulators.simulation import Simulation
 
 NODE = Calibration(compute=Compute(per_stream_ms=0.4, residuals=Residuals((0.8, 1.0, 1.2), (1.0,))))
-SHORT = Task((generate("burst", 2.0), generate("steps", 2.0)), episode_steps=40, calibration=NODE)
+SHORT = TrainingTask(
+    (generate("burst", 2.0), generate("steps", 2.0)), episode_steps=40, calibration=NODE
+)
 KEEP = (NODE_SHARES.index(0.0), BATCH_MOVES.index(0))
 
 
@@ -121,7 +123,7 @@ def test_a_choice_turns_the_nodes_by_its_share(wanted, share, after):
 def test_it_is_the_plant_that_policies_are_simulated_on():
     """The same load and the same turns on the simulated plant come to the same."""
     trace = generate("burst", 1.0)
-    task = Task((trace,), part=None, paths=1, episode_steps=300, calibration=NODE)
+    task = TrainingTask((trace,), part=None, paths=1, episode_steps=300, calibration=NODE)
     plants = PipelineVectorEnv(1, task)
     plants.reset(seed=5)
     fleet = plants._fleet

@@ -11,14 +11,16 @@ from stable_baselines3.common.env_checker import check_env  # noqa: E402
 from policies.latency import Calibration, Compute, Residuals  # noqa: E402
 from simulators.environments.sb3 import PipelineVecEnv  # noqa: E402
 from simulators.environments.single import PipelineEnv  # noqa: E402
-from simulators.environments.task import Task  # noqa: E402
+from simulators.environments.task import TrainingTask  # noqa: E402
 from simulators.environments.vector import PipelineVectorEnv  # noqa: E402
 from simulators.loads.generators import generate  # noqa: E402
 from simulators.simulate import simulate  # noqa: E402
 from simulators.simulation import Simulation  # noqa: E402
 
 NODE = Calibration(compute=Compute(per_stream_ms=0.4, residuals=Residuals((0.8, 1.0, 1.2), (1.0,))))
-SHORT = Task((generate("burst", 2.0), generate("steps", 2.0)), episode_steps=40, calibration=NODE)
+SHORT = TrainingTask(
+    (generate("burst", 2.0), generate("steps", 2.0)), episode_steps=40, calibration=NODE
+)
 
 
 def test_stable_baselines3_finds_nothing_wrong():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.conductor.alternatives import Alternative
-from policies.conductor.effects import fewer_misses, fewer_xruns
 from policies.conductor.evidence import RecentMisses, bearable
+from policies.conductor.remedies.effects import fewer_misses, fewer_xruns
 from policies.conductor.situation import Situation
 from policies.diagnosis import Bottleneck
 from policies.knobs import Choice

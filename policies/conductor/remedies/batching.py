@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import cast
 
 from policies.conductor.alternatives import SAVING, Alternative
-from policies.conductor.effects import relieving
 from policies.conductor.evidence import NO_MISSES, RecentMisses, by_chance
-from policies.conductor.outlook import Outlook
+from policies.conductor.remedies.effects import relieving
 from policies.conductor.situation import Situation
+from policies.conductor.sizing.outlook import Outlook
 from policies.diagnosis import Bottleneck
 from policies.knobs import Choice
 from policies.proposal import Action

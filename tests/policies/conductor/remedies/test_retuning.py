@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conductor_cases import context, decide
 
-from policies.conductor.batching import larger
+from policies.conductor.remedies.batching import larger
 from policies.diagnosis import Bottleneck
 from policies.forecast import Forecast
 from policies.knobs import (

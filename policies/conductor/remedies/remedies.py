@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from policies.conductor.alternatives import Alternative
-from policies.conductor.batching import larger_batches
 from policies.conductor.evidence import RecentMisses
-from policies.conductor.outlook import Outlook
-from policies.conductor.period import longer_period
-from policies.conductor.scale_out import more_nodes
+from policies.conductor.remedies.batching import larger_batches
+from policies.conductor.remedies.period import longer_period
+from policies.conductor.remedies.scale_out import more_nodes
+from policies.conductor.remedies.threads import favouring_audio
+from policies.conductor.remedies.vram import smaller_blocks
 from policies.conductor.situation import Situation
-from policies.conductor.threads import favouring_audio
-from policies.conductor.vram import smaller_blocks
+from policies.conductor.sizing.outlook import Outlook
 from policies.diagnosis import Bottleneck
 
 Remedy = Callable[[Situation, RecentMisses], Iterator[Alternative]]

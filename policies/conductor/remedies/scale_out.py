@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.conductor.alternatives import NODES_STEP, Alternative
-from policies.conductor.effects import relief
 from policies.conductor.evidence import RecentMisses, by_chance
-from policies.conductor.outlook import Outlook
+from policies.conductor.remedies.effects import relief
 from policies.conductor.situation import Situation
+from policies.conductor.sizing.outlook import Outlook
 from policies.proposal import Action
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from conductor_cases import decide, modelled
 
-from policies.conductor.estimates import Estimates
-from policies.conductor.node_capacity import Capacity
-from policies.conductor.outlook import corrected, look_out
 from policies.conductor.situation import Situation
+from policies.conductor.sizing.estimates import Estimates
+from policies.conductor.sizing.node_capacity import Capacity
+from policies.conductor.sizing.outlook import corrected, look_out
 from policies.observation import Value
 
 

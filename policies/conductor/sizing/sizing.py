@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from policies.conductor.alternatives import NODES_STEP, Alternative
-from policies.conductor.node_capacity import Capacity
 from policies.conductor.nodes import TAIL, Staffing
-from policies.conductor.outlook import Outlook
 from policies.conductor.situation import Situation
+from policies.conductor.sizing.node_capacity import Capacity
+from policies.conductor.sizing.outlook import Outlook
 from policies.observation import fresh
 from policies.proposal import Action
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.conductor.alternatives import Alternative
-from policies.conductor.effects import relieving
 from policies.conductor.evidence import RecentMisses
+from policies.conductor.remedies.effects import relieving
 from policies.conductor.situation import Situation
 from policies.knobs import Choice
 from policies.observation import fresh

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kapellmeister.explaining.explain import describe_turn
-from policies.conductor.threads import steps
+from policies.conductor.remedies.threads import steps
 from policies.knobs import (
     AnyThreadClasses,
     SchedulingClass,

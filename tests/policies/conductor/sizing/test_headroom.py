@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from policies.conductor.headroom import Headroom
 from policies.conductor.peaks import PeakErrors, Peaks
+from policies.conductor.sizing.headroom import Headroom
 from policies.forecast import Forecast
 
 WINDOW_S = 150.0

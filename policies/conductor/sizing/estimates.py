@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from policies.conductor.headroom import Headroom
-from policies.conductor.node_capacity import Capacity
-from policies.conductor.price import MissPrice
 from policies.conductor.situation import Situation
+from policies.conductor.sizing.headroom import Headroom
+from policies.conductor.sizing.node_capacity import Capacity
+from policies.conductor.sizing.price import MissPrice
 from policies.policy import State
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.conductor.estimates import Estimates
 from policies.conductor.nodes import TAIL, NodeLaw, Staffing, needed, staffed
 from policies.conductor.peaks import Peaks
 from policies.conductor.situation import Situation
+from policies.conductor.sizing.estimates import Estimates
 from policies.forecast import Forecast
 from policies.knobs import Bounds, Settings
 from policies.latency import LatencyModel

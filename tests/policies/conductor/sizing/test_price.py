@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from policies.conductor.price import MissPrice
+from policies.conductor.sizing.price import MissPrice
 
 
 def priced(miss_rate, days):

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from conductor_cases import Machine, context, decide, modelled, narrowed
 
-from policies.conductor.estimates import Estimates
 from policies.conductor.evidence import RecentMisses
-from policies.conductor.outlook import look_out
-from policies.conductor.remedies import remedies
+from policies.conductor.remedies.remedies import remedies
 from policies.conductor.situation import Situation
+from policies.conductor.sizing.estimates import Estimates
+from policies.conductor.sizing.outlook import look_out
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.forecast import Forecast
 from policies.knobs import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.conductor.threads import steps
+from policies.conductor.remedies.threads import steps
 from policies.objective import Priority
 from policies.policy import Context, State
 from policies.proposal import Action, Effect, Expectation, Proposal

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from fakes import OBJECTIVE
 
-from policies.conductor.node_capacity import Capacity
 from policies.conductor.situation import Situation
+from policies.conductor.sizing.node_capacity import Capacity
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.knobs import Settings
 from policies.observation import BlockCounts, Observation, Value

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.conductor import threads
 from policies.conductor.alternatives import Alternative
 from policies.conductor.nodes import TAIL
-from policies.conductor.outlook import Outlook
+from policies.conductor.remedies import threads
 from policies.conductor.situation import Situation
+from policies.conductor.sizing.outlook import Outlook
 from policies.knobs import AnyThreadClasses, Bounds, Choice, KnobValue, ThreadClasses
 from policies.proposal import Action
 

@@ -1,0 +1,1 @@
+"""Remedies against a bottleneck, one knob a file, and settings that would cost less."""
