@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller import plugins
+from controller.executors import checks as executors
 from controller.forecasting import checks as forecasters
 from controller.forecasting.supervised import NEEDS
 from controller.load.trace import LoadTrace
@@ -30,12 +31,14 @@ FILES = {
     "A policy": "larger_batches",
     "A forecaster": "smoothed",
     "A workload": "slap_back",
+    "An executor": "in_process",
     "A plant": "renderer",
 }
 SUITES = {
     "A policy": policies,
     "A forecaster": forecasters,
     "A workload": workloads,
+    "An executor": executors,
     "A plant": plants,
 }
 
@@ -76,7 +79,7 @@ def test_every_name_that_is_shown_finds_what_it_names(
 ) -> None:
     monkeypatch.chdir(folder)
     kinds = {"policies": "LargerBatches", "workloads": "SlapBack", "plants": "Renderer"}
-    kinds["forecasters"] = "Smoothed"
+    kinds |= {"forecasters": "Smoothed", "executors": "InProcess"}
     shown = set(re.findall(r"\w+\.py:\w+(?::\w+=\w+)*", TEXT))
     for kind, name in kinds.items():
         mine = {each for each in shown if f":{name}" in each}
