@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from controller.plain import JsonValue, from_plain, to_plain
+from controller.plain_json import JsonValue, from_plain, to_plain
 from policies.knobs import OURS, Bounds, Choice, Direction, Knob, KnobState, KnobValue, Settings
 from policies.words import words
 

@@ -18,7 +18,7 @@ from controller.forecasting.horizon import horizon
 from controller.forecasting.supervised import Supervised
 from controller.guard.guard import Guard
 from controller.guard.situation import Situation
-from controller.plain import JsonValue, from_plain, to_plain
+from controller.plain_json import JsonValue, from_plain, to_plain
 from controller.plants.plant import Plant
 from controller.tick import ForecastSummary, Tick
 from controller.verification import Verifier

@@ -8,7 +8,7 @@ from statistics import median
 
 from controller.actuation import Actuation
 from controller.config.config import GuardSection
-from controller.plain import JsonValue, from_plain, to_plain
+from controller.plain_json import JsonValue, from_plain, to_plain
 from policies.knobs import Knob
 from policies.objective import CHANCE_PERIODS, Objective
 from policies.observation import BlockCounts, Observation, fresh

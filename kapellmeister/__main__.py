@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from kapellmeister.begun import BEGUN_TICKS as BEGUN_TICKS
+from kapellmeister.start_time import BEGUN_TICKS as BEGUN_TICKS
 from kapellmeister.terminal.interruption import at_once
 
 

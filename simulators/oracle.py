@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from policies.latency import Calibration
 from simulators.levels.capacity import node_capacity, node_miss_rates
-from simulators.loads.path import HOUR_S, Load
+from simulators.loads.load_path import HOUR_S, Load
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -13,7 +13,7 @@ from policies.policy import Policy
 from simulators.clock import SimulatedClock
 from simulators.control_loop import control_loop, make_policy
 from simulators.levels.capacity import BATCH_SIZE, VRAM_BLOCK_BYTES, node_capacity
-from simulators.loads.path import Load
+from simulators.loads.load_path import Load
 from simulators.plant.nodes import start_law
 from simulators.plant.plant import PlantSpec, SimulatedPlant
 from simulators.plant.service import make_server

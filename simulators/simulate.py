@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from simulators.levels.capacity import BATCH_SIZE
-from simulators.loads.path import Load
+from simulators.loads.load_path import Load
 from simulators.oracle import Horizon, OraclePlan, oracle_delayed, oracle_instant
 from simulators.report import SimulationReport, report_of
 from simulators.run import run

@@ -13,7 +13,7 @@ from controller.load.trace import LoadTrace
 from policies.latency import Calibration
 from policies.objective import Objective, Prices
 from simulators.levels.level import LevelName
-from simulators.loads.path import Load, realise
+from simulators.loads.load_path import Load, realise
 from simulators.plant.faults import Schedule
 from simulators.plant.knobs import available_knobs
 

@@ -14,7 +14,7 @@ from policies.observation import BlockCounts, Value
 from policies.proposal import Change
 from simulators.levels.closed_form import GRID_MS, Law
 from simulators.levels.exact import BIN_EDGES_MS, BINS
-from simulators.loads.path import HOUR_S, Load
+from simulators.loads.load_path import HOUR_S, Load
 from simulators.plant.plant import Truth
 from simulators.plant.service import Performance
 

@@ -35,7 +35,7 @@ from controller.executors.trial import (
     Time,
     Trial,
 )
-from controller.plain import from_plain, to_plain
+from controller.plain_json import from_plain, to_plain
 from policies.knobs import Bounds, Choice, Knob, KnobValue
 from policies.observation import Reading
 

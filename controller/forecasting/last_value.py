@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.forecasting.forecaster import FitTask
-from controller.plain import from_plain, to_plain
+from controller.plain_json import from_plain, to_plain
 from policies.forecast import Forecast
 from policies.observation import Reading, fresh
 from policies.policy import State

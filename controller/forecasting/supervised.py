@@ -13,7 +13,7 @@ from controller.forecasting import untrusted
 from controller.forecasting.fitting import Fitting, Inline, Runner
 from controller.forecasting.forecaster import Forecaster
 from controller.forecasting.last_value import KEPT_INCREMENTS, LastValue
-from controller.plain import JsonValue
+from controller.plain_json import JsonValue
 from controller.time_box import TimeBox
 from policies.forecast import Forecast
 from policies.observation import Observation, Reading

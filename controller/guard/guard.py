@@ -19,7 +19,7 @@ from controller.guard.steps import (
     within_a_step,
     yielding,
 )
-from controller.plain import JsonValue, from_plain, to_plain
+from controller.plain_json import JsonValue, from_plain, to_plain
 from policies.knobs import Direction, Knob, KnobValue
 from policies.observation import fresh
 from policies.proposal import Action, Change, Hold, Proposal

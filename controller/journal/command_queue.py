@@ -9,7 +9,7 @@ from typing import cast
 
 from controller.commands import Command
 from controller.journal.database import Database
-from controller.plain import from_plain, to_plain
+from controller.plain_json import from_plain, to_plain
 
 POLL_S = 0.05
 STALE_AFTER_S = 30.0

@@ -16,7 +16,7 @@ from controller.journal.database import Database
 from controller.linux.kernel_files import read_text
 from controller.linux.process_id import PROC
 from controller.linux.scheduling import ThreadId
-from controller.plain import JsonValue, to_plain
+from controller.plain_json import JsonValue, to_plain
 from controller.tick import Tick
 from controller.watchdog.restoration import Original, RestoreCommand
 from controller.watchdog.watchdog import decode, encode

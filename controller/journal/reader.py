@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 from controller.commands import Command
 from controller.errors import JournalError
 from controller.journal.database import Database
-from controller.plain import from_plain
+from controller.plain_json import from_plain
 from controller.tick import Tick
 from policies.observation import Reading
 

@@ -9,6 +9,7 @@ from controller.executors.executor import Executor, ExecutorSettings, make_execu
 from controller.executors.timetable import Timetable
 from controller.executors.warm_up import warm_up
 from controller.load import trace as load
+from controller.load.csv_trace import read_trace
 from controller.pipeline.spec import PipelineSpec
 from controller.sound.bank import SoundBank
 from controller.sound.files import load_sound
@@ -73,7 +74,7 @@ def trace(spec: PipelineSpec) -> load.LoadTrace:
         return load.constant(spec.streams)
     if spec.trace is None:
         return load.evening(spec.peak_streams, spec.duration_s)
-    return load.read_trace(spec.trace).scaled(spec.peak_streams, spec.duration_s)
+    return read_trace(spec.trace).scaled(spec.peak_streams, spec.duration_s)
 
 
 def _hrirs(spec: PipelineSpec) -> HrirSet | None:

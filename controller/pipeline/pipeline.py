@@ -20,7 +20,7 @@ from controller.pipeline.recording import Recording
 from controller.pipeline.server import Reply, Request, Server
 from controller.pipeline.spec import PipelineSpec
 from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
-from controller.plain import to_plain
+from controller.plain_json import to_plain
 from policies.knobs import KnobValue
 from policies.observation import BlockCounts
 

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from controller.config.config import Config, first_error, load_config
 from controller.errors import ConfigurationError
-from kapellmeister.begun import BEGUN_TICKS
 from kapellmeister.commands.options import (
     ConfigFile,
     JsonFile,
@@ -23,6 +22,7 @@ from kapellmeister.commands.options import (
     prints_aside,
     write_json,
 )
+from kapellmeister.start_time import BEGUN_TICKS
 
 app = typer.Typer()
 LONGEST_S = 31 * 86_400.0

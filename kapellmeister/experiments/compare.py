@@ -27,7 +27,7 @@ from simulators.comparison.page import Page, check_plotly
 from simulators.comparison.request import Comparison
 from simulators.comparison.rows import check_arrow
 from simulators.loads.generators import find_trace
-from simulators.loads.path import Load, realise
+from simulators.loads.load_path import Load, realise
 from simulators.loads.splits import split
 from simulators.simulation import Simulation, check_names
 

@@ -13,7 +13,7 @@ from kapellmeister.experiments.options import SimulateOptions
 from kapellmeister.terminal.progress import Progress, unseen
 from kapellmeister.terminal.tables import summary_table
 from simulators.loads.generators import find_trace
-from simulators.loads.path import Load
+from simulators.loads.load_path import Load
 from simulators.plant.faults import random_schedule
 from simulators.report import SimulationReport
 from simulators.simulate import Result

@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy.stats import beta
 
-from controller.plain import from_plain
+from controller.plain_json import from_plain
 from policies.observation import BlockCounts, Reading, fresh
 from policies.proposal import Change, Effect, Expectation, Verdict, Verification
 

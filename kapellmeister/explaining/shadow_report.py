@@ -9,7 +9,7 @@ from statistics import fmean
 
 from controller.errors import JournalError
 from controller.journal.reader import JournalReader, Run
-from controller.plain import from_plain
+from controller.plain_json import from_plain
 from kapellmeister.explaining.explain import describe_turn
 from kapellmeister.explaining.hindsight import (
     Counterfactual,

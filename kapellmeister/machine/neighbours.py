@@ -11,7 +11,7 @@ from controller import plugins
 from controller.errors import ThreadGoneError
 from controller.linux import scheduling
 from controller.linux.process_id import ProcessId
-from controller.plants.pipewire import tools as pipewire_tools
+from controller.plants.pipewire import command_line as pipewire_tools
 from controller.plants.programs.processes import named
 from kapellmeister.machine import linux
 from kapellmeister.machine.finding import Finding, Status, note

@@ -9,9 +9,9 @@ from controller.errors import PlantError, ProcessClosedError
 from controller.linux import process_access
 from controller.linux.control_group import is_group
 from controller.plants.process.plant import REMEDY
-from controller.plants.programs.found_instead import none_runs, remark
-from controller.plants.programs.meaning import is_id
+from controller.plants.programs.matching import is_id
 from controller.plants.programs.names import in_a_line
+from controller.plants.programs.near_matches import none_runs, remark
 from controller.plants.programs.processes import named, others
 
 OTHERS = "as the user of the program"

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from controller.config.config import Config
 from controller.loop import Instrument
-from controller.plain import JsonValue
+from controller.plain_json import JsonValue
 from controller.plants.plant import Plant
 from controller.tick import Tick
 from kapellmeister.running.tally import Tally

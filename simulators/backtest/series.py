@@ -13,7 +13,7 @@ from controller.errors import TraceError
 from controller.load.trace import LoadTrace
 from policies.observation import Reading, Value
 from simulators.backtest.scores import Actuals
-from simulators.loads.path import GAP
+from simulators.loads.load_path import GAP
 
 MOST_STEPS = 5_000_000
 KNOWN_SHARE = 0.5

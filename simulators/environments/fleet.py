@@ -14,7 +14,7 @@ from policies.latency import Calibration
 from simulators.levels.capacity import BATCH_SIZE
 from simulators.levels.closed_form import IntervalLevel, quiet_work
 from simulators.levels.level import SATURATED
-from simulators.loads.path import Load
+from simulators.loads.load_path import Load
 from simulators.plant.knobs import BATCH_SIZES
 
 NEARLY_FULL = 0.85

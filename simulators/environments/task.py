@@ -13,7 +13,7 @@ from policies.latency import Calibration
 from simulators.environments.fleet import Tables
 from simulators.levels.capacity import BATCH_SIZE, node_capacity
 from simulators.loads.generators import generate
-from simulators.loads.path import Load, realise
+from simulators.loads.load_path import Load, realise
 from simulators.loads.splits import Split, split
 
 OBSERVATIONS = tuple(each.name for each in FEATURES)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from policies.features import BATCH_MOVES, HIGHS, LOWS, nodes_after
 from simulators.environments.fleet import Fleet, joined
 from simulators.environments.task import CHOICES, TrainingTask, tables
-from simulators.loads.path import HOUR_S
+from simulators.loads.load_path import HOUR_S
 from simulators.plant.knobs import BATCH_SIZES
 
 Observations = NDArray[np.float32]

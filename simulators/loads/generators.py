@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.errors import TraceError
-from controller.load.recorded import is_journal, recorded_load
-from controller.load.trace import LoadTrace, read_trace
-from simulators.loads.path import DAY_S
+from controller.load.csv_trace import read_trace
+from controller.load.journal_trace import is_journal, recorded_load
+from controller.load.trace import LoadTrace
+from simulators.loads.load_path import DAY_S
 
 Floats = NDArray[np.float64]
 Shape = Callable[[Floats, np.random.Generator], Floats]

@@ -15,7 +15,7 @@ from policies.observation import BlockCounts, Observation, Reading, Value
 from policies.proposal import Refusal
 from simulators.levels.device_memory import DeviceMemory
 from simulators.levels.level import Work
-from simulators.loads.path import GAP, Load
+from simulators.loads.load_path import GAP, Load
 from simulators.plant.conditions import Conditions
 from simulators.plant.faults import Schedule
 from simulators.plant.knobs import make_knobs

@@ -12,8 +12,8 @@ import pytest
 from controller.config.config import load_config
 from controller.errors import ConfigurationError, SoundFileError, TraceError
 from controller.input_files import read_input, read_toml
-from controller.load import trace as load
-from controller.load.recorded import is_journal
+from controller.load.csv_trace import read_trace
+from controller.load.journal_trace import is_journal
 from controller.sound.files import load_sound
 from controller.workloads.hrir import HrtfFileError, load_sofa
 from simulators.plant.faults import ScenarioError, read_scenario
@@ -77,7 +77,7 @@ def test_what_is_no_toml_in_any_way_is_refused(tmp_path: Path, text: bytes, why:
 def test_a_pipe_in_place_of_a_trace_a_sound_or_a_head_keeps_nobody_waiting(pipe: Path) -> None:
     assert not is_journal(pipe)
     with pytest.raises(TraceError, match="no regular file; write it into one, and name that"):
-        load.read_trace(pipe)
+        read_trace(pipe)
     with pytest.raises(SoundFileError, match="neither a file nor a folder"):
         load_sound(pipe, 48_000)
     with pytest.raises(HrtfFileError, match="no regular file"):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from controller.plain import JsonValue
+from controller.plain_json import JsonValue
 from controller.tick import Tick
 from policies.knobs import Knob, KnobState, KnobValue, ThreadClass, ThreadClasses
 from policies.observation import Invalid, Missing, Reading, StageTimes, Stale, Value, fresh

@@ -15,7 +15,7 @@ from pathlib import Path
 from controller.errors import MissingExtraError, PortInUseError
 from controller.instruments.dashboard.picture import picture
 from controller.linux.os_errors import explained_port
-from controller.plain import JsonValue
+from controller.plain_json import JsonValue
 from controller.tick import Tick
 from policies.knobs import Knob
 

@@ -16,7 +16,7 @@ from controller.linux import scheduling
 from controller.linux.permissions import Permissions
 from controller.linux.process_id import ticks_since_boot
 from controller.pipeline.spec import PipelineSpec
-from controller.plain import JsonValue, from_plain
+from controller.plain_json import JsonValue, from_plain
 from controller.plants.builtin.connection import Connection
 from controller.plants.builtin.pipeline_process import LOG_NAME
 from controller.plants.programs.processes import identified

@@ -15,6 +15,7 @@ from collections.abc import Generator
 from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.monitor import Line, orders, report
 from controller.plants.pipewire.active_drivers import UNMEASURED, ActiveDrivers
+from controller.plants.pipewire.command_line import REMEDY, missing_tool, socket_path, version
 from controller.plants.pipewire.drivers import Driver, drivers_at_work, expected_frames
 from controller.plants.pipewire.listeners import listening
 from controller.plants.pipewire.members import Members
@@ -22,8 +23,7 @@ from controller.plants.pipewire.meters.meter import LAG_NS, Period
 from controller.plants.pipewire.meters.supervised_meter import SupervisedMeter, meter_for
 from controller.plants.pipewire.pw_dump import Client, Graph
 from controller.plants.pipewire.quantum import force, restore
-from controller.plants.pipewire.tool import Tool
-from controller.plants.pipewire.tools import REMEDY, missing_tool, socket_path, version
+from controller.plants.pipewire.running_tool import Tool
 
 LINE_EVERY_S = 0.1
 PATIENCE_S = 4.0

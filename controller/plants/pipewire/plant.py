@@ -15,9 +15,9 @@ from controller.linux.process_id import ProcessId
 from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.audio_server.period_knob import LONGEST_PERIOD
 from controller.plants.audio_server.plant import AudioServerPlant
+from controller.plants.pipewire.command_line import places, socket_path
 from controller.plants.pipewire.quantum import PLAYED
 from controller.plants.pipewire.state import PipeWireState
-from controller.plants.pipewire.tools import places, socket_path
 from controller.plants.plant import Surroundings
 from controller.plants.threads.rhythm import Rates
 from policies.observation import (

@@ -6,8 +6,8 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from controller.plants.audio_server.original_setting import OriginalSetting
+from controller.plants.pipewire.command_line import dump, forcing, run
 from controller.plants.pipewire.pw_dump import Graph
-from controller.plants.pipewire.tools import dump, forcing, run
 from controller.watchdog.restoration import LEFT_ALONE
 
 PLAYED = "--played"

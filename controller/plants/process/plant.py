@@ -9,7 +9,7 @@ from typing import ClassVar
 from controller.errors import PlantError
 from controller.linux.control_group import is_group
 from controller.plants.plant import Surroundings
-from controller.plants.programs.found_instead import none_runs
+from controller.plants.programs.near_matches import none_runs
 from controller.plants.programs.processes import others
 from controller.plants.programs.programs import Programs
 from controller.plants.threads.knob import KNOB, ThreadKnob

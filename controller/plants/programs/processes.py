@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controller.errors import ThreadGoneError
 from controller.linux.process_id import PROC, ProcessId, identify_process
-from controller.plants.programs.meaning import meant_by
+from controller.plants.programs.matching import meant_by
 from controller.plants.programs.names import RunningProcess, read_running
 
 OWN_CODE = ("controller.", "kapellmeister.")

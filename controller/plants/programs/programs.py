@@ -7,7 +7,7 @@ from pathlib import Path
 
 from controller.linux.control_group import is_group
 from controller.linux.process_id import PROC, ProcessId, lives
-from controller.plants.programs.meaning import is_id, meant_by
+from controller.plants.programs.matching import is_id, meant_by
 from controller.plants.programs.names import RunningProcess
 from controller.plants.programs.processes import named, others
 from controller.plants.programs.search import Search

@@ -13,7 +13,7 @@ from simulators.comparison.request import Comparison
 from simulators.levels.capacity import interval_level
 from simulators.levels.level import LevelName
 from simulators.loads.generators import generate
-from simulators.loads.path import realise
+from simulators.loads.load_path import realise
 from simulators.run import run
 from simulators.simulate import simulate
 from simulators.simulation import Simulation

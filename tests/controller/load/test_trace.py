@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from controller.errors import TraceError
-from controller.load.trace import constant, evening, read_trace
+from controller.load.csv_trace import read_trace
+from controller.load.trace import constant, evening
 
 
 def trace_of(folder: Path, text: str) -> Path:

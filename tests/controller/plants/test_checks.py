@@ -19,7 +19,7 @@ from controller.config.config import Config, SidecarSection
 from controller.linux import scheduling
 from controller.linux.permissions import Permissions
 from controller.pipeline.spec import PipelineSpec
-from controller.plain import to_plain
+from controller.plain_json import to_plain
 from controller.plants.builtin import plant as builtin
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.checks import CHECKS, PlantFault, check, check_all

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from controller.errors import ConfigurationError, JournalError
 from controller.journal.journal import Journal
-from controller.plain import to_plain
+from controller.plain_json import to_plain
 from kapellmeister.cli import app
 from kapellmeister.explaining.hindsight import Shadow, ShadowTick, chance_kept, shares_kept
 from kapellmeister.explaining.shadow_report import shadow_report

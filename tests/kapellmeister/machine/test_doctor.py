@@ -15,7 +15,7 @@ from rich.console import Console
 from controller.journal.state_directory import StateDirectory
 from controller.linux.permissions import Permissions
 from controller.linux.scheduling import Scheduling
-from controller.plants.pipewire import tools as pipewire_tools
+from controller.plants.pipewire import command_line as pipewire_tools
 from kapellmeister.machine import installation, kernel_findings, neighbours
 from kapellmeister.machine import linux as kernel
 from kapellmeister.machine.actuator_findings import actuator_findings

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from controller.plants.pipewire.active_drivers import ActiveDrivers
+from controller.plants.pipewire.command_line import TOP_TELLS_FROM
 from controller.plants.pipewire.meters.meter import Meter
 from controller.plants.pipewire.meters.profiler_meter import ProfilerMeter
 from controller.plants.pipewire.meters.top_meter import TopMeter
-from controller.plants.pipewire.tool import Tool
-from controller.plants.pipewire.tools import TOP_TELLS_FROM
+from controller.plants.pipewire.running_tool import Tool
 
 ENDED = "the tool that counts cycles has ended, and is started again now and then"
 

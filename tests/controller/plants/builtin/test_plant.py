@@ -11,7 +11,7 @@ from fakes import FakeClock
 from controller.errors import PlantError
 from controller.linux.permissions import Permissions
 from controller.pipeline.spec import PipelineSpec
-from controller.plain import to_plain
+from controller.plain_json import to_plain
 from controller.plants.builtin import plant as builtin
 from controller.plants.builtin.plant import BuiltinPlant
 from policies.knobs import Bounds, Knob

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from proc_tree import put_process
 
-from controller.plants.programs.found_instead import none_runs, remark
-from controller.plants.programs.meaning import is_id
+from controller.plants.programs.matching import is_id
+from controller.plants.programs.near_matches import none_runs, remark
 from controller.plants.programs.processes import named, others
 
 PYTHON = "/usr/bin/python3.11"

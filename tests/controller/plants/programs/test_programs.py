@@ -11,7 +11,7 @@ from proc_tree import put_process
 from controller.config.config import Config, SidecarSection, load_config
 from controller.errors import ConfigurationError, ThreadGoneError
 from controller.linux.process_id import ProcessId, identify_process, lives
-from controller.plants.programs.meaning import is_id
+from controller.plants.programs.matching import is_id
 from controller.plants.programs.processes import named
 from controller.plants.programs.programs import Programs
 

@@ -31,7 +31,7 @@ from policies.proposal import (
     Verdict,
     Verification,
 )
-from simulators.loads.path import realise
+from simulators.loads.load_path import realise
 
 NOTHING = Diagnosis(Bottleneck.NONE, "nothing")
 EXPECTED = Expectation(10.0, 0.0, 0.1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.plants.pipewire import tools as pipewire_tools
+from controller.plants.pipewire import command_line as pipewire_tools
 
 
 def test_the_version_is_that_of_the_library_in_use(monkeypatch: pytest.MonkeyPatch) -> None:

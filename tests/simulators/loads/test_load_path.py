@@ -7,7 +7,7 @@ import pytest
 
 from controller.errors import TraceError
 from controller.load.trace import LoadTrace
-from simulators.loads.path import DAY_S, realise
+from simulators.loads.load_path import DAY_S, realise
 
 HOUR_S = 3600.0
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.commands import Pause
-from controller.plain import from_plain, to_plain
+from controller.plain_json import from_plain, to_plain
 from controller.tick import Tick
 from policies.knobs import (
     AnyThreadClasses,

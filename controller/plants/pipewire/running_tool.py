@@ -8,7 +8,7 @@ import os
 import select
 import subprocess
 
-from controller.plants.pipewire.tools import environment
+from controller.plants.pipewire.command_line import environment
 
 PIPE_BYTES = 1 << 20
 """Size of the pipe, bytes: room for the output between two lines, however short the cycles are."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from controller.linux.control_group import is_group
 from controller.plants.programs.interpreters import file_name
-from controller.plants.programs.meaning import fitting, is_id, meant_by
+from controller.plants.programs.matching import fitting, is_id, meant_by
 from controller.plants.programs.names import Fit, RunningProcess, in_a_line
 
 SHOWN = 3
