@@ -26,6 +26,7 @@ from simulators.simulation import Simulation
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 DOCUMENTS = {
     name: (ROOT / name).read_text(encoding="utf-8")
     for name in ("README.md", "CONTRIBUTING.md", "docs/extending.md")
@@ -86,7 +87,7 @@ def test_the_two_commands_are_run_to_the_letter() -> None:
 
 
 def test_the_policy_that_is_shown_takes_twenty_lines_and_decides(tmp_path: Path) -> None:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    code, _ = PYTHON
     assert len([line for line in code.splitlines() if line]) <= 20
     file = tmp_path / "one_more_worker.py"
     file.write_text(code, encoding="utf-8")
@@ -99,6 +100,14 @@ def test_the_policy_that_is_shown_takes_twenty_lines_and_decides(tmp_path: Path)
     check_all(plugins.find("policies", f"{file}:OneMoreWorker"))
     ramp = generate("ramp", 0.25)
     assert simulate(Simulation(f"{file}:OneMoreWorker", ramp)).report.knobs == ("nodes",)
+
+
+def test_the_simulation_that_is_shown_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    _, code = PYTHON
+    exec(code, {})
+    miss_rate, cost = map(float, capsys.readouterr().out.split())
+    assert 0.0 <= miss_rate < 0.001
+    assert 1.0 < cost < 2.0
 
 
 def queueing_at(nodes: int) -> Context:
