@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from jack_server import serving as jack_serving
+from pipeline_spec import SPEC
 from pipewire_server import serving as pipewire_serving
 
 from controller.clock import WallClock
 from controller.config.config import Config, SidecarSection
 from controller.linux.permissions import permitted
-from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.pipeline_process import start_pipeline
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.checks import CHECKS, check
@@ -37,30 +37,7 @@ while True:
     due = max(due + 256 / 48000, time.monotonic())
     time.sleep(max(0.0, due - time.monotonic()))
 """
-SPEC = PipelineSpec(
-    sample_rate_hz=48_000,
-    period_frames=256,
-    deadline_ms=256 / 48,
-    buffer_blocks=1,
-    duration_s=60.0,
-    workload="hrtf",
-    taps=256,
-    streams=8,
-    peak_streams=8,
-    trace=None,
-    audio=None,
-    hrtf=None,
-    record=None,
-    stress=0,
-    stress_after_s=5.0,
-    audio_share=0.6,
-    reserve_share=0.15,
-    analysis_share=0.1,
-    visualisation_share=0.1,
-    executor="cpu",
-    knobs={"nodes": 1, "batch_size": 8},
-    limits={"nodes": 3},
-)
+LONG = SPEC.model_copy(update={"duration_s": 60.0})
 
 
 def an_interval(_: Plant) -> None:
@@ -87,8 +64,8 @@ def test_the_built_in_pipeline_passes(name: str, tmp_path: Path, lease: Lease) -
     def start() -> BuiltinPlant:
         directory = tmp_path / str(next(numbers))
         directory.mkdir()
-        started.append(start_pipeline(directory, SPEC))
-        return BuiltinPlant(directory, SPEC, WallClock(), lease, permitted(), INTERVAL_S)
+        started.append(start_pipeline(directory, LONG))
+        return BuiltinPlant(directory, LONG, WallClock(), lease, permitted(), INTERVAL_S)
 
     check(name, start, an_interval)
     for pipeline in started:

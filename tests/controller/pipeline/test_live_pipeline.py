@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import soundfile
+from pipeline_spec import SPEC
 
 from controller.errors import PipelineStartError
-from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.connection import Connection
 from controller.plants.builtin.pipeline_process import (
     running_pipeline,
@@ -20,31 +20,6 @@ from controller.plants.builtin.pipeline_process import (
 )
 
 pytestmark = pytest.mark.live
-
-SPEC = PipelineSpec(
-    sample_rate_hz=48_000,
-    period_frames=256,
-    deadline_ms=256 / 48,
-    buffer_blocks=1,
-    duration_s=3.0,
-    workload="hrtf",
-    taps=256,
-    streams=8,
-    peak_streams=8,
-    trace=None,
-    audio=None,
-    hrtf=None,
-    record=None,
-    stress=0,
-    stress_after_s=5.0,
-    audio_share=0.6,
-    reserve_share=0.15,
-    analysis_share=0.1,
-    visualisation_share=0.1,
-    executor="cpu",
-    knobs={"nodes": 1, "batch_size": 8},
-    limits={"nodes": 3},
-)
 
 
 class Running:
