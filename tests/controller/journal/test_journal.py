@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from controller.journal.journal import Journal
 from controller.journal.reader import Extent, JournalReader
 from controller.linux.scheduling import Scheduling, ThreadId
 from controller.watchdog.restoration import Original
+from policies.proposal import Verdict
 
 THREAD = ThreadId(4194304, 123)
 ORIGINAL = Original(Scheduling(os.SCHED_OTHER, 0, 0, frozenset({0})), 77)
@@ -86,6 +88,19 @@ def test_the_next_start_goes_on_from_the_last_memory_of_that_plant(path):
         again = Rig(Scripted())
         again.loop.resume(journal.last_memory("fake"))
     assert again.loop.memory() == rig.loop.memory()
+
+
+def test_a_journal_that_an_earlier_program_wrote_is_read_and_gone_on_from(path):
+    shutil.copy(Path(__file__).with_name("journal_of_0_1_0.sqlite3"), path)
+    with JournalReader(path) as reader:
+        ticks = list(reader.ticks(reader.runs()[-1].number))
+    assert [tick.number for tick in ticks] == list(range(1, 9))
+    assert [(each.action.knob, each.action.value) for each in ticks[0].changes] == [("nodes", 2)]
+    assert [each.verdict for each in ticks[3].verifications] == [Verdict.CONFIRMED]
+    again = Rig(Scripted())
+    with Journal.open(path) as journal:
+        again.loop.resume(journal.last_memory("fake"))
+    assert again.tick().number == 9
 
 
 def test_what_a_forecaster_learned_stays_until_it_is_recorded_anew(path):
