@@ -47,7 +47,7 @@ class ExecutorSettings:
     @property
     def slots(self) -> int:
         """The most streams that can be live at once."""
-        return self.workload_settings.capacity
+        return self.workload_settings.slots
 
     @property
     def period_frames(self) -> int:

@@ -33,9 +33,9 @@ class SpectralMixer(Protocol):
     ) -> Any:
         """Push one spectrum per stream into its delay line; return the bus, (2, bins) complex64.
 
-        `spectra`: (n, bins) complex64; `delay_line`: (capacity, partitions, tiles, 2, 16), a
-        ring whose latest entry is `newest` (capacity,); `filters`: (f, partitions, tiles, 2 ears,
-        2, 16); `filter_of_slot`: (capacity,) into `filters`.
+        `spectra`: (n, bins) complex64; `delay_line`: (slots, partitions, tiles, 2, 16), a
+        ring whose latest entry is `newest` (slots,); `filters`: (f, partitions, tiles, 2 ears,
+        2, 16); `filter_of_slot`: (slots,) into `filters`.
         """
         ...
 
@@ -46,7 +46,7 @@ class BiquadBank(Protocol):
     def __call__(self, blocks: FloatArray, slots: IntArray, state: DoubleArray) -> FloatArray:
         """Filter each block through its slot's cascade and return the sum over the streams.
 
-        `blocks`: (n, period_frames); `state`: (capacity, sections, 2) float64, updated in place.
+        `blocks`: (n, period_frames); `state`: (slots, sections, 2) float64, updated in place.
         Returns (period_frames,) float32.
         """
         ...
@@ -56,7 +56,7 @@ class BiquadBank(Protocol):
 class Backend:
     """An array module with its transforms, and the two inner loops that deserve more than arrays.
 
-    `biquad_bank(coefficients, period_frames)` binds coefficients (capacity, sections, 5), in the
+    `biquad_bank(coefficients, period_frames)` binds coefficients (slots, sections, 5), in the
     order b0 b1 b2 a1 a2 with a0 = 1. `zeros(shape, dtype)` places state where loops
     are fastest. `sparse(matrix)` is a matrix that is multiplied by its non-zero entries alone, on
     one thread.

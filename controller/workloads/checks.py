@@ -27,8 +27,8 @@ from controller.workloads.backends import numpy_backend
 from controller.workloads.workload import Workload, WorkloadSettings
 
 MakeWorkload = Callable[[WorkloadSettings, Backend], Workload]
-SETTINGS = WorkloadSettings(sample_rate_hz=48_000, period_frames=256, capacity=8)
-ALL = range(SETTINGS.capacity)
+SETTINGS = WorkloadSettings(sample_rate_hz=48_000, period_frames=256, slots=8)
+ALL = range(SETTINGS.slots)
 BLOCKS = 12
 """Blocks that are compared, beyond those that a workload remembers."""
 TOLERANCE = 1e-5
@@ -91,7 +91,7 @@ def check_all(make: MakeWorkload, backend: Backend | None = None) -> None:
 
 def is_stereo(bench: Bench) -> None:
     """Of any number of streams the bus is (2, period_frames) float32, and finite."""
-    for count in (*range(1, SETTINGS.capacity + 1), 1):
+    for count in (*range(1, SETTINGS.slots + 1), 1):
         slots = ALL[-count:]
         for blocks in (_noise(count, slots), 1e-30 * _noise(count, slots)):
             _check_bus(bench.hear(blocks.astype(np.float32), slots))
@@ -99,7 +99,7 @@ def is_stereo(bench: Bench) -> None:
 
 def is_silent(bench: Bench) -> None:
     """Silence sounds like silence, in slots that have heard nothing else."""
-    silence = np.zeros((SETTINGS.capacity, SETTINGS.period_frames), np.float32)
+    silence = np.zeros((SETTINGS.slots, SETTINGS.period_frames), np.float32)
     for _ in range(_long(bench)):
         heard = bench.hear(silence, ALL)
         _check_bus(heard)
@@ -162,7 +162,7 @@ def is_forgetful(bench: Bench) -> None:
 def is_modest(bench: Bench) -> None:
     """Blocks that are handed in are neither written to nor looked at once the call is over."""
     end, another = _long(bench), bench.another()
-    lent = bench.backend.xp.zeros((SETTINGS.capacity, SETTINGS.period_frames), np.float32)
+    lent = bench.backend.xp.zeros((SETTINGS.slots, SETTINGS.period_frames), np.float32)
     slots = bench.backend.xp.asarray(ALL, dtype=bench.backend.xp.intp)
     for index in range(end):
         lent[...] = bench.backend.xp.asarray(_noise(index, ALL))

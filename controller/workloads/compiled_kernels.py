@@ -67,8 +67,8 @@ def mix_spectra(
     filter_of_slot: IntArray,
 ) -> np.ndarray:
     """See `SpectralMixer`: per partition two runs through memory, each step one SIMD register."""
-    capacity, partitions, tiles = delay_line.shape[:3]
-    past = delay_line.reshape(capacity, partitions, tiles * 2 * LANES)
+    rows, partitions, tiles = delay_line.shape[:3]
+    past = delay_line.reshape(rows, partitions, tiles * 2 * LANES)
     responses = filters.reshape(filters.shape[0], partitions, tiles * 4 * LANES)
     bus = np.zeros(tiles * 4 * LANES, dtype=np.float32)
     for i in range(slots.size):

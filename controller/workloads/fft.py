@@ -29,19 +29,19 @@ class SpectralMeasures:
 class SpectralAnalysis:
     """A windowed transform of the last 1024 samples of each stream, and what it tells.
 
-    `magnitudes` (capacity, 513), `level_dbfs`, `centroid_hz` and `peak_hz` (capacity,) hold the
+    `magnitudes` (slots, 513), `level_dbfs`, `centroid_hz` and `peak_hz` (slots,) hold the
     latest of each slot; of a silent slot only the level means anything, so ask `measures`.
     """
 
     def __init__(self, settings: WorkloadSettings, backend: Backend) -> None:
-        xp, capacity = backend.xp, settings.capacity
+        xp, slots = backend.xp, settings.slots
         self._backend = backend
         self._spectrum = ShortTimeSpectrum(settings, backend)
         self.memory_blocks = self._spectrum.memory_blocks
-        self.magnitudes = xp.zeros((capacity, BINS), dtype=xp.float32)
-        self.level_dbfs = xp.full(capacity, SILENCE_DBFS, dtype=xp.float32)
-        self.centroid_hz = xp.zeros(capacity, dtype=xp.float32)
-        self.peak_hz = xp.zeros(capacity, dtype=xp.float32)
+        self.magnitudes = xp.zeros((slots, BINS), dtype=xp.float32)
+        self.level_dbfs = xp.full(slots, SILENCE_DBFS, dtype=xp.float32)
+        self.centroid_hz = xp.zeros(slots, dtype=xp.float32)
+        self.peak_hz = xp.zeros(slots, dtype=xp.float32)
 
     def reset(self, slots: IntArray) -> None:
         """Forget what `slots` sounded like."""

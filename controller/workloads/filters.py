@@ -23,13 +23,13 @@ class BiquadCascade:
 
     def __init__(self, settings: WorkloadSettings, backend: Backend) -> None:
         xp = backend.xp
-        coefficients = equalisers(settings.capacity, settings.sample_rate_hz)
+        coefficients = equalisers(settings.slots, settings.sample_rate_hz)
         decay_frames = math.ceil(DECAY_S * settings.sample_rate_hz)
         self.memory_blocks = blocks_spanning(decay_frames, settings.period_frames)
         self.coefficients = coefficients
         self._xp = xp
         self._bank = backend.biquad_bank(coefficients, settings.period_frames)
-        self._state = xp.zeros((settings.capacity, coefficients.shape[1], 2), dtype=xp.float64)
+        self._state = xp.zeros((settings.slots, coefficients.shape[1], 2), dtype=xp.float64)
 
     def reset(self, slots: IntArray) -> None:
         """Bring the filters of `slots` to rest."""
@@ -42,13 +42,13 @@ class BiquadCascade:
         return bus
 
 
-def equalisers(capacity: int, sample_rate_hz: int) -> DoubleArray:
-    """A different, gentle equaliser for each slot: (capacity, 4, 5), b0 b1 b2 a1 a2.
+def equalisers(slots: int, sample_rate_hz: int) -> DoubleArray:
+    """A different, gentle equaliser for each slot: (slots, 4, 5), b0 b1 b2 a1 a2.
 
     Frequencies stay below 0.4 of the sample rate, whatever that is.
     """
     ceiling_hz = 0.4 * sample_rate_hz
-    return np.stack([_equaliser(slot, sample_rate_hz, ceiling_hz) for slot in range(capacity)])
+    return np.stack([_equaliser(slot, sample_rate_hz, ceiling_hz) for slot in range(slots)])
 
 
 def _equaliser(slot: int, sample_rate_hz: int, ceiling_hz: float) -> DoubleArray:

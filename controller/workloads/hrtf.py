@@ -22,7 +22,7 @@ class HrtfRenderer:
     def __init__(self, settings: WorkloadSettings, backend: Backend) -> None:
         xp = backend.xp
         hrirs = settings.hrirs or spherical_head(settings.sample_rate_hz, settings.taps)
-        period, capacity = settings.period_frames, settings.capacity
+        period, slots = settings.period_frames, settings.slots
         used, filter_of_slot = np.unique(_directions(settings, hrirs), return_inverse=True)
         responses = hrirs.resized(settings.taps).impulse_responses[used]
         self.memory_blocks = blocks_spanning(settings.taps - 1, period)
@@ -32,10 +32,10 @@ class HrtfRenderer:
         self._filters = backend.zeros(spectra.shape, xp.float32)
         self._filters[...] = xp.asarray(spectra)
         self._filter_of_slot = xp.asarray(filter_of_slot.astype(np.intp))
-        self._delay_line = backend.zeros((capacity, *spectra.shape[1:3], 2, LANES), xp.float32)
-        self._newest = xp.zeros(capacity, dtype=xp.intp)
-        self._previous = backend.zeros((capacity, period), xp.float32)
-        self._frames = backend.zeros((capacity, 2 * period), xp.float32)
+        self._delay_line = backend.zeros((slots, *spectra.shape[1:3], 2, LANES), xp.float32)
+        self._newest = xp.zeros(slots, dtype=xp.intp)
+        self._previous = backend.zeros((slots, period), xp.float32)
+        self._frames = backend.zeros((slots, 2 * period), xp.float32)
 
     def reset(self, slots: IntArray) -> None:
         """Silence the past of `slots`."""
@@ -77,4 +77,4 @@ def partitioned_spectra(responses: FloatArray, period_frames: int) -> FloatArray
 def _directions(settings: WorkloadSettings, hrirs: HrirSet) -> IntArray:
     if settings.directions is not None:
         return settings.directions
-    return hrirs.spread(settings.capacity)
+    return hrirs.spread(settings.slots)

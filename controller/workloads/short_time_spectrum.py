@@ -28,7 +28,7 @@ class ShortTimeSpectrum:
         hann = 0.5 - 0.5 * xp.cos(phase)
         self._window = (hann * (2.0 / hann.sum())).astype(xp.float32)
         self._backend = backend
-        self._past = xp.zeros((settings.capacity, WINDOW_FRAMES), dtype=xp.float32)
+        self._past = xp.zeros((settings.slots, WINDOW_FRAMES), dtype=xp.float32)
 
     def reset(self, slots: IntArray) -> None:
         """Silence the past of `slots`."""

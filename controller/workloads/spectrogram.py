@@ -21,8 +21,8 @@ class Spectrogram:
         self._backend = backend
         self._spectrum = ShortTimeSpectrum(settings, backend)
         self.memory_blocks = self._spectrum.memory_blocks
-        self._columns = xp.zeros((settings.capacity, COLUMNS, BINS), dtype=xp.float32)
-        self._newest = xp.zeros(settings.capacity, dtype=xp.intp)
+        self._columns = xp.zeros((settings.slots, COLUMNS, BINS), dtype=xp.float32)
+        self._newest = xp.zeros(settings.slots, dtype=xp.intp)
 
     def reset(self, slots: IntArray) -> None:
         """Clear the columns of `slots`."""

@@ -38,14 +38,14 @@ class Visualisation:
     """
 
     def __init__(self, settings: WorkloadSettings, backend: Backend) -> None:
-        xp, capacity = backend.xp, settings.capacity
+        xp, slots = backend.xp, settings.slots
         self._backend = backend
         self._spectrum = ShortTimeSpectrum(settings, backend)
         self.memory_blocks = self._spectrum.memory_blocks
         self._bands = backend.sparse(xp.asarray(musical_bands(settings.sample_rate_hz).T))
-        self._levels = xp.zeros((capacity, COLUMNS, SPECTROGRAM_ROWS), dtype=xp.uint8)
-        self._extremes = xp.zeros((capacity, COLUMNS, 2), dtype=xp.float32)
-        self._newest = xp.zeros(capacity, dtype=xp.intp)
+        self._levels = xp.zeros((slots, COLUMNS, SPECTROGRAM_ROWS), dtype=xp.uint8)
+        self._extremes = xp.zeros((slots, COLUMNS, 2), dtype=xp.float32)
+        self._newest = xp.zeros(slots, dtype=xp.intp)
         self._colours = colour_map()
 
     def reset(self, slots: IntArray) -> None:

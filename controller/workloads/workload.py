@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 class WorkloadSettings:
     """All that any workload may need, so that every one is constructed alike.
 
-    `capacity` is the number of slots. `taps` (impulse-response length in samples), `hrirs` (by
+    `slots` is how many streams can be live at once. `taps` (impulse-response length in samples), `hrirs` (by
     default a spherical head) and `directions` (per slot, an index into `hrirs`; by default spread
     evenly over the set) concern HRTF rendering only.
     """
 
     sample_rate_hz: int
     period_frames: int
-    capacity: int
+    slots: int
     taps: int = 512
     hrirs: HrirSet | None = None
     directions: IntArray | None = None
@@ -33,7 +33,7 @@ class WorkloadSettings:
 class Workload(Protocol):
     """Processing of many streams at once, since speed comes from batching.
 
-    State lives in arrays of `capacity` slots; a slot is one stream. `memory_blocks` past input
+    State lives in arrays of one row a slot; a slot is one stream. `memory_blocks` past input
     blocks, replayed into a fresh slot, make its output as if the slot had always been there
     (FIR: exactly; IIR: to the decay that the workload states).
     """

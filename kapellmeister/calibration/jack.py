@@ -60,19 +60,19 @@ ENDS = {
 class JackBench:
     """A client under a constant load: one worker, driven by the server's cycles."""
 
-    def __init__(self, config: Config, workload: str, capacity: int) -> None:
+    def __init__(self, config: Config, workload: str, slots: int) -> None:
         load_jack()
         self._processes = ProcessGroup()
         server = self._ask_server()
         self.period_ms = 1000.0 * server.period_frames / server.sample_rate_hz
         self.scheduling = "normal"
         settings = WorkloadSettings(
-            server.sample_rate_hz, server.period_frames, capacity, config.pipeline.taps
+            server.sample_rate_hz, server.period_frames, slots, config.pipeline.taps
         )
         self._workload, self._bank = rendering(workload, settings)
         self._workload.memory_blocks = 0  # nobody hears whether a stream has a past
-        self._frames, self._capacity = server.period_frames, capacity
-        self._table = StreamTable(capacity, BATCH_SIZES[0])
+        self._frames, self._slots = server.period_frames, slots
+        self._table = StreamTable(slots, BATCH_SIZES[0])
         self._ring = Ring(RING_ENTRIES, server.period_frames)
         self._notes = Notes()
         self._link: Connection | None = None
@@ -97,7 +97,7 @@ class JackBench:
 
         Raises PlantError where the server ends, changes or leaves the client out too often.
         """
-        workers = np.full(self._capacity, NOBODY, np.int16)
+        workers = np.full(self._slots, NOBODY, np.int16)
         workers[:streams] = NODE
         in_force_from = self._notes.block + CHANGE_LEAD_BLOCKS
         self._table.publish(in_force_from, batch_size, workers)
@@ -150,7 +150,7 @@ class JackBench:
             self._ring,
             timetable,
             self._frames,
-            self._capacity,
+            self._slots,
         )
 
     def _ask_server(self) -> Server:
@@ -195,9 +195,9 @@ def _run(ours: Connection, theirs: Connection, run: Callable[[Connection], None]
 
 
 @contextmanager
-def jack_bench(config: Config, workload: str, capacity: int) -> Iterator[JackBench]:
+def jack_bench(config: Config, workload: str, slots: int) -> Iterator[JackBench]:
     """A client at work; whatever happens, it leaves the graph and no process is left."""
-    made = JackBench(config, workload, capacity)
+    made = JackBench(config, workload, slots)
     try:
         made.start()
         yield made

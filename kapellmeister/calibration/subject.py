@@ -39,10 +39,10 @@ class Bench(Protocol):
 
 def rendering(workload: str, settings: WorkloadSettings) -> tuple[Workload, SoundBank]:
     """A workload and its input, each kernel run once: nothing compiles while it should render."""
-    frames, capacity = settings.period_frames, settings.capacity
-    bank = SoundBank(synthesise_sounds(settings.sample_rate_hz, 1), frames, capacity)
+    frames, slots = settings.period_frames, settings.slots
+    bank = SoundBank(synthesise_sounds(settings.sample_rate_hz, 1), frames, slots)
     made: Workload = plugins.find("workloads", workload)(settings, numpy_backend())
-    warm_up(made, bank, frames, {1, *(min(size, capacity) for size in BATCH_SIZES)})
+    warm_up(made, bank, frames, {1, *(min(size, slots) for size in BATCH_SIZES)})
     return made, bank
 
 

@@ -24,7 +24,7 @@ class Echo:
 
     def __init__(self, settings, backend):
         self.xp = backend.xp
-        self.past = backend.zeros((settings.capacity, settings.period_frames), np.float32)
+        self.past = backend.zeros((settings.slots, settings.period_frames), np.float32)
 
     def reset(self, slots):
         self.past[slots] = 0.0
