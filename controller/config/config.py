@@ -213,7 +213,7 @@ class PipelineSection(Section):
 
     @property
     def knobs(self) -> dict[str, int | float | str]:
-        """What the executor's knobs start with."""
+        """The values with which the executor's knobs start."""
         return {"nodes": self.nodes, "batch_size": self.batch_size}
 
     @property

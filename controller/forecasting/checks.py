@@ -1,4 +1,4 @@
-"""What every forecaster must keep to, as checks to run on a forecaster of one's own.
+"""Conformance checks of the forecaster contract, to run on a forecaster of one's own.
 
     from controller.forecasting.checks import CHECKS, check
 
@@ -183,7 +183,7 @@ def is_complete(make: MakeForecaster) -> None:
 
 
 def is_causal(make: MakeForecaster) -> None:
-    """What comes later, here or to another forecaster of the kind, changes nothing said before."""
+    """Nothing said before changes by what comes later, here or to another of its kind."""
     first = Feed(make())
     *_, said = first.play(0, LONG // 2)
     kept = None if said is None else replace(said, paths=said.paths.copy())
@@ -197,7 +197,7 @@ def is_causal(make: MakeForecaster) -> None:
 
 
 def is_resumable(make: MakeForecaster) -> None:
-    """What it remembers survives JSON: one that is made anew goes on as one that lives on."""
+    """Its memory survives JSON: one that is made anew goes on as one that lives on."""
     living, revived = Feed(make()), Feed(make())
     for step in range(LONG):
         if step % RESUMED_EVERY == 0:

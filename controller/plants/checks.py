@@ -1,4 +1,4 @@
-"""What every plant must keep to, as checks to run on a plant of one's own.
+"""Conformance checks of the plant contract, to run on a plant of one's own.
 
     from controller.plants.checks import CHECKS, check
 
@@ -91,7 +91,7 @@ class Trial:
             self.plant.close()
 
     def observe(self) -> Observation:
-        """What is seen after one more interval."""
+        """The observation after one more interval."""
         self.wait(self.plant)
         return self.plant.observe()
 
@@ -161,13 +161,13 @@ def is_total(trial: Trial) -> None:
 
 
 def is_bounded(trial: Trial) -> None:
-    """What lies outside a knob's domain is refused, and moves nothing."""
+    """A value outside a knob's domain is refused, and moves nothing."""
     outside = [(name, value) for name, knob in trial.knobs() for value in _outside(knob.domain)]
     _check_refused(trial, [each for each in outside if each[1] != trial.found[each[0]]])
 
 
 def is_consistent(trial: Trial) -> None:
-    """What is in force are values that the knobs can have, of knobs that there are."""
+    """Values in force are in the domains of knobs that there are."""
     for _ in range(OFTEN):
         knobs = trial.plant.knobs()
         for name, value in trial.plant.in_force().items():
@@ -179,7 +179,7 @@ def is_consistent(trial: Trial) -> None:
 
 
 def is_obedient(trial: Trial) -> None:
-    """What was asked for and not refused comes to be in force."""
+    """A value that was asked for and not refused comes to be in force."""
     taken = trial.turn_all()
     if not trial.comes_to(taken):
         told = ", ".join(f"{knob} {value}" for knob, value in taken.items())

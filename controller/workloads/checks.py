@@ -1,4 +1,4 @@
-"""What every workload must keep to, as checks to run on a workload of one's own.
+"""Conformance checks of the workload contract, to run on a workload of one's own.
 
     from controller.workloads.checks import CHECKS, check
 
@@ -174,7 +174,7 @@ def is_modest(bench: Bench) -> None:
 
 
 def is_lean(bench: Bench) -> None:
-    """What it holds in memory does not grow from block to block."""
+    """The memory it holds does not grow from block to block."""
     blocks = _noise(0, ALL)
     tracemalloc.start()
     try:
@@ -224,7 +224,7 @@ def _long(bench: Bench) -> int:
 
 
 def _noise(index: int, slots: Sequence[int]) -> FloatArray:
-    """That block of each slot, (n, period_frames) float32: the same noise each time."""
+    """The block of each slot, (n, period_frames) float32: the same noise each time."""
     blocks = [
         np.random.default_rng((index, slot)).uniform(-1, 1, SETTINGS.period_frames) / (1 + slot)
         for slot in slots

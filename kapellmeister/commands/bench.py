@@ -82,7 +82,7 @@ def forecast(
     forecaster: NamedPlugIn = "ensemble",
     json: JsonFile = None,
 ) -> None:
-    """What a forecast costs the control thread, and what its fits cost beside it."""
+    """Measure what a forecast costs the control thread, and its fits beside it."""
     from kapellmeister.bench.forecasting import bench_forecasting as measure
     from kapellmeister.bench.forecasting import print_report
     from kapellmeister.terminal.progress import progress
