@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class WorkloadSettings:
     """All that any workload may need, so that every one is constructed alike.
 
-    `slots` is how many streams can be live at once. `taps` (impulse-response length in samples), `hrirs` (by
-    default a spherical head) and `directions` (per slot, an index into `hrirs`; by default spread
-    evenly over the set) concern HRTF rendering only.
+    `slots` is how many streams can be live at once. `taps` (impulse-response length in samples),
+    `hrirs` (by default a spherical head) and `directions` (per slot, an index into `hrirs`; by
+    default spread evenly over the set) concern HRTF rendering only.
     """
 
     sample_rate_hz: int
