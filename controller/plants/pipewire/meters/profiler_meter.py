@@ -11,6 +11,9 @@ from controller.plants.pipewire.meters.pw_profiler import Cycle, Rows
 
 ROUNDING_US = 1.0
 """Error of a period as it is told, µs: the rest is cut off."""
+AHEAD_S, BEHIND_S = 0.5, 4.0
+"""Seconds of play that rows may be ahead of the clock, and behind it while the tool waits. What is
+further ahead was played in a freewheel, and is told only after that has ended."""
 
 
 class ProfilerMeter:
@@ -25,6 +28,8 @@ class ProfilerMeter:
         self._rows = Rows()
         self._times_ms: tuple[list[float], list[float], list[float]] = ([], [], [])
         self._busy_share: float | None = None
+        self._began_ns = 0
+        self._ahead_s = 0.0
 
     @property
     def only(self) -> Collection[int]:
@@ -38,14 +43,15 @@ class ProfilerMeter:
 
     def feed(self, chunk: bytes, active: ActiveDrivers, now_ns: int) -> None:
         """Take rows."""
-        self.told_ns = now_ns
+        elapsed_s, self.told_ns = (now_ns - self.told_ns) / 1e9, now_ns
+        self._ahead_s = max(-BEHIND_S, self._ahead_s - elapsed_s)
         followed = {each.id: driver for driver in active.drivers for each in driver.followers}
         for cycle in self._rows.feed(chunk):
             driver = followed.get(cycle.follower)
             if driver is not None:  # else it freewheels, or is not at work any more
                 self.seen += 1
                 self.periods = {driver.id: _period(cycle.period_us, driver.rates_hz)}
-                if now_ns >= active.began_ns[driver.id] + SETTLES_NS:
+                if self._is_due(active.began_ns[driver.id], now_ns, self.periods[driver.id]):
                     self._count(cycle)
 
     def pause(self, active: ActiveDrivers, now_ns: int) -> None:
@@ -55,6 +61,15 @@ class ProfilerMeter:
         """Counts, and the times of every cycle."""
         (late, busy, end), self._times_ms = self._times_ms, ([], [], [])
         return counts(self, self._busy_share, late, busy, end)
+
+    def _is_due(self, began_ns: int, now_ns: int, period: Period) -> bool:
+        """Whether a cycle counts of a driver that began then, and as many as the clock allows."""
+        if began_ns != self._began_ns:
+            self._began_ns, self._ahead_s = began_ns, 0.0
+        if now_ns < began_ns + SETTLES_NS or self._ahead_s > AHEAD_S:
+            return False
+        self._ahead_s += period.seconds
+        return True
 
     def _count(self, cycle: Cycle) -> None:
         self.cycles += 1

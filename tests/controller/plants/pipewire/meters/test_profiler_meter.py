@@ -49,6 +49,23 @@ def test_of_a_freewheel_nothing_is_counted_nor_of_how_it_ends(rig: MeterRig) -> 
     assert rig.counted() == (1, 0)
 
 
+def test_what_is_told_of_a_freewheel_only_after_its_end_is_not_counted(rig: MeterRig) -> None:
+    rig.works(1.0, driven(30, 36, 41, freewheels=True))
+    rig.works(4.0, PLAYING)
+    rig.at(4.3, row(DONE) * 2000)
+    cycles, _ = rig.counted()
+    assert cycles == 375  # half a second of cycles of 64 frames
+    for tenth in range(1, 11):
+        rig.at(4.3 + tenth / 10, row(DONE) * 75)
+    assert rig.counted() == (375 + 750, 0)
+
+
+def test_what_a_tool_tells_late_is_counted_whole(rig: MeterRig) -> None:
+    rig.at(1.0, row(DONE))
+    rig.at(3.0, row(DONE) * 1500)
+    assert rig.counted() == (1501, 0)
+
+
 def test_the_meter_tells_which_driver_it_listens_to(rig: MeterRig) -> None:
     assert list(rig.meter.only) == []
     rig.at(1.0, row(DONE))
