@@ -1,1 +1,1 @@
-"""Executors, which render the blocks of streams, one folder each; no plant or policy enters."""
+"""Executors, which render the blocks of streams, each a file or a folder; no plant enters."""

@@ -187,14 +187,14 @@ def is_obedient(trial: Trial) -> None:
 
 
 def is_restorable(trial: Trial) -> None:
-    """To restore puts back what was found, and nothing where nothing was turned."""
+    """To restore brings back what was found, and nothing where nothing was turned."""
     for _ in range(2):
         for name in trial.found:
             if (refusal := trial.restore(name)) is not None:
-                raise PlantFault(f"{name} is not put back: {refusal.reason}")
+                raise PlantFault(f"{name} is not restored: {refusal.reason}")
         if not trial.comes_to(trial.found):
             now = dict(trial.plant.in_force())
-            raise PlantFault(f"found was {dict(trial.found)}, put back is {now}")
+            raise PlantFault(f"found was {dict(trial.found)}, restored is {now}")
         trial.comes_to(trial.turn_all())
 
 
@@ -227,7 +227,7 @@ def is_conclusive(trial: Trial) -> None:
 
 
 def is_closable(trial: Trial) -> None:
-    """To close puts back what was found, for whoever attaches next; twice is no worse than once."""
+    """To close restores what was found, for whoever attaches next; twice is no worse than once."""
     trial.comes_to(trial.turn_all())
     for turn in ("", " again"):
         try:

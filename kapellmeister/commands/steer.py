@@ -37,7 +37,7 @@ def resume(knob: OneKnob = None, state_dir: StateDir = None) -> None:
 
 @app.command(epilog="Example: kapellmeister restore --knob thread_classes")
 def restore(knob: OneKnob = None, state_dir: StateDir = None) -> None:
-    """Put back what the controller found, and leave it so until `resume`."""
+    """Restore what the controller found, and leave it so until `resume`."""
     from kapellmeister.running import steering
 
     typer.echo(steering.restore(knob, state_dir))

@@ -36,7 +36,7 @@ def resume(knob: str | None = None, state_directory: Path | None = None) -> str:
 
 
 def restore(knob: str | None = None, state_directory: Path | None = None) -> str:
-    """Put back what the controller found, and leave it so until `resume`; see `send`."""
+    """Restore what the controller found, and leave it so until `resume`; see `send`."""
     return send(Restore(knob), state_directory)
 
 

@@ -18,9 +18,9 @@ PERIOD = "period_frames"
 LONGEST_PERIOD = 4096
 PERIOD_DISRUPTION_MS = 27.0
 """Longest interruption by a change of the period, ms: measured with JACK on two processors."""
-LAPSED = "our own watchdog put it back, since no sign of life had come from this controller"
+LAPSED = "our own watchdog restored it, since no sign of life had come from this controller"
 RESTARTED = "the server was started again, and plays the period of its own"
-CHANGED = "it had been put back, and somebody else has changed it since"
+CHANGED = "it had been restored, and somebody else has changed it since"
 GRACE_NS = 5_000_000_000
 """Time that an order may be under way, ns; what was found may come back as another period."""
 
@@ -201,9 +201,9 @@ class PeriodKnob(Generic[State]):
         if refusal is not None:
             told, self._refused = self._refused, refusal.reason
             again = told == refusal.reason  # which would be said with every line
-            return "" if again else f"the period could not be put back: {refusal.reason}"
-        self._lapsed = f"it was put back: {why}"
-        return f"the period was put back: {why}"
+            return "" if again else f"the period could not be restored: {refusal.reason}"
+        self._lapsed = f"it was restored: {why}"
+        return f"the period was restored: {why}"
 
     def _turn(self, value: KnobValue, found: int) -> Refusal | None:
         """Ask for a period, once the lease holds that `found` is to be restored."""

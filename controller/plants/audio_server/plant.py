@@ -306,6 +306,8 @@ class AudioServerPlant(ABC, Generic[State]):
     def _compare(self, before: State) -> None:
         """Note what makes cycles before and after this line no match for each other."""
         now = self._server
+        if now.freewheels != before.freewheels:
+            self._breaks.append("an export has begun" if now.freewheels else "an export has ended")
         if now.joined > before.joined:
             self._breaks.append("a client has joined")
         changed = (now.period_frames, now.sample_rate_hz) != (

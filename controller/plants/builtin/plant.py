@@ -21,6 +21,7 @@ from controller.plants.builtin.connection import Connection
 from controller.plants.builtin.pipeline_process import LOG_NAME
 from controller.plants.programs.processes import identified
 from controller.plants.threads.actuator import ThreadClassActuator
+from controller.plants.threads.knob import KNOB
 from controller.sensors.cpu import MachineSensor, ThreadSensor
 from controller.watchdog.lease import Lease
 from policies.knobs import (
@@ -102,8 +103,8 @@ class BuiltinPlant:
             cpus=frozenset(os.sched_getaffinity(0)),
             demotion=self._permissions.demotion,
         )
-        threads = Knob("thread_classes", classes, "cpu", settle_s=2.0, undone=self._actuator.undone)
-        return {"thread_classes": threads, **self._executor_knobs}
+        threads = Knob(KNOB, classes, "cpu", settle_s=2.0, undone=self._actuator.undone)
+        return {KNOB: threads, **self._executor_knobs}
 
     def observe(self) -> Observation:
         """The interval since the last call; all readings are missing where it does not answer."""
@@ -138,13 +139,13 @@ class BuiltinPlant:
         values: dict[str, KnobValue] = dict(self._last.get("settings", {}))
         classes = self._actuator.in_force(self._threads_seen)
         if classes is not None:
-            values["thread_classes"] = classes
+            values[KNOB] = classes
         return Settings.of(values)
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
         """Turn one knob; no block is dropped by it."""
-        if isinstance(value, ThreadClasses):
-            return self._apply_classes(knob, value)
+        if knob == KNOB and isinstance(value, ThreadClasses):
+            return self._apply_classes(value)
         if knob not in self._found:
             return Refusal(knob, f"no such knob, or none that takes {value!r}")
         domain = self.knobs()[knob].domain
@@ -156,8 +157,8 @@ class BuiltinPlant:
         return Refusal(knob, str(reply["error"])) if "error" in reply else None
 
     def restore(self, knob: str) -> Refusal | None:
-        """Put back what the pipeline started with."""
-        if knob == "thread_classes":
+        """Restore what the pipeline started with."""
+        if knob == KNOB:
             self._actuator.restore()
             return None
         if knob not in self._found:
@@ -208,13 +209,13 @@ class BuiltinPlant:
         if told != self._told:
             self._told, self._executor_knobs = told, from_plain(told, Mapping[str, Knob])
 
-    def _apply_classes(self, knob: str, value: ThreadClasses) -> Refusal | None:
+    def _apply_classes(self, value: ThreadClasses) -> Refusal | None:
         refusal = self._actuator.apply(value, self._threads_seen)
         for work_class in ("analysis", "visualisation"):
             share = getattr(value, work_class).share
             if share is not None:
                 self._ask("set", knob=f"{work_class}_share", value=share)
-        return None if refusal is None else Refusal(knob, refusal)
+        return None if refusal is None else Refusal(KNOB, refusal)
 
     def _class_threads(self, reply: dict[str, Any]) -> dict[str, list[scheduling.ThreadId]]:
         """The threads of each class, of processes that had begun when the pipeline told of them."""

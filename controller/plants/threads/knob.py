@@ -51,7 +51,7 @@ class ThreadKnob:
         acting = surroundings.config.loop.acting(ours=False)
         acts = acting is None or KNOB in acting
         self._others = OtherUsers(surroundings.say) if acts else None
-        self._suspended = False
+        self._exporting = False
         self._scheduled_at_s = self._unsettled_since_s = -math.inf
         self._sought_since_s: float | None = None
         self.lease_stood = True
@@ -116,13 +116,13 @@ class ThreadKnob:
             "cpu",
             settle_s=SETTLE_S,
             undone=self._actuator.undone,
-            obstacle=EXPORTING if self._suspended else "",
+            obstacle=EXPORTING if self._exporting else "",
             awaits=self._awaits(counted_until_s),
         )
 
     def _suspend(self, exporting: bool) -> None:
-        self._suspended = exporting and self._actuator.is_turned
-        if self._suspended:
+        self._exporting = exporting
+        if exporting:
             self._actuator.suspend()
 
     def _bring_in_line(self, *, anybody: bool) -> None:
@@ -155,7 +155,7 @@ class ThreadKnob:
 
     def in_force(self) -> ThreadClasses | None:
         """How the threads are scheduled; None where none is known yet, and during an export."""
-        if self._suspended:
+        if self._exporting and self._actuator.is_turned:
             return None
         seen = self._actuator.in_force(self._threads.classes())
         given = self._threads.realtime_priority()
@@ -166,10 +166,14 @@ class ThreadKnob:
         return replace(seen or ThreadClasses(), audio=audio)
 
     def apply(self, value: KnobValue) -> Refusal | None:
-        """Schedule every thread as its class asks, or leave all of them as they were."""
+        """Schedule every thread as its class asks, or leave all of them as they were.
+
+        During an export that waits for its end.
+        """
         if not isinstance(value, ThreadClasses):
             return Refusal(KNOB, f"{value} is no scheduling of the classes of work")
         refusal = self._actuator.apply(value, self._threads.classes())
+        self._suspend(self._exporting)
         return None if refusal is None else Refusal(KNOB, refusal)
 
     def restore(self) -> None:

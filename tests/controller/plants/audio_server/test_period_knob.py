@@ -65,7 +65,7 @@ def test_what_the_watchdog_restored_may_be_turned_again(attached: Attached) -> N
     assert attached.plant.knobs()["period_frames"].lapsed == ""
     attached.says(2.0, forced_frames=0)
     attached.plant.observe()
-    assert "watchdog put it back" in attached.plant.knobs()["period_frames"].lapsed
+    assert "watchdog restored it" in attached.plant.knobs()["period_frames"].lapsed
     assert attached.lease.held == {}
     attached.plant.apply("period_frames", 128)
     assert attached.plant.knobs()["period_frames"].lapsed == ""
@@ -139,7 +139,7 @@ def test_a_quantum_that_is_locked_after_we_forced_it_is_restored(attached: Attac
     attached.says(1.1, forced_frames=128, period_frames=128, locked_by="renderer")
     events = attached.plant.observe().events
     assert attached.link.told == ["period 128", "period 0"]
-    assert events == ("pipewire: the period was put back: renderer has locked the quantum",)
+    assert events == ("pipewire: the period was restored: renderer has locked the quantum",)
 
 
 UNLIKE, ALIKE = [driver(42, 64), driver(47, 1024)], [driver(42, 64), driver(47, 64)]
@@ -191,7 +191,7 @@ def test_what_was_restored_is_as_it_was_found_and_renewed_again(attached: Attach
     assert seen.deadline_ms == pytest.approx(1024 / 48)
     knob = attached.plant.knobs()["period_frames"]
     assert knob.domain == Choice((1024, 2048, LONGEST_PERIOD))
-    assert knob.lapsed == "it had been put back, and somebody else has changed it since"
+    assert knob.lapsed == "it had been restored, and somebody else has changed it since"
     assert attached.plant.in_force()["period_frames"] == 1024
 
 
@@ -222,11 +222,11 @@ def test_a_period_that_no_monitor_would_restore_is_restored_by_the_next_and_told
     locked = {"forced_frames": 128, "period_frames": 128, "locked_by": "renderer"}
     for second in (1.1, 1.2):
         attached.says(second, **locked)
-    why = "pipewire: the period could not be put back: the monitor of the server takes no orders"
+    why = "pipewire: the period could not be restored: the monitor of the server takes no orders"
     assert attached.plant.observe().events == (f"{why} now",)
     attached.link.takes_orders = True
     attached.says(1.3, **locked)
-    assert "was put back" in attached.plant.observe().events[0]
+    assert "was restored" in attached.plant.observe().events[0]
     assert attached.link.told == ["period 128", "period 0"]
 
 

@@ -216,3 +216,15 @@ def test_a_server_that_ends_in_freewheel_is_not_said_to_freewheel_any_more(
     seen = attached.plant.observe()
     assert seen.no_deadline == "the server has ended"
     assert dict(attached.plant.in_force()) == {}
+
+
+def test_an_export_beside_devices_that_play_on_is_a_break_at_both_ends(attached: Attached) -> None:
+    attached.says(1.0, cycles=750)
+    attached.plant.observe()
+    attached.says(2.0, cycles=1500, exports=True)
+    assert "an export has begun" in attached.plant.observe().discontinuity
+    assert "export" in attached.plant.knobs()["thread_classes"].obstacle
+    attached.says(3.0, cycles=2250, exports=True)
+    assert attached.plant.observe().discontinuity == ""
+    attached.says(4.0, cycles=3000)
+    assert "an export has ended" in attached.plant.observe().discontinuity

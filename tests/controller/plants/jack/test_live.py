@@ -227,7 +227,7 @@ def test_a_controller_that_stopped_for_long_turns_the_period_again(
         awaits(lambda: period() == 256, 15.0, "the watchdog did not restore it")
         running.send_signal(signal.SIGCONT)
         awaits(lambda: period() == 512, 40.0, "the period was not changed again")
-        assert any("watchdog put it back" in text for text in alarms(state))
+        assert any("watchdog restored it" in text for text in alarms(state))
     finally:
         running.send_signal(signal.SIGCONT)
         running.kill()
@@ -250,7 +250,7 @@ def test_a_server_that_stands_still_at_the_end_is_told_of_and_mended_by_the_next
         jackd.send_signal(signal.SIGCONT)
         assert period() == 512
         said = command(state, "--duration", "1").communicate(timeout=20)[0]
-        assert "settings of a server put back that an earlier run left changed: 1" in said
+        assert "settings of a server restored that an earlier run left changed: 1" in said
         assert period() == 256
     finally:
         running.kill()

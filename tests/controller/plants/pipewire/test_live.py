@@ -127,7 +127,7 @@ def test_what_a_run_left_whose_watchdog_was_killed_too_is_restored_by_the_next(
     run.end()
     assert server.forced() == 128
     again = Run(server, tmp_path, "--duration", "1").end()
-    assert "settings of a server put back that an earlier run left changed: 1" in again
+    assert "settings of a server restored that an earlier run left changed: 1" in again
     assert server.forced() == QUANTUM
 
 

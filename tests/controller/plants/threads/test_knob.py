@@ -121,6 +121,16 @@ def test_beside_an_export_threads_are_restored_and_nobody_is_blamed(rig: Rig) ->
     assert rig.knob.knob().obstacle == ""
 
 
+def test_during_an_export_what_is_asked_for_waits_for_its_end(rig: Rig) -> None:
+    rig.knob.restore()
+    rig.knob.look(PLAYER, exporting=True)
+    assert rig.knob.knob().obstacle == EXPORTING
+    assert rig.knob.apply(ThreadClasses(audio=ThreadClass(SchedulingClass.REALTIME, 60))) is None
+    assert rig.linux.now[AUDIO] == FOUND
+    assert rig.second() == ANEW
+    assert rig.linux.now[AUDIO] != FOUND
+
+
 def test_without_a_deadline_threads_that_pause_stay_as_they_are(rig: Rig) -> None:
     raised = rig.linux.now[AUDIO]
     rig.knob.rest(PLAYER, exporting=False)
