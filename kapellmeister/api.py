@@ -1,11 +1,11 @@
 """Kapellmeister as functions: each command by its name, and the words of plug-ins.
 
 `run`, `simulate`, `compare`, `forecast`, `calibrate`, `doctor`, `explain`, `pause`, `resume` and
-`restore` do what the command of that name does. They return its report, the last three an answer in
-a line, `simulate` and `forecast` a result whose `report` that is, `calibrate` the calibration beside
-it. Beside them stand the contracts of a policy, forecaster, workload, executor and plant, and the words they speak.
-A name is loaded when it is first asked for. Everything raises a KapellmeisterError for what the
-caller can mend.
+`restore` do what the command of that name does. They return its report; the last three an answer in
+a line, `simulate` and `forecast` a result whose `report` that is, `calibrate` the calibration
+beside it. With them stand the contracts of a policy, forecaster, workload, executor and plant, and
+the words they speak. A name is loaded when it is first asked for. All of them raise a
+KapellmeisterError for what the caller can mend.
 """
 
 from __future__ import annotations
