@@ -49,14 +49,3 @@ class CommandSource(Protocol):
     def answer(self, command: int, text: str) -> None:
         """Take the answer to a command, in one line."""
         ...
-
-
-class NoCommands:
-    """A controller that nobody can reach."""
-
-    def take(self) -> Sequence[tuple[int, Command]]:
-        """Nothing, ever."""
-        return ()
-
-    def answer(self, command: int, text: str) -> None:
-        """Drop the answer: nobody asked."""

@@ -17,7 +17,7 @@ from controller.errors import ReentryError
 from controller.forecasting.horizon import horizon
 from controller.forecasting.supervised import Supervised
 from controller.guard.guard import Guard
-from controller.guard.situation import Situation
+from controller.guard.review_context import ReviewContext
 from controller.plain_json import JsonValue, from_plain, to_plain
 from controller.plants.plant import Plant
 from controller.tick import ForecastSummary, Tick
@@ -201,9 +201,9 @@ class Loop:
         forecast = self._forecast(observation)
         settings = self._actuation.settings()
         diagnosis = self._diagnose(observation, forecast, settings)
-        situation = self._situation(observation, forecast, settings)
-        proposal = self._decide(situation, diagnosis)
-        changes, holds = self._admit(proposal, situation)
+        review_context = self._review_context(observation, forecast, settings)
+        proposal = self._decide(review_context, diagnosis)
+        changes, holds = self._admit(proposal, review_context)
         self._changes.apply(changes, observation.time_s)
         self._changes.verify(observation)
         tick = Tick(
@@ -261,12 +261,12 @@ class Loop:
         knobs = self._actuation.within_limits(self._plant.knobs(), observation.time_s)
         return self._diagnostician.diagnose(observation, forecast, settings, knobs)
 
-    def _situation(
+    def _review_context(
         self, observation: Observation, forecast: Forecast | None, settings: Settings
-    ) -> Situation:
+    ) -> ReviewContext:
         knobs = self._actuation.within_limits(self._plant.knobs(), observation.time_s)
         evaluated = self._verifier.pending()
-        return Situation(
+        return ReviewContext(
             time_s=observation.time_s,
             objective=self._objective_of(observation),
             observation=observation,
@@ -288,21 +288,21 @@ class Loop:
             return self._objective
         return replace(self._objective, deadline_ms=observation.deadline_ms)
 
-    def _decide(self, situation: Situation, diagnosis: Diagnosis) -> Proposal:
-        self._unavailable = self._guard.unavailable(situation)
+    def _decide(self, review_context: ReviewContext, diagnosis: Diagnosis) -> Proposal:
+        self._unavailable = self._guard.unavailable(review_context)
         context = Context(
-            time_s=situation.time_s,
-            objective=situation.objective,
-            observation=situation.observation,
-            forecast=situation.forecast,
+            time_s=review_context.time_s,
+            objective=review_context.objective,
+            observation=review_context.observation,
+            forecast=review_context.forecast,
             diagnosis=diagnosis,
-            knobs=situation.knobs,
-            settings=situation.settings,
+            knobs=review_context.knobs,
+            settings=review_context.settings,
             states=self._actuation.states,
             unavailable=self._unavailable,
             verified=self._unseen,
             latency=self._latency,
-            delays_s=situation.delays_s,
+            delays_s=review_context.delays_s,
         )
         proposal, state, alarm = untrusted.decide(self._policy, context, self._policy_state)
         self._policy_state, self._unseen = state, ()
@@ -310,14 +310,14 @@ class Loop:
         return proposal
 
     def _admit(
-        self, proposal: Proposal, situation: Situation
+        self, proposal: Proposal, review_context: ReviewContext
     ) -> tuple[tuple[Change, ...], tuple[Hold, ...]]:
         wanted = {action.knob: action.value for action in reversed(proposal.actions)}
         self._actuation.note_planned(wanted)
-        changes, holds = self._guard.review(proposal, situation)
+        changes, holds = self._guard.review(proposal, review_context)
         for hold in holds:
             if hold.alarm:
-                held_s = situation.time_s - hold.since_s
+                held_s = review_context.time_s - hold.since_s
                 self._alarm(f"{hold.knob} has been held for {held_s:.0f} s: {hold.reason}")
         return changes, holds
 

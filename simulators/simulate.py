@@ -16,7 +16,7 @@ from simulators.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SimulationResult:
     """The report, and the steps and the two oracles that it comes from."""
 
     report: SimulationReport
@@ -25,7 +25,9 @@ class Result:
     oracle_instant: OraclePlan
 
 
-def simulate(simulation: Simulation, progress: Callable[[float], None] = lambda _: None) -> Result:
+def simulate(
+    simulation: Simulation, progress: Callable[[float], None] = lambda _: None
+) -> SimulationResult:
     """Play one policy on one load, and hold it against who knows the load.
 
     Raises a KapellmeisterError for a policy that does not exist, and PolicyFailure where it
@@ -37,7 +39,7 @@ def simulate(simulation: Simulation, progress: Callable[[float], None] = lambda 
     delayed, instant = oracles(simulation, load)
     wall_s = time.perf_counter() - started_s
     report = report_of(simulation, timeline, delayed, instant, wall_s)
-    return Result(report, timeline, delayed, instant)
+    return SimulationResult(report, timeline, delayed, instant)
 
 
 def oracles(simulation: Simulation, load: Load) -> tuple[OraclePlan, OraclePlan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.guard.situation import Situation
+from controller.guard.review_context import ReviewContext
 from policies.forecast import Forecast
 from policies.knobs import Direction
 from policies.observation import Observation, fresh
@@ -37,7 +37,7 @@ def forecast_peak(forecast: Forecast) -> float:
 def without_data(
     action: Action,
     direction: Direction,
-    situation: Situation,
+    context: ReviewContext,
     complete_load: float | None,
     expected_peak: float | None,
 ) -> str | None:
@@ -46,36 +46,36 @@ def without_data(
     So does the very quantity that the growth is to bring down, where it is not one of those
     that are missing: of programs nothing but their delay is ever known.
     """
-    missing = gap(situation.observation, complete_load)
+    missing = gap(context.observation, complete_load)
     if missing is None:
         return None
     if direction is Direction.SHRINK:
         return f"nothing shrinks while {missing}"
-    measured = fresh(situation.observation.get(action.effect.quantity))
-    if measured is not None or _shows_demand(situation, complete_load, expected_peak):
+    measured = fresh(context.observation.get(action.effect.quantity))
+    if measured is not None or _shows_demand(context, complete_load, expected_peak):
         return None
     return f"{missing}, and nothing else shows demand"
 
 
 def _shows_demand(
-    situation: Situation, complete_load: float | None, expected_peak: float | None
+    context: ReviewContext, complete_load: float | None, expected_peak: float | None
 ) -> bool:
     """A late block, a load above the last that was seen with complete data, or its forecast."""
-    latency_ms = fresh(situation.observation.latency.p99_ms)
-    if latency_ms is not None and latency_ms > situation.objective.deadline_ms:
+    latency_ms = fresh(context.observation.latency.p99_ms)
+    if latency_ms is not None and latency_ms > context.objective.deadline_ms:
         return True
-    signs = (fresh(situation.observation.load), expected_peak)
+    signs = (fresh(context.observation.load), expected_peak)
     return complete_load is not None and any(
         sign is not None and sign > complete_load for sign in signs
     )
 
 
-def for_nobody(direction: Direction, situation: Situation) -> str | None:
+def for_nobody(direction: Direction, context: ReviewContext) -> str | None:
     """Nothing grows without a load where none is expected either, one time in a hundred."""
-    forecast = situation.forecast
+    forecast = context.forecast
     if direction is not Direction.GROW or forecast is None:
         return None
-    if fresh(situation.observation.load) != 0.0:
+    if fresh(context.observation.load) != 0.0:
         return None
     if forecast.peak_quantile(RARE_QUANTILE, forecast.steps) >= LEAST_LOAD:
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from controller.commands import Pause
 from controller.config.config import GuardSection
 from controller.guard.demand import for_nobody, forecast_peak, gap, without_data
-from controller.guard.situation import Situation
+from controller.guard.review_context import ReviewContext
 from controller.guard.steps import (
     awaited,
     evaluation,
@@ -92,44 +92,44 @@ class Guard:
         """Whether no knob may be turned at all."""
         return self._acting == frozenset()
 
-    def unavailable(self, situation: Situation) -> dict[str, str]:
+    def unavailable(self, context: ReviewContext) -> dict[str, str]:
         """The knobs that must not be turned now in any direction, each with the reason."""
-        if self._is_at_ease(situation):
+        if self._is_at_ease(context):
             return {}
         return {
             knob.id: reason
-            for knob in situation.knobs.values()
-            if (reason := self._block(knob, situation)) is not None
+            for knob in context.knobs.values()
+            if (reason := self._block(knob, context)) is not None
         }
 
     def review(
-        self, proposal: Proposal, situation: Situation
+        self, proposal: Proposal, context: ReviewContext
     ) -> tuple[tuple[Change, ...], tuple[Hold, ...]]:
         """Admit or hold each action, in order; a drifted knob is held even where none asks."""
-        self._note_demand(situation)
-        if situation.observation.no_deadline:
+        self._note_demand(context)
+        if context.observation.no_deadline:
             self._shrinking_since_s, self._held_since_s, self._wanted = {}, {}, {}
             return (), ()
-        self._note_shrinking(proposal, situation)
+        self._note_shrinking(proposal, context)
         changes: list[Change] = []
-        held: dict[str, str] = dict(situation.drift)
+        held: dict[str, str] = dict(context.drift)
         wanted, self._wanted = self._wanted, {}
         for action in proposal.actions:
-            if is_in_force(action, situation):
+            if is_in_force(action, context):
                 continue
-            if self._is_under_way(action, situation):
+            if self._is_under_way(action, context):
                 continue
-            reason = self._objection(action, situation)
+            reason = self._objection(action, context)
             if reason is None:
-                change = self._admit(action, situation)
-                resource = situation.knobs[action.knob].resource
-                situation = replace(situation, pending={**situation.pending, resource: change})
+                change = self._admit(action, context)
+                resource = context.knobs[action.knob].resource
+                context = replace(context, pending={**context.pending, resource: change})
                 turned = self._wanted[action.knob] = (change.previous, change.action.value)
                 if not (self.in_shadow and wanted.get(action.knob) == turned):
                     changes.append(change)
             else:
                 held.setdefault(action.knob, reason)
-        return tuple(changes), self._holds(held, situation)
+        return tuple(changes), self._holds(held, context)
 
     def rolled_back(self, knob: str, time_s: float, *, shrink: bool = False) -> None:
         """Let a knob rest after a rollback, and count it towards its shadow.
@@ -184,73 +184,71 @@ class Guard:
         """Go on from what `memory` returned in an earlier run."""
         self._memory = from_plain(memory, _Memory)
 
-    def _is_at_ease(self, situation: Situation) -> bool:
+    def _is_at_ease(self, context: ReviewContext) -> bool:
         """Whether nothing is there that could block any knob, as at most ticks."""
         memory = self._memory
         return not (
             self._acting
-            or situation.observation.no_deadline
-            or any(each.awaits or each.obstacle for each in situation.knobs.values())
-            or situation.pending
-            or situation.drift
+            or context.observation.no_deadline
+            or any(each.awaits or each.obstacle for each in context.knobs.values())
+            or context.pending
+            or context.drift
             or memory.pauses
             or memory.rollbacks_at_s
             or len(memory.admitted_at_s) >= self.limits.changes_per_minute
-            or any(situation.time_s < rest.until_s for rest in memory.rests.values())
+            or any(context.time_s < rest.until_s for rest in memory.rests.values())
         )
 
-    def _block(self, knob: Knob, situation: Situation) -> str | None:
+    def _block(self, knob: Knob, context: ReviewContext) -> str | None:
         """Why the knob may be turned in no direction."""
         return (
             self._not_acting(knob.id)
-            or situation.observation.no_deadline
-            or self.paused(knob.id, Direction.GROW, situation.time_s)
-            or self._shadow(knob.id, situation.time_s)
-            or situation.drift.get(knob.id)
+            or context.observation.no_deadline
+            or self.paused(knob.id, Direction.GROW, context.time_s)
+            or self._shadow(knob.id, context.time_s)
+            or context.drift.get(knob.id)
             or knob.obstacle
-            or self._resting(knob.id, situation.time_s)
-            or self._rate(situation.time_s)
-            or awaited(knob, situation)
-            or (None if yielding(knob, situation) is not None else evaluation(knob, situation))
+            or self._resting(knob.id, context.time_s)
+            or self._rate(context.time_s)
+            or awaited(knob, context)
+            or (None if yielding(knob, context) is not None else evaluation(knob, context))
         )
 
-    def _objection(self, action: Action, situation: Situation) -> str | None:
+    def _objection(self, action: Action, context: ReviewContext) -> str | None:
         """Why this action is not admitted; None where it is."""
-        knob = situation.knobs[action.knob]
-        if (blocked := self._block(knob, situation)) is not None:
+        knob = context.knobs[action.knob]
+        if (blocked := self._block(knob, context)) is not None:
             return blocked
-        change = yielding(knob, situation)
-        if change is not None and not self._goes_further(action, change, situation):
-            return evaluation(knob, situation)
-        if action.knob not in situation.settings:
+        change = yielding(knob, context)
+        if change is not None and not self._goes_further(action, change, context):
+            return evaluation(knob, context)
+        if action.knob not in context.settings:
             return "its value in force is unknown, so that nothing could be rolled back to"
         if not knob.domain.allows(action.value):
             return f"{not_allowed(action.value, knob)} is not allowed: {knob.domain}"
-        direction = knob.direction(situation.settings[action.knob], action.value)
+        direction = knob.direction(context.settings[action.knob], action.value)
         memory = self._memory
         return (
-            self.paused(action.knob, direction, situation.time_s)
-            or self._refusal(action, situation)
-            or self._hysteresis(action.knob, direction, situation.time_s)
-            or without_data(
-                action, direction, situation, memory.complete_load, memory.forecast_peak
-            )
-            or for_nobody(direction, situation)
+            self.paused(action.knob, direction, context.time_s)
+            or self._refusal(action, context)
+            or self._hysteresis(action.knob, direction, context.time_s)
+            or without_data(action, direction, context, memory.complete_load, memory.forecast_peak)
+            or for_nobody(direction, context)
         )
 
-    def _is_under_way(self, action: Action, situation: Situation) -> bool:
+    def _is_under_way(self, action: Action, context: ReviewContext) -> bool:
         """Whether that was asked for already and is only awaited."""
-        knob = situation.knobs[action.knob]
-        change = yielding(knob, situation)
+        knob = context.knobs[action.knob]
+        change = yielding(knob, context)
         if change is None or not knob.domain.allows(action.value):
             return False
-        return change.action.value == self._reachable(action, situation)
+        return change.action.value == self._reachable(action, context)
 
-    def _goes_further(self, action: Action, change: Change, situation: Situation) -> bool:
-        knob = situation.knobs[action.knob]
+    def _goes_further(self, action: Action, change: Change, context: ReviewContext) -> bool:
+        knob = context.knobs[action.knob]
         if not knob.domain.allows(action.value):
             return True  # which is no objection yet: the domain has one of its own
-        return is_growth(knob, change.action.value, self._reachable(action, situation))
+        return is_growth(knob, change.action.value, self._reachable(action, context))
 
     def _not_acting(self, knob: str) -> str | None:
         if not self._acting or knob in self._acting:
@@ -279,13 +277,13 @@ class Guard:
             return None
         return f"rests another {rest.until_s - time_s:.1f} s after {rest.after}"
 
-    def _refusal(self, action: Action, situation: Situation) -> str | None:
+    def _refusal(self, action: Action, context: ReviewContext) -> str | None:
         refused = self._memory.refused.get(action.knob)
-        if refused is None or situation.time_s >= refused.until_s:
+        if refused is None or context.time_s >= refused.until_s:
             return None
-        if refused.value != self._reachable(action, situation):
+        if refused.value != self._reachable(action, context):
             return None
-        wait_s = refused.until_s - situation.time_s
+        wait_s = refused.until_s - context.time_s
         return f"the plant refused that value, and is asked again in {wait_s:.1f} s"
 
     def _rate(self, time_s: float) -> str | None:
@@ -315,54 +313,54 @@ class Guard:
             f"{self.limits.shrink_after_s:.1f} s without a break"
         )
 
-    def _note_demand(self, situation: Situation) -> None:
-        if situation.forecast is not None:
-            self._memory.forecast_peak = forecast_peak(situation.forecast)
-        load = fresh(situation.observation.load)
-        if load is not None and gap(situation.observation, self._memory.complete_load) is None:
+    def _note_demand(self, context: ReviewContext) -> None:
+        if context.forecast is not None:
+            self._memory.forecast_peak = forecast_peak(context.forecast)
+        load = fresh(context.observation.load)
+        if load is not None and gap(context.observation, self._memory.complete_load) is None:
             self._memory.complete_load = load
 
-    def _note_shrinking(self, proposal: Proposal, situation: Situation) -> None:
+    def _note_shrinking(self, proposal: Proposal, context: ReviewContext) -> None:
         since_s = self._shrinking_since_s
         self._shrinking_since_s = {
-            action.knob: since_s.get(action.knob, situation.time_s)
+            action.knob: since_s.get(action.knob, context.time_s)
             for action in proposal.actions
-            if shrinks(action, situation)
+            if shrinks(action, context)
         }
 
-    def _admit(self, action: Action, situation: Situation) -> Change:
+    def _admit(self, action: Action, context: ReviewContext) -> Change:
         """Make the change, at most one step of the knob's bounds away."""
-        memory, now_s = self._memory, situation.time_s
-        knob, previous = situation.knobs[action.knob], situation.settings[action.knob]
-        value = self._reachable(action, situation)
+        memory, now_s = self._memory, context.time_s
+        knob, previous = context.knobs[action.knob], context.settings[action.knob]
+        value = self._reachable(action, context)
         memory.prefix = memory.prefix or f"{now_s:.0f}"
         memory.count += 1
         if not self.in_shadow:
             memory.admitted_at_s.append(now_s)
             self._rest(knob.id, now_s + self.limits.cooldown_s, "a change")
-        due_s = now_s + situation.delays_s.get(knob.id, knob.delay_s) + knob.settle_s
+        due_s = now_s + context.delays_s.get(knob.id, knob.delay_s) + knob.settle_s
         change_id = f"{memory.prefix}-c{memory.count}"
         if value != action.value:  # or the reason would speak of another value than is turned to
             told = f"{action.reason}; one change goes no further than {value}"
             action = replace(action, value=value, reason=told)
         return Change(change_id, action, previous, now_s, due_s)
 
-    def _reachable(self, action: Action, situation: Situation) -> KnobValue:
-        knob, before = situation.knobs[action.knob], situation.settings[action.knob]
-        one_step = gap(situation.observation, self._memory.complete_load) is not None
+    def _reachable(self, action: Action, context: ReviewContext) -> KnobValue:
+        knob, before = context.knobs[action.knob], context.settings[action.knob]
+        one_step = gap(context.observation, self._memory.complete_load) is not None
         return within_a_step(knob, before, action.value, one_step)
 
     def _rest(self, knob: str, until_s: float, after: str) -> None:
         self._memory.rests[knob] = _Rest(until_s, after)
 
-    def _holds(self, held: Mapping[str, str], situation: Situation) -> tuple[Hold, ...]:
+    def _holds(self, held: Mapping[str, str], context: ReviewContext) -> tuple[Hold, ...]:
         """Each with whether it is an alarm: at once where another hand's value does harm."""
         if not held and not self._held_since_s:
             return ()
-        time_s, since_s = situation.time_s, self._held_since_s
+        time_s, since_s = context.time_s, self._held_since_s
         self._held_since_s = {knob: since_s.get(knob, time_s) for knob in held}
-        missed = fresh(situation.observation.miss_rate) or 0.0
-        harmed = situation.drift if missed > situation.objective.target_miss_rate else {}
+        missed = fresh(context.observation.miss_rate) or 0.0
+        harmed = context.drift if missed > context.objective.target_miss_rate else {}
         limit_s = self.limits.hold_alarm_s
         return tuple(
             Hold(knob, held[knob], since_s, alarm=knob in harmed or time_s - since_s > limit_s)

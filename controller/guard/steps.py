@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from controller.guard.situation import Situation
+from controller.guard.review_context import ReviewContext
 from policies.knobs import (
     AnyThreadClasses,
     Bounds,
@@ -24,39 +24,39 @@ def not_allowed(value: KnobValue, knob: Knob) -> str:
     return "; ".join(asked)
 
 
-def awaited(knob: Knob, situation: Situation) -> str | None:
+def awaited(knob: Knob, context: ReviewContext) -> str | None:
     """Why the knob waits for what the plant put in force again; None where it need not."""
-    others = (each for each in situation.knobs.values() if each.resource == knob.resource)
+    others = (each for each in context.knobs.values() if each.resource == knob.resource)
     return next((each.awaits for each in others if each.awaits), None)
 
 
-def evaluation(knob: Knob, situation: Situation) -> str | None:
+def evaluation(knob: Knob, context: ReviewContext) -> str | None:
     """Why the knob waits for the change under evaluation on its resource; None where none is."""
-    change = situation.pending.get(knob.resource)
+    change = context.pending.get(knob.resource)
     return None if change is None else f"{knob.resource} awaits the verification of {change.id}"
 
 
-def is_in_force(action: Action, situation: Situation) -> bool:
+def is_in_force(action: Action, context: ReviewContext) -> bool:
     """Whether nothing need be done: not so where less was asked for and has yet to come."""
-    if action.value != situation.settings.get(action.knob):
+    if action.value != context.settings.get(action.knob):
         return False
-    knob = situation.knobs[action.knob]
-    leaving = situation.pending.get(knob.resource)
+    knob = context.knobs[action.knob]
+    leaving = context.pending.get(knob.resource)
     if leaving is None or leaving.action.knob != action.knob:
         return True
     return not is_growth(knob, leaving.action.value, action.value)
 
 
-def yielding(knob: Knob, situation: Situation) -> Change | None:
+def yielding(knob: Knob, context: ReviewContext) -> Change | None:
     """A change of this very knob under evaluation that gives way to a growth.
 
     One that is not in force yet, or a shrink: what was given back may be needed again at once.
     """
-    change = situation.pending.get(knob.resource)
-    if change is None or change.action.knob != knob.id or knob.id not in situation.settings:
+    change = context.pending.get(knob.resource)
+    if change is None or change.action.knob != knob.id or knob.id not in context.settings:
         return None
     value = change.action.value
-    growing = is_growth(knob, situation.settings[knob.id], value)
+    growing = is_growth(knob, context.settings[knob.id], value)
     return change if growing or is_growth(knob, value, change.previous) else None
 
 
@@ -65,12 +65,12 @@ def is_growth(knob: Knob, before: KnobValue, after: KnobValue) -> bool:
     return knob.direction(before, after) is Direction.GROW
 
 
-def shrinks(action: Action, situation: Situation) -> bool:
+def shrinks(action: Action, context: ReviewContext) -> bool:
     """Whether an action that is allowed gives something back."""
-    before = situation.settings.get(action.knob)
-    if before is None or not situation.knobs[action.knob].domain.allows(action.value):
+    before = context.settings.get(action.knob)
+    if before is None or not context.knobs[action.knob].domain.allows(action.value):
         return False
-    direction = situation.knobs[action.knob].direction(before, action.value)
+    direction = context.knobs[action.knob].direction(before, action.value)
     return direction is Direction.SHRINK
 
 

@@ -13,9 +13,9 @@ from controller import plugins
 from controller.forecasting.supervised import make_forecaster
 from controller.load.trace import LoadTrace
 from kapellmeister.bench.goal import at_most
-from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
 from policies.observation import Missing, Value
+from simulators.figures import Figures
 from simulators.loads.generators import generate
 
 Progress = Callable[[float], None]

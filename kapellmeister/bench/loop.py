@@ -13,10 +13,10 @@ from controller.errors import PlantError
 from kapellmeister.bench.goal import at_least, at_most
 from kapellmeister.bench.own_process import run_apart
 from kapellmeister.bench.spread import Spread
-from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
 from kapellmeister.running.report import RunReport
 from kapellmeister.terminal.words import figure, mib, ms, percent
+from simulators.figures import Figures
 
 STRESSED = (
     *("--streams", "64"),

@@ -21,12 +21,12 @@ from kapellmeister.bench.servers.rig import OpenRig
 from kapellmeister.bench.servers.windows import Attached, Window
 from kapellmeister.bench.spread import Spread
 from kapellmeister.bench.watching import Watching, watch_many
-from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine, describe_machine
 from kapellmeister.terminal.tables import goal_table
 from kapellmeister.terminal.words import figure, percent
 from policies.diagnosis import Bottleneck
 from policies.proposal import Verdict
+from simulators.figures import Figures
 
 ACT, SHADOW = "--act", "--shadow"
 LEFT = 0.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from kapellmeister.figures import Figures
+from simulators.figures import Figures
 
 
 class Spread(Figures):

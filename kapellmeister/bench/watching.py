@@ -8,7 +8,7 @@ import sys
 from controller.errors import PlantError
 from controller.linux.prctl import dying_with_parent
 from kapellmeister.bench.own_process import run_apart
-from kapellmeister.figures import Figures
+from simulators.figures import Figures
 
 THREADS = 200
 WAKES_PER_S = 10

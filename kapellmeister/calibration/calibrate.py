@@ -13,11 +13,11 @@ import numpy as np
 from controller.config.config import Config
 from controller.executors.cpu.executor import BATCH_SIZES as PLANT_BATCH_SIZES
 from controller.sensors.cpu import MachineSensor
-from kapellmeister.calibration.executor import executor_bench
-from kapellmeister.calibration.jack import jack_bench
+from kapellmeister.calibration.executor import executor_subject
+from kapellmeister.calibration.jack import jack_subject
 from kapellmeister.calibration.report import LATE_MS, CalibrationReport, point_figures
 from kapellmeister.calibration.samples import Samples, take_samples
-from kapellmeister.calibration.subject import BATCH_SIZES, Bench
+from kapellmeister.calibration.subject import BATCH_SIZES, Subject
 from kapellmeister.machine.description import Machine, describe_machine
 from kapellmeister.terminal.progress import Progress, unseen
 from policies.knobs import SchedulingClass
@@ -35,12 +35,12 @@ from simulators.calibration.calibration import (
     tabulate,
 )
 
-OpenBench: TypeAlias = Callable[[int], AbstractContextManager[Bench]]
-"""A bench for so many streams at most, closed in the end whatever happens."""
+OpenSubject: TypeAlias = Callable[[int], AbstractContextManager[Subject]]
+"""A subject for so many streams at most, closed in the end whatever happens."""
 
-BENCHES: dict[str, Callable[[Config, str, int], AbstractContextManager[Bench]]] = {
-    "builtin": executor_bench,
-    "jack": jack_bench,
+SUBJECTS: dict[str, Callable[[Config, str, int], AbstractContextManager[Subject]]] = {
+    "builtin": executor_subject,
+    "jack": jack_subject,
 }
 PROBE_STREAMS = 256
 BANDS = 12
@@ -64,7 +64,7 @@ PREEMPTED_MS = 0.2
 class CalibrateOptions:
     """A calibration, as `kapellmeister calibrate` takes it.
 
-    `plant` is a key of `BENCHES`; each operating point is observed for `seconds`.
+    `plant` is a key of `SUBJECTS`; each operating point is observed for `seconds`.
     """
 
     plant: str = "builtin"
@@ -81,15 +81,15 @@ class Calibrated:
 
 
 def calibrate(options: CalibrateOptions, config: Config, progress: Progress = unseen) -> Calibrated:
-    """Measure a plant of `BENCHES`, fit it, and hold it against points that were not fitted.
+    """Measure a plant of `SUBJECTS`, fit it, and hold it against points that were not fitted.
 
     Raises a KapellmeisterError for everything that the user can mend.
     """
     sensor = MachineSensor()
     sensor.read()
     with progress("observing") as advance:
-        open_bench = partial(BENCHES[options.plant], config, options.workload)
-        samples = _measure(open_bench, options.seconds, advance)
+        open_subject = partial(SUBJECTS[options.plant], config, options.workload)
+        samples = _measure(open_subject, options.seconds, advance)
         points, machine = [joined(each) for each in samples.parts], describe_machine()
         source = f"{options.plant}, {options.workload}, {samples.scheduling}, {machine.processor}"
         calibration = fit(points[:FITTED], samples.period_ms, source)
@@ -148,20 +148,22 @@ def _with_predictions(
     return replace(calibration, bands=bands, node_tables=tables, scheduling=measured)
 
 
-def _measure(open_bench: OpenBench, seconds: float, advance: Callable[[float], None]) -> Samples:
+def _measure(
+    open_subject: OpenSubject, seconds: float, advance: Callable[[float], None]
+) -> Samples:
     """The points of the plan, scaled to what one worker of this plant can do."""
-    capacity = _capacity(open_bench)
+    capacity = _capacity(open_subject)
     points = [(max(size, int(share * capacity)), size) for share, size in PLAN]
-    with open_bench(capacity) as bench:
-        return take_samples(bench, points, seconds, advance)
+    with open_subject(capacity) as subject:
+        return take_samples(subject, points, seconds, advance)
 
 
-def _capacity(open_bench: OpenBench) -> int:
+def _capacity(open_subject: OpenSubject) -> int:
     """About how many streams keep one worker busy all the time, by a first sample."""
-    with open_bench(PROBE_STREAMS) as bench:
-        point = bench.measure(PROBE_STREAMS, BATCH_SIZES[0], 1.0)
+    with open_subject(PROBE_STREAMS) as subject:
+        point = subject.measure(PROBE_STREAMS, BATCH_SIZES[0], 1.0)
         per_stream_ms = float(np.median(point.service_ms / point.counts))
-        return max(PROBE_STREAMS, int(bench.period_ms / per_stream_ms))
+        return max(PROBE_STREAMS, int(subject.period_ms / per_stream_ms))
 
 
 def _deadline_ms(point: OperatingPoint) -> float:

@@ -1,4 +1,4 @@
-"""The built-in plant on the bench: one worker of the executor that is configured."""
+"""The built-in plant as a subject: one worker of the executor that is configured."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TURN_S = 0.02
 REALTIME_PRIORITY = 60
 
 
-class ExecutorBench:
+class ExecutorSubject:
     """A worker under a constant load; its batches are read, and heard by nobody."""
 
     def __init__(self, config: Config, workload: str, slots: int) -> None:
@@ -110,9 +110,9 @@ class ExecutorBench:
 
 
 @contextmanager
-def executor_bench(config: Config, workload: str, slots: int) -> Iterator[ExecutorBench]:
+def executor_subject(config: Config, workload: str, slots: int) -> Iterator[ExecutorSubject]:
     """A worker at work; whatever happens, no process is left."""
-    made = ExecutorBench(config, workload, slots)
+    made = ExecutorSubject(config, workload, slots)
     made.start()
     try:
         yield made

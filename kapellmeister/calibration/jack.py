@@ -1,4 +1,4 @@
-"""A JACK server on the bench: our work in a plant that we did not write."""
+"""A JACK server as a subject: our work in a plant that we did not write."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ENDS = {
 }
 
 
-class JackBench:
+class JackSubject:
     """A client under a constant load: one worker, driven by the server's cycles."""
 
     def __init__(self, config: Config, workload: str, slots: int) -> None:
@@ -195,9 +195,9 @@ def _run(ours: Connection, theirs: Connection, run: Callable[[Connection], None]
 
 
 @contextmanager
-def jack_bench(config: Config, workload: str, slots: int) -> Iterator[JackBench]:
+def jack_subject(config: Config, workload: str, slots: int) -> Iterator[JackSubject]:
     """A client at work; whatever happens, it leaves the graph and no process is left."""
-    made = JackBench(config, workload, slots)
+    made = JackSubject(config, workload, slots)
     try:
         made.start()
         yield made

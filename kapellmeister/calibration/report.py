@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine
 from kapellmeister.terminal.words import figure
 from simulators.calibration.calibration import Fidelity
+from simulators.figures import Figures
 
 LATE_MS = 1.0
 """Milliseconds from which a thread that wakes late was not woken: a hypervisor does not count

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kapellmeister.calibration.subject import Bench
+from kapellmeister.calibration.subject import Subject
 from simulators.calibration.calibration import OperatingPoint
 
 SAMPLE_S = 0.25
@@ -54,7 +54,7 @@ class Samples:
 
 
 def take_samples(
-    bench: Bench,
+    subject: Subject,
     points: Sequence[tuple[int, int]],
     seconds: float,
     progress: Callable[[float], None],
@@ -67,13 +67,13 @@ def take_samples(
     """
     rounds = max(1, round(seconds / SAMPLE_S))
     planned = rounds * len(points)
-    samples = Samples([[] for _ in points], bench.period_ms, bench.scheduling)
+    samples = Samples([[] for _ in points], subject.period_ms, subject.scheduling)
     generator = np.random.default_rng(1)
 
     def sample(number: int) -> OperatingPoint:
         taken = samples.count + samples.repeated
         progress(taken / (planned + samples.repeated + len(samples.slow)))
-        return bench.measure(*points[number], seconds / rounds)
+        return subject.measure(*points[number], seconds / rounds)
 
     for _ in range(rounds):
         for number in map(int, generator.permutation(len(points))):

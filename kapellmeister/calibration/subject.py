@@ -23,7 +23,7 @@ DRAIN_PERIODS = 4
 """After so many a block has been rendered or given up, and its record read."""
 
 
-class Bench(Protocol):
+class Subject(Protocol):
     """One server of streams under a constant load, and the stamps that it leaves.
 
     `period_ms` is its own; `scheduling` is "realtime" where it got that, or "normal".

@@ -13,7 +13,7 @@ from controller.errors import ConfigurationError
 from kapellmeister.experiments.compare import find_traces
 from kapellmeister.terminal.progress import Progress, unseen
 from kapellmeister.terminal.words import figure
-from simulators.backtest.backtest import BackTest, Peer, Result, backtest
+from simulators.backtest.backtest import BackTest, BackTestResult, Peer, backtest
 from simulators.backtest.figures import ForecastReport, ModelFigures
 
 
@@ -32,7 +32,7 @@ class ForecastOptions:
     peers: bool = False
 
 
-def forecast(options: ForecastOptions, progress: Progress = unseen) -> Result:
+def forecast(options: ForecastOptions, progress: Progress = unseen) -> BackTestResult:
     """Back-test forecasters on recorded loads: what they said against what then came.
 
     Raises a KapellmeisterError for everything that the user can mend.

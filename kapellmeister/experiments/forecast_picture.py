@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from controller.errors import ConfigurationError, MissingExtraError
-from simulators.backtest.backtest import Result
+from simulators.backtest.backtest import BackTestResult
 from simulators.backtest.figures import ModelFigures
 from simulators.backtest.scores import Stated
 from simulators.backtest.series import Series
@@ -55,7 +55,7 @@ def check_picture(path: Path) -> None:
         raise _impossible(path, why, "install it, or name a .html file")
 
 
-def write_picture(result: Result, path: Path) -> None:
+def write_picture(result: BackTestResult, path: Path) -> None:
     """Draw it into a page for a browser, which needs nothing else, or into a PNG."""
     figure = _Drawing(result).figure()
     if path.suffix == ".png":
@@ -85,7 +85,7 @@ def _impossible(path: Path, why: str, remedy: str) -> ConfigurationError:
     return ConfigurationError("command line", f"--picture {path}", why, remedy)
 
 
-def _ranked(result: Result) -> list[tuple[str, ModelFigures]]:
+def _ranked(result: BackTestResult) -> list[tuple[str, ModelFigures]]:
     """Those that were scored, the best first, and then those that failed."""
 
     def loss(item: tuple[str, ModelFigures]) -> tuple[bool, float]:
@@ -99,7 +99,7 @@ def _ranked(result: Result) -> list[tuple[str, ModelFigures]]:
 class _Drawing:
     """Some forecasts above, all forecasters below."""
 
-    result: Result
+    result: BackTestResult
 
     @property
     def shown(self) -> str:

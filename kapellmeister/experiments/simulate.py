@@ -16,12 +16,12 @@ from simulators.loads.generators import find_trace
 from simulators.loads.load_path import Load
 from simulators.plant.faults import random_schedule
 from simulators.report import SimulationReport
-from simulators.simulate import Result
+from simulators.simulate import SimulationResult
 from simulators.simulate import simulate as play
 from simulators.simulation import Simulation, check_names
 
 
-def simulate(options: SimulateOptions, progress: Progress = unseen) -> Result:
+def simulate(options: SimulateOptions, progress: Progress = unseen) -> SimulationResult:
     """Play a trace against a policy, on a plant that exists only in numbers.
 
     Raises a KapellmeisterError for everything that the user can mend.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kapellmeister.figures import StrictFigures
 from policies.proposal import Verdict
+from simulators.figures import Figures
 
 
-class Predicted(StrictFigures):
+class Predicted(Figures):
     """A prediction of the model at one load (None: unknown), with the change and without."""
 
     load: float | None
@@ -14,7 +14,7 @@ class Predicted(StrictFigures):
     unchanged: float
 
 
-class Outcome(StrictFigures):
+class Outcome(Figures):
     """The outcome of a change: the prediction at the load observed then, and what was measured."""
 
     after_s: float
@@ -24,7 +24,7 @@ class Outcome(StrictFigures):
     reason: str
 
 
-class Decision(StrictFigures):
+class Decision(Figures):
     """One knob turned, or in shadow only wanted so; `at_s` counts from the start of the run.
 
     `quantity` is what was predicted of. `outcome` is None where none was recorded.
@@ -46,7 +46,7 @@ class Decision(StrictFigures):
     outcome: Outcome | None
 
 
-class Held(StrictFigures):
+class Held(Figures):
     """A knob that was wanted turned and was not, for how long and whether that was too long."""
 
     at_s: float
@@ -56,7 +56,7 @@ class Held(StrictFigures):
     alarm: bool
 
 
-class Alarm(StrictFigures):
+class Alarm(Figures):
     """Something a person should look at: when first, and in how many ticks."""
 
     at_s: float
@@ -64,7 +64,7 @@ class Alarm(StrictFigures):
     ticks: int
 
 
-class Given(StrictFigures):
+class Given(Figures):
     """A person's command to the controller; `answer` is None where none came."""
 
     at_s: float
@@ -72,7 +72,7 @@ class Given(StrictFigures):
     answer: str | None
 
 
-class Explanation(StrictFigures):
+class Explanation(Figures):
     """One run, decision by decision; `ended` is False where it goes on or was cut short.
 
     `miss_rate` is that of the whole run, None where it has no summary.

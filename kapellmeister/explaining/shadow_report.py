@@ -18,12 +18,12 @@ from kapellmeister.explaining.hindsight import (
     chance_kept,
     shares_kept,
 )
-from kapellmeister.figures import StrictFigures
 from policies.observation import BlockCounts
 from policies.proposal import Verification
+from simulators.figures import Figures
 
 
-class Turn(StrictFigures):
+class Turn(Figures):
     """A change that was wanted, so often, first at that time (seconds since the epoch).
 
     `wrong` says why it should not have been made, as is known now; None where it was right, or
@@ -43,7 +43,7 @@ class Turn(StrictFigures):
     promised: float
 
 
-class Spared(StrictFigures):
+class Spared(Figures):
     """Misses that a knob would have spared: the median, and nine chances in ten around it."""
 
     low: float
@@ -51,7 +51,7 @@ class Spared(StrictFigures):
     high: float
 
 
-class KnobShadow(StrictFigures):
+class KnobShadow(Figures):
     """One knob in shadow: its turns, and what they would have brought.
 
     `trials` counts changes of it that were made here and judged, and `trials_kept` how many of
@@ -70,7 +70,7 @@ class KnobShadow(StrictFigures):
     added: float
 
 
-class PlantShadow(StrictFigures):
+class PlantShadow(Figures):
     """Watching one plant in shadow, in so many runs; `blocks` is None if uncounted."""
 
     plant: str
@@ -83,7 +83,7 @@ class PlantShadow(StrictFigures):
     knobs: tuple[KnobShadow, ...]
 
 
-class ShadowReport(StrictFigures):
+class ShadowReport(Figures):
     """The shadows between two times, seconds since the epoch."""
 
     since_s: float

@@ -10,7 +10,7 @@ from pathlib import Path
 from controller.errors import KernelFileError
 from controller.linux.kernel_files import read_text
 from controller.linux.process_id import PROC
-from kapellmeister.figures import Figures
+from simulators.figures import Figures
 
 PACKAGES = ("kapellmeister", "numpy", "scipy", "numba", "pedalboard")
 

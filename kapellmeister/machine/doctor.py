@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kapellmeister.figures import Figures
 from kapellmeister.machine.actuator_findings import actuator_findings, permitted
 from kapellmeister.machine.description import Machine, describe_machine
 from kapellmeister.machine.finding import Finding, Status
@@ -17,6 +16,7 @@ from kapellmeister.machine.installation import default_state_directory, import_n
 from kapellmeister.machine.kernel_findings import kernel_findings
 from kapellmeister.machine.neighbours import other_managers, other_pipelines
 from kapellmeister.machine.sensor_findings import sensor_findings
+from simulators.figures import Figures
 
 WATCHED_S = 1.0
 OUR_NAMES = ("controller", "policies", "simulators", "kapellmeister")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from kapellmeister.figures import Figures
+from simulators.figures import Figures
 
 
 class Status(StrEnum):

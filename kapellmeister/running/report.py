@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.console import Console
 
-from kapellmeister.figures import Figures
 from kapellmeister.terminal.tables import summary_table
 from kapellmeister.terminal.words import mib, ms, percent
 from policies.observation import Counted
+from simulators.figures import Figures
 
 CLEAN_S = 3.0
 TIME_TO_RECOVER_S = 2.0

@@ -14,7 +14,7 @@ from policies.conductor.remedies.remedies import remedies
 from policies.conductor.remedies.retuning import retunings
 from policies.conductor.situation import Situation
 from policies.conductor.sizing.estimates import Estimates
-from policies.conductor.sizing.node_capacity import Capacity
+from policies.conductor.sizing.node_capacity import NodeCapacity
 from policies.conductor.sizing.outlook import Outlook, corrected, look_out
 from policies.conductor.sizing.sizing import resizing, wanted
 from policies.constants import Switch
@@ -96,7 +96,7 @@ class Vram(Conductor):
 
 
 def _foresee(
-    situation: Situation, outlook: Outlook, capacity: Capacity, memory: Memory
+    situation: Situation, outlook: Outlook, capacity: NodeCapacity, memory: Memory
 ) -> tuple[list[Iterable[Alternative]], Memory]:
     """Weigh the knobs that act at once now and then, and the nodes each time."""
     weighed_at_s, staffing = memory.weighed_at_s, outlook.staffing

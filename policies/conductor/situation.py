@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policies.conductor.nodes import NodeLaw
+from policies.conductor.node_law import NodeLaw
 from policies.diagnosis import Diagnosis
 from policies.knobs import Bounds, Knob, Settings
 from policies.latency import LatencyModel

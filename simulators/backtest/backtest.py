@@ -79,7 +79,7 @@ class BackTest:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class BackTestResult:
     """The report, and what it comes from: series and forecasts, by trace and model."""
 
     report: ForecastReport
@@ -114,7 +114,7 @@ class _Stopwatch:
         return Cost(fits, predicts, per_update_s * self.updates, self.updates, self.failed_fits)
 
 
-def backtest(test: BackTest, progress: Progress = lambda _: None) -> Result:
+def backtest(test: BackTest, progress: Progress = lambda _: None) -> BackTestResult:
     """Play every forecaster on every trace.
 
     One that raises, hangs or returns nonsense is marked with its error, and the rest is
@@ -132,7 +132,7 @@ def backtest(test: BackTest, progress: Progress = lambda _: None) -> Result:
         played[model][trace], said = _play(test, model, series[trace], origins[trace], part)
         if said is not None:
             stated[trace, model] = said
-    return Result(_report(test, series, origins, played), series, origins, stated)
+    return BackTestResult(_report(test, series, origins, played), series, origins, stated)
 
 
 @dataclass(frozen=True, slots=True)

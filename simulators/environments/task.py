@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -77,10 +77,6 @@ class TrainingTask:
             for part in parts
             for seed in range(1, self.paths + 1)
         ]
-
-    def of_part(self, part: Split | None) -> TrainingTask:
-        """The same task on another part of the traces."""
-        return replace(self, part=part)
 
 
 @lru_cache(maxsize=8)

@@ -1,10 +1,8 @@
-"""The split of traces, and of each trace, for training, choosing and judging."""
+"""The split of a trace for training, choosing and judging, and the family of a trace."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
@@ -38,21 +36,6 @@ def split(trace: LoadTrace, part: Split) -> LoadTrace:
     shifted = tuple(time_s - times[0] for time_s in times)
     name, source = f"{trace.name}/{part}", f"{trace.where}, {part} part"
     return replace(trace, name=name, time_s=shifted, streams=streams, source=source)
-
-
-def split_by_trace(traces: Iterable[LoadTrace], part: Split) -> tuple[LoadTrace, ...]:
-    """The traces whose family belongs to that part, whole.
-
-    A family falls to a part by its name alone: whatever else there is, it stays there.
-    """
-    begin, end = PARTS[part]
-    return tuple(trace for trace in traces if begin <= _place(trace.name) < end)
-
-
-def _place(name: str) -> float:
-    """Somewhere from 0 to 1, by the family's name."""
-    digest = hashlib.sha256(family(name).encode()).digest()
-    return int.from_bytes(digest[:4], "big") / 2.0**32
 
 
 def family(name: str) -> str:

@@ -16,8 +16,8 @@ def test_only_the_knobs_that_were_named_are_turned():
     seen = plant.observe()
     rig.loop._guard = guard
     rig.loop._actuation.see(plant.knobs(), plant.in_force(), seen.time_s)
-    situation = rig.loop._situation(seen, None, plant.in_force())
-    assert guard.unavailable(situation) == {
+    review_context = rig.loop._review_context(seen, None, plant.in_force())
+    assert guard.unavailable(review_context) == {
         "thread_classes": "in shadow; `--act thread_classes` lets it be turned",
         "nodes": "in shadow; `--act nodes` lets it be turned",
     }

@@ -12,7 +12,9 @@ from kapellmeister import (
     Action,
     AttachedPlant,
     Backend,
+    BackTestResult,
     CompareOptions,
+    ComparisonReport,
     Config,
     Context,
     Effect,
@@ -23,6 +25,7 @@ from kapellmeister import (
     FloatArray,
     Forecast,
     Forecaster,
+    ForecastOptions,
     IntArray,
     Policy,
     Proposal,
@@ -31,6 +34,7 @@ from kapellmeister import (
     RunOptions,
     RunReport,
     SimulateOptions,
+    SimulationResult,
     State,
     Surroundings,
     Value,
@@ -123,8 +127,9 @@ workload: type[Workload] = Doubled
 def commands(config: Config) -> None:
     """Each command is a function of its name."""
     assert_type(kapellmeister.run(RunOptions(duration_s=1.0), config), RunReport)
-    kapellmeister.simulate(SimulateOptions(trace="diurnal"))
-    kapellmeister.compare(CompareOptions(traces="diurnal"))
+    assert_type(kapellmeister.simulate(SimulateOptions(trace="diurnal")), SimulationResult)
+    assert_type(kapellmeister.compare(CompareOptions(traces="diurnal")), ComparisonReport)
+    assert_type(kapellmeister.forecast(ForecastOptions(traces="diurnal")), BackTestResult)
     assert_type(kapellmeister.pause("nodes"), str)
     assert_type(kapellmeister.resume(), str)
     assert_type(kapellmeister.restore(), str)

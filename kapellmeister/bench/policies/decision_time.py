@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from controller.load.trace import LoadTrace
-from kapellmeister.figures import Figures
 from policies.policy import Context, Policy, State
 from policies.proposal import Proposal
+from simulators.figures import Figures
 from simulators.run import run
 from simulators.simulation import Simulation
 

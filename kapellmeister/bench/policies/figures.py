@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kapellmeister.bench.policies.decision_time import DecisionFigures
-from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine
+from simulators.figures import Figures
 
 
 class StepFigures(Figures):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kapellmeister.figures import Figures
+from simulators.figures import Figures
 
 
 class Window(Figures):

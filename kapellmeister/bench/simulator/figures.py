@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kapellmeister.bench.spread import Spread
-from kapellmeister.figures import Figures
 from kapellmeister.machine.description import Machine
+from simulators.figures import Figures
 
 
 class KernelFigures(Figures):

@@ -60,8 +60,8 @@ def savings(situation: Situation, outlook: Outlook) -> Iterator[Alternative]:
     calm = situation.diagnosis.bottleneck is Bottleneck.NONE and situation.miss_rate == 0.0
     if outlook.latency is not None or not (spare and calm):
         return
-    larger = [each for each in larger_batches(situation, NO_MISSES) if each.action is not None]
-    for each in larger[-1:]:
+    possible = [each for each in larger_batches(situation, NO_MISSES) if each.action is not None]
+    for each in possible[-1:]:
         action = cast(Action, each.action)
         action = replace(action, reason=f"{action.reason}: fewer nodes may do then")
         yield replace(each, step=f"{each.step}{SAVING}", action=action)

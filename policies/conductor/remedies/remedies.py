@@ -8,8 +8,8 @@ from types import MappingProxyType
 from policies.conductor.alternatives import Alternative
 from policies.conductor.evidence import RecentMisses
 from policies.conductor.remedies.batching import larger_batches
+from policies.conductor.remedies.nodes import more_nodes
 from policies.conductor.remedies.period import longer_period
-from policies.conductor.remedies.scale_out import more_nodes
 from policies.conductor.remedies.threads import favouring_audio
 from policies.conductor.remedies.vram import smaller_blocks
 from policies.conductor.situation import Situation

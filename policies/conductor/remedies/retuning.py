@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies.conductor.alternatives import Alternative
-from policies.conductor.nodes import TAIL
+from policies.conductor.node_law import TAIL
 from policies.conductor.remedies import threads
 from policies.conductor.situation import Situation
 from policies.conductor.sizing.outlook import Outlook

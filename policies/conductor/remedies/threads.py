@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from policies.conductor.alternatives import Alternative
 from policies.conductor.evidence import RecentMisses
-from policies.conductor.nodes import RESERVE_SHARE
+from policies.conductor.node_law import RESERVE_SHARE
 from policies.conductor.remedies.effects import relieving
 from policies.conductor.situation import Situation
 from policies.knobs import AnyThreadClasses, SchedulingClass, ThreadClass, ThreadClasses

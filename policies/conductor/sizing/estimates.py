@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from policies.conductor.situation import Situation
 from policies.conductor.sizing.headroom import Headroom
-from policies.conductor.sizing.node_capacity import Capacity
+from policies.conductor.sizing.node_capacity import NodeCapacity
 from policies.conductor.sizing.price import MissPrice
 from policies.policy import State
 
@@ -20,7 +20,7 @@ class Estimates:
 
     headroom: Headroom = field(default_factory=Headroom)
     price: MissPrice = field(default_factory=MissPrice)
-    capacity: Capacity = field(default_factory=Capacity)
+    capacity: NodeCapacity = field(default_factory=NodeCapacity)
 
     @classmethod
     def recall(cls, state: State) -> Estimates:
@@ -29,7 +29,7 @@ class Estimates:
         return cls(
             Headroom.recall(held.get("headroom")),
             MissPrice.recall(held.get("price")),
-            Capacity.recall(held.get("capacity")),
+            NodeCapacity.recall(held.get("capacity")),
         )
 
     def plain(self) -> dict[str, State]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from policies.conductor.nodes import RESERVE_SHARE
+from policies.conductor.node_law import RESERVE_SHARE
 from policies.conductor.situation import Situation
 from policies.objective import CHANCE_PERIODS
 from policies.policy import State
@@ -33,7 +33,7 @@ REMEMBERED_S = 6 * 3600.0
 
 
 @dataclass(slots=True)
-class Capacity:
+class NodeCapacity:
     """Learned from how busy nodes are, and from the streams that proved too many for one.
 
     `streams` and `busy` are the latest of a node, smoothed. How much busier more streams would
@@ -59,7 +59,7 @@ class Capacity:
     now_s: float | None = None
 
     @classmethod
-    def recall(cls, state: State) -> Capacity:
+    def recall(cls, state: State) -> NodeCapacity:
         """The capacity of an earlier decision out of its `plain`; afresh from anything else."""
         if not isinstance(state, dict) or state.keys() != cls.__dataclass_fields__.keys():
             return cls()

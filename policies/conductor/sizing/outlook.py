@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.conductor.nodes import TAIL, NodeLaw, Staffing, needed, staffed
+from policies.conductor.node_law import TAIL, NodeLaw, Staffing, needed, staffed
 from policies.conductor.peaks import Peaks
 from policies.conductor.situation import Situation
 from policies.conductor.sizing.estimates import Estimates

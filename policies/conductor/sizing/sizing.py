@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from policies.conductor.alternatives import NODES_STEP, Alternative
-from policies.conductor.nodes import TAIL, Staffing
+from policies.conductor.node_law import TAIL, Staffing
 from policies.conductor.situation import Situation
-from policies.conductor.sizing.node_capacity import Capacity
+from policies.conductor.sizing.node_capacity import NodeCapacity
 from policies.conductor.sizing.outlook import Outlook
 from policies.observation import fresh
 from policies.proposal import Action
@@ -41,7 +41,7 @@ def wanted(before: Wanted, situation: Situation, outlook: Outlook, nodes: int) -
 
 
 def resizing(
-    situation: Situation, outlook: Outlook, capacity: Capacity, most_wanted: int
+    situation: Situation, outlook: Outlook, capacity: NodeCapacity, most_wanted: int
 ) -> Alternative | None:
     """As many of the nodes wanted as one change brings, where they are not asked for already."""
     now, requested = situation.nodes.in_force, situation.nodes.requested
@@ -77,7 +77,7 @@ def _possible(nodes: int, situation: Situation) -> int:
 
 
 def _no_shrink(
-    situation: Situation, outlook: Outlook, capacity: Capacity, nodes: int
+    situation: Situation, outlook: Outlook, capacity: NodeCapacity, nodes: int
 ) -> str | None:
     """Why no node may leave: unseen, or while more is missed than the load explains."""
     if outlook.lacks_forecast:

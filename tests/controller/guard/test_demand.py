@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from fakes import UNKNOWN, action
-from situations import load_forecast, observation, reason, review
+from reviews import load_forecast, observation, reason, review
 
 from controller.config.config import GuardSection
 from controller.guard.guard import Guard

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fakes import KNOBS, action
-from situations import SETTINGS, observation, reason, review, situation
+from reviews import SETTINGS, observation, reason, review, review_context
 
 from controller.commands import Pause
 from controller.config.config import GuardSection
@@ -229,7 +229,7 @@ def test_where_no_deadline_holds_nothing_is_turned_and_nothing_held_for_long():
     for second in range(20):
         seen = replace(observation(float(second)), blocks=None, no_deadline=exporting)
         assert review(guard, action("nodes", 3), time_s=float(second), seen=seen) == ((), ())
-        blocked = guard.unavailable(situation(float(second), seen=seen))
+        blocked = guard.unavailable(review_context(float(second), seen=seen))
         assert blocked == dict.fromkeys(KNOBS, exporting)
 
 
@@ -237,7 +237,7 @@ def test_a_knob_that_must_not_be_turned_as_things_are_says_why():
     knobs = {**KNOBS, "nodes": replace(KNOBS["nodes"], obstacle="two devices share it")}
     held = reason(Guard(GuardSection()), action("nodes", 3), knobs=knobs)
     assert held == "two devices share it"
-    blocked = Guard(GuardSection()).unavailable(situation(knobs=knobs))
+    blocked = Guard(GuardSection()).unavailable(review_context(knobs=knobs))
     assert blocked == {"nodes": "two devices share it"}
 
 
@@ -273,7 +273,7 @@ def test_in_shadow_what_is_wanted_is_admitted_once_and_makes_nothing_rest():
 def test_a_pause_of_shrinking_still_lets_a_knob_grow():
     guard = Guard(GuardSection(shrink_after_s=0.5))
     guard.pause(Pause("nodes", shrink_only=True))
-    assert "nodes" not in guard.unavailable(situation())
+    assert "nodes" not in guard.unavailable(review_context())
     review(guard, action("nodes", 1), time_s=0.0)
     assert reason(guard, action("nodes", 1), time_s=1.0) == "shrinking is paused until resumed"
     assert len(review(guard, action("nodes", 3), time_s=1.0)[0]) == 1
@@ -282,8 +282,8 @@ def test_a_pause_of_shrinking_still_lets_a_knob_grow():
 def test_a_pause_of_all_knobs_holds_each():
     guard = Guard(GuardSection())
     guard.pause(Pause(until_s=60.0))
-    assert guard.unavailable(situation()) == dict.fromkeys(KNOBS, "paused for another 60 s")
-    assert guard.unavailable(situation(time_s=60.0)) == {}
+    assert guard.unavailable(review_context()) == dict.fromkeys(KNOBS, "paused for another 60 s")
+    assert guard.unavailable(review_context(time_s=60.0)) == {}
 
 
 def test_three_rollbacks_within_the_window_put_a_knob_in_shadow_until_they_are_past():
@@ -305,7 +305,7 @@ def test_every_knob_that_may_not_be_turned_is_named_with_its_reason():
     guard = Guard(GuardSection())
     guard.rolled_back("batch_size", 0.0)
     found = guard.unavailable(
-        situation(
+        review_context(
             time_s=1.0,
             drift={"thread_classes": "moved"},
             pending={"placement": pending("nodes", 1, "0-c1")},
@@ -325,7 +325,7 @@ def test_a_guard_that_was_killed_remembers_rests_pauses_rollbacks_and_its_count(
     review(guard, action("batch_size", 64), time_s=1.0)
     again = Guard(guard.limits)
     again.resume(guard.memory())
-    now = situation(time_s=2.0)
+    now = review_context(time_s=2.0)
     assert again.unavailable(now) == guard.unavailable(now)
     assert len(again.unavailable(now)) == 3
     changes, _ = review(again, action("batch_size", 64), time_s=10.0)

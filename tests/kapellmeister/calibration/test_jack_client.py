@@ -9,7 +9,7 @@ import pytest
 
 from controller.config.config import load_config
 from controller.errors import MissingExtraError, PlantError
-from kapellmeister.calibration.jack import jack_bench
+from kapellmeister.calibration.jack import jack_subject
 from kapellmeister.calibration.jack_client import CycleClock, load_jack
 
 
@@ -45,7 +45,7 @@ def test_without_a_server_nothing_is_left_running(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "km-nobody")
     with (
         pytest.raises(PlantError, match="no server answers; start one"),
-        jack_bench(load_config(None), "hrtf", 4),
+        jack_subject(load_config(None), "hrtf", 4),
     ):
         pass
     assert "km-jack" not in names_of_children()

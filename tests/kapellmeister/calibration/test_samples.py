@@ -17,7 +17,7 @@ SHARED = replace(TRUTH, compute=replace(TRUTH.compute, per_stream_ms=0.03))
 """The same executor on a core that it does not have for itself."""
 
 
-class VirtualBench:
+class VirtualSubject:
     """A worker in virtual time, on a core that somebody else uses in the samples `shared`."""
 
     period_ms = TRUTH.period_ms
@@ -38,12 +38,12 @@ def shares(number):
 
 
 def test_samples_of_a_shared_core_are_taken_again():
-    bench, told = VirtualBench(shares), []
-    samples = take_samples(bench, POINTS, 4.0, told.append)
+    subject, told = VirtualSubject(shares), []
+    samples = take_samples(subject, POINTS, 4.0, told.append)
     assert [len(each) for each in samples.parts] == [16] * len(POINTS)
     assert samples.slow_share == 0.0
     assert samples.repeated >= 64 // 5
-    assert next(bench.taken) == 64 + samples.repeated
+    assert next(subject.taken) == 64 + samples.repeated
     law = fit([joined(each) for each in samples.parts], TRUTH.period_ms, "").compute
     assert law.per_stream_ms == pytest.approx(TRUTH.compute.per_stream_ms, rel=0.03)
     assert told[0] == 0.0
@@ -52,7 +52,7 @@ def test_samples_of_a_shared_core_are_taken_again():
 
 
 def test_a_machine_that_never_is_quiet_is_not_sampled_for_ever():
-    bench = VirtualBench(lambda number: number % 3 == 0 or number > 64)
-    samples = take_samples(bench, POINTS, 4.0, lambda _: None)
+    subject = VirtualSubject(lambda number: number % 3 == 0 or number > 64)
+    samples = take_samples(subject, POINTS, 4.0, lambda _: None)
     assert samples.repeated == 64
     assert samples.slow_share > 0.0

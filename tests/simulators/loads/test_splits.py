@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.load.trace import LoadTrace
-from simulators.loads.splits import PARTS, family, split, split_by_trace
+from simulators.loads.splits import PARTS, family, split
 
 TRACE = LoadTrace("t", tuple(60.0 * k for k in range(101)), tuple(float(k) for k in range(101)))
 
@@ -29,16 +29,3 @@ def test_the_parts_of_a_trace_follow_each_other_and_are_the_whole():
 )
 def test_a_family_is_what_comes_before_the_first_digit_or_separator(name, of):
     assert family(name) == of
-
-
-def test_a_family_is_never_taken_apart():
-    traces = [
-        LoadTrace(f"{name}_{k}", (0.0,), (1.0,)) for name in "abcdefghijklmnop" for k in range(3)
-    ]
-    parts = [split_by_trace(traces, part) for part in PARTS]
-    assert sorted(each.name for part in parts for each in part) == sorted(
-        each.name for each in traces
-    )
-    families = [{family(each.name) for each in part} for part in parts]
-    assert all(families)
-    assert not families[0] & families[1] | families[1] & families[2] | families[0] & families[2]

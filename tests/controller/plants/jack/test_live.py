@@ -28,13 +28,13 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 NAME = "kapellmeister-sidecar-test"
 """Always the same: JACK has room for eight names, and keeps those of servers that were killed."""
 CLIENT = """
-import kapellmeister.calibration.jack as jack_bench
+import kapellmeister.calibration.jack as jack
 from controller.config.config import Config
 
-jack_bench.XRUNS = 10**9
-with jack_bench.jack_bench(Config(), "hrtf", 32) as bench:
+jack.XRUNS = 10**9
+with jack.jack_subject(Config(), "hrtf", 32) as subject:
     while True:
-        bench.measure(16, 32, 1.0)
+        subject.measure(16, 32, 1.0)
         print("measured", flush=True)
 """
 ASK = "import jack; client = jack.Client('asks', no_start_server=True)"

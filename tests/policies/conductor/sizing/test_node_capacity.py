@@ -6,7 +6,7 @@ import pytest
 from fakes import OBJECTIVE
 
 from policies.conductor.situation import Situation
-from policies.conductor.sizing.node_capacity import Capacity
+from policies.conductor.sizing.node_capacity import NodeCapacity
 from policies.diagnosis import Bottleneck, Diagnosis
 from policies.knobs import Settings
 from policies.observation import BlockCounts, Observation, Value
@@ -35,7 +35,7 @@ def situation(time_s, streams, busy=None, *, nodes=1, batch_size=8, missed=0):
 
 
 def learned(*intervals, capacity=None):
-    capacity = capacity or Capacity()
+    capacity = capacity or NodeCapacity()
     for each in intervals:
         capacity.see(each)
     return capacity
@@ -126,5 +126,5 @@ def test_other_settings_are_learned_anew_and_what_was_too_many_is_known_when_the
 
 def test_what_was_learned_outlives_the_process():
     capacity = learned(*(situation(float(t), 20 + t % 5, 0.4) for t in range(50)))
-    assert Capacity.recall(capacity.plain()) == capacity
-    assert Capacity.recall({"streams": 3}) == Capacity.recall(7) == Capacity()
+    assert NodeCapacity.recall(capacity.plain()) == capacity
+    assert NodeCapacity.recall({"streams": 3}) == NodeCapacity.recall(7) == NodeCapacity()

@@ -9,13 +9,13 @@ from conductor_cases import decide, modelled
 
 from policies.conductor.situation import Situation
 from policies.conductor.sizing.estimates import Estimates
-from policies.conductor.sizing.node_capacity import Capacity
+from policies.conductor.sizing.node_capacity import NodeCapacity
 from policies.conductor.sizing.outlook import corrected, look_out
 from policies.observation import Value
 
 
 def test_a_model_that_does_not_know_the_settings_is_asked_nothing():
-    half_busy = Estimates(capacity=Capacity(streams=10.0, busy=0.5))
+    half_busy = Estimates(capacity=NodeCapacity(streams=10.0, busy=0.5))
     known = look_out(Situation.of(modelled()), None, half_busy, 1.0, predictive=True)
     assert known.latency is not None
     assert known.law.capacity(0.001) == 19

@@ -1,11 +1,11 @@
-"""Situations for the guard, and its answers to actions in them."""
+"""Reviews by the guard: what they depend on, and its answers to actions."""
 
 from __future__ import annotations
 
 import numpy as np
 from fakes import KNOBS, OBJECTIVE
 
-from controller.guard.situation import Situation
+from controller.guard.review_context import ReviewContext
 from policies.forecast import Forecast
 from policies.knobs import (
     Settings,
@@ -22,14 +22,16 @@ def observation(time_s, load=Value(10.0), blocks=BlockCounts(10_000), p99_ms=Non
     return Observation(time_s, 1.0, load, blocks=blocks, latency=latency)
 
 
-def situation(time_s=0.0, settings=SETTINGS, seen=None, forecast=None, **options) -> Situation:
+def review_context(
+    time_s=0.0, settings=SETTINGS, seen=None, forecast=None, **options
+) -> ReviewContext:
     seen = seen or observation(time_s)
     knobs = options.pop("knobs", KNOBS)
-    return Situation(time_s, OBJECTIVE, seen, forecast, knobs, settings, **options)
+    return ReviewContext(time_s, OBJECTIVE, seen, forecast, knobs, settings, **options)
 
 
 def review(guard, *actions, **options):
-    return guard.review(Proposal(tuple(actions)), situation(**options))
+    return guard.review(Proposal(tuple(actions)), review_context(**options))
 
 
 def reason(guard, *actions, **options):

@@ -1,4 +1,4 @@
-"""The situation that an admission depends on."""
+"""What a review by the guard depends on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from policies.proposal import Change
 
 
 @dataclass(slots=True)
-class Situation:
+class ReviewContext:
     """All that an admission depends on beside the guard's own memory.
 
     Not frozen, since one is made each tick, and freezing is most of what that costs.

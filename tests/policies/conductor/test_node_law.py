@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from policies.conductor.nodes import NodeLaw, cheapest, staffed
+from policies.conductor.node_law import NodeLaw, cheapest, staffed
 from policies.conductor.peaks import Peaks
 from policies.proposal import Expectation
 
