@@ -105,7 +105,8 @@ class Run:
         """Nothing was counted or turned in it, nobody was blamed, and not more than is played."""
         seen = [tick.observation for tick in self.ticks()]
         free = [tick for tick in self.ticks() if tick.observation.no_deadline]
-        assert {tick.observation.no_deadline for tick in free} <= {"the server freewheels"}
+        whys = {tick.observation.no_deadline for tick in free}
+        assert whys <= {"the server freewheels", "of what plays no cycle is known yet"}
         assert [tick.changes for tick in free if tick.changes] == []
         assert [tick.observation.blocks for tick in free if tick.observation.blocks] == []
         counted = [each for each in seen if each.blocks is not None]

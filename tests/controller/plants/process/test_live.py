@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from live_run import awaits
 
-from controller.linux import scheduling
+from controller.linux.permissions import permitted
 from controller.linux.scheduling import read, threads_of
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -35,7 +35,7 @@ HOG = "import os; os.sched_setaffinity(0, {0})\nwhile True: pass"
 @pytest.fixture
 def player() -> Iterator[int]:
     """A program that wakes 190 times a second on a processor that four hogs crowd."""
-    if not scheduling.permitted().realtime:
+    if not permitted().realtime:
         pytest.skip("real-time scheduling is refused here")
     started = [subprocess.Popen((sys.executable, "-c", PLAYER), stdout=subprocess.PIPE)]
     assert started[0].stdout is not None
