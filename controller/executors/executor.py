@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from controller import plugins
 from controller.executors.batch import FinishedBatches
+from controller.executors.start_values import replacements
 from controller.executors.stream_table import Assignment, StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.backend import Backend
@@ -196,8 +197,18 @@ def refused(knobs: Mapping[str, Knob], knob: str, value: KnobValue) -> Refusal |
 def make_executor(name: str, settings: ExecutorSettings) -> Executor:
     """The executor of that name, which may end with constants of its own: `null:service_ms=2`.
 
-    Raises PlugInError where there is none, and where it cannot be made or lacks a method; an
-    error that a user can mend comes as it is.
+    One that would start with a value that its own knob cannot have starts with the nearest that
+    it can: what is configured is meant for any executor. Raises PlugInError where there is none,
+    and where it cannot be made or lacks a method; an error that a user can mend comes as it is.
     """
+    made = _made(name, settings)
+    replaced = replacements(made.knobs(), made.in_force())
+    if not replaced:
+        return made
+    made.close()
+    return _made(name, replace(settings, knobs={**settings.knobs, **replaced}))
+
+
+def _made(name: str, settings: ExecutorSettings) -> Executor:
     made: Executor = plugins.make("executors", name, plugins.members(Executor), settings)
     return made

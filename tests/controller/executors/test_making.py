@@ -9,6 +9,7 @@ import pytest
 
 from controller.errors import PlugInError
 from controller.executors.executor import ExecutorSettings, make_executor
+from controller.executors.null import NullExecutor
 from controller.workloads.backends import numpy_backend
 from controller.workloads.workload import WorkloadSettings
 
@@ -56,3 +57,29 @@ def test_a_workload_that_lacks_a_method_is_refused(tmp_path: Path) -> None:
     file.write_text("class Half:\n    def __init__(self, settings, backend): pass\n")
     with pytest.raises(PlugInError, match="has no memory_blocks and no reset and no process"):
         make_executor("cpu", settings(f"{file}:Half"))
+
+
+@pytest.mark.parametrize(
+    ("given", "started"),
+    [
+        ({"batch_size": 16, "nodes": 2}, {"batch_size": 8, "nodes": 2}),
+        ({"batch_size": 256, "nodes": 9}, {"batch_size": 64, "nodes": 4}),
+        ({"batch_size": 64}, {"batch_size": 64, "nodes": 1}),
+    ],
+)
+def test_a_knob_starts_with_the_nearest_value_that_it_can_have(
+    given: dict[str, int], started: dict[str, int]
+) -> None:
+    made = make_executor("null", settings(**given))
+    assert dict(made.in_force()) == started
+    assert all(made.apply(knob, value) is None for knob, value in started.items())
+
+
+def test_an_executor_that_was_made_with_another_value_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed: list[NullExecutor] = []
+    monkeypatch.setattr(NullExecutor, "close", lambda self: closed.append(self))
+    kept = make_executor("null", settings(batch_size=16))
+    assert len(closed) == 1
+    assert kept not in closed
