@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from controller.errors import PlugInError
+from controller.errors import KapellmeisterError, PlugInError
 from controller.time_box import TimeBox
 from policies.constants import Range
 from policies.learned import Learned
@@ -28,6 +28,8 @@ SINGULAR = {
     "plants": "plant",
 }
 
+SELF_EXPLANATORY = dict.fromkeys(("executors", "plants"), (KapellmeisterError, OSError))
+"""Errors of a constructor that tell a user enough by themselves; of other kinds, ours only."""
 MODULE_PREFIX = "kapellmeister_plugin_"
 """Beginning of the names of modules that come from a file rather than a package."""
 _CONSTANTS = re.compile(r":(\w+=[-+.\w]+(?::\w+=[-+.\w]+)*)$")
@@ -73,15 +75,19 @@ def _named(kind: str, name: str) -> Any:
         raise PlugInError(SINGULAR[kind], name, f"does not load: {error!r}", names(kind)) from error
 
 
-def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> Any:
+def make(kind: str, name: str, needs: tuple[str, ...], *given: object, **constants: float) -> Any:
     """An object of the class of that name, which has the attributes that its kind needs.
 
-    `constants` are passed to its constructor, and so are those in the name.
+    `given` and `constants` are passed to its constructor, and so are the constants in the name.
+    Raises PlugInError where it cannot be made or lacks an attribute; an error that a user can mend
+    comes as it is, and of an executor or a plant also one of the system.
     """
     found = find(kind, name)
     _check_constants(kind, name, found, constants)
     try:
-        made = found(**constants_in(kind, name) | constants)
+        made = found(*given, **constants_in(kind, name) | constants)
+    except SELF_EXPLANATORY.get(kind, KapellmeisterError):
+        raise
     except (Exception, SystemExit) as error:
         why = f"cannot be made: {error!r}"
         raise PlugInError(SINGULAR[kind], name, why, names(kind)) from error
@@ -90,6 +96,12 @@ def make(kind: str, name: str, needs: tuple[str, ...], **constants: float) -> An
         why = f"has no {' and no '.join(missing)}"
         raise PlugInError(SINGULAR[kind], name, why, names(kind))
     return made
+
+
+def members(contract: type) -> tuple[str, ...]:
+    """Names of the methods and properties that a Protocol asks for, its bases' among them."""
+    asked = [name for each in contract.__mro__ for name in vars(each)]
+    return tuple(dict.fromkeys(name for name in asked if not name.startswith("_")))
 
 
 def constants_in(kind: str, name: str) -> dict[str, float]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from controller.executors.executor import Process as Process
     from controller.executors.executor import Task as Task
     from controller.executors.executor import refused as refused
+    from controller.executors.processes import ProcessGroup as ProcessGroup
     from controller.executors.stream_table import Assignment as Assignment
     from controller.executors.stream_table import StreamTable as StreamTable
     from controller.executors.timetable import Timetable as Timetable
@@ -125,6 +126,7 @@ HOMES = {
     "controller.executors.executor": (
         "Executor ExecutorSettings InputBlocks Placement Process Task refused"
     ),
+    "controller.executors.processes": "ProcessGroup",
     "controller.executors.stream_table": "Assignment StreamTable",
     "controller.executors.timetable": "Timetable",
     "controller.forecasting.catalogue": "all_members",
@@ -224,6 +226,7 @@ __all__ = [
     "Points",
     "Policy",
     "Process",
+    "ProcessGroup",
     "Proposal",
     "Quantiles",
     "Range",

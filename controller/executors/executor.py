@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller import plugins
-from controller.errors import KapellmeisterError, PlugInError
 from controller.executors.batch import FinishedBatches
+from controller.executors.start_values import replacements
 from controller.executors.stream_table import Assignment, StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.backend import Backend
@@ -19,6 +19,9 @@ from controller.workloads.workload import Workload, WorkloadSettings
 from policies.knobs import Knob, KnobValue, Settings
 from policies.observation import Reading
 from policies.proposal import Refusal
+
+WORKLOAD_NEEDS = ("memory_blocks", "reset", "process")
+"""Names of what a workload has to have."""
 
 
 class InputBlocks(Protocol):
@@ -55,8 +58,12 @@ class ExecutorSettings:
         return self.workload_settings.period_frames
 
     def make_workload(self, backend: Backend) -> Workload:
-        """The workload on that backend. Raises PlugInError where there is none of that name."""
-        made: Workload = plugins.find("workloads", self.workload)(self.workload_settings, backend)
+        """The workload on that backend, with the constants that its name ends with.
+
+        Raises PlugInError where there is none of that name, or it cannot be made.
+        """
+        given = self.workload_settings, backend
+        made: Workload = plugins.make("workloads", self.workload, WORKLOAD_NEEDS, *given)
         return made
 
 
@@ -190,19 +197,18 @@ def refused(knobs: Mapping[str, Knob], knob: str, value: KnobValue) -> Refusal |
 def make_executor(name: str, settings: ExecutorSettings) -> Executor:
     """The executor of that name, which may end with constants of its own: `null:service_ms=2`.
 
-    Raises PlugInError where there is none, and where it cannot be made or lacks a method; an
-    error that a user can mend comes as it is.
+    One that would start with a value that its own knob cannot have starts with the nearest that
+    it can: what is configured is meant for any executor. Raises PlugInError where there is none,
+    and where it cannot be made or lacks a method; an error that a user can mend comes as it is.
     """
-    found = plugins.find("executors", name)
-    known = plugins.names("executors")
-    try:
-        made: Executor = found(settings, **plugins.constants_in("executors", name))
-    except (KapellmeisterError, OSError):
-        raise
-    except Exception as error:
-        raise PlugInError("executor", name, f"cannot be made: {error!r}", known) from error
-    needed = (each for each in vars(Executor) if not each.startswith("_"))
-    missing = [each for each in needed if not hasattr(made, each)]
-    if missing:
-        raise PlugInError("executor", name, f"has no {' and no '.join(missing)}", known)
+    made = _made(name, settings)
+    replaced = replacements(made.knobs(), made.in_force())
+    if not replaced:
+        return made
+    made.close()
+    return _made(name, replace(settings, knobs={**settings.knobs, **replaced}))
+
+
+def _made(name: str, settings: ExecutorSettings) -> Executor:
+    made: Executor = plugins.make("executors", name, plugins.members(Executor), settings)
     return made

@@ -12,8 +12,8 @@ import numpy as np
 
 from controller.executors.balancer import Balancer
 from controller.executors.batch import BATCH, FinishedBatches
-from controller.executors.cpu.processes import ProcessGroup
 from controller.executors.executor import ExecutorSettings, Placement, Process, Task, refused
+from controller.executors.processes import ProcessGroup
 from controller.executors.stream_table import Assignment, StreamTable
 from controller.executors.timetable import Timetable
 from policies.constants import Range

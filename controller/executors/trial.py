@@ -73,8 +73,6 @@ class Counts:
     """Blocks of streams; what is absent will be concealed or lost by whoever plays them."""
 
     submitted: int
-    on_time: int
-    late: int
     absent: int
 
 
@@ -186,13 +184,12 @@ class Trial:
         return bool((finish_ns != NOT_FINISHED).all())
 
     def _count(self, blocks: range) -> Counts:
-        submitted = on_time = finished = 0
+        submitted = absent = 0
         for block in blocks:
             finish_ns = self._finish_ns[block][self._assignment(block).live]
             submitted += len(finish_ns)
-            on_time += int(np.count_nonzero(finish_ns <= self._timetable.due_ns(block)))
-            finished += int(np.count_nonzero(finish_ns != NOT_FINISHED))
-        return Counts(submitted, on_time, finished - on_time, submitted - finished)
+            absent += int(np.count_nonzero(finish_ns == NOT_FINISHED))
+        return Counts(submitted, absent)
 
     def _assignment(self, block: int) -> Assignment:
         return next(each for each in reversed(self._assignments) if each.from_block <= block)

@@ -13,7 +13,7 @@ import numpy as np
 
 from controller.executors.executor import Task
 from controller.pipeline import companions, parts
-from controller.pipeline.companion_group import CompanionGroup
+from controller.pipeline.companion_group import BUDGETS, CompanionGroup
 from controller.pipeline.live_streams import LiveStreams
 from controller.pipeline.playout import Playout
 from controller.pipeline.recording import Recording
@@ -192,8 +192,8 @@ class Pipeline:
         }
 
     def _set(self, knob: str, value: object) -> Reply:
-        if knob.endswith("_share") and isinstance(value, float):
-            self._companions.set_budget(knob.removesuffix("_share"), value)
+        if knob in BUDGETS and isinstance(value, float):
+            self._companions.set_budget(BUDGETS[knob], value)
             return {}
         refusal = self._executor.apply(knob, cast(KnobValue, value))
         return {} if refusal is None else {"error": refusal.reason}

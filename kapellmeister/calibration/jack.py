@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from controller.config.config import Config
 from controller.errors import PlantError
-from controller.executors.cpu.processes import ProcessGroup
 from controller.executors.cpu.ring import Ring
 from controller.executors.cpu.worker import Worker
+from controller.executors.processes import ProcessGroup
 from controller.executors.stream_table import NOBODY, StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.workload import WorkloadSettings

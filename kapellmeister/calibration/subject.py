@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller import plugins
+from controller.executors.executor import WORKLOAD_NEEDS
 from controller.executors.warm_up import warm_up
 from controller.sound.bank import SoundBank
 from controller.sound.synthesis import synthesise_sounds
@@ -41,7 +42,8 @@ def rendering(workload: str, settings: WorkloadSettings) -> tuple[Workload, Soun
     """A workload and its input, each kernel run once: nothing compiles while it should render."""
     frames, slots = settings.period_frames, settings.slots
     bank = SoundBank(synthesise_sounds(settings.sample_rate_hz, 1), frames, slots)
-    made: Workload = plugins.find("workloads", workload)(settings, numpy_backend())
+    given = WORKLOAD_NEEDS, settings, numpy_backend()
+    made: Workload = plugins.make("workloads", workload, *given)
     warm_up(made, bank, frames, {1, *(min(size, slots) for size in BATCH_SIZES)})
     return made, bank
 

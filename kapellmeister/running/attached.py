@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller import plugins
 from controller.config.config import Config
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
 from controller.plants.threads.knob import KNOB as THREADS
@@ -22,7 +23,6 @@ from kapellmeister.running.options import RunOptions
 class AttachedProgram:
     """A plant by its entry point; it plays on before and after the run."""
 
-    make_plant: Callable[[Surroundings], AttachedPlant]
     options: RunOptions
     config: Config
     acting: frozenset[str] | None
@@ -52,7 +52,7 @@ class AttachedProgram:
         return nullcontext(self._attach)
 
     def _attach(self, given: Surroundings) -> Controlled:
-        plant = self.make_plant(given)
+        plant = self._plant(given)
         tell_missing(given.config.sidecar, given.say)
         tell_programs(given.config.sidecar, given.named_at, given.say)
         observed = Observed(plant.counted)
@@ -65,6 +65,11 @@ class AttachedProgram:
             helpers=plant.helpers,
             instruments=(observed,),
         )
+
+    def _plant(self, given: Surroundings) -> AttachedPlant:
+        needs = plugins.members(AttachedPlant)
+        made: AttachedPlant = plugins.make("plants", self.options.plant, needs, given)
+        return made
 
     def _schedules(self, plant: Plant) -> bool:
         """Whether threads are rescheduled, which other managers may change again."""

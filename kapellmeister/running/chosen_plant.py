@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controller import plugins
 from controller.config.config import Config
+from controller.errors import PlugInError
 from controller.plants.builtin.plant import BuiltinPlant
 from kapellmeister.running.attached import AttachedProgram
 from kapellmeister.running.builtin import BuiltinPipeline, pipeline_spec
@@ -14,10 +15,12 @@ from kapellmeister.running.options import RunOptions
 def chosen_plant(options: RunOptions, config: Config) -> Controllable:
     """The built-in pipeline, or a plant that others started, found by its entry point.
 
-    Raises PlugInError where there is none of that name, ConfigurationError for knobs that
-    cannot be meant.
+    Raises PlugInError where there is none of that name or it has not the constants given with it,
+    ConfigurationError for knobs that cannot be meant.
     """
-    make_plant = plugins.find("plants", options.plant)
-    if make_plant is BuiltinPlant:
+    if plugins.find("plants", options.plant) is BuiltinPlant:
+        if plugins.constants_in("plants", options.plant):
+            why = "takes no constants; its options and [pipeline] say how it plays"
+            raise PlugInError("plant", options.plant, why)
         return BuiltinPipeline(pipeline_spec(options, config), config.loop.acting(ours=True))
-    return AttachedProgram(make_plant, options, config, config.loop.acting(ours=False))
+    return AttachedProgram(options, config, config.loop.acting(ours=False))

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from controller import plugins
-from controller.errors import PlugInError
+from controller.errors import Interruption, PlugInError
 from policies.baselines.hpa import Hpa
 from policies.checks import is_total
 
@@ -92,3 +92,13 @@ def test_a_policy_of_a_file_takes_constants_too(tmp_path):
         "        raise NotImplementedError\n"
     )
     assert plugins.make("policies", f"{path}:Mine:gain=2.5", ("decide",)).gain == 2.5
+
+
+def test_an_interruption_while_a_plug_in_is_made_is_no_fault_of_the_plug_in(tmp_path):
+    path = tmp_path / "interrupted.py"
+    path.write_text(
+        "from controller.errors import Interruption\n"
+        "class Mine:\n    def __init__(self): raise Interruption\n"
+    )
+    with pytest.raises(Interruption):
+        plugins.make("policies", f"{path}:Mine", ())

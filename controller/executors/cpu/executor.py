@@ -11,10 +11,10 @@ from typing import cast
 
 from controller.executors.balancer import Balancer
 from controller.executors.batch import FinishedBatches
-from controller.executors.cpu.processes import ProcessGroup
 from controller.executors.cpu.ring import Ring
 from controller.executors.cpu.worker import Worker
 from controller.executors.executor import ExecutorSettings, Placement, Process, Task, refused
+from controller.executors.processes import ProcessGroup
 from controller.executors.stream_table import Assignment, StreamTable
 from controller.executors.timetable import Timetable
 from controller.executors.warm_up import warm_up
