@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from controller.config.config import ThresholdsSection
+from controller.diagnosis.bottlenecks import find_cause
 from controller.diagnosis.calibration_watch import CalibrationWatch
-from controller.diagnosis.causes import find_cause
 from controller.diagnosis.signs import Signs
 from policies.diagnosis import Bottleneck, Breach, Diagnosis
 from policies.forecast import Forecast

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from controller.errors import PortInUseError
-from controller.instruments.families import Totals, families
+from controller.instruments.metric_families import Totals, families
 from controller.linux.os_errors import explained_port
 from controller.tick import Tick
 from policies.objective import Objective

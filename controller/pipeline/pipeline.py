@@ -13,13 +13,13 @@ import numpy as np
 
 from controller.executors.executor import Task
 from controller.pipeline import companions, parts
+from controller.pipeline.block_outcomes import Playout
 from controller.pipeline.companion_group import BUDGETS, CompanionGroup
+from controller.pipeline.latency_statistics import BatchStatistics, LatencyHistogram, MissTimeline
 from controller.pipeline.live_streams import LiveStreams
-from controller.pipeline.playout import Playout
 from controller.pipeline.recording import Recording
 from controller.pipeline.server import Reply, Request, Server
 from controller.pipeline.spec import PipelineSpec
-from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
 from controller.plain_json import to_plain
 from policies.knobs import KnobValue
 from policies.observation import BlockCounts

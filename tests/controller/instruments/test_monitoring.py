@@ -25,7 +25,7 @@ from exposed_tick import OBJECTIVE, TICK, TIMES
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from controller.instruments.families import Totals, families
+from controller.instruments.metric_families import Totals, families
 from controller.tick import ForecastSummary
 from policies.knobs import KnobState, ThreadClasses
 from policies.observation import BlockCounts, Observation, StageTimes, Value

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from served import taken_port
 
 from controller.errors import PortInUseError
-from controller.instruments.families import Totals, families
+from controller.instruments.metric_families import Totals, families
 from controller.instruments.prometheus import Exposition
 from controller.tick import ForecastSummary, Tick
 from policies.knobs import KnobState, SchedulingClass, ThreadClass, ThreadClasses

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from controller.config.remote import RemoteSection
 from controller.errors import ConfigurationError, PlantError
-from controller.instruments.families import Totals, families
+from controller.instruments.metric_families import Totals, families
 from controller.plants.remote.plant import RemotePlant
 from policies.knobs import Bounds, Choice, Knob
 from policies.observation import BlockCounts, Stale, Value

@@ -6,7 +6,7 @@ import pytest
 from controller.executors.batch import BATCH, FinishedBatches
 from controller.executors.stream_table import NOBODY, Assignment
 from controller.executors.timetable import Timetable
-from controller.pipeline.playout import Playout
+from controller.pipeline.block_outcomes import Playout
 from policies.observation import BlockCounts
 
 MS = 1_000_000

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from controller.executors.batch import BATCH
-from controller.pipeline.playout import Settled
-from controller.pipeline.statistics import BatchStatistics, LatencyHistogram, MissTimeline
+from controller.pipeline.block_outcomes import Settled
+from controller.pipeline.latency_statistics import BatchStatistics, LatencyHistogram, MissTimeline
 
 MS = 1_000_000
 

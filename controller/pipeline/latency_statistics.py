@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.pipeline.playout import Settled
+from controller.pipeline.block_outcomes import Settled
 
 _LOWEST_NS, _RESOLUTION, _BINS = 1_000.0, 1.005, 3_700
 
