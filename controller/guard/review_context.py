@@ -1,4 +1,4 @@
-"""What a review by the guard depends on."""
+"""The facts that a review by the guard depends on."""
 
 from __future__ import annotations
 

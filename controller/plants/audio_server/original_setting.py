@@ -42,11 +42,11 @@ class OriginalSetting:
         return server == self.server and setting in self.ours
 
     def asked_for(self, setting: int) -> OriginalSetting:
-        """The same original, once that value has been asked for as well."""
+        """This original with a value more that was asked for."""
         return replace(self, ours=(*self.ours[-1:], setting))
 
     def seen(self, setting: int) -> OriginalSetting:
-        """The same original, with that value in force.
+        """This original with a value in force.
 
         Once the last one is, whatever was asked for before may be another hand's.
         """

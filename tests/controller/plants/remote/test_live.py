@@ -185,7 +185,7 @@ def test_a_service_is_held_within_its_deadline_and_no_fault_of_it_makes_a_knob_s
             assert swings(controlled) == 0
         finally:
             controlled.plant.close()
-    assert proxy.asked[-1][1] in (1, 4)  # put back as found
+    assert proxy.asked[-1][1] in (1, 4)  # restored as found
 
 
 @pytest.mark.parametrize("fault", CONTROL_FAULTS)
