@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from controller.executors.cpu.ring import Ring
 from controller.executors.executor import InputBlocks
-from controller.executors.stream_table import Assignment, StreamTable
+from controller.executors.share import Share
+from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.workload import Workload
 
@@ -33,18 +34,12 @@ class Worker:
         period_frames: int,
         slots: int,
     ) -> None:
-        self._number = number
         self._workload = workload
         self._inputs = inputs
-        self._table = table
         self._ring = ring
         self._timetable = timetable
         self._blocks = np.zeros((slots, period_frames), np.float32)
-        self._now = table.latest()
-        self._next: Assignment | None = None
-        self._slots = self._now.slots_of(number)
-        self._joining = self._slots[:0]
-        self._warm_from = 0
+        self._share = Share(number, table, self)
         self._captured_ns = 0
         self._ready_ns = 0
 
@@ -60,13 +55,13 @@ class Worker:
 
     def render(self, block: int) -> None:
         """Render all batches of one block, then prepare the streams that are about to join."""
-        self._change_over(block)
+        self._share.change_over(block)
         self._captured_ns = self._timetable.captured_ns(block)
         self._ready_ns = max(self._ready_ns, self._captured_ns)
-        size = self._now.batch_size
-        for first in range(0, len(self._slots), size):
-            self._render_batch(block, first, self._slots[first : first + size])
-        self._warm_up(block)
+        slots, size = self._share.slots, self._share.batch_size
+        for first in range(0, len(slots), size):
+            self._render_batch(block, first, slots[first : first + size])
+        self._share.warm_up(block)
 
     def next_playable(self, block: int) -> int:
         """Blocks whose play-out has passed are not worth rendering: catch up instead."""
@@ -74,6 +69,25 @@ class Worker:
         while self._timetable.played_ns(block) <= now_ns:
             block += 1
         return block
+
+    # the states of streams, as their share asks
+
+    @property
+    def memory_blocks(self) -> int:
+        """Past blocks after which a stream is as it would be."""
+        return self._workload.memory_blocks
+
+    def begin(self, slots: NDArray[np.intp]) -> None:
+        """Forget the past of these streams."""
+        self._workload.reset(slots)
+
+    def end(self, slots: NDArray[np.intp]) -> None:
+        """Nothing to let go of: a slot has its state for good."""
+
+    def render_unheard(self, block: int, slots: NDArray[np.intp]) -> None:
+        """Advance these streams by that block of their input."""
+        self._inputs.gather(block, slots, self._blocks[: len(slots)])
+        self._workload.process(self._blocks[: len(slots)], slots)
 
     def _render_batch(self, block: int, first: int, slots: NDArray[np.intp]) -> None:
         bus = self._ring.bus()
@@ -97,33 +111,6 @@ class Worker:
             used_ns,
         )
         self._ring.write((block, first, len(slots), *stamps))
-
-    def _change_over(self, block: int) -> None:
-        """Take note of a new assignment; adopt it at the block it names."""
-        if self._next is None and self._table.version != self._now.version:
-            self._next = self._table.latest()
-            mine = self._next.slots_of(self._number)
-            self._joining = np.setdiff1d(mine, self._slots)
-            self._workload.reset(self._joining)
-            self._warm_from = self._next.from_block - self._workload.memory_blocks
-        if self._next is not None and block >= self._next.from_block:
-            self._warm_up(self._next.from_block - 1)
-            self._now, self._next = self._next, None
-            self._slots = self._now.slots_of(self._number)
-            self._joining = self._slots[:0]
-
-    def _warm_up(self, block: int) -> None:
-        """Render joining streams unheard, so that they sound as if they had always been here."""
-        if self._next is None or not len(self._joining):
-            return
-        last = min(block, self._next.from_block - 1)
-        for earlier in range(max(0, self._warm_from), last + 1):
-            size = self._now.batch_size
-            for first in range(0, len(self._joining), size):
-                slots = self._joining[first : first + size]
-                self._inputs.gather(earlier, slots, self._blocks[: len(slots)])
-                self._workload.process(self._blocks[: len(slots)], slots)
-        self._warm_from = max(self._warm_from, last + 1)
 
 
 def _sleep_until(instant_ns: int) -> None:
