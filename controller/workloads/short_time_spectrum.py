@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from controller.workloads.arrays import FloatArray, IntArray
 from controller.workloads.backend import Backend
 from controller.workloads.workload import WorkloadSettings, blocks_spanning
@@ -24,9 +26,7 @@ class ShortTimeSpectrum:
         self.frequency_hz = xp.arange(BINS, dtype=xp.float32) * (
             settings.sample_rate_hz / WINDOW_FRAMES
         )
-        phase = 2.0 * xp.pi * xp.arange(WINDOW_FRAMES) / WINDOW_FRAMES
-        hann = 0.5 - 0.5 * xp.cos(phase)
-        self._window = (hann * (2.0 / hann.sum())).astype(xp.float32)
+        self._window = xp.asarray(window())
         self._backend = backend
         self._past = xp.zeros((settings.slots, WINDOW_FRAMES), dtype=xp.float32)
 
@@ -40,6 +40,14 @@ class ShortTimeSpectrum:
         recent = xp.concatenate((self._past[slots], blocks), axis=1)[:, -WINDOW_FRAMES:]
         self._past[slots] = recent
         return recent, xp.abs(self._backend.rfft(recent * self._window))
+
+
+def window() -> FloatArray:
+    """The Hann window, (1024,) float32, scaled so that a sinusoid's magnitude is its amplitude."""
+    phase = 2.0 * np.pi * np.arange(WINDOW_FRAMES) / WINDOW_FRAMES
+    hann = 0.5 - 0.5 * np.cos(phase)
+    scaled: FloatArray = (hann * (2.0 / hann.sum())).astype(np.float32)
+    return scaled
 
 
 def dry_bus(backend: Backend, blocks: FloatArray) -> FloatArray:

@@ -1,0 +1,1 @@
+"""Blocks on a graphics processor, batched; CUDA is opened in its worker process alone."""

@@ -1,0 +1,106 @@
+"""The life of the process that has the device: opened, at work, ended, tried again."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable, Collection
+
+from controller.errors import ExecutorError, KapellmeisterError
+from controller.executors.batch import FinishedBatches
+from controller.executors.cpu.ring import Ring
+from controller.executors.executor import Process
+from controller.executors.processes import ProcessGroup
+from controller.linux.os_errors import in_a_line
+
+OPENING_S = 120.0
+"""Seconds within which a device must have been opened, its kernels compiled and captured."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+"""Seconds from the end of a worker to the next attempt: each pause is twice the one before."""
+REMEDY = "run `kapellmeister doctor`, or play on the CPU with device = \"cpu\""
+OPENED = b"\n"
+
+Run = Callable[[Callable[[], None]], None]
+"""Runs a worker, and calls what it is given once its device is open."""
+
+
+class DeviceWorker:
+    """One worker process at a time; one that ends is replaced, after a pause that grows.
+
+    `make_run` gives what the worker of that number does.
+    """
+
+    def __init__(
+        self, executor: str, ring: Ring, processes: ProcessGroup, make_run: Callable[[int], Run]
+    ) -> None:
+        self._executor = executor
+        self._ring = ring
+        self._processes = processes
+        self._make_run = make_run
+        self._process: Process | None = None
+        self._pause_s = FIRST_PAUSE_S
+        self._next_attempt_s = 0.0
+        self.number = 0
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it renders, or would."""
+        return self._process is not None and self._ring.is_open
+
+    def open(self, number: int) -> None:
+        """Start it, and wait until its device is open. Raises ExecutorError with what it says."""
+        said, saying = os.pipe()
+        try:
+            self._start(number, saying)
+            os.close(saying)
+            ready = select.select([said], [], [], OPENING_S)[0]
+            answer = os.read(said, 4096) if ready else b"it did not open in time"
+        finally:
+            os.close(said)
+        if answer != OPENED:
+            why = answer.decode(errors="replace").strip() or "its worker ended without a word"
+            raise ExecutorError(self._executor, why, REMEDY)
+
+    def retry(self, number: int) -> bool:
+        """Start one anew if none runs and the pause is over; whether it did."""
+        if self._process is not None or time.monotonic() < self._next_attempt_s:
+            return False
+        self._start(number, None)
+        return True
+
+    def bury(self, ended: Collection[Process]) -> bool:
+        """Take note if it is among the processes that have ended; whether it is."""
+        if self._process not in ended:
+            return False
+        was_at_work = self._ring.is_open
+        self._pause_s = FIRST_PAUSE_S if was_at_work else min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._next_attempt_s = time.monotonic() + self._pause_s
+        self._process = None
+        self._ring.recycle()
+        return True
+
+    def read(self) -> FinishedBatches:
+        """Batches that it has finished since the last call."""
+        return FinishedBatches(self.number, *self._ring.read())
+
+    def _start(self, number: int, saying: int | None) -> None:
+        self.number = number
+        run = self._make_run(number)
+
+        def work() -> None:
+            say = _silence if saying is None else lambda words: os.write(saying, words)
+            try:
+                run(lambda: say(OPENED))
+            except KapellmeisterError as error:
+                say(str(error).encode())
+                raise
+            except Exception as error:
+                say(in_a_line(error).encode())
+                raise
+
+        self._process = self._processes.start(f"km-gpu-{number}", "audio", work)
+
+
+def _silence(words: bytes) -> None:
+    """Nobody listens: what goes wrong stands in the log."""

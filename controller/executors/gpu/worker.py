@@ -1,0 +1,149 @@
+"""A device worker: one process, one thread, one device, which is opened in it alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.executors.cpu.ring import Ring
+from controller.executors.executor import InputBlocks
+from controller.executors.gpu.board import Board
+from controller.executors.gpu.gpu_pipeline import GpuPipeline, Submitted
+from controller.executors.gpu.upkeep import Upkeep
+from controller.executors.share import Share
+from controller.executors.stream_table import StreamTable
+from controller.executors.timetable import Timetable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    """A batch under way; instants on the monotonic clock."""
+
+    submitted: Submitted
+    first: int
+    count: int
+    start_ns: int
+
+
+class GpuWorker:
+    """Renders its share of each block on a device, from the instant it is captured.
+
+    `memory_blocks` is that of the workload. `open_device` plans and captures everything, in this
+    process; only then is the ring opened.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        memory_blocks: int,
+        open_device: Callable[[], GpuPipeline],
+        inputs: InputBlocks,
+        table: StreamTable,
+        ring: Ring,
+        timetable: Timetable,
+        board: Board,
+    ) -> None:
+        self.memory_blocks = memory_blocks
+        self._open_device = open_device
+        self._inputs = inputs
+        self._ring = ring
+        self._timetable = timetable
+        self._board = board
+        self._share = Share(number, table, self)
+        self._skipped = 0
+        self._finish_ns = 0
+
+    def run(self) -> None:
+        """Render every block from now on, as long as the parent lives."""
+        parent = os.getppid()
+        self._pipeline = self._open_device()
+        self._upkeep = Upkeep(self._pipeline, self._board)
+        block = self._timetable.capturing(time.monotonic_ns())
+        self._ring.open()
+        while os.getppid() == parent:
+            _sleep_until(self._timetable.captured_ns(block))
+            self.render(block)
+            block = self._next_playable(block + 1)
+
+    def render(self, block: int) -> None:
+        """Render all batches of one block, prepare joining streams, and see to the memory."""
+        self._share.change_over(block)
+        slots, size = self._share.slots, self._share.batch_size
+        under_way: deque[_Batch] = deque()
+        for first in range(0, len(slots), size):
+            if not self._pipeline.has_room:
+                self._hand_on(block, under_way.popleft())
+            under_way.append(self._submit(block, first, slots[first : first + size]))
+        while under_way:
+            self._hand_on(block, under_way.popleft())
+        self._share.warm_up(block)
+        self._upkeep.between_blocks(len(slots))
+
+    # the states of streams, as their share asks
+
+    def begin(self, slots: NDArray[np.intp]) -> None:
+        """Give these streams a state that knows no past."""
+        self._pipeline.begin(slots)
+
+    def end(self, slots: NDArray[np.intp]) -> None:
+        """Let go of the states of these streams."""
+        self._pipeline.end(slots)
+
+    def render_unheard(self, block: int, slots: NDArray[np.intp]) -> None:
+        """Advance the states of these streams by that block of their input."""
+        self._pipeline.collect(self._submitted(block, slots))
+
+    def _submit(self, block: int, first: int, slots: NDArray[np.intp]) -> _Batch:
+        start_ns = time.monotonic_ns()
+        return _Batch(self._submitted(block, slots), first, len(slots), start_ns)
+
+    def _submitted(self, block: int, slots: NDArray[np.intp]) -> Submitted:
+        gather = partial(self._gather, block, slots)
+        return self._pipeline.submit(block - self._skipped, slots, gather)
+
+    def _gather(
+        self, block: int, slots: NDArray[np.intp], first: int, last: int, out: NDArray[np.float32]
+    ) -> None:
+        self._inputs.gather(block, slots[first:last], out)
+
+    def _hand_on(self, block: int, batch: _Batch) -> None:
+        """Write a finished batch to the ring; a full ring drops it."""
+        cpu_ns = time.thread_time_ns()
+        rendered = self._pipeline.collect(batch.submitted)
+        self._upkeep.count(rendered)
+        bus = self._ring.bus()
+        if bus is None:
+            return
+        bus[:] = rendered.bus
+        captured_ns, before_ns = self._timetable.captured_ns(block), self._finish_ns
+        self._finish_ns = finish_ns = time.monotonic_ns()
+        out_ns, in_compute_ns = rendered.transfer_out_ms * 1e6, rendered.compute_ms * 1e6
+        computed_ns = max(batch.start_ns, finish_ns - int(out_ns))
+        fetched_ns = max(batch.start_ns, computed_ns - int(in_compute_ns))
+        ready_ns = min(batch.start_ns, max(captured_ns, before_ns))
+        stamps = (captured_ns, ready_ns, batch.start_ns, fetched_ns, computed_ns, finish_ns)
+        used_ns = time.thread_time_ns() - cpu_ns
+        self._ring.write((block, batch.first, batch.count, *stamps, used_ns))
+
+    def _next_playable(self, block: int) -> int:
+        """The next block whose play-out is still to come; joining streams begin again after a gap."""
+        now_ns, wanted = time.monotonic_ns(), block
+        while self._timetable.played_ns(block) <= now_ns:
+            block += 1
+        if block > wanted:
+            self._skipped += block - wanted
+            self._share.restart_warm_up()
+        return block
+
+
+def _sleep_until(instant_ns: int) -> None:
+    remaining_ns = instant_ns - time.monotonic_ns()
+    if remaining_ns > 0:
+        time.sleep(remaining_ns / 1e9)

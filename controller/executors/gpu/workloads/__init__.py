@@ -1,0 +1,1 @@
+"""Workloads as steps of kernels and transforms, one a file; memory is reserved elsewhere."""
