@@ -1,0 +1,1 @@
+"""Kernels of the workloads for a GPU, each with its twin on arrays; nothing here opens a device."""
