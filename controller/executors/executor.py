@@ -14,6 +14,7 @@ from controller.executors.batch import FinishedBatches
 from controller.executors.start_values import replacements
 from controller.executors.stream_table import Assignment, StreamTable
 from controller.executors.timetable import Timetable
+from controller.executors.vram.config import VRAMConfig
 from controller.workloads.backend import Backend
 from controller.workloads.workload import Workload, WorkloadSettings
 from policies.knobs import Knob, KnobValue, Settings
@@ -38,7 +39,8 @@ class ExecutorSettings:
 
     `workload` is named, and made by the executor where it renders: on a device, or on another
     machine. `knobs` are the values to start with and `limits` the most that a knob may reach;
-    an executor ignores what it has no knob for, and chooses itself what is not given.
+    an executor ignores what it has no knob for, and chooses itself what is not given. `vram` says
+    how much of a device's memory may be taken.
     """
 
     workload: str
@@ -46,6 +48,7 @@ class ExecutorSettings:
     inputs: InputBlocks
     knobs: Mapping[str, KnobValue] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    vram: VRAMConfig = field(default_factory=VRAMConfig)
 
     @property
     def slots(self) -> int:

@@ -1,4 +1,4 @@
-"""A worker's share of the streams: followed through the stream table, warmed up before it sounds."""
+"""A worker's share of the streams, and how streams are warmed up before they sound in it."""
 
 from __future__ import annotations
 

@@ -61,6 +61,11 @@ class BatchedWorkload(Protocol):
         """The number of the response that this stream is rendered with; None: it needs none."""
         ...
 
+    @property
+    def response_bytes(self) -> int:
+        """Bytes of one response."""
+        ...
+
     def response(self, number: int) -> NDArray[np.uint8]:
         """A response as it lies on the device, bytes."""
         ...

@@ -21,8 +21,8 @@ FIGURES = np.dtype(
         ("owner_visualisation_bytes", np.int64),
         ("owner_cache_bytes", np.int64),
         ("owner_workspace_bytes", np.int64),
-        ("internal_fragmentation", np.float64),
-        ("allocation_p99_us", np.float64),
+        ("fragmentation_share", np.float64),
+        ("allocation_wait_us", np.float64),
         ("failures_full", np.int64),
         ("failures_fragmented", np.int64),
         ("defragmented_bytes", np.int64),
@@ -34,7 +34,7 @@ FIGURES = np.dtype(
         ("cache_lookups", np.int64),
         ("in_bytes", np.int64),
         ("out_bytes", np.int64),
-        ("replays", np.int64),
+        ("batches", np.int64),
         ("launches", np.int64),
         ("transfer_ns", np.int64),
         ("busy_ns", np.int64),
@@ -43,7 +43,8 @@ FIGURES = np.dtype(
         ("transfer_out_ms", np.float64),
     ]
 )
-"""Figures of a device worker, each of 8 bytes, so that none is read half written.
+"""Figures of a device worker, each of 8 bytes, so that none is read half written;
+not a number where there is none.
 
 Counts are since the worker began; `block_bytes_wanted` alone is written by the executor.
 `*_ms` are 99 % quantiles of the stages of its latest batches.

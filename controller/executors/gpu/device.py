@@ -7,7 +7,7 @@ order, unless one waits for an event of the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -18,6 +18,8 @@ from controller.workloads.cuda.kernels import Kernel
 
 Step = Callable[[], None]
 """A kernel or a transform with its arguments bound, to be captured in a graph."""
+Graph: TypeAlias = Any
+"""A sequence of steps, captured once and replayed by one call; each device has its own kind."""
 
 
 class Event(Protocol):
@@ -32,13 +34,9 @@ class Event(Protocol):
         """Keep this thread waiting until it has."""
         ...
 
-    def ms_since(self, earlier: Event) -> float:
+    def ms_since(self, earlier: Any) -> float:
         """Milliseconds from another event, which has passed like this one."""
         ...
-
-
-class Graph(Protocol):
-    """A sequence of steps, captured once and replayed by one call."""
 
 
 class Stream(Protocol):
@@ -64,7 +62,7 @@ class Stream(Protocol):
         """An event after all that this stream has been told so far."""
         ...
 
-    def wait(self, event: Event) -> None:
+    def wait(self, event: Any) -> None:
         """Have this stream do nothing more until the event, of another stream, has passed."""
         ...
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 
 from controller.errors import ExecutorError, KapellmeisterError
 from controller.executors.batch import FinishedBatches
 from controller.executors.cpu.ring import Ring
 from controller.executors.executor import Process
 from controller.executors.processes import ProcessGroup
-from controller.linux.os_errors import in_a_line
 
 OPENING_S = 120.0
 """Seconds within which a device must have been opened, its kernels compiled and captured."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 """Seconds from the end of a worker to the next attempt: each pause is twice the one before."""
-REMEDY = "run `kapellmeister doctor`, or play on the CPU with device = \"cpu\""
+REMEDY = 'run `kapellmeister doctor`, or play on the CPU with device = "cpu"'
 OPENED = b"\n"
 
 Run = Callable[[Callable[[], None]], None]
@@ -28,7 +28,8 @@ Run = Callable[[Callable[[], None]], None]
 class DeviceWorker:
     """One worker process at a time; one that ends is replaced, after a pause that grows.
 
-    `make_run` gives what the worker of that number does.
+    `make_run` gives what the worker of a number does. One that has worked for longer than the
+    longest pause is replaced after the shortest.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class DeviceWorker:
         self._make_run = make_run
         self._process: Process | None = None
         self._pause_s = FIRST_PAUSE_S
-        self._next_attempt_s = 0.0
+        self._next_attempt_s = self._began_s = 0.0
         self.number = 0
 
     @property
@@ -59,23 +60,23 @@ class DeviceWorker:
         finally:
             os.close(said)
         if answer != OPENED:
-            why = answer.decode(errors="replace").strip() or "its worker ended without a word"
+            why = answer.decode(errors="replace").strip() or "its worker ended"
             raise ExecutorError(self._executor, why, REMEDY)
 
-    def retry(self, number: int) -> bool:
-        """Start one anew if none runs and the pause is over; whether it did."""
-        if self._process is not None or time.monotonic() < self._next_attempt_s:
-            return False
-        self._start(number, None)
-        return True
+    def retry(self, numbers: Iterator[int]) -> None:
+        """Start one anew, by the next number, if none runs and the pause is over."""
+        if self._process is None and time.monotonic() >= self._next_attempt_s:
+            self._start(next(numbers), None)
 
     def bury(self, ended: Collection[Process]) -> bool:
         """Take note if it is among the processes that have ended; whether it is."""
         if self._process not in ended:
             return False
-        was_at_work = self._ring.is_open
-        self._pause_s = FIRST_PAUSE_S if was_at_work else min(2 * self._pause_s, LONGEST_PAUSE_S)
-        self._next_attempt_s = time.monotonic() + self._pause_s
+        now_s = time.monotonic()
+        if now_s - self._began_s > LONGEST_PAUSE_S:
+            self._pause_s = FIRST_PAUSE_S
+        self._next_attempt_s = now_s + self._pause_s
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         self._process = None
         self._ring.recycle()
         return True
@@ -85,22 +86,27 @@ class DeviceWorker:
         return FinishedBatches(self.number, *self._ring.read())
 
     def _start(self, number: int, saying: int | None) -> None:
-        self.number = number
+        self.number, self._began_s = number, time.monotonic()
         run = self._make_run(number)
 
         def work() -> None:
-            say = _silence if saying is None else lambda words: os.write(saying, words)
+            say = partial(_say, saying)
             try:
                 run(lambda: say(OPENED))
-            except KapellmeisterError as error:
-                say(str(error).encode())
-                raise
             except Exception as error:
-                say(in_a_line(error).encode())
+                say(_in_a_line(error).encode())
                 raise
 
         self._process = self._processes.start(f"km-gpu-{number}", "audio", work)
 
 
-def _silence(words: bytes) -> None:
-    """Nobody listens: what goes wrong stands in the log."""
+def _in_a_line(error: Exception) -> str:
+    if isinstance(error, KapellmeisterError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
+
+
+def _say(descriptor: int | None, words: bytes) -> None:
+    """Tell whoever waits; where nobody does, what goes wrong stands in the log."""
+    if descriptor is not None:
+        os.write(descriptor, words)

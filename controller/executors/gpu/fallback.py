@@ -67,12 +67,11 @@ class CpuFallback:
         """The workers that are at work, and what each carries."""
         return [Room(each.number, self.streams_each) for each in self._nodes if each.ring.is_open]
 
-    def start(
-        self, processes: ProcessGroup, numbers: Iterator[int], timetable: Timetable
-    ) -> None:
+    def start(self, processes: ProcessGroup, numbers: Iterator[int], timetable: Timetable) -> None:
         """Start the workers that are lacking."""
         while self._rings:
-            self._nodes.append(self._started(next(numbers), self._rings.pop(), processes, timetable))
+            number, ring = next(numbers), self._rings.pop()
+            self._nodes.append(self._started(number, ring, processes, timetable))
 
     def read(self) -> list[FinishedBatches]:
         """Batches that each worker has finished since the last call."""

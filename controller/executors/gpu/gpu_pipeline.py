@@ -1,4 +1,4 @@
-"""Batches through a device: in, computed, out, each on a stream of its own, so that they overlap."""
+"""Batches through a device: in, computed, out, each on a stream of its own to overlap."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.executors.gpu.batched_workload import BatchedWorkload
+from controller.executors.gpu.beginning import Beginning
 from controller.executors.gpu.device import Device, Event
 from controller.executors.gpu.layout import bucket
+from controller.executors.gpu.responses import Responses
 from controller.executors.gpu.staging import FillRows, Staging
-from controller.executors.gpu.states import StreamStates
+from controller.executors.gpu.stream_memory import StreamMemory
 from controller.executors.gpu.workspace import Workspace
+from controller.executors.vram.backing import Backing
 from controller.executors.vram.manager import VRAMManager
 
 UNDER_WAY = 2
 """Batches on the device at once: one is computed while the next is copied."""
 SMALLEST_BATCH = 8
+"""Rows of the smallest graph: fewer streams leave the others unused."""
+COMPUTE = "compute"
+"""Name of the stream by which states are used."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,30 +64,35 @@ class GpuPipeline:
     def __init__(
         self,
         device: Device,
-        workload: BatchedWorkload,
+        backing: Backing,
         manager: VRAMManager,
+        workload: BatchedWorkload,
         slots: int,
         period_frames: int,
         largest_batch: int,
     ) -> None:
         self._period_frames = period_frames
         self._manager = manager
-        space = Workspace(device, manager)
+        space = Workspace(device, manager, backing)
         sizes = tuple(1 << k for k in range(3, bucket(largest_batch).bit_length()))
         given = device, space, workload, sizes, period_frames
         self._free = deque(Staging(number, *given) for number in range(UNDER_WAY))
-        self.states = StreamStates(workload, manager, device, space, slots)
+        self._beginning = Beginning(workload, device, space)
+        responses = Responses(workload, manager, backing)
+        bandwidth = device.description.bandwidth_bytes_per_s
+        self.memory = StreamMemory(workload, manager, responses, slots, bandwidth)
         self._in, self._compute, self._out = device.stream(), device.stream(), device.stream()
         self._step = 0
-        self.copied_in_bytes = self.copied_out_bytes = self.replays = 0
+        self.copied_in_bytes = self.copied_out_bytes = self.replays = self.launches = 0
 
     def begin(self, slots: NDArray[np.intp]) -> None:
-        """Give these streams a state that knows no past."""
-        self.states.begin(slots, self._compute)
+        """Give these streams a state that knows no past, as far as there is room."""
+        there = self.memory.place(slots)
+        self._beginning.write(there, self.memory.offsets, self._compute)
 
     def end(self, slots: NDArray[np.intp]) -> None:
         """Let go of the states of these streams."""
-        self.states.end(slots, self._compute)
+        self.memory.remove(slots)
 
     @property
     def has_room(self) -> bool:
@@ -99,8 +110,8 @@ class GpuPipeline:
         self.copied_in_bytes += staging.fill(
             rows,
             step,
-            self.states.offsets[slots],
-            self.states.responses[slots],
+            self.memory.offsets[slots],
+            self.memory.responses[slots],
             fill_rows,
             self._manager.block_bytes,
             self._in,
@@ -109,10 +120,12 @@ class GpuPipeline:
         self._compute.wait(fetched)
         self._compute.replay(staging.graph(rows))
         computed = self._compute.record()
+        self._manager.used_by_all(COMPUTE, computed)
         self._out.wait(computed)
         bus = staging.fetch(self._out, self._period_frames)
         self.copied_out_bytes += bus.nbytes
         self.replays += 1
+        self.launches += staging.steps(rows)
         return Submitted(staging, bus, begun, fetched, computed, self._out.record())
 
     def collect(self, batch: Submitted) -> Rendered:

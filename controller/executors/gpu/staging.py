@@ -1,4 +1,4 @@
-"""A place for one batch under way: pinned memory of the host, its twin on the device, its graphs."""
+"""A place for one batch under way: pinned memory, its twin on the device, its graphs."""
 
 from __future__ import annotations
 
@@ -38,14 +38,20 @@ class Staging:
         self._pinned = device.pinned(largest.size_bytes)
         self._pinned_bus = device.pinned(self._bus_bytes)
         self._clear(device.stream(), largest.size_bytes)
-        self._graphs = {
-            size: device.capture(workload.steps(device, space, self._buffers(size)))
+        steps = {
+            size: workload.steps(device, space, self._buffers(size))
             for size in sorted(sizes, reverse=True)
         }
+        self._graphs = {size: device.capture(each) for size, each in steps.items()}
+        self._steps = {size: len(each) for size, each in steps.items()}
 
     def graph(self, rows: int) -> Graph:
         """The graph of batches of so many rows."""
         return self._graphs[rows]
+
+    def steps(self, rows: int) -> int:
+        """Kernels and transforms that a replay of that graph launches."""
+        return self._steps[rows]
 
     def fill(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -35,15 +34,14 @@ class _Batch:
 class GpuWorker:
     """Renders its share of each block on a device, from the instant it is captured.
 
-    `memory_blocks` is that of the workload. `open_device` plans and captures everything, in this
-    process; only then is the ring opened.
+    `memory_blocks` is that of the workload.
     """
 
     def __init__(
         self,
         number: int,
+        pipeline: GpuPipeline,
         memory_blocks: int,
-        open_device: Callable[[], GpuPipeline],
         inputs: InputBlocks,
         table: StreamTable,
         ring: Ring,
@@ -51,11 +49,11 @@ class GpuWorker:
         board: Board,
     ) -> None:
         self.memory_blocks = memory_blocks
-        self._open_device = open_device
+        self._pipeline = pipeline
         self._inputs = inputs
         self._ring = ring
         self._timetable = timetable
-        self._board = board
+        self._upkeep = Upkeep(pipeline, board)
         self._share = Share(number, table, self)
         self._skipped = 0
         self._finish_ns = 0
@@ -63,8 +61,6 @@ class GpuWorker:
     def run(self) -> None:
         """Render every block from now on, as long as the parent lives."""
         parent = os.getppid()
-        self._pipeline = self._open_device()
-        self._upkeep = Upkeep(self._pipeline, self._board)
         block = self._timetable.capturing(time.monotonic_ns())
         self._ring.open()
         while os.getppid() == parent:
@@ -84,7 +80,7 @@ class GpuWorker:
         while under_way:
             self._hand_on(block, under_way.popleft())
         self._share.warm_up(block)
-        self._upkeep.between_blocks(len(slots))
+        self._upkeep.between_blocks()
 
     # the states of streams, as their share asks
 
@@ -133,7 +129,7 @@ class GpuWorker:
         self._ring.write((block, batch.first, batch.count, *stamps, used_ns))
 
     def _next_playable(self, block: int) -> int:
-        """The next block whose play-out is still to come; joining streams begin again after a gap."""
+        """The next block that can be played; joining streams begin again after a gap."""
         now_ns, wanted = time.monotonic_ns(), block
         while self._timetable.played_ns(block) <= now_ns:
             block += 1

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from controller.executors.gpu.device import Device
+from controller.executors.vram.backing import Backing
 from controller.executors.vram.manager import VRAMManager
 from controller.executors.vram.usage import Usage
 
@@ -18,22 +19,22 @@ OWNER = "workspace"
 class Workspace:
     """Named buffers, each as large as its first user needs: the largest batch comes first."""
 
-    def __init__(self, device: Device, manager: VRAMManager) -> None:
+    def __init__(self, device: Device, manager: VRAMManager, backing: Backing) -> None:
         self._device = device
         self._manager = manager
+        self._backing = backing
         self._reserved: dict[str, tuple[int, int]] = {}
 
     @property
     def arena(self) -> Any:
         """All of the arena, as bytes."""
-        return self._device.array(0, (self._manager.account().total_bytes,), np.uint8)
+        return self._device.array(0, (self._backing.size_bytes,), np.uint8)
 
     def reserve(self, name: str, size_bytes: int) -> int:
         """The offset of a buffer of at least that size, which is never moved."""
         if name not in self._reserved:
             handle = self._manager.allocate(size_bytes, Usage.WORKSPACE, f"{OWNER} {name}")
-            self._manager.pin_for_good(handle)
-            self._reserved[name] = self._manager.offset(handle), size_bytes
+            self._reserved[name] = self._manager.pin_for_good(handle), size_bytes
         offset, reserved_bytes = self._reserved[name]
         if size_bytes > reserved_bytes:
             raise AssertionError(f"{name}: {size_bytes} bytes after {reserved_bytes}")
@@ -47,5 +48,5 @@ class Workspace:
     def constant(self, name: str, values: NDArray[Any]) -> Any:
         """A buffer that holds these values from now on."""
         offset = self.reserve(name, values.nbytes)
-        self._manager.backing.write(offset, np.ascontiguousarray(values).view(np.uint8).ravel())
+        self._backing.write(offset, np.ascontiguousarray(values).view(np.uint8).ravel())
         return self._device.array(offset, values.shape, values.dtype)

@@ -12,6 +12,7 @@ from controller.workloads.cuda.on_arrays.biquads import biquad_bank
 from controller.workloads.cuda.on_arrays.measures import magnitude_column, spectral_measures
 from controller.workloads.cuda.on_arrays.overlap import overlap_frames, overlap_tail
 from controller.workloads.cuda.on_arrays.partitioned_convolution import mix_spectra
+from controller.workloads.cuda.on_arrays.states import begin_states
 from controller.workloads.cuda.on_arrays.sums import both_ears, sum_partials, sum_streams
 from controller.workloads.cuda.on_arrays.window_history import window_history
 
@@ -62,6 +63,7 @@ def _warps_down_the_chunks(_chunks: int, size: int) -> Launch:
     return Launch((pieces(size, 32), 1), (32, 16))
 
 
+BEGIN_STATES: Final = Kernel("begin_states", "states.cu", _block_a_row(128), begin_states)
 WINDOW_HISTORY: Final = Kernel(
     "window_history", "window_history.cu", _block_a_row(256), window_history
 )
@@ -89,6 +91,7 @@ BANDS_AND_LEVELS: Final = Kernel(
 )
 
 KERNELS: Final = (
+    BEGIN_STATES,
     WINDOW_HISTORY,
     OVERLAP_FRAMES,
     OVERLAP_TAIL,

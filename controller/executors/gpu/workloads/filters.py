@@ -19,6 +19,7 @@ from controller.workloads.cuda.layout import filters_state_bytes
 from controller.workloads.filters import DECAY_S, equalisers
 from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
+
 class BatchedFilters:
     """The same law as `BiquadCascade`; a state is its coefficients, then what it remembers."""
 
@@ -42,6 +43,12 @@ class BatchedFilters:
     def response_of(self, slot: int) -> int | None:
         """None: the coefficients lie in the state."""
         del slot
+        return None
+
+    @property
+    def response_bytes(self) -> int:
+        """None: there is no response."""
+        return 0
 
     def response(self, number: int) -> NDArray[np.uint8]:
         """Raises LookupError: there is none."""

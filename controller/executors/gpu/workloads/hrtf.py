@@ -13,10 +13,11 @@ from controller.executors.gpu.workspace import Workspace
 from controller.executors.vram.usage import Usage
 from controller.workloads.cuda import kernels
 from controller.workloads.cuda.launch import mixed_rows, pieces
-from controller.workloads.cuda.layout import hrtf_state_bytes
+from controller.workloads.cuda.layout import hrtf_state_bytes, response_bytes
 from controller.workloads.cuda.responses import response_spectra
 from controller.workloads.hrir import spherical_head
 from controller.workloads.workload import WorkloadSettings, blocks_spanning
+
 
 class BatchedHrtf:
     """The same law as `HrtfRenderer`; a response is (partitions, 2 ears, bins) complex64."""
@@ -39,12 +40,18 @@ class BatchedHrtf:
         return hrtf_state_bytes(self._period, self._partitions)
 
     def initial_state(self, slot: int) -> NDArray[np.uint8] | None:
-        """Silence."""
+        """None: silence."""
         del slot
+        return None
 
     def response_of(self, slot: int) -> int:
         """The direction that the stream is heard from."""
         return int(self._direction_of_slot[slot])
+
+    @property
+    def response_bytes(self) -> int:
+        """The spectra of one direction, both ears."""
+        return response_bytes(self._period, self._partitions)
 
     def response(self, number: int) -> NDArray[np.uint8]:
         """The spectra of one direction's partitions."""

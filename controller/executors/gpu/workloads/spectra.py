@@ -24,6 +24,7 @@ from controller.workloads.short_time_spectrum import BINS, WINDOW_FRAMES, window
 from controller.workloads.visualisation import musical_bands
 from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
+
 class BatchedSpectra:
     """Windowed spectra of the last 1024 samples of each stream, and what is kept of them."""
 
@@ -35,12 +36,19 @@ class BatchedSpectra:
         self.memory_blocks = blocks_spanning(WINDOW_FRAMES - frames, frames)
 
     def initial_state(self, slot: int) -> NDArray[np.uint8] | None:
-        """Silence."""
+        """None: silence."""
         del slot
+        return None
 
     def response_of(self, slot: int) -> int | None:
         """None: there is no response."""
         del slot
+        return None
+
+    @property
+    def response_bytes(self) -> int:
+        """None: there is no response."""
+        return 0
 
     def response(self, number: int) -> NDArray[np.uint8]:
         """Raises LookupError: there is none."""
