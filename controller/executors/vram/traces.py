@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,37 +103,17 @@ class Recorded:
         return self._writer.trace()
 
 
-class Player(Generic[Held]):
-    """Plays a trace to an allocator; what it refuses is not freed later.
-
-    `observe(what, number)` is called after each operation: allocated, freed or refused.
-    """
-
-    def __init__(
-        self,
-        allocator: Allocator[Held],
-        observe: Callable[[str, int], None] = lambda what, number: None,
-    ) -> None:
-        self._allocator = allocator
-        self._observe = observe
-        self.held: dict[int, Held] = {}
-
-    def play(self, trace: AllocationTrace) -> None:
-        """Play all of it, in order."""
-        for number, size_bytes, usage in trace:
-            self._observe(self._step(number, size_bytes, usage), number)
-
-    def _step(self, number: int, size_bytes: int, usage: Usage) -> str:
-        if size_bytes:
-            return self._allocate(number, size_bytes, usage)
-        if number not in self.held:
-            return "refused"
-        self._allocator.free(self.held.pop(number))
-        return "freed"
-
-    def _allocate(self, number: int, size_bytes: int, usage: Usage) -> str:
+def replay(trace: AllocationTrace, allocator: Allocator[Held]) -> tuple[int, ...]:
+    """Play all operations in order; the numbers that were refused, which are not freed later."""
+    held: dict[int, Held] = {}
+    refused = []
+    for number, size_bytes, usage in trace:
+        if not size_bytes:
+            if number in held:
+                allocator.free(held.pop(number))
+            continue
         try:
-            self.held[number] = self._allocator.allocate(size_bytes, usage, usage.value)
+            held[number] = allocator.allocate(size_bytes, usage, usage.value)
         except DeviceMemoryError:
-            return "refused"
-        return "allocated"
+            refused.append(number)
+    return tuple(refused)

@@ -14,7 +14,7 @@ class NullBacking:
     def __init__(self, size_bytes: int) -> None:
         self.size_bytes = size_bytes
 
-    def copy(self, source: int, target: int, size_bytes: int) -> Event:
+    def copy(self, source: int, target: int, size_bytes: int) -> Event:  # noqa: ARG002
         """Done at once."""
         return DONE
 
@@ -24,7 +24,7 @@ class NullBacking:
     def write(self, offset: int, data: NDArray[np.uint8]) -> None:
         """Keep nothing."""
 
-    def read(self, offset: int, size_bytes: int) -> NDArray[np.uint8]:
+    def read(self, offset: int, size_bytes: int) -> NDArray[np.uint8]:  # noqa: ARG002
         """Zeros, (size_bytes,)."""
         return np.zeros(size_bytes, np.uint8)
 

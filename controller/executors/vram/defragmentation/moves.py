@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from controller.executors.vram.backing import Backing, Event
-from controller.executors.vram.space.extent import Extent, Resident
+from controller.executors.vram.handle import Handle
+from controller.executors.vram.space.extent import Extent
 from controller.executors.vram.space.space import Draining, Space
 
 
@@ -51,8 +52,8 @@ class Moves:
         """Whether all copies are done, so that a commit does not wait."""
         return all(move.event.is_done for move in self._moves)
 
-    def commit(self) -> tuple[Resident, ...]:
-        """Wait for the copies, and let what is still valid live there; those that moved."""
+    def commit(self) -> tuple[Handle, ...]:
+        """Wait for the copies, and let what is still valid live there; the handles that moved."""
         if not self._is_open:
             return ()
         for move in self._moves:
@@ -62,7 +63,7 @@ class Moves:
         for move in valid:
             self._arrive(move)
         self._moved(sum(move.target.size_bytes for move in valid))
-        return tuple(resident for move in valid for resident in move.target.residents)
+        return tuple(resident.handle for move in valid for resident in move.target.residents)
 
     def abort(self) -> None:
         """Leave everything where it is."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from controller.executors.vram.handle import Handle
+
 
 class Keeper(Protocol):
     """Whatever has an extent as a whole, and has to be told where it went."""
@@ -13,6 +15,8 @@ class Keeper(Protocol):
 
 class Resident(Keeper, Protocol):
     """An allocation within an extent."""
+
+    handle: Handle
 
     @property
     def is_idle(self) -> bool:
