@@ -110,6 +110,40 @@ class ExecutorError(KapellmeisterError, RuntimeError):
         super().__init__(f"executor {executor}: {why}; {remedy}")
 
 
+class DeviceMemoryError(KapellmeisterError, MemoryError):
+    """The arena has no room: `reason` is full, or fragmented where only pieces are free."""
+
+    def __init__(
+        self, owner: str, size_bytes: int, reason: str, free_bytes: int, largest_bytes: int
+    ) -> None:
+        pieces = f" in pieces of at most {largest_bytes:,}" if reason == "fragmented" else ""
+        super().__init__(
+            f"device memory of {owner}: {size_bytes:,} bytes were asked for and {free_bytes:,} are "
+            f"free{pieces}; play fewer streams, or give the arena more ([vram] total_mib)"
+        )
+        self.owner = owner
+        self.reason = reason
+
+
+class StaleHandleError(KapellmeisterError, LookupError):
+    """A handle was used after its device memory was freed or taken away: a defect."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(
+            f"device memory of {owner}: it was freed or had to yield; allocate it again"
+        )
+
+
+class PinnedError(KapellmeisterError, RuntimeError):
+    """Device memory that must stay where it is was to be moved or freed: a defect."""
+
+    def __init__(self, owner: str, wanted: str) -> None:
+        super().__init__(
+            f"device memory of {owner}: it is pinned or in use and cannot be {wanted}; wait until "
+            "its last use has ended, or unpin it"
+        )
+
+
 class PortInUseError(KapellmeisterError, OSError):
     """A port that was asked for cannot be bound."""
 

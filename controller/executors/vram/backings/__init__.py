@@ -1,0 +1,1 @@
+"""What lies under an arena, one kind a file; nothing here knows what the bytes are for."""
