@@ -13,8 +13,8 @@ FILTERED_ROWS = WARP
 SUMMED_ROWS = 32
 """Rows per chunk of `sum_streams` that give 4,096 streams a block or more a multiprocessor."""
 
-MIXING_BLOCKS_PER_MULTIPROCESSOR = 7
-"""Blocks of mixing that a multiprocessor holds at 256 frames: 7 of 288 threads, of 2048."""
+MIXING_BLOCKS_PER_MULTIPROCESSOR = 4
+"""Blocks of mixing that a multiprocessor holds at 256 frames: 288 threads of 54 registers each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +40,5 @@ def even_threads(work: int, at_most: int) -> int:
 
 
 def mixed_rows(rows: int, multiprocessors: int) -> int:
-    """Rows per chunk of `mix_spectra` that give every multiprocessor its fill of blocks."""
+    """Rows per chunk of `mix_spectra` that fill every multiprocessor with blocks, once."""
     return max(1, pieces(rows, multiprocessors * MIXING_BLOCKS_PER_MULTIPROCESSOR))

@@ -61,12 +61,14 @@ def test_biquads_sound_and_remember_as_those_on_cpus(play):
 
 
 def test_filters_that_have_rung_out_rest_at_zero(play):
-    arena = bank(equalisers(4, 48_000), 4)
+    arena, partial = bank(equalisers(4, 48_000), 4), poisoned(1, 256)
+    silence = np.zeros((4, 256), dtype=np.float32)
     for row in arena.used:
-        arena[row]["state"] = 0.5
-    for _ in range(200):
-        filtered(play, arena, np.zeros((4, 256), dtype=np.float32), 32)
+        arena[row]["state"] = 1e-28
+    for _ in range(15):
+        play(BIQUAD_BANK, arena.bytes, arena.rows, silence, partial, 4, 256, 4, 32)
     assert not any(arena[row]["state"].any() for row in arena.used)
+    assert not partial.any()
 
 
 @pytest.mark.parametrize(("rows", "period", "rows_per_chunk"), [(70, 256, 32), (7, 100, 3)])
