@@ -1,0 +1,1 @@
+"""Blocks on a GPU, or on an emulated one; nothing that decides enters."""
