@@ -14,10 +14,10 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from controller.linux.nvidia import device_file
+from controller.monitors.environment import with_our_packages
 
 PATIENCE_S = 60.0
 """Seconds that CUDA may take to answer; a machine of many GPUs wakes them one by one."""
@@ -63,12 +63,11 @@ def examine_cuda(patience_s: float = PATIENCE_S) -> CudaReport:
     """Ask in a process of its own; in none where there is neither CuPy nor a device file."""
     if find_spec("cupy") is None and device_file() is None:
         return CudaReport()
-    home = str(Path(__file__).resolve().parents[3])
     try:
         asked = subprocess.run(
             [sys.executable, "-P", "-m", "controller.executors.gpu.probe"],
             cwd="/",
-            env={**os.environ, "PYTHONPATH": _joined(home, os.environ.get("PYTHONPATH"))},
+            env=with_our_packages(),
             capture_output=True,
             timeout=patience_s,
             check=True,
@@ -86,10 +85,6 @@ def _words(error: subprocess.CalledProcessError | OSError) -> str:
         return str(error)
     said: list[str] = error.stderr.decode(errors="replace").splitlines()
     return said[-1] if said else f"it ended with status {error.returncode}"
-
-
-def _joined(home: str, path: str | None) -> str:
-    return home if path is None else f"{home}{os.pathsep}{path}"
 
 
 def _from_line(line: bytes) -> CudaReport:
