@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic
 
 from controller.errors import PlantError
 from controller.linux.process_id import ProcessId
-from controller.plants.audio_server.link import MonitorLink
+from controller.monitors.link import MonitorLink
 from controller.plants.audio_server.lock import ServerLock
 from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.audio_server.period_knob import (

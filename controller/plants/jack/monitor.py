@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from controller.plants.audio_server.monitor import Line, orders, report
+from controller.monitors.monitor import Line, orders, report
 from controller.plants.audio_server.original_setting import OriginalSetting
 from controller.plants.jack.cycle_watch import CycleWatch
 from controller.plants.jack.freewheel import Freewheel

@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator
 
 from controller.linux.process_id import ProcessId
-from controller.plants.audio_server.monitor import Line, orders, report
+from controller.monitors.monitor import Line, orders, report
 from controller.plants.pipewire.active_drivers import UNMEASURED, ActiveDrivers
 from controller.plants.pipewire.command_line import REMEDY, missing_tool, socket_path, version
 from controller.plants.pipewire.drivers import Driver, drivers_at_work, expected_frames

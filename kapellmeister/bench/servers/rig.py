@@ -13,7 +13,7 @@ from typing import Any
 
 from controller.errors import PlantError
 from controller.linux.prctl import dying_with_parent
-from controller.plants.audio_server.link import MonitorLink
+from controller.monitors.link import MonitorLink
 from kapellmeister.bench.servers.windows import Window
 
 HOG = (sys.executable, "-c", "while True: pass")

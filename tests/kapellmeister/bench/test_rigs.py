@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from monitor_lines import line
 
-from controller.plants.audio_server.link import MonitorLink
+from controller.monitors.link import MonitorLink
 from kapellmeister.bench.servers import pipewire
 from kapellmeister.bench.servers import rig as rigs
 from kapellmeister.bench.servers.jack import jack_rig

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from controller.plants.audio_server.monitor import Line
+from controller.monitors.monitor import Line
 from controller.plants.pipewire.active_drivers import ActiveDrivers
 
 LAG_NS = 100_000_000

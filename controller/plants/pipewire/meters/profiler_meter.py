@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from controller.plants.audio_server.monitor import Line
+from controller.monitors.monitor import Line
 from controller.plants.pipewire.active_drivers import ActiveDrivers
 from controller.plants.pipewire.meters.meter import SETTLES_NS, Period, counts
 from controller.plants.pipewire.meters.pw_profiler import Cycle, Rows

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.live
 
 WAITS = """
 import time
-from controller.plants.audio_server.monitor import report
+from controller.monitors.monitor import report
 def lines():
     yield {}
     time.sleep(60)  # as a library does whose server stands still
@@ -34,7 +34,7 @@ def test_a_monitor_that_waits_for_its_server_dies_with_a_controller_that_is_kill
         (sys.executable, "-c", CONTROLLER),
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[4],
+        cwd=Path(__file__).parents[3],
     )
     assert controller.stdout is not None
     with controller, controller.stdout:

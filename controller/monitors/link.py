@@ -10,30 +10,42 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from controller.linux.os_errors import explained
+from controller.monitors.environment import with_our_packages
 
 RESTART_AFTER_S = 5.0
 """Interval, s, at which an ended monitor is started again: its server may be back."""
 SILENT_S = 10.0
 """Silence, s, after which a monitor is taken to hang, and replaced."""
+ENDED = ("its monitor has ended unexpectedly", "wait, it is started again")
 POLL_S = 0.02
 
 
 class MonitorLink:
     """A monitor as a child process that prints one JSON object a line.
 
-    Where it ends or hangs, as it may with its server, it is started again now and then.
+    Where it ends or hangs, as it may with its server, it is started again now and then: after
+    RESTART_AFTER_S, and twice as long each time that it told nothing, up to `longest_pause_s`.
     """
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        silent_s: float = SILENT_S,
+        longest_pause_s: float = RESTART_AFTER_S,
+    ) -> None:
+        self._silent_s = silent_s
+        self._longest_pause_s = longest_pause_s
+        self._pause_s = RESTART_AFTER_S
         self._command = [sys.executable, "-P", "-m", module, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self._received = b""
         self._started_s = self._heard_s = 0.0
         self._error: tuple[str, str] = ("nothing was heard of it yet", "wait")
+        self._complained = False
         self._start()
 
     @property
@@ -50,16 +62,20 @@ class MonitorLink:
         """All lines since the last call, oldest first; never waits."""
         now_s = time.monotonic()
         if self._process is None:
-            if now_s - self._started_s > RESTART_AFTER_S:
+            if now_s - self._started_s > self._pause_s:
+                self._pause_s = min(self._longest_pause_s, 2 * self._pause_s)
                 self._start()
             return []
         lines = self._read(self._process)
         if lines:
             self._heard_s = now_s
-        elif self._process is not None and now_s - self._heard_s > SILENT_S:
+        elif self._process is not None and now_s - self._heard_s > self._silent_s:
             self._error = ("it does not answer", "see whether it hangs")
             self._end()
-        return [line for line in lines if not self._is_error(line)]
+        told = [line for line in lines if not self._is_error(line)]
+        if told:
+            self._pause_s = RESTART_AFTER_S
+        return told
 
     def wait(self, patience_s: float) -> list[dict[str, Any]]:
         """The first lines, or none where none came in time or the monitor ended."""
@@ -88,9 +104,9 @@ class MonitorLink:
         self._end()
 
     def _start(self) -> None:
-        home = str(Path(__file__).resolve().parents[3])
         self._started_s = self._heard_s = time.monotonic()
         self._received = b""
+        self._complained = False
         try:
             self._process = subprocess.Popen(
                 self._command,
@@ -98,7 +114,7 @@ class MonitorLink:
                 stdout=subprocess.PIPE,
                 bufsize=0,
                 cwd="/",
-                env={**os.environ, "PYTHONPATH": home},
+                env=with_our_packages(),
                 start_new_session=True,
             )
         except OSError as error:  # in the middle of a run it is tried again
@@ -117,6 +133,7 @@ class MonitorLink:
                 break
         *lines, self._received = self._received.split(b"\n")
         if ended:
+            self._error = self._error if self._complained else ENDED
             self._end()
         return [json.loads(line) for line in lines]
 
@@ -125,6 +142,7 @@ class MonitorLink:
             return False
         why, remedy = line["error"]
         self._error = (str(why), str(remedy))
+        self._complained = True
         return True
 
     def _end(self) -> None:
