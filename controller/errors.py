@@ -285,3 +285,11 @@ class PipelineFileError(KapellmeisterError, ValueError):
         self, path: Path, where: str, why: str, remedy: str = "see docs/simulator.md"
     ) -> None:
         super().__init__(f"--pipeline {path}: {where}: {why}; {remedy}")
+
+
+class DeviceAllocationError(KapellmeisterError, RuntimeError):
+    """Memory is asked for while a graph is captured or replayed, where none may be."""
+
+    def __init__(self, what: str) -> None:
+        remedy = "reserve it before the graph is captured"
+        super().__init__(f"{what}: allocated while a graph is captured or replayed; {remedy}")

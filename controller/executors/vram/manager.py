@@ -123,6 +123,11 @@ class VRAMManager:
         row.uses[stream] = event
         row.extent.version += 1
 
+    @property
+    def passes(self) -> int:
+        """Passes that were committed: offsets from before the last are not to be used."""
+        return self._ledger.passes
+
     def used_by_all(self, stream: str, event: Event) -> None:
         """Note that a stream may use every live allocation until that event: one call a batch."""
         self._space.used_by_all(stream, event)
