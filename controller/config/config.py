@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -172,6 +173,9 @@ class BudgetSection(Section):
         return self
 
 
+Device = Literal["auto", "cpu", "cuda", "emulated"]
+
+
 class PipelineSection(Section):
     """The built-in audio pipeline."""
 
@@ -182,11 +186,18 @@ class PipelineSection(Section):
         256, description="frames per block"
     )
     workload: str = Field("hrtf", description="what every live stream goes through, by name")
-    executor: str = Field("cpu", description="what renders the streams, by name")
+    device: Device = Field(
+        "auto",
+        description="what the streams are rendered on: cpu, cuda, emulated (the GPU executor in "
+        "numpy), or auto: a GPU where one can be used",
+    )
+    executor: str = Field(
+        "auto", description="what renders the streams, by name; auto chooses by the device"
+    )
     taps: Annotated[int, Field(ge=16, le=16_384)] = Field(
         512, description="length of the head-related impulse responses"
     )
-    peak_streams: Annotated[int, Field(ge=1, le=4096)] = Field(
+    peak_streams: Annotated[int, Field(ge=1, le=16_384)] = Field(
         48, description="streams at the peak of the load trace"
     )
     stress: Annotated[int, Field(ge=0, le=256)] = Field(
@@ -201,8 +212,11 @@ class PipelineSection(Section):
         1, description="worker processes at the start"
     )
     nodes_max: Annotated[int, Field(ge=1, le=64)] = Field(4, description="worker processes at most")
-    batch_size: Literal[8, 16, 32, 64, 128, 256] = Field(
-        64, description="streams per kernel call at the start"
+    batch_size: Annotated[int, Field(ge=0, le=4096)] = Field(
+        0, description="streams per kernel call at the start; 0 leaves it to the executor"
+    )
+    knobs: dict[str, int | float | str] = Field(
+        {}, description="values at the start of knobs that only this executor brings, by name"
     )
 
     @model_validator(mode="after")
@@ -212,9 +226,10 @@ class PipelineSection(Section):
         return self
 
     @property
-    def knobs(self) -> dict[str, int | float | str]:
-        """The values with which the executor's knobs start."""
-        return {"nodes": self.nodes, "batch_size": self.batch_size}
+    def start_values(self) -> dict[str, int | float | str]:
+        """The values with which the executor's knobs start; of others it chooses itself."""
+        batch_size = {"batch_size": self.batch_size} if self.batch_size else {}
+        return {"nodes": self.nodes, **batch_size, **self.knobs}
 
     @property
     def limits(self) -> dict[str, int]:
@@ -225,6 +240,29 @@ class PipelineSection(Section):
     def period_ms(self) -> float:
         """One period, milliseconds."""
         return 1000.0 * self.period_frames / self.sample_rate_hz
+
+
+class VramSection(Section):
+    """The memory of a GPU: one allocation at the start, shared out from then on."""
+
+    total_mib: Annotated[int, Field(ge=0)] = Field(
+        0, description="MiB to take of the device; 0 takes a share of what is free"
+    )
+    share_of_free: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        0.8, description="share of the free memory that is taken"
+    )
+    block_bytes: Annotated[int, Field(ge=16_384, le=4_194_304)] = Field(
+        131_072, description="bytes of a block at the start, a power of two"
+    )
+
+    @model_validator(mode="after")
+    def _is_power_of_two(self) -> VramSection:
+        if self.block_bytes.bit_count() != 1:
+            nearest = 1 << round(math.log2(self.block_bytes))
+            raise ValueError(f"block_bytes is no power of two; the nearest is {nearest}")
+        if 0 < self.total_mib << 20 < self.block_bytes:
+            raise ValueError(f"block_bytes is more than the {self.total_mib} MiB of the arena")
+        return self
 
 
 class JournalSection(Section):
@@ -271,6 +309,7 @@ class Config(BaseSettings):
     guard: GuardSection = GuardSection()
     budget: BudgetSection = BudgetSection()
     pipeline: PipelineSection = PipelineSection()
+    vram: VramSection = VramSection()
     remote: RemoteSection = RemoteSection()
     journal: JournalSection = JournalSection()
     metrics: MetricsSection = MetricsSection()

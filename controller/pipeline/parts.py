@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from controller import plugins
+from controller.errors import ExecutorError
 from controller.executors.executor import Executor, ExecutorSettings, make_executor
 from controller.executors.timetable import Timetable
 from controller.executors.warm_up import warm_up
@@ -18,6 +20,8 @@ from controller.workloads.backends import numpy_backend
 from controller.workloads.hrir import HrirSet, load_sofa
 from controller.workloads.workload import Workload, WorkloadSettings
 
+CPU = "cpu"
+"""Name of the executor that plays where another cannot."""
 LEAD_IN_S = 0.4
 """Seconds from the start of the workers to the first block: time for them to arrive."""
 
@@ -45,13 +49,25 @@ def workload_settings(spec: PipelineSpec) -> WorkloadSettings:
     return WorkloadSettings(spec.sample_rate_hz, spec.period_frames, spec.slots, spec.taps, hrirs)
 
 
-def executor(spec: PipelineSpec, settings: WorkloadSettings, bank: SoundBank) -> Executor:
+def executor(
+    spec: PipelineSpec,
+    settings: WorkloadSettings,
+    bank: SoundBank,
+    alarm: Callable[[str], None],
+) -> Executor:
     """The executor of the streams, compiled and ready to start.
 
+    Where the one that was chosen cannot start and the CPU may play instead, `alarm` is told why.
     Raises PlugInError where it or the workload does not exist, and ExecutorError.
     """
-    given = ExecutorSettings(spec.workload, settings, bank, spec.knobs, spec.limits)
-    return make_executor(spec.executor, given)
+    given = ExecutorSettings(spec.workload, settings, bank, spec.knobs, spec.limits, spec.vram)
+    try:
+        return make_executor(spec.executor, given)
+    except ExecutorError as error:
+        if not spec.falls_back:
+            raise
+        alarm(f"the CPU plays: {error}")
+        return make_executor(CPU, given)
 
 
 def companion_workloads(

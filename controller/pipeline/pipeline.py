@@ -37,7 +37,7 @@ class Pipeline:
         self._deaths: list[str] = []
         self._alarms: list[str] = []
         bank, settings = parts.sound_bank(spec), parts.workload_settings(spec)
-        self._executor = parts.executor(spec, settings, bank)
+        self._executor = parts.executor(spec, settings, bank, self._alarms.append)
         self._found = self._executor.in_force()
         workloads = parts.companion_workloads(spec, settings, bank)
         self._recording = self._record(spec)

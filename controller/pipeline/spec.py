@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from controller.executors.vram.config import VRAMConfig
+
 
 class PipelineSpec(BaseModel):
     """Everything that distinguishes one pipeline from another; crosses to its process as JSON.
@@ -14,8 +16,9 @@ class PipelineSpec(BaseModel):
     to `peak_streams` over `duration_s` makes streams come and go. The shares are parts of all
     processor time; without `analysis_share` or `visualisation_share` that work is left out.
     `executor` and `workload` are names of plug-ins; the executor's knobs start with the values
-    of `knobs`, and none exceeds its limit. `farewell_s` is how long the pipeline waits at its end
-    to be asked for its summary, seconds.
+    of `knobs`, and none exceeds its limit; `vram` says how much of a device's memory it may take.
+    `falls_back` has the CPU play where it cannot start. `farewell_s` is how long the pipeline
+    waits at its end to be asked for its summary, seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +45,8 @@ class PipelineSpec(BaseModel):
     executor: str
     knobs: dict[str, int | float | str]
     limits: dict[str, int]
+    vram: VRAMConfig = VRAMConfig()
+    falls_back: bool = False
     farewell_s: float = 10.0
     seed: int = 1
 

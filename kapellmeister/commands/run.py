@@ -55,7 +55,9 @@ Programs = Annotated[
     list[str] | None,
     typer.Option(help="A program, by name, process id or cgroup:PATH, whose audio to schedule."),
 ]
-Streams = Annotated[int | None, typer.Option(help="A constant number of streams.", min=1, max=4096)]
+Streams = Annotated[
+    int | None, typer.Option(help="A constant number of streams.", min=1, max=16384)
+]
 TraceFile = Annotated[
     Path | None,
     typer.Option(
@@ -63,13 +65,17 @@ TraceFile = Annotated[
     ),
 ]
 PeakStreams = Annotated[
-    int | None, typer.Option(help="Streams at the trace's peak.", min=1, max=4096)
+    int | None, typer.Option(help="Streams at the trace's peak.", min=1, max=16384)
 ]
 WorkloadName = Annotated[
     str | None, typer.Option(help="fft, filters, hrtf, spectrogram or visualisation.")
 ]
 ExecutorName = Annotated[
-    str | None, typer.Option(help="What renders the streams: cpu, null or FILE.py:Class.")
+    str | None, typer.Option(help="What renders the streams, instead of --device: FILE.py:Class.")
+]
+DeviceName = Annotated[
+    str | None,
+    typer.Option(help="auto, cpu, cuda, or emulated: the GPU executor without a GPU."),
 ]
 Taps = Annotated[
     int | None, typer.Option(help="Length of the impulse responses.", min=16, max=16384)
@@ -113,6 +119,7 @@ def run(
     trace: TraceFile = None,
     peak_streams: PeakStreams = None,
     workload: WorkloadName = None,
+    device: DeviceName = None,
     executor: ExecutorName = None,
     taps: Taps = None,
     stress: Stress = None,
@@ -133,11 +140,17 @@ def run(
     from kapellmeister.running.report import print_report
     from kapellmeister.running.run import run as control
 
-    pipeline = {"peak_streams": peak_streams, "workload": workload, "executor": executor}
+    pipeline = {"peak_streams": peak_streams, "workload": workload, "device": device}
     sections: dict[str, dict[str, object]] = {
         "loop": {"policy": policy, "act": _acting(act, shadow)},
         "sidecar": {"processes": process},
-        "pipeline": {**pipeline, "taps": taps, "stress": stress, "nodes": nodes},
+        "pipeline": {
+            **pipeline,
+            "executor": executor,
+            "taps": taps,
+            "stress": stress,
+            "nodes": nodes,
+        },
         "metrics": {"port": metrics_port},
         "dashboard": {"serve": dashboard},
     }

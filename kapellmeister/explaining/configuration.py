@@ -25,6 +25,8 @@ PLUG_INS = {
     "pipeline.executor": "executors",
 }
 """Keys whose value is the name of something that must exist, and its kind."""
+AUTOMATIC = {"pipeline.executor": "auto"}
+"""Keys whose value need not be a name: this one leaves the choice to the run."""
 MADE_WITH = {"policies": ("name", "decide"), "forecasters": NEEDS}
 """Kinds that are made of their name alone, and what such a one must have."""
 
@@ -52,7 +54,8 @@ def check_config(path: Path) -> str:
     config = load_config(path)
     values = dict(_values(config))
     for key in PLUG_INS:
-        _check_plug_in(path, key, values[key])
+        if values[key] != AUTOMATIC.get(key):
+            _check_plug_in(path, key, values[key])
     changed = [
         f"{key} = {to_toml(values[key])} (default {to_toml(default)})"
         for key, default in _values(Config.model_construct())
@@ -152,4 +155,5 @@ def _names(key: str) -> tuple[str, ...]:
     """The names that a plug-in is chosen by, and that a file may hold one."""
     if key not in PLUG_INS:
         return ()
-    return (*plugins.names(PLUG_INS[key]), "path/to/file.py:Class")
+    automatic = (AUTOMATIC[key],) if key in AUTOMATIC else ()
+    return (*automatic, *plugins.names(PLUG_INS[key]), "path/to/file.py:Class")

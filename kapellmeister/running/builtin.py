@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from controller.config.config import Config
+from controller.executors.vram.config import VRAMConfig
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.pipeline_process import (
     how_it_ended,
@@ -20,6 +21,7 @@ from controller.plants.builtin.pipeline_process import (
 )
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.plant import Surroundings
+from kapellmeister.running.chosen_executor import AUTO
 from kapellmeister.running.controlled import Attach, Controlled
 from kapellmeister.running.options import RunOptions
 
@@ -90,7 +92,7 @@ class BuiltinPipeline:
         return Controlled(plant, objective, plant.summary, lambda: objective.deadline_ms)
 
 
-def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:
+def pipeline_spec(options: RunOptions, config: Config, executor: str) -> PipelineSpec:
     """The built-in pipeline's orders, from the command line and the configuration."""
     chosen, share = config.pipeline, config.budget.analysis / PARTS_OF_ANALYSIS
     return PipelineSpec(
@@ -113,11 +115,20 @@ def pipeline_spec(options: RunOptions, config: Config) -> PipelineSpec:
         reserve_share=config.budget.reserve,
         analysis_share=share if chosen.analysis else None,
         visualisation_share=share if chosen.visualisation else None,
-        executor=chosen.executor,
-        knobs=chosen.knobs,
+        executor=executor,
+        knobs=chosen.start_values,
         limits=chosen.limits,
+        vram=_vram(config),
+        falls_back=chosen.executor == chosen.device == AUTO,
         farewell_s=FAREWELL_S + 2 * config.loop.interval_s,
     )
+
+
+def _vram(config: Config) -> VRAMConfig:
+    given = config.vram
+    total_bytes = given.total_mib << 20 or None
+    priority = config.objective.priority
+    return VRAMConfig(total_bytes, given.share_of_free, given.block_bytes, priority)
 
 
 def _absolute(path: Path | None) -> Path | None:

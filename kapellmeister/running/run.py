@@ -47,7 +47,7 @@ def run(
     The run is drawn live on `view_on`; `say` gets one line about anything else a user should
     know. Raises a KapellmeisterError for everything that the user can mend.
     """
-    chosen, parts = chosen_plant(options, config), Parts.named(options, config)
+    chosen, parts = chosen_plant(options, config, say), Parts.named(options, config)
     acting, duration_s, policy = chosen.acting, chosen.duration_s, parts.policy
     check_proc(options.plant)
     chosen.check()

@@ -18,6 +18,8 @@ from controller.workloads.cuda.kernels import Kernel
 
 Step = Callable[[], None]
 """A kernel or a transform with its arguments bound, to be captured in a graph."""
+Reserve: TypeAlias = Callable[[int], int]
+"""Gives so many bytes of the arena for good, by their offset: the work area of a transform."""
 Graph: TypeAlias = Any
 """A sequence of steps, captured once and replayed by one call; each device has its own kind."""
 
@@ -99,11 +101,11 @@ class Device(Protocol):
         """A kernel with arrays and numbers in the order of its parameters."""
         ...
 
-    def rfft(self, source: Any, target: Any) -> Step:
+    def rfft(self, source: Any, target: Any, reserve: Reserve) -> Step:
         """The spectra, (n, k / 2 + 1) complex64, of real rows, (n, k) float32."""
         ...
 
-    def irfft(self, source: Any, target: Any) -> Step:
+    def irfft(self, source: Any, target: Any, reserve: Reserve) -> Step:
         """The real rows, (n, k) float32, of spectra, times k: not normalised, as cuFFT's are."""
         ...
 

@@ -6,7 +6,6 @@ then no more than that event asks for. A wait that was forgotten shows as wrong 
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,11 +18,13 @@ from scipy import fft
 
 from controller.errors import DeviceAllocationError
 from controller.executors.gpu.description import DeviceDescription
-from controller.executors.gpu.device import Step
+from controller.executors.gpu.device import Reserve, Step
 from controller.executors.vram.backings.numpy import NumpyBacking
 from controller.workloads.cuda.kernels import Kernel
 
 NAME = "emulated on numpy"
+MEMORY_BYTES = 1 << 29
+"""Bytes of memory that the emulated device has."""
 
 
 class EmulatedEvent:
@@ -118,11 +119,9 @@ class EmulatedDevice:
 
     @property
     def description(self) -> DeviceDescription:
-        """One multiprocessor, with the memory of this machine."""
-        page_bytes = os.sysconf("SC_PAGE_SIZE")
-        memory_bytes = page_bytes * os.sysconf("SC_PHYS_PAGES")
-        free_bytes = page_bytes * os.sysconf("SC_AVPHYS_PAGES")
-        return DeviceDescription(NAME, 1, None, None, memory_bytes, free_bytes)
+        """One multiprocessor, with little memory of its own, all of it free until it is taken."""
+        free_bytes = MEMORY_BYTES - len(self._bytes)
+        return DeviceDescription(NAME, 1, None, None, MEMORY_BYTES, free_bytes)
 
     def reserve(self, size_bytes: int) -> NumpyBacking:
         """Allocate the memory of the device."""
@@ -149,13 +148,15 @@ class EmulatedDevice:
         """The array code of a kernel."""
         return partial(kernel.on_arrays, *arguments)
 
-    def rfft(self, source: Any, target: Any) -> Step:
-        """Spectra of real rows."""
+    def rfft(self, source: Any, target: Any, reserve: Reserve) -> Step:
+        """Spectra of real rows; they need no work area."""
+        del reserve
         self._check_open("the plan of a transform")
         return partial(_rfft, source, target)
 
-    def irfft(self, source: Any, target: Any) -> Step:
+    def irfft(self, source: Any, target: Any, reserve: Reserve) -> Step:
         """Real rows of spectra, not normalised."""
+        del reserve
         self._check_open("the plan of a transform")
         return partial(_irfft, source, target)
 

@@ -7,6 +7,13 @@ from controller.executors.gpu.emulated import EmulatedDevice
 from controller.executors.gpu.executor import GpuExecutor
 
 
+def cuda(settings: ExecutorSettings) -> GpuExecutor:
+    """The executor on the first CUDA device, which its worker opens."""
+    from controller.executors.gpu.cuda import CudaDevice
+
+    return GpuExecutor("cuda", settings, CudaDevice)
+
+
 def emulated(settings: ExecutorSettings) -> GpuExecutor:
     """The executor on a device that exists in numpy alone."""
     return GpuExecutor("emulated", settings, EmulatedDevice)

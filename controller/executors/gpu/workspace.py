@@ -40,6 +40,10 @@ class Workspace:
             raise AssertionError(f"{name}: {size_bytes} bytes after {reserved_bytes}")
         return offset
 
+    def work_area(self, size_bytes: int) -> int:
+        """The offset of memory for one plan of a transform, which may need none."""
+        return self.reserve(f"plan {len(self._reserved)}", size_bytes) if size_bytes else 0
+
     def buffer(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
         """A buffer as an array of that shape."""
         size_bytes = math.prod(shape) * np.dtype(dtype).itemsize

@@ -73,7 +73,7 @@ class BatchedHrtf:
             device.launch(
                 kernels.OVERLAP_FRAMES, arena, batch.states, batch.sound, frames, n, period
             ),
-            device.rfft(frames, spectra),
+            device.rfft(frames, spectra, space.work_area),
             device.launch(
                 kernels.MIX_SPECTRA,
                 arena,
@@ -91,6 +91,6 @@ class BatchedHrtf:
                 chunks,
                 4 * bins,
             ),
-            device.irfft(mixed, tail),
+            device.irfft(mixed, tail, space.work_area),
             device.launch(kernels.OVERLAP_TAIL, tail, batch.bus, period),
         )

@@ -64,7 +64,7 @@ class BatchedSpectra:
         arena, states, step, sound = space.arena, batch.states, batch.step, batch.sound
         return (
             device.launch(kernels.WINDOW_HISTORY, arena, states, step, sound, shape, *ends),
-            device.rfft(windowed, spectra),
+            device.rfft(windowed, spectra, space.work_area),
             self.keep(device, space, batch, spectra),
             *dry_bus(device, space, batch),
         )
