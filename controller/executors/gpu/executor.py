@@ -43,6 +43,8 @@ BLOCK_BYTES = tuple(1 << k for k in range(14, 23))
 RING_ENTRIES = 2048
 CHANGE_LEAD_S = 0.15
 """Seconds of notice that workers get of a new assignment."""
+URGENT_LEAD_S = 0.03
+"""Seconds of notice after a worker has ended: its streams are silent meanwhile."""
 
 
 class GpuExecutor:
@@ -64,6 +66,7 @@ class GpuExecutor:
         self._wanted: NDArray[np.int16] = np.full(settings.slots, NOBODY, np.int16)
         self._announced = self.table.latest()
         self._timetable: Timetable | None = None
+        self._is_urgent = False
         self._numbers = itertools.count(YIELDED + 1)
         self._processes = ProcessGroup()
         self._board, self._start_line = Board(), StartLine()
@@ -160,6 +163,7 @@ class GpuExecutor:
         if self._device.bury(ended):
             self._board.clear()
         self._fallback.bury(ended)
+        self._is_urgent |= any(process.work_class == "audio" for process in ended)
         return ended
 
     def processes(self) -> Mapping[str, tuple[int, ...]]:
@@ -195,11 +199,14 @@ class GpuExecutor:
         return rooms
 
     def _announce(self, block: int, timetable: Timetable) -> Assignment | None:
-        size, memory_blocks = self._values["batch_size"], self._fallback.memory_blocks
+        size = self._values["batch_size"]
         same = np.array_equal(self._wanted, self._announced.workers)
         if same and size == self._announced.batch_size:
             return None
-        lead = int(CHANGE_LEAD_S * 1e9 / timetable.period_ns) + memory_blocks
+        lead_s = URGENT_LEAD_S if self._is_urgent else CHANGE_LEAD_S
+        lead = int(lead_s * 1e9 / timetable.period_ns)
+        lead += 0 if self._is_urgent else self._fallback.memory_blocks
+        self._is_urgent = False
         self._announced = self.table.publish(block + lead + 2, size, self._wanted)
         return self._announced
 

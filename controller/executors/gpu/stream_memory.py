@@ -48,6 +48,7 @@ class StreamMemory:
         self._shared = responses
         self._handles: dict[int, Handle] = {}
         self._passes = 0
+        self._useless_bytes = 0
         self._waits_us: deque[float] = deque(maxlen=LATEST)
         copied_bytes_per_s = (bandwidth_bytes_per_s or UNKNOWN_BYTES_PER_S) / 2.0
         self._pass_bytes = int(PASS_S * copied_bytes_per_s)
@@ -63,14 +64,11 @@ class StreamMemory:
     @property
     def capacity(self) -> int:
         """Streams that there are and that there is room for, as far as can be told."""
-        live = len(self._handles)
-        if self.homeless:
-            return live
+        live, free_bytes = len(self._handles), self._manager.account().free_bytes
         state_bytes, block_bytes = aligned(self._workload.state_bytes), self.block_bytes
         if state_bytes < block_bytes:
             state_bytes = block_bytes // (block_bytes // state_bytes)
-        free_bytes = self._manager.account().free_bytes
-        return live + free_bytes // state_bytes
+        return live + max(0, free_bytes - self._useless_bytes) // state_bytes
 
     def account(self) -> Account:
         """What all bytes of the arena are used for."""
@@ -98,6 +96,7 @@ class StreamMemory:
             except DeviceMemoryError:
                 self._remove(slot)
                 self.homeless.add(slot)
+                self._useless_bytes = self._manager.account().free_bytes
         self._follow_moves()
         found: NDArray[np.intp] = slots[self.offsets[slots] != UNUSED]
         return found
@@ -112,13 +111,15 @@ class StreamMemory:
         """Make blocks of that size from now on; those that there are serve until they are free."""
         if block_bytes != self._manager.block_bytes:
             self._manager.resize_blocks(block_bytes)
+            self._useless_bytes = 0
 
     def make_order(self) -> None:
         """Move a few states together where some stream has found no room."""
         if not self.homeless:
             return
         moves = self._manager.defragment(self._pass_bytes)
-        moves.commit()
+        if moves.commit():
+            self._useless_bytes = 0
         self._follow_moves()
 
     def _place(self, slot: int) -> None:

@@ -37,14 +37,19 @@ class Upkeep:
         self._busy_ms += sum(stages)
         self._transfer_ms += rendered.transfer_in_ms + rendered.transfer_out_ms
 
-    def between_blocks(self) -> None:
-        """Take the block size that is wanted, and now and then make order and tell how it is."""
+    def between_blocks(self) -> bool:
+        """Take the block size that is wanted, and now and then make order and tell how it is.
+
+        Whether it is time to look for room for streams that have none.
+        """
         memory = self._pipeline.memory
         memory.resize_blocks(self._board.count("block_bytes_wanted"))
-        if self._blocks % EVERY == 0:
-            memory.make_order()
-            self._tell()
         self._blocks += 1
+        if self._blocks % EVERY != 1:
+            return False
+        memory.make_order()
+        self._tell()
+        return bool(memory.homeless)
 
     def _tell(self) -> None:
         self._tell_memory()

@@ -15,6 +15,7 @@ from controller.executors.cpu.ring import Ring
 from controller.executors.executor import InputBlocks
 from controller.executors.gpu.board import Board
 from controller.executors.gpu.gpu_pipeline import GpuPipeline, Submitted
+from controller.executors.gpu.layout import UNUSED
 from controller.executors.gpu.upkeep import Upkeep
 from controller.executors.share import Share
 from controller.executors.stream_table import StreamTable
@@ -23,11 +24,11 @@ from controller.executors.timetable import Timetable
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Batch:
-    """A batch under way; instants on the monotonic clock."""
+    """A batch under way; `served` (n,) says which of its streams have a state."""
 
     submitted: Submitted
     first: int
-    count: int
+    served: NDArray[np.bool_]
     start_ns: int
 
 
@@ -55,6 +56,7 @@ class GpuWorker:
         self._timetable = timetable
         self._upkeep = Upkeep(pipeline, board)
         self._share = Share(number, table, self)
+        self._silence = np.zeros(2, np.float32)[:, None]
         self._skipped = 0
         self._finish_ns = 0
 
@@ -80,7 +82,8 @@ class GpuWorker:
         while under_way:
             self._hand_on(block, under_way.popleft())
         self._share.warm_up(block)
-        self._upkeep.between_blocks()
+        if self._upkeep.between_blocks():
+            self._house(block)
 
     # the states of streams, as their share asks
 
@@ -98,7 +101,8 @@ class GpuWorker:
 
     def _submit(self, block: int, first: int, slots: NDArray[np.intp]) -> _Batch:
         start_ns = time.monotonic_ns()
-        return _Batch(self._submitted(block, slots), first, len(slots), start_ns)
+        served = self._pipeline.memory.offsets[slots] != UNUSED
+        return _Batch(self._submitted(block, slots), first, served, start_ns)
 
     def _submitted(self, block: int, slots: NDArray[np.intp]) -> Submitted:
         gather = partial(self._gather, block, slots)
@@ -110,14 +114,14 @@ class GpuWorker:
         self._inputs.gather(block, slots[first:last], out)
 
     def _hand_on(self, block: int, batch: _Batch) -> None:
-        """Write a finished batch to the ring; a full ring drops it."""
+        """Write a finished batch to the ring; a full ring drops it.
+
+        Streams without a state were not rendered: what lies between them are records of their own,
+        the first of which has the sound of all.
+        """
         cpu_ns = time.thread_time_ns()
         rendered = self._pipeline.collect(batch.submitted)
         self._upkeep.count(rendered)
-        bus = self._ring.bus()
-        if bus is None:
-            return
-        bus[:] = rendered.bus
         captured_ns, before_ns = self._timetable.captured_ns(block), self._finish_ns
         self._finish_ns = finish_ns = time.monotonic_ns()
         out_ns, in_compute_ns = rendered.transfer_out_ms * 1e6, rendered.compute_ms * 1e6
@@ -125,8 +129,23 @@ class GpuWorker:
         fetched_ns = max(batch.start_ns, computed_ns - int(in_compute_ns))
         ready_ns = min(batch.start_ns, max(captured_ns, before_ns))
         stamps = (captured_ns, ready_ns, batch.start_ns, fetched_ns, computed_ns, finish_ns)
-        used_ns = time.thread_time_ns() - cpu_ns
-        self._ring.write((block, batch.first, batch.count, *stamps, used_ns))
+        sound = rendered.bus
+        for first, count in runs(batch.served):
+            if (bus := self._ring.bus()) is not None:
+                bus[:] = sound
+                used_ns = time.thread_time_ns() - cpu_ns
+                self._ring.write((block, batch.first + first, count, *stamps, used_ns))
+            sound, cpu_ns = self._silence, time.thread_time_ns()
+
+    def _house(self, block: int) -> None:
+        """Try again to find room for streams that had none, and have them know their past."""
+        waiting = np.array(sorted(self._pipeline.memory.homeless), np.intp)
+        self._pipeline.begin(waiting)
+        housed = waiting[self._pipeline.memory.offsets[waiting] != UNUSED]
+        for first in range(0, len(housed), self._share.batch_size):
+            slots = housed[first : first + self._share.batch_size]
+            for earlier in range(max(0, block + 1 - self.memory_blocks), block + 1):
+                self.render_unheard(earlier, slots)
 
     def _next_playable(self, block: int) -> int:
         """The next block that can be played; joining streams begin again after a gap."""
@@ -137,6 +156,12 @@ class GpuWorker:
             self._skipped += block - wanted
             self._share.restart_warm_up()
         return block
+
+
+def runs(served: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and count of each run of rows that were served."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], served, [False])).astype(np.int8)))
+    return [(int(a), int(b - a)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _sleep_until(instant_ns: int) -> None:
