@@ -77,7 +77,7 @@ class Staging:
         sound = sound.reshape(rows, layout.period_frames)
         end = layout.sound + used * layout.row_bytes
         there = 0
-        for first, last in _pieces(end, piece_bytes, layout.sound):
+        for first, last in pieces(end, piece_bytes, layout.sound):
             wanted = min(used, layout.rows_within(last))
             if wanted > there:
                 fill_rows(there, wanted, sound[there:wanted])
@@ -114,7 +114,7 @@ class Staging:
         return self._pinned[offset : offset + size_bytes].view(dtype)
 
 
-def _pieces(end: int, piece_bytes: int, least: int) -> Iterator[tuple[int, int]]:
+def pieces(end: int, piece_bytes: int, least: int) -> Iterator[tuple[int, int]]:
     """Parts of 0 to `end`, each of the size but the last; the first holds at least the table."""
     first = 0
     last = min(end, max(piece_bytes, least))

@@ -51,7 +51,7 @@ class StreamMemory:
         self._useless_bytes = 0
         self._waits_us: deque[float] = deque(maxlen=LATEST)
         copied_bytes_per_s = (bandwidth_bytes_per_s or UNKNOWN_BYTES_PER_S) / 2.0
-        self._pass_bytes = int(PASS_S * copied_bytes_per_s)
+        self._pass_bytes = max(aligned(workload.state_bytes), int(PASS_S * copied_bytes_per_s))
         self.offsets: NDArray[np.int64] = np.full(slots, UNUSED, np.int64)
         self.responses: NDArray[np.int64] = np.full(slots, UNUSED, np.int64)
         self.homeless: set[int] = set()
@@ -113,9 +113,9 @@ class StreamMemory:
             self._manager.resize_blocks(block_bytes)
             self._useless_bytes = 0
 
-    def make_order(self) -> None:
-        """Move a few states together where some stream has found no room."""
-        if not self.homeless:
+    def make_order(self, *, always: bool = False) -> None:
+        """Move a few states together where some stream has found no room, or `always`."""
+        if not self.homeless and not always:
             return
         moves = self._manager.defragment(self._pass_bytes)
         if moves.commit():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from late_device import LateEvent
 
 from controller.errors import (
     ConfigurationError,
@@ -13,7 +14,6 @@ from controller.executors.vram.backings.null import NullBacking
 from controller.executors.vram.config import VRAMConfig
 from controller.executors.vram.manager import VRAMManager
 from controller.executors.vram.usage import Usage
-from late_device import LateEvent
 from policies.observation import Missing, Value
 
 KIB = 1024

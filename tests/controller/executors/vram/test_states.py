@@ -8,12 +8,12 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from late_device import LateBacking, LateEvent
 
 from controller.errors import DeviceMemoryError, PinnedError, StaleHandleError
 from controller.executors.vram.config import VRAMConfig
 from controller.executors.vram.manager import VRAMManager
 from controller.executors.vram.usage import Usage
-from late_device import LateBacking, LateEvent
 
 ARENA_BYTES = 1 << 19
 SIZES = st.sampled_from([1, 256, 700, 2000, 3000, 4096, 5000, 20_000, 50_000, 90_000, 170_000])
