@@ -42,13 +42,13 @@ class GpuRig:
 
 
 def gpu_rig(
-    workload: str, slots: int = 40, total_mib: int = 48, block_bytes: int = 1 << 17
+    workload: str, slots: int = 40, total_mib: int = 48
 ) -> GpuRig:
     settings = WorkloadSettings(48_000, FRAMES, slots, taps=600)
     vram = VRAMConfig(total_bytes=total_mib * MIB)
     given = ExecutorSettings(workload, settings, Noise(), vram=vram)
     made = batched(workload, settings, "emulated")
     device = EmulatedDevice()
-    pipeline = open_pipeline(device, made, given, min(slots, 64), block_bytes)
+    pipeline = open_pipeline(device, made, given, min(slots, 64), 1 << 17)
     reference = plugins.find("workloads", workload)(settings, numpy_backend())
     return GpuRig(pipeline, reference)

@@ -21,9 +21,9 @@ from controller.workloads.cuda.layout import aligned
 
 LATEST = 512
 """Allocations whose time is remembered."""
-PASS_S = 100e-6
+PASS_S = 250e-6
 """Seconds that a pass of defragmentation may take between blocks."""
-UNKNOWN_BYTES_PER_S = 2e9
+UNKNOWN_BYTES_PER_S = 1e10
 """Bytes a second that are copied where a device does not tell its bandwidth."""
 
 
