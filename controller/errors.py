@@ -287,6 +287,13 @@ class PipelineFileError(KapellmeisterError, ValueError):
         super().__init__(f"--pipeline {path}: {where}: {why}; {remedy}")
 
 
+class DeviceOpeningError(ExecutorError):
+    """A device cannot be opened, compiled for or given its memory, in the words of its worker."""
+
+    def __init__(self, executor: str, said: str) -> None:
+        KapellmeisterError.__init__(self, f"executor {executor}: {said}")
+
+
 class DeviceAllocationError(KapellmeisterError, RuntimeError):
     """Memory is asked for while a graph is captured or replayed, where none may be."""
 

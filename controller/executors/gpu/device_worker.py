@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
-from controller.errors import ExecutorError, KapellmeisterError
+from controller.errors import DeviceOpeningError, KapellmeisterError
 from controller.executors.batch import FinishedBatches
 from controller.executors.cpu.ring import Ring
 from controller.executors.executor import Process
@@ -50,18 +50,18 @@ class DeviceWorker:
         return self._process is not None and self._ring.is_open
 
     def open(self, number: int) -> None:
-        """Start it, and wait until its device is open. Raises ExecutorError with what it says."""
+        """Start it, and wait until its device is open. Raises DeviceOpeningError with what it says."""
         said, saying = os.pipe()
         try:
             self._start(number, saying)
             os.close(saying)
             ready = select.select([said], [], [], OPENING_S)[0]
-            answer = os.read(said, 4096) if ready else b"it did not open in time"
+            answer = os.read(said, 4096) if ready else b"the device did not open in time; " + REMEDY.encode()
         finally:
             os.close(said)
         if answer != OPENED:
-            why = answer.decode(errors="replace").strip() or "its worker ended"
-            raise ExecutorError(self._executor, why, REMEDY)
+            words = answer.decode(errors="replace").strip()
+            raise DeviceOpeningError(self._executor, words or f"its worker ended; {REMEDY}")
 
     def retry(self, numbers: Iterator[int]) -> None:
         """Start one anew, by the next number, if none runs and the pause is over."""

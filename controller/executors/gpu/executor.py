@@ -60,7 +60,6 @@ class GpuExecutor:
         self.name = name
         self._settings = settings
         self._open_device = open_device
-        self._workload = batched(settings.workload, settings.workload_settings, name)
         self._values = self._start_values()
         self.table = StreamTable(settings.slots, self._values["batch_size"])
         self._wanted: NDArray[np.int16] = np.full(settings.slots, NOBODY, np.int16)
@@ -74,6 +73,7 @@ class GpuExecutor:
         self._readings = BoardReadings(self._board)
         nodes = min(os.cpu_count() or 1, settings.limits.get("nodes", 4))
         self._fallback = CpuFallback(settings, self.table, nodes)
+        self._workload = batched(settings.workload, settings.workload_settings, name)
         ring = Ring(RING_ENTRIES, settings.period_frames)
         self._device = DeviceWorker(name, ring, self._processes, partial(self._device_run, ring))
         self._open()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import soundfile
+from live_pipeline import Running
 from pipeline_spec import SPEC
 
 from controller.errors import PipelineStartError
@@ -20,33 +21,6 @@ from controller.plants.builtin.pipeline_process import (
 )
 
 pytestmark = pytest.mark.live
-
-
-class Running:
-    """A started pipeline and the conversation with it."""
-
-    def __init__(self, directory: Path, **changes: object) -> None:
-        self.directory = directory
-        self.process = start_pipeline(directory, SPEC.model_copy(update=changes))
-        self.connection = Connection(directory, patience_s=2.0)
-
-    def ask(self, do: str, **details: object) -> dict[str, Any]:
-        reply = self.connection.ask(do, **details)
-        assert reply is not None
-        return reply
-
-    def wait_for(self, holds: Callable[[dict[str, Any]], bool], patience_s: float = 10.0) -> Any:
-        give_up_s = time.monotonic() + patience_s
-        while not holds(reply := self.ask("observe")):
-            assert time.monotonic() < give_up_s, f"in vain: {reply}"
-            time.sleep(0.05)
-        return reply
-
-    def end(self) -> None:
-        self.connection.close()
-        if self.process.poll() is None:
-            stop_pipeline(self.directory)
-        self.process.wait(10.0)
 
 
 @pytest.fixture

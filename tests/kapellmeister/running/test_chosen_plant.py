@@ -54,7 +54,7 @@ def file(tmp_path: Path) -> str:
 
 def attached(plant: str, directory: Path) -> Controlled:
     config = Config()
-    chosen = chosen_plant(RunOptions(plant=plant), config)
+    chosen = chosen_plant(RunOptions(plant=plant), config, print)
     given = Surroundings(config, FakeClock(), SettingsLease(), PERMISSIONS)  # type: ignore[arg-type]
     with chosen.made_ready(directory, lambda: False, print) as attach:
         return attach(given)
@@ -91,4 +91,4 @@ def test_an_error_of_a_plant_that_says_enough_comes_as_it_is(
 
 def test_the_pipeline_of_our_own_refuses_constants() -> None:
     with pytest.raises(PlugInError, match="plant builtin:interval_s=2: takes no constants"):
-        chosen_plant(RunOptions(plant="builtin:interval_s=2"), Config())
+        chosen_plant(RunOptions(plant="builtin:interval_s=2"), Config(), print)
