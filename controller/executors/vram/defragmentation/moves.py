@@ -117,8 +117,8 @@ def _targets(space: Space, sources: Sequence[Extent]) -> list[Extent] | None:
         target = space.region.take(source.size_bytes)
         if target is None:
             for each in places.values():
+                space.reserved_bytes -= each.size_bytes
                 space.region.give(each)
-            space.reserved_bytes -= sum(each.size_bytes for each in places.values())
             return None
         places[source.offset] = target
         space.reserved_bytes += target.size_bytes

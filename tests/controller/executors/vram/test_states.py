@@ -19,7 +19,7 @@ ARENA_BYTES = 1 << 19
 SIZES = st.sampled_from([1, 256, 700, 2000, 3000, 4096, 5000, 20_000, 50_000, 90_000, 170_000])
 USAGES = st.sampled_from([Usage.AUDIO, Usage.ANALYSIS, Usage.VISUALISATION, Usage.CACHE])
 BLOCKS = st.sampled_from([1 << 14, 1 << 15, 1 << 16])
-PICK = st.integers(0, 1 << 16)
+PICK = st.integers(0, 4)
 
 
 class Arena(RuleBasedStateMachine):
@@ -46,8 +46,12 @@ class Arena(RuleBasedStateMachine):
         del self.content[handle]
         self.gone.append(handle)
 
-    @rule(size=SIZES, usage=USAGES, yields=st.booleans())
-    def allocate(self, size, usage, yields):
+    @rule(sizes=st.lists(SIZES, min_size=1, max_size=8), usage=USAGES, yields=st.booleans())
+    def allocate(self, sizes, usage, yields):
+        for size in sizes:
+            self.allocate_one(size, usage, yields)
+
+    def allocate_one(self, size, usage, yields):
         try:
             handle = self.manager.allocate(size, usage, usage, self.forget if yields else None)
         except DeviceMemoryError as refused:
@@ -81,7 +85,7 @@ class Arena(RuleBasedStateMachine):
         _, _, stack = self.pins.pop(number % len(self.pins))
         stack.close()
 
-    @rule(number=PICK, for_all=st.booleans())
+    @rule(number=PICK, for_all=st.sampled_from([False, False, True]))
     @precondition(lambda self: self.content)
     def launch(self, number, for_all):
         """A kernel writes, where the allocation lay when it was launched, when it is finished."""
@@ -102,13 +106,30 @@ class Arena(RuleBasedStateMachine):
         if handle in self.content:
             self.content[handle] = data
 
-    @rule(number=PICK, copies=st.booleans())
-    def finish(self, number, copies):
-        waiting = [e for e in (self.backing.copies if copies else self.kernels) if not e.is_done]
-        if waiting:
-            waiting[number % len(waiting)].finish()
+    @rule(number=PICK)
+    @precondition(lambda self: self.under_way(self.backing.copies))
+    def finish_a_copy(self, number):
+        waiting = self.under_way(self.backing.copies)
+        waiting[number % len(waiting)].finish()
+
+    @rule(number=PICK)
+    @precondition(lambda self: self.under_way(self.kernels))
+    def finish_a_kernel(self, number):
+        waiting = self.under_way(self.kernels)
+        waiting[number % len(waiting)].finish()
+
+    @rule()
+    @precondition(lambda self: self.under_way(self.kernels))
+    def finish_all_kernels(self):
+        for kernel in self.under_way(self.kernels):
+            kernel.finish()
+
+    @staticmethod
+    def under_way(events):
+        return [event for event in events if not event.is_done]
 
     @rule(budget=st.sampled_from([20_000, 100_000, ARENA_BYTES]))
+    @precondition(lambda self: len(self.content) > 2)
     def begin(self, budget):
         self.passes.append(self.manager.defragment(budget))
 
@@ -130,6 +151,7 @@ class Arena(RuleBasedStateMachine):
         assert set(moves.commit()) <= set(self.content)
 
     @rule(block_bytes=BLOCKS)
+    @precondition(lambda self: self.count % 8 == 7)
     def resize(self, block_bytes):
         self.manager.resize_blocks(block_bytes)
 
@@ -181,5 +203,5 @@ class Arena(RuleBasedStateMachine):
         assert not any(a.is_free and b.is_free for a, b in pairwise(extents))
 
 
-Arena.TestCase.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+Arena.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 TestArena = Arena.TestCase
