@@ -17,7 +17,7 @@ __device__ inline void filter_samples(
 #pragma unroll 4
     for (int t = 0; t < count; ++t) {
         const double x = samples[t], y = b0 * x + z0;
-        z0 = b1 * x - a1 * y + z1;
+        z0 = (b1 * x + z1) - a1 * y; // only the last step waits for y
         z1 = b2 * x - a2 * y;
         samples[t] = y;
     }

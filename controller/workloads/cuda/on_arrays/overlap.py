@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from controller.workloads.arrays import FloatArray
+from controller.workloads.cuda.layout import FLOAT_BYTES
 from controller.workloads.cuda.on_arrays.arena import Arena, LongArray, runs, used_rows
 
 
@@ -16,7 +17,7 @@ def overlap_frames(
     `blocks`: (n, period). Frames of rows that are not used are zeros.
     """
     used = used_rows(rows, 0, n)
-    previous, at = runs(arena, np.float32, period), rows[used] // 4
+    previous, at = runs(arena, np.float32, period), rows[used] // FLOAT_BYTES
     frames[:n][rows[:n] < 0] = 0.0
     frames[used, :period] = previous[at]
     frames[used, period:] = blocks[used]

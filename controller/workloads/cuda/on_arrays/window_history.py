@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from controller.workloads.arrays import FloatArray
+from controller.workloads.cuda.layout import FLOAT_BYTES
 from controller.workloads.cuda.on_arrays.arena import Arena, LongArray, runs, used_rows
 from controller.workloads.short_time_spectrum import WINDOW_FRAMES
 
@@ -25,11 +26,19 @@ def window_history(
     this step begins at (step * period) % 1024 of the ring.
     """
     used = used_rows(rows, 0, n)
-    past, at = runs(arena, np.float32, WINDOW_FRAMES), rows[used] // 4
-    kept = min(period, WINDOW_FRAMES)
+    at = rows[used] // FLOAT_BYTES
     end = (int(step[0]) + 1) * period % WINDOW_FRAMES
-    ring = past[at]
-    ring[:, np.arange(end - kept, end) % WINDOW_FRAMES] = blocks[used, period - kept :]
-    past[at] = ring
+    _push(arena, at, end, blocks[used, -min(period, WINDOW_FRAMES) :])
+    ring, older = runs(arena, np.float32, WINDOW_FRAMES)[at], WINDOW_FRAMES - end
     windowed[:n][rows[:n] < 0] = 0.0
-    windowed[used] = np.concatenate((ring[:, end:], ring[:, :end]), axis=1) * window
+    windowed[used, :older] = ring[:, end:] * window[:older]
+    windowed[used, older:] = ring[:, :end] * window[older:]
+
+
+def _push(arena: Arena, rings: LongArray, end: int, newest: FloatArray) -> None:
+    """Write the newest samples into the rings, so that they stop before `end`."""
+    length = newest.shape[1]
+    begin = (end - length) % WINDOW_FRAMES
+    unbroken = min(length, WINDOW_FRAMES - begin)
+    runs(arena, np.float32, unbroken)[rings + begin] = newest[:, :unbroken]
+    runs(arena, np.float32, length - unbroken)[rings] = newest[:, unbroken:]

@@ -86,3 +86,18 @@ def test_many_chunks_are_summed_as_exactly_as_single_precision_allows(play):
     partial, total = random.uniform(-1, 1, (1100, 75)).astype(np.float32), poisoned(75)
     play(SUM_PARTIALS, partial, total, 1100, 75)
     assert error(total, partial.astype(np.float64).sum(axis=0)) < 1e-6
+
+
+def test_rows_beyond_those_asked_for_are_neither_heard_nor_touched(play):
+    arena, partial = bank(equalisers(8, 48_000), 8), poisoned(3, 64)
+    blocks = np.ones((8, 64), dtype=np.float32)
+    play(BIQUAD_BANK, arena.bytes, arena.rows, blocks, partial, 5, 64, 4, 4)
+    assert np.isfinite(partial[:2]).all()
+    assert np.isnan(partial[2]).all()
+    touched = [bool(arena[row]["state"].any()) for row in arena.used]
+    assert dict(zip(arena.used.tolist(), touched, strict=True)) == {
+        0: True, 1: True, 2: True, 4: True, 5: False, 6: False
+    }  # fmt: skip
+    play(SUM_STREAMS, arena.rows, blocks, partial, 5, 64, 4)
+    assert partial[:2, 0].tolist() == [3.0, 1.0]
+    assert np.isnan(partial[2]).all()

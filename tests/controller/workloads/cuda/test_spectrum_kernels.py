@@ -149,3 +149,15 @@ def test_bands_as_runs_hold_the_weights_of_the_matrix():
         run = runs.weights[runs.weight_start[band] : runs.weight_start[band + 1]]
         restored[runs.first_bin[band] :, band][: len(run)] = run
     np.testing.assert_array_equal(restored, weights)
+
+
+def test_rows_beyond_those_asked_for_keep_their_past(play):
+    arena, history = StateArena(FFT, 8), poisoned(8, 1024)
+    blocks = np.ones((8, 256), dtype=np.float32)
+    play(
+        WINDOW_HISTORY, arena.bytes, arena.rows, np.array([0]), blocks, WINDOW, history, 5, 256
+    )  # fmt: skip
+    assert np.isfinite(history[:5]).all()
+    assert np.isnan(history[5:]).all()
+    assert arena[4]["past"].sum() == 256.0
+    assert arena[5]["past"].sum() == 0.0
