@@ -37,6 +37,9 @@ class FakeLink:
         lines, self.lines = self.lines, []
         return lines
 
+    def wait(self, patience_s: float) -> list[dict[str, Any]]:
+        return self.newest()
+
     def tell(self, order: str) -> bool:
         self.orders.append(order)
         return True
