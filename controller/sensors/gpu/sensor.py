@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,8 @@ from policies.observation import Missing, Reading, Stale, Value, reading
 FRESH_S = 3.0
 """Age, s, up to which a reading is told as one of now."""
 NOT_YET = "NVML has told nothing yet"
-THROTTLED_NO_MORE = "the GPU lowers its clock no more"
+REST_S = 60.0
+"""Seconds without a reason after which the clock is said to be lowered by it once more."""
 
 
 class GpuSensor:
@@ -33,7 +35,7 @@ class GpuSensor:
         self._now_s = now_s
         self._link = opened(pci_bus_id)
         self._last: dict[str, Any] = {}
-        self._throttles: list[str] = []
+        self._throttled_s: dict[str, float] = {}
         self._events: list[str] = []
 
     @property
@@ -51,7 +53,7 @@ class GpuSensor:
         return {name: self._reading(name) for name in NAMES}
 
     def take_events(self) -> tuple[str, ...]:
-        """What lowers the clock, or that nothing does any more; each told once."""
+        """What has begun to lower the clock, each told once."""
         events, self._events = tuple(self._events), []
         return events
 
@@ -73,9 +75,9 @@ class GpuSensor:
         return judged
 
     def _note(self, throttles: list[str]) -> None:
-        """Tell of a change alone: a clock may be lowered for hours."""
-        if throttles == self._throttles:
-            return
-        self._throttles = throttles
-        why = ", ".join(throttles)
-        self._events.append(f"the GPU lowers its clock: {why}" if why else THROTTLED_NO_MORE)
+        """Tell of what begins, not of what comes and goes: a clock may change every second."""
+        now_s = self._now_s()
+        new = [why for why in throttles if now_s - self._throttled_s.get(why, -math.inf) >= REST_S]
+        self._throttled_s |= dict.fromkeys(throttles, now_s)
+        if new:
+            self._events.append(f"the GPU lowers its clock: {', '.join(new)}")

@@ -93,16 +93,16 @@ def test_once_the_process_has_died_all_is_missing_and_says_why(
     assert set(sensor.read().values()) == {Missing("its monitor has ended unexpectedly")}
 
 
-def test_what_lowers_the_clock_is_told_once_and_so_is_its_end(
-    link: FakeLink, sensor: GpuSensor
+def test_what_lowers_the_clock_is_told_once_and_again_a_minute_after_it_ended(
+    link: FakeLink, sensor: GpuSensor, clock: list[float]
 ) -> None:
-    link.lines = [HOT, HOT]
-    sensor.read()
-    why = "the GPU lowers its clock: power cap, temperature, by hardware"
-    assert (sensor.take_events(), sensor.take_events()) == ((why,), ())
-    link.lines = [COOL]
-    sensor.read()
-    assert sensor.take_events() == ("the GPU lowers its clock no more",)
+    told = []
+    for at_s, line in ((100.5, HOT), (101.5, COOL), (102.5, HOT), (162.4, HOT), (222.5, HOT)):
+        clock[0], link.lines = at_s, [line]
+        sensor.read()
+        told.append(sensor.take_events())
+    why = ("the GPU lowers its clock: power cap, temperature, by hardware",)
+    assert told == [why, (), (), (), why]
 
 
 def test_reading_that_disturbs_sound_is_made_rarer(link: FakeLink, sensor: GpuSensor) -> None:
