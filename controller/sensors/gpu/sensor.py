@@ -35,6 +35,7 @@ class GpuSensor:
         self._now_s = now_s
         self._link = opened(pci_bus_id)
         self._last: dict[str, Any] = {}
+        self._longest_s = 0.0
         self._throttled_s: dict[str, float] = {}
         self._events: list[str] = []
 
@@ -45,7 +46,9 @@ class GpuSensor:
 
     def read(self) -> dict[str, Reading]:
         """The latest of each figure: of now, stale by its age, or missing with its reason."""
-        for line in self._link.newest():
+        lines = self._link.newest()
+        self._longest_s = max((line["took_s"] for line in lines), default=0.0)
+        for line in lines:
             self._last = line
             self._note(line["throttles"])
         if self._link.pid is None:
@@ -57,9 +60,10 @@ class GpuSensor:
         events, self._events = tuple(self._events), []
         return events
 
-    def read_rarer(self) -> None:
-        """Double the period, since reading has disturbed sound; it shrinks again by and by."""
-        self._link.tell(RARER)
+    def suspect(self, missed: int, period_s: float) -> None:
+        """Read rarer where blocks were missed beside a reading that took longer than a period."""
+        if missed and self._longest_s > period_s:
+            self._link.tell(RARER)
 
     def close(self) -> None:
         """End the process."""
