@@ -31,9 +31,13 @@ DESIRED = "desired."
 QUANTILES = ("0.5", "0.95", "0.99", "1")
 BASE_UNITS = {
     "_ms": ("_seconds", 1e-3),
+    "_us": ("_seconds", 1e-6),
     "_per_s": ("_per_second", 1.0),
     "_s": ("_seconds", 1.0),
     "_share": ("_ratio", 1.0),
+    "_mhz": ("_hertz", 1e6),
+    "_w": ("_watts", 1.0),
+    "_c": ("_celsius", 1.0),
 }
 """Prometheus endings of the units in our names, and the factor that a value is multiplied by."""
 

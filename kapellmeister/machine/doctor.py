@@ -12,6 +12,7 @@ from rich.text import Text
 from kapellmeister.machine.actuator_findings import actuator_findings, permitted
 from kapellmeister.machine.description import Machine, describe_machine
 from kapellmeister.machine.finding import Finding, Status
+from kapellmeister.machine.gpu_findings import gpu_findings
 from kapellmeister.machine.installation import default_state_directory, import_name, library
 from kapellmeister.machine.kernel_findings import kernel_findings
 from kapellmeister.machine.neighbours import other_managers, other_pipelines
@@ -36,6 +37,7 @@ class DoctorReport(Figures):
     kernel: list[Finding]
     sensors: list[Finding]
     actuators: list[Finding]
+    gpu: list[Finding]
     sound_libraries: list[Finding]
     neighbours: list[Finding]
     installation: list[Finding]
@@ -57,6 +59,7 @@ def doctor(watch: Callable[[], None] = lambda: time.sleep(WATCHED_S)) -> DoctorR
         kernel=list(kernel_findings()),
         sensors=list(sensor_findings(watch)),
         actuators=list(actuator_findings(permitted())),
+        gpu=list(gpu_findings()),
         sound_libraries=[library(name) for name in SOUND_LIBRARIES],
         neighbours=[*other_pipelines(), other_managers()],
         installation=[default_state_directory(), *map(import_name, OUR_NAMES)],

@@ -1,4 +1,4 @@
-"""Neighbours of the controller on this machine: sound servers, a GPU, other managers."""
+"""Neighbours of the controller on this machine: sound servers, other managers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,11 @@ from kapellmeister.machine import linux
 from kapellmeister.machine.finding import Finding, Status, note
 from kapellmeister.machine.other_managers import running_managers
 
-NVIDIA = Path("/proc/driver/nvidia/version")
-
 
 def other_pipelines() -> Iterator[Finding]:
-    """Findings about sound servers that could be attached to, and about a GPU."""
+    """Findings about sound servers that could be attached to."""
     yield pipeline("JACK", "jack", ("jackd", "jackdbus"))
     yield pipewire()
-    if linux.is_there(NVIDIA):
-        yield note("NVIDIA GPU", "its driver is loaded; this version does not control it")
-    else:
-        yield _absent("NVIDIA GPU")
 
 
 def pipeline(name: str, plant: str, programs: tuple[str, ...]) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controller.tick import Tick
+from kapellmeister.terminal.gpu_words import gpu_lines
 from kapellmeister.terminal.words import ms, percent
 from policies.diagnosis import Bottleneck
 from policies.knobs import Knob, KnobState, KnobValue, ThreadClass
@@ -83,14 +84,16 @@ class LiveView:
     def _draw(self, tick: Tick) -> RenderableType:
         elapsed_s = tick.time_s - (self._started_s or tick.time_s)
         title = f"Kapellmeister: {self._policy}" + (" (shadow)" if tick.shadow else "")
+        gpu = list(gpu_lines(tick.observation.readings))
         parts: list[RenderableType] = [
             self._sound(tick.observation),
+            *_gpu(gpu),
             self._diagnosis(tick),
             Text(),
             _knobs(tick.states, self._plant_knobs()),
             *(Text(f"{knob}: {why}", "yellow") for knob, why in tick.unavailable.items()),
             Text(),
-            self._decisions(tick.shadow),
+            self._decisions(tick.shadow, ROWS_ABOVE_DECISIONS + len(gpu)),
         ]
         parts += [Text(f"! {alarm}", style="bold red") for alarm in self._alarms]
         of = "" if self._duration_s is None else f" of {self._duration_s:.0f}"
@@ -127,11 +130,11 @@ class LiveView:
         text.append(found.summary, "default")
         return text
 
-    def _decisions(self, shadow: bool) -> RenderableType:
+    def _decisions(self, shadow: bool, rows_above: int) -> RenderableType:
         """The newest decisions, as many as the terminal has room for."""
         if not self._changes:
             return Text("no decision yet", "dim")
-        room = self._live.console.height - ROWS_ABOVE_DECISIONS
+        room = self._live.console.height - rows_above
         roomy = room >= 3 * DECISIONS_SHOWN
         shown = DECISIONS_SHOWN if roomy else max(1, min(room, DECISIONS_SHOWN))
         table = Table(box=None, padding=(0, 2), show_header=False, pad_edge=False, expand=True)
@@ -148,6 +151,15 @@ class LiveView:
                 _verdict(verdict, shadow),
             )
         return table
+
+
+def _gpu(lines: list[tuple[str, str]]) -> Iterator[Table]:
+    """The lines about the GPU, where the plant tells of one."""
+    if lines:
+        table = Table.grid(padding=(0, 2))
+        for title, text in lines:
+            table.add_row(title, text)
+        yield table
 
 
 def _knobs(states: Mapping[str, KnobState], knobs: Mapping[str, Knob]) -> Table:

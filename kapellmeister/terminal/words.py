@@ -21,3 +21,13 @@ def ms(value: float | None) -> str:
 def mib(value: float | None) -> str:
     """Memory in words."""
     return "unknown memory" if value is None else f"{value:.0f} MiB"
+
+
+def size(value_bytes: float) -> str:
+    """A number of bytes in words."""
+    amount, unit = value_bytes, "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.3g} {unit}"

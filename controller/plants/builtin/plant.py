@@ -23,6 +23,7 @@ from controller.plants.programs.processes import identified
 from controller.plants.threads.actuator import ThreadClassActuator
 from controller.plants.threads.knob import KNOB
 from controller.sensors.cpu import MachineSensor, ThreadSensor
+from controller.sensors.gpu.sensor import GpuSensor
 from controller.watchdog.lease import Lease
 from policies.knobs import (
     AnyThreadClasses,
@@ -56,7 +57,9 @@ QUESTIONS_AT_MOST = 20
 class BuiltinPlant:
     """Watches and turns a pipeline that runs as a process of its own, and outlives this one.
 
-    Raises PlantError from the constructor, `observe` and `apply` once the pipeline is gone.
+    `gpu` reads the device that the pipeline renders on, where it renders on one, and is closed
+    with the plant. Raises PlantError from the constructor, `observe` and `apply` once the
+    pipeline is gone.
     """
 
     name = "builtin"
@@ -70,6 +73,7 @@ class BuiltinPlant:
         permissions: Permissions,
         interval_s: float = 1.0,
         how_it_ended: Callable[[], str] | None = None,
+        gpu: GpuSensor | None = None,
     ) -> None:
         self._spec = spec
         self._how_it_ended = how_it_ended
@@ -85,6 +89,7 @@ class BuiltinPlant:
         self._interval_s = interval_s
         self._machine = MachineSensor()
         self._threads = ThreadSensor()
+        self._gpu = gpu
         self._last: dict[str, Any] = {}
         self._last_at_s = clock.now_s()
         self._finished = False
@@ -132,6 +137,7 @@ class BuiltinPlant:
             latency=_quantiles(reply["latency_ms"]),
             stages=_stages(reply.get("stages", {})),
             readings=MappingProxyType(self._readings(reply)),
+            events=() if self._gpu is None else self._gpu.take_events(),
         )
 
     def in_force(self) -> Settings:
@@ -176,6 +182,8 @@ class BuiltinPlant:
     def close(self) -> None:
         """Restore the scheduling of every thread, and end the pipeline."""
         self._actuator.restore()
+        if self._gpu is not None:
+            self._gpu.close()
         with contextlib.suppress(ConnectionError):  # then it has ended already
             self._connection.ask("stop")
         self._connection.close()
@@ -238,6 +246,10 @@ class BuiltinPlant:
             readings[f"audio.{name}"] = reading(reply.get(name))
         for work_class, name in (("analysis", "round_ms"), ("visualisation", "picture_ms")):
             readings[f"{work_class}.{name}"] = reading(reply["round_ms"].get(work_class))
+        if self._gpu is not None:
+            readings |= self._gpu.read()
+            missed = BlockCounts(**reply["blocks"]).missed
+            self._gpu.suspect(missed, self._spec.period_ns / 1e9)
         if reply["readings"]:
             readings |= from_plain(reply["readings"], Mapping[str, Reading])
         return readings

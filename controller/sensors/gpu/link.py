@@ -32,6 +32,9 @@ class Link(Protocol):
     def newest(self) -> list[dict[str, Any]]:
         """The lines since the last call, oldest first; never waits."""
 
+    def wait(self, patience_s: float) -> list[dict[str, Any]]:
+        """The first lines, or none where none came in time."""
+
     def tell(self, order: str) -> bool:
         """Give an order; whether there is somebody to take it."""
 
@@ -49,6 +52,10 @@ class NoLink:
 
     def newest(self) -> list[dict[str, Any]]:
         """Nothing, ever."""
+        return []
+
+    def wait(self, patience_s: float) -> list[dict[str, Any]]:  # noqa: ARG002 - in vain
+        """Nothing, at once."""
         return []
 
     def tell(self, order: str) -> bool:  # noqa: ARG002 - nobody takes it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,8 @@ from policies.observation import Missing, Reading, Stale, Value, reading
 FRESH_S = 3.0
 """Age, s, up to which a reading is told as one of now."""
 NOT_YET = "NVML has told nothing yet"
-THROTTLED_NO_MORE = "the GPU lowers its clock no more"
+REST_S = 60.0
+"""Seconds without a reason after which the clock is said to be lowered by it once more."""
 
 
 class GpuSensor:
@@ -33,7 +35,8 @@ class GpuSensor:
         self._now_s = now_s
         self._link = opened(pci_bus_id)
         self._last: dict[str, Any] = {}
-        self._throttles: list[str] = []
+        self._longest_s = 0.0
+        self._throttled_s: dict[str, float] = {}
         self._events: list[str] = []
 
     @property
@@ -43,7 +46,9 @@ class GpuSensor:
 
     def read(self) -> dict[str, Reading]:
         """The latest of each figure: of now, stale by its age, or missing with its reason."""
-        for line in self._link.newest():
+        lines = self._link.newest()
+        self._longest_s = max((line["took_s"] for line in lines), default=0.0)
+        for line in lines:
             self._last = line
             self._note(line["throttles"])
         if self._link.pid is None:
@@ -51,13 +56,14 @@ class GpuSensor:
         return {name: self._reading(name) for name in NAMES}
 
     def take_events(self) -> tuple[str, ...]:
-        """What lowers the clock, or that nothing does any more; each told once."""
+        """What has begun to lower the clock, each told once."""
         events, self._events = tuple(self._events), []
         return events
 
-    def read_rarer(self) -> None:
-        """Double the period, since reading has disturbed sound; it shrinks again by and by."""
-        self._link.tell(RARER)
+    def suspect(self, missed: int, period_s: float) -> None:
+        """Read rarer where blocks were missed beside a reading that took longer than a period."""
+        if missed and self._longest_s > period_s:
+            self._link.tell(RARER)
 
     def close(self) -> None:
         """End the process."""
@@ -73,9 +79,9 @@ class GpuSensor:
         return judged
 
     def _note(self, throttles: list[str]) -> None:
-        """Tell of a change alone: a clock may be lowered for hours."""
-        if throttles == self._throttles:
-            return
-        self._throttles = throttles
-        why = ", ".join(throttles)
-        self._events.append(f"the GPU lowers its clock: {why}" if why else THROTTLED_NO_MORE)
+        """Tell of what begins, not of what comes and goes: a clock may change every second."""
+        now_s = self._now_s()
+        new = [why for why in throttles if now_s - self._throttled_s.get(why, -math.inf) >= REST_S]
+        self._throttled_s |= dict.fromkeys(throttles, now_s)
+        if new:
+            self._events.append(f"the GPU lowers its clock: {', '.join(new)}")

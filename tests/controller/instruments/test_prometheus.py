@@ -19,6 +19,7 @@ from policies.knobs import KnobState, SchedulingClass, ThreadClass, ThreadClasse
 from policies.observation import (
     BlockCounts,
     Invalid,
+    Missing,
     Observation,
     StageTimes,
     Stale,
@@ -131,6 +132,30 @@ def test_a_unit_in_the_middle_of_a_name_is_a_base_unit_too() -> None:
     )
     assert samples["plant_audio_cpu_seconds_per_block", ()] == 0.0005
     assert samples["plant_audio_xruns_per_second", ()] == 2.0
+
+
+def test_a_gpu_is_told_in_bytes_hertz_watts_celsius_and_seconds() -> None:
+    readings = {
+        "gpu.owner_audio_bytes": Value(4096.0),
+        "gpu.in_bytes_per_s": Value(2e9),
+        "gpu.allocation_wait_us": Value(5.0),
+        "gpu.sm_clock_mhz": Value(1410.0),
+        "gpu.power_w": Value(312.5),
+        "gpu.temperature_c": Value(61.0),
+        "gpu.throttled": Value(1.0),
+        "gpu.memory_clock_mhz": Missing("NVML: Not Supported"),
+    }
+    found = show(seen(readings=readings)).items()
+    told = {name: value for (name, _), value in found if name.startswith("plant_gpu")}
+    assert told == {
+        "plant_gpu_owner_audio_bytes": 4096.0,
+        "plant_gpu_in_bytes_per_second": 2e9,
+        "plant_gpu_allocation_wait_seconds": pytest.approx(5e-6),
+        "plant_gpu_sm_clock_hertz": 1.41e9,
+        "plant_gpu_power_watts": 312.5,
+        "plant_gpu_temperature_celsius": 61.0,
+        "plant_gpu_throttled": 1.0,
+    }
 
 
 def test_the_objective_is_told_beside_what_is_held_against_it() -> None:

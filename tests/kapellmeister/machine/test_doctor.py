@@ -42,6 +42,7 @@ def test_this_machine_is_examined_in_every_respect(report: DoctorReport) -> None
         "kernel",
         "sensors",
         "actuators",
+        "gpu",
         "sound libraries",
         "neighbours",
         "installation",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from fakes import AUDIO_ALONE, KNOBS, OBJECTIVE
+from gpu_readings import GPU
 from rich.console import Console
 from ticks import RAISED, SILENT
 
@@ -46,3 +47,16 @@ def test_a_class_of_work_that_the_plant_has_not_has_no_line():
     names = {line[0] for line in lines if line}
     assert "audio" in names
     assert not {"analysis", "visualisation", "background"} & names
+
+
+def test_a_gpu_has_its_lines_where_the_plant_tells_of_one():
+    playing = replace(SILENT, observation=replace(SILENT.observation, readings=GPU))
+    words = [" ".join(line) for line in shown(playing, dict)]
+    first = next(place for place, line in enumerate(words) if line.startswith("gpu memory"))
+    assert " ".join(words[first : first + 5]).startswith(
+        "gpu memory 2.5 GiB of 4 GiB: audio 1 GiB, analysis 512 MiB, visualisation 256 MiB, "
+        "cache 640 MiB, workspace 128 MiB "
+        "gpu 6.1% busy, in 0.08 ms, compute 0.21 ms, out 0.03 ms, 1410 MHz, 61 °C (4 s ago), "
+        "lowers its clock gpu streams 900 on the GPU, 12 on the CPU, 3 yielded"
+    )
+    assert not any(line and line[0] == "gpu" for line in shown(SILENT, dict))

@@ -1,5 +1,14 @@
 // Figures and times in words. What is not known is a dash, and never a zero.
 export const DASH = "–";
+const SIZES = ["B", "KiB", "MiB", "GiB", "TiB"];
+const UNITS = [
+  [/_bytes$/, bytes],
+  [/_bytes_per_s$/, (value) => `${bytes(value)}/s`],
+  [/_us$/, (value) => ms(value / 1000)],
+  [/_mhz$/, (value) => `${figure(value)} MHz`],
+  [/_w$/, (value) => `${figure(value)} W`],
+  [/_c$/, (value) => `${figure(value)} °C`],
+];
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 export const known = (value) => typeof value === "number" && Number.isFinite(value);
@@ -20,6 +29,13 @@ export function ms(value) {
   return value !== 0 && Math.abs(value) < 0.1 ? `${figure(value * 1000)} µs` : `${figure(value)} ms`;
 }
 
+// From a thousand of one size on, the next one.
+export function bytes(value) {
+  if (!known(value)) return DASH;
+  const power = Math.max(0, Math.min(SIZES.length - 1, Math.floor(Math.log2(1.024 * Math.abs(value) || 1) / 10)));
+  return `${figure(value / 1024 ** power)} ${SIZES[power]}`;
+}
+
 export const time = (epochS) => clock.format(epochS * 1000);
 
 export function span(seconds) {
@@ -35,8 +51,9 @@ export const label = (name) => name.replaceAll("_", " ").replaceAll(".", " ");
 export function quantity(name, value) {
   if (/(miss_rate|_share|utilisation)$/.test(name)) return percent(value);
   if (/_ms($|_per_)/.test(name)) return ms(value);
-  return figure(value);
+  const [, form] = UNITS.find(([ending]) => ending.test(name)) ?? [null, figure];
+  return form(value);
 }
 
 // A quantity's name without the unit, which stands with its value.
-export const unitless = (name) => label(name.replace(/_(ms|share)(?=$|_per_)/, ""));
+export const unitless = (name) => label(name.replace(/_(ms|share)(?=$|_per_)|_(us|mhz|w|c|bytes|bytes_per_s)$/, ""));

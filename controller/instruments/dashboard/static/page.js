@@ -2,6 +2,7 @@
 import { addPoint, drawCharts, recolour, resetCharts, showMarks, showWindow, startCharts } from "./charts.js";
 import { byId } from "./dom.js";
 import { known, percent, span } from "./format.js";
+import { showGpu } from "./gpu.js";
 import * as panels from "./panels.js";
 
 const KEPT = { points: 3600, decisions: 200, alarms: 100 };
@@ -67,6 +68,7 @@ function show() {
   if (!last) return;
   panels.showTiles(run, points, decisions, last);
   for (const part of ["Knobs", "Holds", "Diagnosis", "Stages", "Readings"]) panels[`show${part}`](last);
+  showGpu(last);
   const missed = last.point.miss_rate;
   document.title = `${known(missed) ? `${percent(missed)} missed` : "Sound not known"} – Kapellmeister`;
 }

@@ -1,6 +1,7 @@
 // Everything on the page that is words and tables.
 import { byId, draw, element, nothing, table } from "./dom.js";
 import { DASH, figure, known, label, ms, percent, quantity, span, time, unitless } from "./format.js";
+import { isShownApart } from "./gpu.js";
 
 const GOOD = "good";
 const WARN = "warn";
@@ -164,8 +165,9 @@ export function showStages(last) {
 }
 
 export function showReadings(last) {
-  draw("readings", last.readings, (readings) => {
-    const items = Object.entries(readings).map(([name, value]) => element("div", {},
+  const others = Object.entries(last.readings).filter(([name]) => !isShownApart(name));
+  draw("readings", others, (readings) => {
+    const items = readings.map(([name, value]) => element("div", {},
       element("dt", {}, unitless(name)),
       element("dd", { class: known(value) ? null : "quiet" }, known(value) ? quantity(name, value) : String(value))));
     return items.length ? element("dl", { class: "readings" }, ...items) : nothing("The plant tells of nothing else.");

@@ -94,6 +94,14 @@ def test_a_device_that_the_compiler_no_longer_knows_is_too_old() -> None:
     )
 
 
+def test_a_device_of_a_later_generation_needs_a_later_compiler() -> None:
+    new = replace(USABLE, device=CudaDevice("NVIDIA R100", "0000:04:00.0", 130, 288_000_000_000))
+    assert why(new) == (
+        "NVIDIA R100 has compute capability 13, and NVRTC compiles for 12 at most; "
+        "pip install --upgrade 'cupy-cuda13x[ctk]'"
+    )
+
+
 def test_a_kernel_that_does_not_run_is_told_in_its_own_words() -> None:
     failed = replace(USABLE, trial_error="CUDADriverError: CUDA_ERROR_UNSUPPORTED_PTX_VERSION")
     assert "UNSUPPORTED_PTX_VERSION" in why(failed)

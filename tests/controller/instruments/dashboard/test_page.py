@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from browser import Browser, find_browser
 from fakes import Rig, Scripted, action
+from gpu_readings import GPU
 from served import RUN
 
 from controller.instruments.dashboard.process import Dashboard
@@ -141,6 +142,26 @@ def test_of_a_plant_that_says_nothing_it_is_told_why(
         "nothing was measured",
         "programs tell no load",
     ]
+    assert browser.said == []
+
+
+def test_a_gpu_is_shown_where_the_plant_tells_of_one(
+    browser: Browser, dashboard: Dashboard
+) -> None:
+    (tick,) = Rig(Scripted()).ticks(1)
+    show(dashboard, [tick], browser)
+    assert browser.ask("document.getElementById('gpu-card').hidden")
+    dashboard(replace(tick, number=2, observation=replace(tick.observation, readings=GPU)))
+    browser.wait_for(f"{TEXT}.includes('number 2,')")
+    text = browser.ask("document.getElementById('gpu-card').innerText").replace("\n", " ")
+    for told in ("2.5 GiB of 4 GiB used", "audio 1 GiB", "compute, p99 0.21 ms", "NVML: Not Supp"):
+        assert told in text
+    for told in ("streams on the CPU 12", "clock 1410 MHz", "61 was read 4 s ago", "lowers its"):
+        assert told in text
+    bar = browser.ask("document.querySelector('.arena .audio').getBoundingClientRect().width")
+    whole = browser.ask("document.querySelector('.arena').getBoundingClientRect().width")
+    assert bar / whole == pytest.approx(0.25, abs=0.01)
+    assert "gpu compute" not in browser.ask("document.getElementById('readings').innerText")
     assert browser.said == []
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeClock
+from gpu_link import HOT, FakeLink
 
 from controller.errors import PlantError
 from controller.linux.permissions import Permissions
@@ -14,10 +15,17 @@ from controller.pipeline.spec import PipelineSpec
 from controller.plain_json import to_plain
 from controller.plants.builtin import plant as builtin
 from controller.plants.builtin.plant import BuiltinPlant
+from controller.sensors.gpu.sensor import GpuSensor
 from policies.knobs import Bounds, Knob
 from policies.observation import BlockCounts, Missing, Value
 
-SPEC = PipelineSpec.model_construct(audio_share=0.6, analysis_share=0.1, visualisation_share=0.1)
+SPEC = PipelineSpec.model_construct(
+    audio_share=0.6,
+    analysis_share=0.1,
+    visualisation_share=0.1,
+    period_frames=256,
+    sample_rate_hz=48_000,
+)
 
 LANES = to_plain({"lanes": Knob("lanes", Bounds(1, 4), "device")})
 
@@ -56,10 +64,10 @@ class Playing:
         pass
 
 
-def plant_of(monkeypatch: pytest.MonkeyPatch) -> BuiltinPlant:
+def plant_of(monkeypatch: pytest.MonkeyPatch, gpu: GpuSensor | None = None) -> BuiltinPlant:
     monkeypatch.setattr(builtin, "Connection", Playing)
     permissions = Permissions(False, False, 0, frozenset({0}))
-    plant = BuiltinPlant(Path(), SPEC, FakeClock(), None, permissions)
+    plant = BuiltinPlant(Path(), SPEC, FakeClock(), None, permissions, gpu=gpu)
     idle = {"renew": lambda _: True, "reconcile": lambda *_: None, "in_force": lambda *_: None}
     plant._actuator = type("Idle", (), {**idle, "undone": ""})()
     return plant
@@ -77,6 +85,20 @@ def test_a_report_that_crossed_the_question_is_part_of_the_answer(monkeypatch: p
     assert (first.load, first.latency.p99_ms) == (Value(41.0), Value(3.0))
     assert second.time_s > first.time_s
     assert second.blocks == BlockCounts(on_time=800)
+
+
+def test_what_its_gpu_tells_is_read_beside_it_and_disturbs_it_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    link = FakeLink()
+    link.lines = [{**HOT, "took_s": 0.02}]
+    plant = plant_of(monkeypatch, GpuSensor(now_s=lambda: 100.5, opened=lambda _: link))
+    plant._connection.reports = [report(100, 990, 10, 40, 3.0), report(200, 990, 0, 40, 3.0)]
+    first, second = plant.observe(), plant.observe()
+    assert first.readings["gpu.temperature_c"] == Value(91.0)
+    assert first.events == ("the GPU lowers its clock: power cap, temperature, by hardware",)
+    assert second.events == ()
+    assert link.orders == ["rarer"]
 
 
 def test_the_knobs_are_those_that_the_executor_brings(monkeypatch: pytest.MonkeyPatch):

@@ -69,13 +69,19 @@ def test_one_that_may_not_be_read_at_all_ends_with_one_error_and_its_remedy() ->
     ]
 
 
-def test_a_reading_that_takes_long_is_taken_rarely_at_once() -> None:
-    assert next_period_s(1.0, took_s=0.000_05) == 1.0
-    assert next_period_s(1.0, took_s=0.005) == 5.0
-    assert next_period_s(1.0, took_s=1.0) == 60.0
+def test_readings_that_take_long_are_taken_ever_more_rarely() -> None:
+    periods_s = [1.0]
+    for _ in range(4):
+        periods_s.append(next_period_s(periods_s[-1], took_s=0.005))
+    assert periods_s == [1.0, 2.0, 4.0, 5.0, 5.0]
+    assert next_period_s(50.0, took_s=1.0) == 60.0
 
 
-def test_a_period_grows_by_its_double_and_shrinks_by_a_tenth() -> None:
+def test_a_single_reading_that_takes_long_is_soon_forgotten() -> None:
+    once = next_period_s(1.0, took_s=0.5)
+    assert (once, next_period_s(once, took_s=0.000_05)) == (2.0, 1.8)
+
+
+def test_a_period_grows_by_its_double_where_sound_was_disturbed() -> None:
     assert longer_period_s(4.0) == 8.0
     assert longer_period_s(50.0) == 60.0
-    assert next_period_s(8.0, took_s=0.0) == pytest.approx(7.2)

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import fake_nvml
 import pytest
+from gpu_link import COOL, HOT, FakeLink
 
 from controller.monitors.link import MonitorLink
 from controller.sensors.gpu import link as links
@@ -13,36 +13,6 @@ from controller.sensors.gpu.link import NO_BINDINGS, NO_DEVICE, NoLink, open_lin
 from controller.sensors.gpu.nvml import NAMES
 from controller.sensors.gpu.sensor import GpuSensor
 from policies.observation import Missing, Stale, Value
-
-HOT: dict[str, Any] = {
-    "read_at_s": 100.0,
-    "took_s": 0.0001,
-    "values": {"gpu.temperature_c": 91, "gpu.throttled": 1.0},
-    "missing": {"gpu.power_w": "NVML: Not Supported"},
-    "throttles": ["power cap", "temperature, by hardware"],
-}
-COOL = {**HOT, "read_at_s": 101.0, "throttles": []}
-
-
-class FakeLink:
-    """A process whose lines the test writes."""
-
-    def __init__(self) -> None:
-        self.pid: int | None = 7
-        self.error = ("its monitor has ended unexpectedly", "wait, it is started again")
-        self.lines: list[dict[str, Any]] = []
-        self.orders: list[str] = []
-
-    def newest(self) -> list[dict[str, Any]]:
-        lines, self.lines = self.lines, []
-        return lines
-
-    def tell(self, order: str) -> bool:
-        self.orders.append(order)
-        return True
-
-    def close(self) -> None:
-        self.pid = None
 
 
 @pytest.fixture
@@ -90,20 +60,28 @@ def test_once_the_process_has_died_all_is_missing_and_says_why(
     assert set(sensor.read().values()) == {Missing("its monitor has ended unexpectedly")}
 
 
-def test_what_lowers_the_clock_is_told_once_and_so_is_its_end(
+def test_what_lowers_the_clock_is_told_once_and_again_a_minute_after_it_ended(
+    link: FakeLink, sensor: GpuSensor, clock: list[float]
+) -> None:
+    told = []
+    for at_s, line in ((100.5, HOT), (101.5, COOL), (102.5, HOT), (162.4, HOT), (222.5, HOT)):
+        clock[0], link.lines = at_s, [line]
+        sensor.read()
+        told.append(sensor.take_events())
+    why = ("the GPU lowers its clock: power cap, temperature, by hardware",)
+    assert told == [why, (), (), (), why]
+
+
+def test_it_is_read_rarer_once_blocks_were_missed_beside_a_reading_that_took_long(
     link: FakeLink, sensor: GpuSensor
 ) -> None:
-    link.lines = [HOT, HOT]
+    for took_s, missed in ((0.006, 0), (0.0001, 9), (0.006, 9)):
+        link.lines = [{**HOT, "took_s": took_s}]
+        sensor.read()
+        sensor.suspect(missed, period_s=0.005)
+    assert link.orders == ["rarer"]
     sensor.read()
-    why = "the GPU lowers its clock: power cap, temperature, by hardware"
-    assert (sensor.take_events(), sensor.take_events()) == ((why,), ())
-    link.lines = [COOL]
-    sensor.read()
-    assert sensor.take_events() == ("the GPU lowers its clock no more",)
-
-
-def test_reading_that_disturbs_sound_is_made_rarer(link: FakeLink, sensor: GpuSensor) -> None:
-    sensor.read_rarer()
+    sensor.suspect(9, period_s=0.005)
     assert link.orders == ["rarer"]
 
 
