@@ -17,9 +17,6 @@ from policies.diagnosis import Bottleneck
 from policies.knobs import Choice
 from policies.proposal import Action
 
-HEAD_START = 0.1
-"""Part of a period that copying beside computing must save for another kernel call."""
-
 
 def calls_per_block(streams: float, nodes: int, batch_size: int) -> int:
     """Kernel calls that each worker makes for a block."""
@@ -82,7 +79,7 @@ def other_batches(situation: Situation, recent: RecentMisses) -> Iterator[Altern
 
 
 def larger_batches(situation: Situation, recent: RecentMisses) -> Iterator[Alternative]:
-    """Those that save calls, the most first, as long as they fit a device without a head start."""
+    """Those that save calls, the most first, where a device need not lose its head start."""
     now = _Batches.of(situation)
     if now is None:
         return
@@ -95,7 +92,7 @@ def larger_batches(situation: Situation, recent: RecentMisses) -> Iterator[Alter
     calls, device = now.calls(now.size), now.device
     for value in larger_ones:
         fewer, step = now.calls(value), f"batch_{value}"
-        if device is not None and device.fits(calls) and not device.fits(fewer):
+        if device is not None and device.loses_head_start(fewer):
             late_ms, period_ms = device.block_ms(fewer), device.period_ms
             why_not = f"without a head start a block could take {late_ms:.2f} of {period_ms:.2f} ms"
             yield Alternative(step, why_not=why_not)
@@ -111,13 +108,12 @@ def _smaller_batches(situation: Situation, recent: RecentMisses) -> Iterator[Alt
     if now is None or value is None or now.device is None:
         return
     calls, step = now.calls(value), f"batch_{value}"
-    whole_ms, parts_ms = now.device.block_ms(1), now.device.block_ms(calls)
-    if whole_ms - parts_ms < HEAD_START * now.device.period_ms:
+    if not now.device.gains_head_start(calls):
         yield Alternative(step, why_not="copying one beside computing another would save little")
         return
     gain = (
         f"in {calls} batches of {value} streams one is copied while another is computed: "
-        f"{parts_ms:.2f} ms instead of {whole_ms:.2f} ms"
+        f"{now.device.block_ms(calls):.2f} ms instead of {now.device.block_ms(1):.2f} ms"
     )
     yield relieving(situation, recent, "batch_size", value, step, gain)
 

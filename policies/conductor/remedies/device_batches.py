@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from policies.conductor.situation import Situation
 from policies.observation import fresh
 
+HEAD_START = 0.1
+"""Part of a period that copying beside computing must save to be worth another kernel call."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceBatches:
@@ -44,6 +47,12 @@ class DeviceBatches:
         copy_ms, compute_ms = part * self.copy_ms, part * self.compute_ms
         return copy_ms + (calls - 1) * max(copy_ms, compute_ms) + compute_ms
 
-    def fits(self, calls: int) -> bool:
-        """Whether a block in so many batches is done within its period."""
-        return self.block_ms(calls) <= self.period_ms
+    def loses_head_start(self, calls: int) -> bool:
+        """Whether so few batches could be late for want of the head start that they have now."""
+        block_ms = self.block_ms(calls)
+        lost_ms = block_ms - self.block_ms(self.calls)
+        return lost_ms >= HEAD_START * self.period_ms and block_ms > self.period_ms
+
+    def gains_head_start(self, calls: int) -> bool:
+        """Whether copying one while another is computed saves enough for so many calls."""
+        return self.block_ms(self.calls) - self.block_ms(calls) >= HEAD_START * self.period_ms

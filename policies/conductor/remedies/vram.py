@@ -48,7 +48,15 @@ def other_blocks(situation: Situation, recent: RecentMisses) -> Iterator[Alterna
 def _smaller_blocks(
     situation: Situation, recent: RecentMisses, domain: Choice, now: int
 ) -> Iterator[Alternative]:
-    """Memory lost to fragmentation holds streams again."""
+    """Memory lost to fragmentation holds streams again.
+
+    The guard lets a growth overtake a shrink that is not judged yet, and so does not keep the next
+    shrink from being asked for: that waits here, or the verdict would be laid to it.
+    """
+    seen_s = recent.intervals * situation.observation.interval_s
+    if seen_s <= situation.knobs["vram_block_bytes"].settle_s:
+        yield Alternative("smaller blocks", why_not=f"those in force were seen for {seen_s:.0f} s")
+        return
     value = smaller(domain, now)
     if value is None:
         yield Alternative("smaller blocks", why_not="these are the smallest")
