@@ -50,16 +50,24 @@ def lognormal(variation: float, size: int = QUANTILES) -> tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Input goes to the device in blocks of `vram_block_bytes`.
+    """Input goes to the device in pieces of `vram_block_bytes`, and states stay there.
 
-    S streams of `bytes_per_stream` c take ceil(S c / V) blocks of V bytes, each at
-    `overhead_ms` + V / `bytes_per_ms`, and as much memory out of `memory_bytes`.
+    A stream brings `bytes_per_stream` in each period. A piece takes `overhead_ms`, and its bytes at
+    `bytes_per_ms`; it holds whole streams. Each stream's state of `state_bytes`, None: as many as
+    it brings, has its place in an arena of `memory_bytes`, whose slabs are of the same
+    `vram_block_bytes`.
     """
 
     bytes_per_stream: int = 2048
     overhead_ms: float = 0.01
     bytes_per_ms: float = 1.2e7
     memory_bytes: int = 1 << 24
+    state_bytes: int | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the state that a stream holds on the device."""
+        return self.bytes_per_stream if self.state_bytes is None else self.state_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import cast
 
 from fakes import FakePlant, quantiles
 
@@ -49,16 +50,20 @@ class DeviceMachine(FakePlant):
 
     @property
     def block_bytes(self) -> int:
-        return int(self.values["vram_block_bytes"])
+        return cast(int, self.values["vram_block_bytes"])
 
     @property
     def fitting(self) -> int:
         """Streams whose state finds room."""
         return min(self.streams, self.arena_bytes // max(self.block_bytes, self.state_bytes))
 
+    @property
+    def batch_size(self) -> int:
+        return cast(int, self.values["batch_size"])
+
     def device_ms(self) -> tuple[int, float, float]:
         """Batches of a block, and how long each is copied and computed."""
-        calls = max(1, math.ceil(self.fitting / self.values["batch_size"]))
+        calls = max(1, math.ceil(self.fitting / self.batch_size))
         streams = self.fitting / calls
         copies = math.ceil(streams * INPUT_BYTES / self.block_bytes)
         return calls, copies * self.copy_ms, self.call_ms + streams * self.stream_ms
@@ -83,6 +88,7 @@ class DeviceMachine(FakePlant):
             "gpu.replays_per_s": float(BLOCKS_PER_S * calls),
             "gpu.arena_bytes": float(self.arena_bytes),
             "gpu.arena_used_bytes": float(used),
+            "gpu.arena_largest_free_bytes": float(self.arena_bytes - used),
             "gpu.fragmentation_share": max(0.0, 1.0 - self.fitting * self.state_bytes / used),
             "gpu.streams": float(self.fitting),
             "gpu.streams_on_cpu": 0.0,

@@ -14,7 +14,9 @@ from policies.knobs import Choice
 from policies.observation import fresh
 
 ROOM = 0.9
-"""Share of the arena that states may fill once every block is larger."""
+"""Share of the arena that states may fill once blocks are larger."""
+WORST_WASTE = 0.25
+"""Part by which a slot may exceed the state that it holds, where at least four share a block."""
 
 
 def smaller(domain: Choice, block_bytes: int) -> int | None:
@@ -79,9 +81,9 @@ def _larger_blocks(
     if not larger_ones:
         yield Alternative("larger blocks", why_not="they would save no copy")
     for value in larger_ones:
-        step, used = f"block_{value}", _used_at_most(situation, value / now)
-        if used is not None and used > ROOM:
-            yield Alternative(step, why_not=f"states could take {used:.0%} of the arena then")
+        step = f"block_{value}"
+        if (why_not := _no_room(situation, value)) is not None:
+            yield Alternative(step, why_not=why_not)
             continue
         copies, fewer = (math.ceil(batch_bytes / each) for each in (now, value))
         gain = f"a batch goes to the device in {copies} copies of {now} bytes, {fewer} of {value}"
@@ -95,10 +97,17 @@ def _batch_bytes(situation: Situation) -> float | None:
     return None if bytes_per_s is None or not batches_per_s else bytes_per_s / batches_per_s
 
 
-def _used_at_most(situation: Situation, factor: float) -> float | None:
-    """Share of the arena in use if everything in it grew so much; None where it is not known."""
+def _no_room(situation: Situation, block_bytes: int) -> str | None:
+    """Why the arena could not hold blocks of that size; None where it could, or says nothing."""
+    largest = _read(situation, "arena_largest_free_bytes")
+    if largest is not None and largest < block_bytes:
+        return f"the largest free region has {largest:.0f} bytes"
     total, used = _read(situation, "arena_bytes"), _read(situation, "arena_used_bytes")
-    return None if not total or used is None else factor * used / total
+    wasted = _read(situation, "fragmentation_share")
+    if not total or used is None or wasted is None:
+        return None
+    filled = used * (1.0 - wasted) * (1.0 + WORST_WASTE) / total
+    return None if filled <= ROOM else f"states could take {filled:.0%} of the arena then"
 
 
 def _read(situation: Situation, name: str) -> float | None:

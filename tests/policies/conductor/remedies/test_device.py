@@ -86,12 +86,18 @@ def test_where_copies_dominate_blocks_grow_until_they_do_no_more():
     assert reason.endswith("a batch goes to the device in 128 copies of 16384 bytes, 64 of 32768")
 
 
-def test_blocks_do_not_grow_where_larger_ones_would_fill_the_arena():
-    device = Device(Vram(), **{**MANY_COPIES, "arena_bytes": 4096 * 34_000})
+def test_blocks_do_not_grow_where_larger_ones_could_fill_the_arena():
+    device = Device(Vram(), **{**MANY_COPIES, "arena_bytes": 80_000_000})
     assert device.turns(10) == []
-    assert "block_32768: states could take 96% of the arena then" in str(
-        device.recorder.ticks[-1].proposal.rejected
-    )
+    rejected = device.recorder.ticks[-1].proposal.rejected
+    assert "block_32768: states could take 102% of the arena then" in rejected
+
+
+def test_blocks_do_not_grow_beyond_the_largest_free_region():
+    device = Device(Vram(), **{**MANY_COPIES, "arena_bytes": 4096 * 16_384 + 20_000})
+    assert device.turns(10) == []
+    rejected = device.recorder.ticks[-1].proposal.rejected
+    assert "block_32768: the largest free region has 20000 bytes" in rejected
 
 
 def test_blocks_that_hold_a_whole_batch_do_not_grow():
