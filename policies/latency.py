@@ -182,7 +182,8 @@ class Calibration:
     Contention comes in spells of `contended_mean_s` that fill `contended_share` of the time.
     `valid_streams` is the range of streams a node for which the figures hold, and `bands` what
     a live run must show if they still do; `node_tables` is what all that comes to on a node whose
-    audio threads are scheduled by `scheduling`. `source` says where the figures are from.
+    audio threads are scheduled by `scheduling`, and whose knob `vram_block_bytes` is at
+    `block_bytes` (None: it has none). `source` says where the figures are from.
     """
 
     period_ms: float = 1000.0 * 256 / 48_000
@@ -198,6 +199,7 @@ class Calibration:
     bands: tuple[Band, ...] = ()
     node_tables: tuple[NodeTable, ...] = ()
     scheduling: SchedulingClass = SchedulingClass.NORMAL
+    block_bytes: int | None = None
     source: str = "a described pipeline"
 
     def compute_for(self, streams: int) -> Compute:
@@ -255,10 +257,10 @@ class LatencyModel(Protocol):
 
 
 class TabulatedLatency:
-    """The node tables of a calibration, for as long as its scheduling is in force."""
+    """The node tables of a calibration, while its scheduling and its blocks are in force."""
 
     def __init__(self, calibration: Calibration) -> None:
-        self._scheduling = calibration.scheduling
+        self._scheduling, self._block_bytes = calibration.scheduling, calibration.block_bytes
         self._tables = {table.batch_size: table for table in calibration.node_tables}
         self._miss_rates = {size: _spelled_out(table) for size, table in self._tables.items()}
 
@@ -280,6 +282,7 @@ class TabulatedLatency:
         if not isinstance(classes, ThreadClasses) or not isinstance(batch_size, int):
             return None
         known = classes.audio.scheduling is self._scheduling
+        known = known and settings.get("vram_block_bytes") == self._block_bytes
         return self._tables.get(batch_size) if known else None
 
 

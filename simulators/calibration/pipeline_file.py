@@ -133,7 +133,7 @@ def _lognormal(path: Path, place: str, variation: object) -> tuple[float, ...]:
 
 POSITIVE = {
     "period_ms", "per_stream_ms", "bytes_per_stream", "state_bytes", "bytes_per_ms", "memory_bytes",
-    "threads", "contended_mean_s", "quiet", "contended",
+    "block_bytes", "threads", "contended_mean_s", "quiet", "contended",
 }  # fmt: skip
 """Figures that 0 makes no sense of; a lateness and a cost that a stage lacks may be 0."""
 MOST_PERIODS = 100.0
