@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from virtual_device import (
     BYTES_PER_MS,
@@ -17,12 +18,15 @@ from virtual_device import (
 
 from controller.config.config import Config
 from controller.errors import ExecutorError
+from controller.sound.clip import Sound
 from kapellmeister.calibration import calibrate as command
 from kapellmeister.calibration import executor as subject
 from kapellmeister.calibration.calibrate import CalibrateOptions, calibrate
 from kapellmeister.calibration.executor import executor_subject
 from simulators.calibration import calibration as simulated
 from simulators.calibration.pipeline_file import read_calibration, write_calibration
+
+SILENCE = Sound("silence", np.zeros(4800, np.float32), 48_000)
 
 
 @pytest.fixture
@@ -39,6 +43,7 @@ def device(monkeypatch):
 
     monkeypatch.setattr(subject, "make_executor", lambda _, given: Device(given, clock))
     monkeypatch.setitem(command.SUBJECTS, "builtin", opened)
+    monkeypatch.setattr(subject, "synthesise_sounds", lambda *_: [SILENCE])
     monkeypatch.setattr(simulated, "REPLAYED_PERIODS", 2000)
     monkeypatch.setattr(simulated, "BAND_SECONDS", 3)
     monkeypatch.setattr(simulated, "TABLE_S", 2)
@@ -75,5 +80,5 @@ def test_the_batches_that_it_can_have_are_measured_and_told_to_policies(device, 
 
 def test_a_device_that_does_not_tell_its_memory_is_not_guessed_at(device):
     device.told = ("streams",)
-    with pytest.raises(ExecutorError, match="it has vram_block_bytes and does not tell gpu.arena"):
+    with pytest.raises(ExecutorError, match="it has vram_block_bytes and does not tell"):
         calibrated()
