@@ -12,7 +12,8 @@ class Bottleneck(StrEnum):
     NONE: nothing does. QUEUEING: blocks wait for other blocks of ours. PREEMPTION: they wait
     for threads that are not ours. OVERLOAD: the work itself does not fit the period.
     STEAL: the hypervisor took the processor. GIL: a thread of the same interpreter holds it.
-    FREQUENCY: the processor runs slower than it can. MEMORY: device memory is short.
+    FREQUENCY: the processor runs slower than it can. GPU: the device is busy all the time.
+    GPU_MEMORY: streams find no room in its memory. TRANSFER: most of its time goes into copies.
     UNKNOWN: blocks are missed and no evidence says why.
     """
 
@@ -23,8 +24,24 @@ class Bottleneck(StrEnum):
     STEAL = "steal"
     GIL = "gil"
     FREQUENCY = "frequency"
-    MEMORY = "memory"
+    GPU = "gpu"
+    GPU_MEMORY = "gpu_memory"
+    TRANSFER = "transfer"
     UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Bottleneck | None:
+        """GPU_MEMORY by the name that older journals have for it."""
+        return cls.GPU_MEMORY if value == "memory" else None
+
+
+TOO_MUCH_FOR_A_NODE = (
+    Bottleneck.OVERLOAD,
+    Bottleneck.GPU,
+    Bottleneck.GPU_MEMORY,
+    Bottleneck.TRANSFER,
+)
+"""Bottlenecks of which a longer period has no less, and that enough nodes relieve in the end."""
 
 
 @dataclass(frozen=True, slots=True)

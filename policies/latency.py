@@ -50,16 +50,24 @@ def lognormal(variation: float, size: int = QUANTILES) -> tuple[float, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Input goes to the device in blocks of `vram_block_bytes`.
+    """Input goes to the device in pieces of `vram_block_bytes`, and states stay there.
 
-    S streams of `bytes_per_stream` c take ceil(S c / V) blocks of V bytes, each at
-    `overhead_ms` + V / `bytes_per_ms`, and as much memory out of `memory_bytes`.
+    A stream brings `bytes_per_stream` in each period. A piece takes `overhead_ms`, and its bytes at
+    `bytes_per_ms`; it holds whole streams. Each stream's state of `state_bytes`, None: as many as
+    it brings, has its place in an arena of `memory_bytes`, whose slabs are of the same
+    `vram_block_bytes`.
     """
 
     bytes_per_stream: int = 2048
     overhead_ms: float = 0.01
     bytes_per_ms: float = 1.2e7
     memory_bytes: int = 1 << 24
+    state_bytes: int | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the state that a stream holds on the device."""
+        return self.bytes_per_stream if self.state_bytes is None else self.state_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,8 @@ class Calibration:
     Contention comes in spells of `contended_mean_s` that fill `contended_share` of the time.
     `valid_streams` is the range of streams a node for which the figures hold, and `bands` what
     a live run must show if they still do; `node_tables` is what all that comes to on a node whose
-    audio threads are scheduled by `scheduling`. `source` says where the figures are from.
+    audio threads are scheduled by `scheduling`, and whose knob `vram_block_bytes` is at
+    `block_bytes` (None: it has none). `source` says where the figures are from.
     """
 
     period_ms: float = 1000.0 * 256 / 48_000
@@ -190,6 +199,7 @@ class Calibration:
     bands: tuple[Band, ...] = ()
     node_tables: tuple[NodeTable, ...] = ()
     scheduling: SchedulingClass = SchedulingClass.NORMAL
+    block_bytes: int | None = None
     source: str = "a described pipeline"
 
     def compute_for(self, streams: int) -> Compute:
@@ -247,10 +257,10 @@ class LatencyModel(Protocol):
 
 
 class TabulatedLatency:
-    """The node tables of a calibration, for as long as its scheduling is in force."""
+    """The node tables of a calibration, while its scheduling and its blocks are in force."""
 
     def __init__(self, calibration: Calibration) -> None:
-        self._scheduling = calibration.scheduling
+        self._scheduling, self._block_bytes = calibration.scheduling, calibration.block_bytes
         self._tables = {table.batch_size: table for table in calibration.node_tables}
         self._miss_rates = {size: _spelled_out(table) for size, table in self._tables.items()}
 
@@ -272,6 +282,7 @@ class TabulatedLatency:
         if not isinstance(classes, ThreadClasses) or not isinstance(batch_size, int):
             return None
         known = classes.audio.scheduling is self._scheduling
+        known = known and settings.get("vram_block_bytes") == self._block_bytes
         return self._tables.get(batch_size) if known else None
 
 

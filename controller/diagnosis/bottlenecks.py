@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from controller.diagnosis.cause import CAPACITY, Cause
+from controller.diagnosis.device_bottlenecks import find_device_cause
 from controller.diagnosis.signs import (
     BUSY,
     CROWDED,
@@ -15,8 +15,6 @@ from controller.diagnosis.signs import (
 )
 from policies.diagnosis import Bottleneck, Breach
 
-CAPACITY = ("batch_size", "nodes", "period_frames")
-"""Knobs that make room for more work, the cheapest first."""
 EXPLAINED = 0.5
 """Part of the worst delay that the time on a run queue must make up to be its cause."""
 LOCKED_OUT = 0.5
@@ -28,15 +26,6 @@ LITTLE_TO_SPARE = 0.6
 """Part of the deadline that half of the blocks take where any hiccup makes one late."""
 WORK = 0.8
 """Part of a batch's time that must be work of its own for the work to be what is too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """A bottleneck, in words, and the knobs that ease it, cheapest first."""
-
-    bottleneck: Bottleneck
-    summary: str
-    knobs: tuple[str, ...] = ()
 
 
 def find_cause(
@@ -60,7 +49,8 @@ def find_cause(
     interpreter, stolen = _interpreter(signs, symptom), _steal(signs, held_up_ms, symptom)
     locked_out = interpreter if (signs.interpreter or 0.0) >= LOCKED_OUT else None
     return (
-        _overload(signs, deadline_ms, breaches, symptom)
+        find_device_cause(signs.device, breaches, symptom)
+        or _overload(signs, deadline_ms, breaches, symptom)
         or locked_out
         or (interpreter or stolen if realtime else None)
         or preempted

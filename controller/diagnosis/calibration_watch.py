@@ -48,8 +48,10 @@ class CalibrationWatch:
         )
 
     def _is_as_measured(self, settings: Settings) -> bool:
-        """Whether audio threads are scheduled as they were; a plant that does not say counts so."""
-        classes = settings.get("thread_classes")
+        """Whether threads and device memory are as they were; who does not say counts so."""
+        classes, block_bytes = settings.get("thread_classes"), settings.get("vram_block_bytes")
+        if block_bytes not in (None, self._calibration.block_bytes):
+            return False
         if not isinstance(classes, ThreadClasses):
             return True
         return classes.audio.scheduling is self._calibration.scheduling

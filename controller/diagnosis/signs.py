@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controller.diagnosis.device_signs import DeviceSigns
 from policies.diagnosis import Evidence
 from policies.observation import Observation, fresh
 
@@ -41,6 +42,7 @@ class Signs:
     speed: float | None
     laggard: float | None
     typical_ms: float | None
+    device: DeviceSigns
 
     @classmethod
     def of(cls, seen: Observation) -> Signs:
@@ -65,6 +67,7 @@ class Signs:
             laggard=fresh(seen.get("audio.laggard_utilisation")),
             cpu_ms=fresh(seen.get("audio.cpu_ms_per_block")),
             typical_ms=fresh(seen.latency.p50_ms),
+            device=DeviceSigns.of(seen),
         )
 
     @property
@@ -92,8 +95,9 @@ class Signs:
             ("a program that does not keep time", self.laggard, "of a processor", BUSY),
             ("processor speed", self.speed, "of the highest", SLOW),
         )
-        return tuple(
+        known = (
             Evidence(name, value, unit, limit)
             for name, value, unit, limit in figures
             if value is not None
         )
+        return (*known, *self.device.evidence())

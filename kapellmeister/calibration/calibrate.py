@@ -11,13 +11,14 @@ from typing import TypeAlias
 import numpy as np
 
 from controller.config.config import Config
-from controller.executors.cpu.executor import BATCH_SIZES as PLANT_BATCH_SIZES
 from controller.sensors.cpu import MachineSensor
 from kapellmeister.calibration.executor import executor_subject
 from kapellmeister.calibration.jack import jack_subject
+from kapellmeister.calibration.measured import Measured
+from kapellmeister.calibration.plan import fitted_sizes, make_plan, probe_size
 from kapellmeister.calibration.report import LATE_MS, CalibrationReport, point_figures
-from kapellmeister.calibration.samples import Samples, take_samples
-from kapellmeister.calibration.subject import BATCH_SIZES, Subject
+from kapellmeister.calibration.samples import take_samples
+from kapellmeister.calibration.subject import Subject
 from kapellmeister.machine.description import Machine, describe_machine
 from kapellmeister.terminal.progress import Progress, unseen
 from policies.knobs import SchedulingClass
@@ -27,8 +28,6 @@ from simulators.calibration.calibration import (
     PERCENTILES,
     Fidelity,
     OperatingPoint,
-    fit,
-    joined,
     predict_bands,
     replay,
     sampling_errors,
@@ -45,14 +44,8 @@ SUBJECTS: dict[str, Callable[[Config, str, int], AbstractContextManager[Subject]
 PROBE_STREAMS = 256
 BANDS = 12
 LEAST_TOLERANCE = 0.1
-FITTED_SHARES = (0.15, 0.3, 0.45, 0.6, 0.75)
-HELD_OUT_SHARES = (0.22, 0.5, 0.7)
-"""Shares of the streams at which a worker would compute all the time."""
-PLAN = (
-    *((share, size) for share in FITTED_SHARES for size in BATCH_SIZES),
-    *((share, BATCH_SIZES[k % 2]) for k, share in enumerate(HELD_OUT_SHARES)),
-)
-FITTED = len(FITTED_SHARES) * len(BATCH_SIZES)
+MOST_STREAMS = 16_384
+"""Streams that are measured at the most, however fast a worker is."""
 QUIET_STEAL_SHARE = 0.001
 QUIET_PREEMPTED_SHARE = 0.005
 QUIET_LATE_SHARE = 0.002
@@ -89,30 +82,30 @@ def calibrate(options: CalibrateOptions, config: Config, progress: Progress = un
     sensor.read()
     with progress("observing") as advance:
         open_subject = partial(SUBJECTS[options.plant], config, options.workload)
-        samples = _measure(open_subject, options.seconds, advance)
-        points, machine = [joined(each) for each in samples.parts], describe_machine()
+        measured = _measure(open_subject, options.seconds, advance)
+        samples, machine = measured.samples, describe_machine()
         source = f"{options.plant}, {options.workload}, {samples.scheduling}, {machine.processor}"
-        calibration = fit(points[:FITTED], samples.period_ms, source)
-        held_out = [replay(calibration, each, _deadline_ms(each)) for each in points[FITTED:]]
-        calibration = _with_predictions(calibration, held_out, samples.scheduling)
+        calibration = replace(measured.fit(), source=source)
+        held_out = [replay(calibration, each, _deadline_ms(each)) for each in measured.held_out]
+        calibration = _with_predictions(calibration, held_out, measured)
         steal = fresh(sensor.read()["cpu.steal_share"])
-        report = _report(options, calibration, samples, points, held_out, machine, steal)
+        report = _report(options, calibration, measured, held_out, machine, steal)
     return Calibrated(calibration, report)
 
 
 def _report(
     options: CalibrateOptions,
     calibration: Calibration,
-    samples: Samples,
-    points: Sequence[OperatingPoint],
+    measured: Measured,
     held_out: Sequence[Fidelity],
     machine: Machine,
     steal: float | None,
 ) -> CalibrationReport:
+    samples, points = measured.samples, measured.points
     preempted, late, slow = _preempted(points), _late(points), samples.slow_share
     quiet = (steal or 0.0) <= QUIET_STEAL_SHARE and slow <= QUIET_SLOW_SHARE
     quiet = quiet and preempted <= QUIET_PREEMPTED_SHARE and late <= QUIET_LATE_SHARE
-    errors = map(sampling_errors, samples.parts[FITTED:])
+    errors = map(sampling_errors, measured.held_out_parts)
     return CalibrationReport(
         machine=machine,
         plant=options.plant,
@@ -133,7 +126,7 @@ def _report(
 
 
 def _with_predictions(
-    calibration: Calibration, held_out: Sequence[Fidelity], scheduling: str
+    calibration: Calibration, held_out: Sequence[Fidelity], measured: Measured
 ) -> Calibration:
     """A calibration with what a live run must show, as exactly as the held-out points allow.
 
@@ -142,28 +135,41 @@ def _with_predictions(
     tolerance = max(LEAST_TOLERANCE, *(abs(each.errors[-1]) for each in held_out))
     low, high = calibration.valid_streams
     all_streams = sorted({round(each) for each in np.linspace(low, high, BANDS)})
-    bands = predict_bands(calibration, all_streams, PLANT_BATCH_SIZES, tolerance)
-    tables = tuple(tabulate(calibration, size) for size in PLANT_BATCH_SIZES)
-    measured = SchedulingClass(scheduling)
-    return replace(calibration, bands=bands, node_tables=tables, scheduling=measured)
+    sizes, scheduling = measured.batch_sizes, SchedulingClass(measured.samples.scheduling)
+    bands = predict_bands(calibration, all_streams, sizes, tolerance)
+    tables = tuple(tabulate(calibration, size) for size in sizes)
+    return replace(calibration, bands=bands, node_tables=tables, scheduling=scheduling)
 
 
 def _measure(
     open_subject: OpenSubject, seconds: float, advance: Callable[[float], None]
-) -> Samples:
+) -> Measured:
     """The points of the plan, scaled to what one worker of this plant can do."""
     capacity = _capacity(open_subject)
-    points = [(max(size, int(share * capacity)), size) for share, size in PLAN]
     with open_subject(capacity) as subject:
-        return take_samples(subject, points, seconds, advance)
+        plan = make_plan(capacity, subject.batch_sizes, subject.block_bytes)
+        samples = take_samples(subject, plan.points, seconds, advance)
+        return Measured(plan, samples, subject.batch_sizes, subject.device())
 
 
 def _capacity(open_subject: OpenSubject) -> int:
-    """About how many streams keep one worker busy all the time, by a first sample."""
-    with open_subject(PROBE_STREAMS) as subject:
-        point = subject.measure(PROBE_STREAMS, BATCH_SIZES[0], 1.0)
-        per_stream_ms = float(np.median(point.service_ms / point.counts))
-        return max(PROBE_STREAMS, int(subject.period_ms / per_stream_ms))
+    """About how many streams keep one worker busy all the time, by samples of a second.
+
+    The faster a worker, the larger the batches by which that is seen.
+    """
+    size = 0
+    while True:
+        with open_subject(max(PROBE_STREAMS, size)) as subject:
+            sizes = subject.batch_sizes
+            size = size or probe_size(sizes)
+            streams = max(PROBE_STREAMS, size)
+            point = subject.measure(streams, size, 1.0)
+            per_stream_ms = float(np.median(point.service_ms / point.counts))
+            capacity = max(streams, int(subject.period_ms / per_stream_ms))
+        larger = fitted_sizes(sizes, capacity)[0]
+        if larger <= size or capacity >= MOST_STREAMS:
+            return min(capacity, MOST_STREAMS)
+        size = larger
 
 
 def _deadline_ms(point: OperatingPoint) -> float:

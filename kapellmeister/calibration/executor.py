@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controller.config.config import Config
 from controller.errors import ExecutorError
-from controller.executors.executor import ExecutorSettings, Task, make_executor
+from controller.executors.executor import Executor, ExecutorSettings, Task, make_executor
 from controller.executors.timetable import Timetable
+from controller.executors.trial import MonotonicTime, Time
 from controller.sound.bank import SoundBank
 from controller.sound.synthesis import synthesise_sounds
 from controller.workloads.workload import WorkloadSettings
 from kapellmeister.calibration.subject import (
-    BATCH_SIZES,
     DRAIN_PERIODS,
     SETTLING_S,
+    Device,
     between,
     class_of,
 )
+from policies.knobs import Choice
+from policies.observation import Missing, fresh
 from simulators.calibration.calibration import OperatingPoint
 
 LEAD_IN_S = 0.5
 TURN_S = 0.02
+PATIENCE_S = 10.0
+"""Seconds for which a value may take to come into force."""
 REALTIME_PRIORITY = 60
+INPUT_BYTES = 4
+"""Bytes of a frame of input: float32."""
 
 
 class ExecutorSubject:
     """A worker under a constant load; its batches are read, and heard by nobody."""
 
-    def __init__(self, config: Config, workload: str, slots: int) -> None:
+    def __init__(self, config: Config, workload: str, slots: int, clock: Time) -> None:
         pipeline = config.pipeline
         period_ns = 1e9 * pipeline.period_frames / pipeline.sample_rate_hz
         self.period_ms = period_ns / 1e6
@@ -46,11 +54,13 @@ class ExecutorSubject:
         bank = SoundBank(
             synthesise_sounds(settings.sample_rate_hz, 1), settings.period_frames, slots
         )
-        given = ExecutorSettings(
-            workload, settings, bank, {"batch_size": BATCH_SIZES[0], "nodes": 1}, {"nodes": 1}
-        )
+        given = ExecutorSettings(workload, settings, bank, {"nodes": 1}, {"nodes": 1})
+        self._clock, self._frames = clock, settings.period_frames
         self._executor = make_executor(pipeline.executor, given)
-        start_ns = time.monotonic_ns() + int(LEAD_IN_S * 1e9)
+        self.batch_sizes = _choice(self._executor, "batch_size")
+        self.block_bytes = _choice(self._executor, "vram_block_bytes")
+        self._usual_block_bytes = self._executor.in_force().get("vram_block_bytes")
+        start_ns = clock.now_ns() + int(LEAD_IN_S * 1e9)
         self._timetable = Timetable(start_ns, period_ns, round(period_ns), round(period_ns))
         self._streams = 0
         self._in_force_from = 0
@@ -62,7 +72,7 @@ class ExecutorSubject:
         gc.freeze()
         self._executor.start(self._timetable)
         while not self._executor.is_ready:
-            time.sleep(TURN_S)
+            self._clock.pass_s(TURN_S)
         for pids in self._executor.processes().values():
             for pid in pids:
                 self._favour(pid)
@@ -71,33 +81,75 @@ class ExecutorSubject:
         """End every process."""
         self._executor.close()
 
-    def measure(self, streams: int, batch_size: int, seconds: float) -> OperatingPoint:
-        """So many streams for so long, once all of them are there."""
+    def measure(
+        self, streams: int, batch_size: int, seconds: float, block_bytes: int | None = None
+    ) -> OperatingPoint:
+        """So many streams for so long, once all of them are there; None: in the usual blocks.
+
+        Raises ExecutorError where a value that its knob can have does not come into force.
+        """
+        self._admit(streams)
+        self._turn("batch_size", batch_size)
+        blocks = cast(int | None, block_bytes or self._usual_block_bytes)
+        if blocks is not None:
+            self._turn("vram_block_bytes", blocks)
+        self._pass(SETTLING_S, lambda *_: None)
+        while self._block() <= self._in_force_from:
+            self._pass(TURN_S, lambda *_: None)
+        first = self._block() + 1
+        batches: list[NDArray[np.void]] = []
+        self._pass(seconds, batches.append)
+        last = self._block()
+        self._pass(DRAIN_PERIODS * self.period_ms / 1000.0 + TURN_S, batches.append)
+        seen = between(batches, first, last)
+        return OperatingPoint(streams, batch_size, last - first, seen, blocks)
+
+    def device(self) -> Device | None:
+        """Its device while streams are there; None where it has no blocks.
+
+        Raises ExecutorError where the executor does not tell what it holds in which memory.
+        """
+        if not self.block_bytes:
+            return None
+        memory_bytes, held_bytes, streams = (
+            self._told(f"gpu.{name}") for name in ("arena_bytes", "owner_audio_bytes", "streams")
+        )
+        held = math.ceil(held_bytes / max(1.0, streams))
+        return Device(INPUT_BYTES * self._frames, int(memory_bytes), held)
+
+    def _told(self, name: str) -> float:
+        told = fresh(self._executor.readings().get(name, Missing("not reported")))
+        if told is None:
+            why = f"it has vram_block_bytes and does not tell {name}"
+            raise ExecutorError(self._executor.name, why, "calibrate another executor")
+        return told
+
+    def _admit(self, streams: int) -> None:
         while self._streams < streams:
             self._executor.schedule_task(Task("audio", "stream", slot=self._streams))
             self._streams += 1
         while self._streams > streams:
             self._streams -= 1
             self._executor.release(self._streams)
-        self._turn_batch_size(batch_size)
-        self._pass(SETTLING_S, lambda *_: None)
-        while self._timetable.capturing(time.monotonic_ns()) <= self._in_force_from:
-            self._pass(TURN_S, lambda *_: None)
-        first = self._timetable.capturing(time.monotonic_ns()) + 1
-        batches: list[NDArray[np.void]] = []
-        self._pass(seconds, batches.append)
-        last = self._timetable.capturing(time.monotonic_ns())
-        self._pass(DRAIN_PERIODS * self.period_ms / 1000.0 + TURN_S, batches.append)
-        return OperatingPoint(streams, batch_size, last - first, between(batches, first, last))
 
-    def _turn_batch_size(self, batch_size: int) -> None:
-        if (refusal := self._executor.apply("batch_size", batch_size)) is not None:
+    def _turn(self, knob: str, value: int) -> None:
+        """Ask for a value, and wait until it is in force."""
+        if (refusal := self._executor.apply(knob, value)) is not None:
             raise ExecutorError(self._executor.name, refusal.reason, "calibrate another executor")
+        until_ns = self._clock.now_ns() + int(PATIENCE_S * 1e9)
+        while self._executor.in_force().get(knob) != value:
+            if self._clock.now_ns() > until_ns:
+                why = f"{knob} {value} is not in force after {PATIENCE_S:.0f} s"
+                raise ExecutorError(self._executor.name, why, "calibrate another executor")
+            self._pass(TURN_S, lambda *_: None)
+
+    def _block(self) -> int:
+        return self._timetable.capturing(self._clock.now_ns())
 
     def _pass(self, seconds: float, take: Callable[[NDArray[np.void]], object]) -> None:
-        until_s = time.monotonic() + seconds
-        while time.monotonic() < until_s:
-            time.sleep(TURN_S)
+        until_ns = self._clock.now_ns() + int(1e9 * seconds)
+        while self._clock.now_ns() < until_ns:
+            self._clock.pass_s(TURN_S)
             if (announced := self._executor.advance()) is not None:
                 self._in_force_from = announced.from_block
             for finished in self._executor.read():
@@ -109,10 +161,20 @@ class ExecutorSubject:
         self.scheduling = class_of(os.sched_getscheduler(pid))
 
 
+def _choice(executor: Executor, knob: str) -> tuple[int, ...]:
+    """The values that a knob of the executor can have, ascending; none where it has no such."""
+    found = executor.knobs().get(knob)
+    if found is None or not isinstance(found.domain, Choice):
+        return ()
+    return tuple(sorted(each for each in found.domain.values if isinstance(each, int)))
+
+
 @contextmanager
-def executor_subject(config: Config, workload: str, slots: int) -> Iterator[ExecutorSubject]:
-    """A worker at work; whatever happens, no process is left."""
-    made = ExecutorSubject(config, workload, slots)
+def executor_subject(
+    config: Config, workload: str, slots: int, clock: Time | None = None
+) -> Iterator[ExecutorSubject]:
+    """A worker at work by the machine's clock or another; whatever happens, no process is left."""
+    made = ExecutorSubject(config, workload, slots, clock or MonotonicTime())
     made.start()
     try:
         yield made

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from controller.config.config import Config
 from controller.errors import PlantError
+from controller.executors.cpu.executor import BATCH_SIZES
 from controller.executors.cpu.ring import Ring
 from controller.executors.cpu.worker import Worker
 from controller.executors.processes import ProcessGroup
@@ -33,7 +34,6 @@ from kapellmeister.calibration.jack_client import (
     play,
 )
 from kapellmeister.calibration.subject import (
-    BATCH_SIZES,
     DRAIN_PERIODS,
     SETTLING_S,
     between,
@@ -60,6 +60,9 @@ ENDS = {
 class JackSubject:
     """A client under a constant load: one worker, driven by the server's cycles."""
 
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
+    block_bytes: tuple[int, ...] = ()
+
     def __init__(self, config: Config, workload: str, slots: int) -> None:
         load_jack()
         self._processes = ProcessGroup()
@@ -69,7 +72,7 @@ class JackSubject:
         settings = WorkloadSettings(
             server.sample_rate_hz, server.period_frames, slots, config.pipeline.taps
         )
-        self._workload, self._bank = rendering(workload, settings)
+        self._workload, self._bank = rendering(workload, settings, BATCH_SIZES)
         self._workload.memory_blocks = 0  # nobody hears whether a stream has a past
         self._frames, self._slots = server.period_frames, slots
         self._table = StreamTable(slots, BATCH_SIZES[0])
@@ -92,11 +95,17 @@ class JackSubject:
         if self._link is not None:
             self._leave(self._link)
 
-    def measure(self, streams: int, batch_size: int, seconds: float) -> OperatingPoint:
+    def device(self) -> None:
+        """No device: the worker is that of the CPU executor."""
+
+    def measure(
+        self, streams: int, batch_size: int, seconds: float, block_bytes: int | None = None
+    ) -> OperatingPoint:
         """So many streams for so long, once all of them are there.
 
         Raises PlantError where the server ends, changes or leaves the client out too often.
         """
+        del block_bytes
         workers = np.full(self._slots, NOBODY, np.int16)
         workers[:streams] = NODE
         in_force_from = self._notes.block + CHANGE_LEAD_BLOCKS

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kapellmeister.calibration.plan import Point
 from kapellmeister.calibration.subject import Subject
 from simulators.calibration.calibration import OperatingPoint
 
@@ -55,11 +56,11 @@ class Samples:
 
 def take_samples(
     subject: Subject,
-    points: Sequence[tuple[int, int]],
+    points: Sequence[Point],
     seconds: float,
     progress: Callable[[float], None],
 ) -> Samples:
-    """Streams and batch size of each point, observed for so long in all, in turns.
+    """Each point, observed for so long in all, in turns.
 
     The order is another one each turn: a machine that drifts spoils all points alike, and none
     is always measured after a busy one, from which the processor is still fast. Slow samples are
@@ -73,7 +74,8 @@ def take_samples(
     def sample(number: int) -> OperatingPoint:
         taken = samples.count + samples.repeated
         progress(taken / (planned + samples.repeated + len(samples.slow)))
-        return subject.measure(*points[number], seconds / rounds)
+        streams, batch_size, *blocks = points[number]
+        return subject.measure(streams, batch_size, seconds / rounds, *blocks)
 
     for _ in range(rounds):
         for number in map(int, generator.permutation(len(points))):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -17,34 +19,57 @@ from controller.workloads.backends import numpy_backend
 from controller.workloads.workload import Workload, WorkloadSettings
 from simulators.calibration.calibration import OperatingPoint
 
-BATCH_SIZES = (32, 64)
 SETTLING_S = 0.25
 """From a new operating point until all of its streams are there and the caches know them."""
 DRAIN_PERIODS = 4
 """After so many a block has been rendered or given up, and its record read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What an executor that copies input in blocks tells of its device.
+
+    A stream brings `bytes_per_stream` a period, and holds `state_bytes` of `memory_bytes`.
+    """
+
+    bytes_per_stream: int
+    memory_bytes: int
+    state_bytes: int
+
+
 class Subject(Protocol):
     """One server of streams under a constant load, and the stamps that it leaves.
 
     `period_ms` is its own; `scheduling` is "realtime" where it got that, or "normal".
+    `batch_sizes` and `block_bytes` are the values that its knobs can have, ascending; the latter
+    is empty where input does not go to a device in blocks.
     """
 
     period_ms: float
     scheduling: str
+    batch_sizes: tuple[int, ...]
+    block_bytes: tuple[int, ...]
 
-    def measure(self, streams: int, batch_size: int, seconds: float) -> OperatingPoint:
-        """So many streams for so long, once all of them are there."""
+    def measure(
+        self, streams: int, batch_size: int, seconds: float, block_bytes: int | None = None
+    ) -> OperatingPoint:
+        """So many streams for so long, once all of them are there; None: in the usual blocks."""
+        ...
+
+    def device(self) -> Device | None:
+        """Its device while streams are there; None where it has no blocks."""
         ...
 
 
-def rendering(workload: str, settings: WorkloadSettings) -> tuple[Workload, SoundBank]:
+def rendering(
+    workload: str, settings: WorkloadSettings, batch_sizes: Sequence[int]
+) -> tuple[Workload, SoundBank]:
     """A workload and its input, each kernel run once: nothing compiles while it should render."""
     frames, slots = settings.period_frames, settings.slots
     bank = SoundBank(synthesise_sounds(settings.sample_rate_hz, 1), frames, slots)
     given = WORKLOAD_NEEDS, settings, numpy_backend()
     made: Workload = plugins.make("workloads", workload, *given)
-    warm_up(made, bank, frames, {1, *(min(size, slots) for size in BATCH_SIZES)})
+    warm_up(made, bank, frames, {1, *(min(size, slots) for size in batch_sizes)})
     return made, bank
 
 

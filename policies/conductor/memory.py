@@ -9,7 +9,7 @@ from typing import Any, cast
 from policies.conductor.alternatives import NODES_STEP, SAVING
 from policies.conductor.evidence import RecentMisses
 from policies.conductor.situation import Situation
-from policies.diagnosis import Bottleneck
+from policies.diagnosis import TOO_MUCH_FOR_A_NODE
 from policies.policy import State
 from policies.proposal import Verdict, Verification
 
@@ -121,7 +121,8 @@ def _spent(memory: Memory, time_s: float, verified: tuple[Verification, ...]) ->
 
 def _without_success(verdict: Verdict, key: str) -> bool:
     """Too few nodes for too much work is no failure of nodes: it calls for more of them."""
-    if verdict is Verdict.FELL_SHORT and key.startswith(f"{Bottleneck.OVERLOAD}/{NODES_STEP}"):
+    more_nodes = tuple(f"{each}/{NODES_STEP}" for each in TOO_MUCH_FOR_A_NODE)
+    if verdict is Verdict.FELL_SHORT and key.startswith(more_nodes):
         return False
     return verdict in WITHOUT_SUCCESS
 

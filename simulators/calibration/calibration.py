@@ -35,12 +35,14 @@ class OperatingPoint:
     """One worker at work on so many streams, in batches of at most `batch_size`.
 
     `batches` holds the executor's BATCH records in order; `blocks` is how many periods passed.
+    `block_bytes` is the size of the pieces in which input came in; None where it comes as it is.
     """
 
     streams: int
     batch_size: int
     blocks: int
     batches: NDArray[np.void]
+    block_bytes: int | None = None
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -228,7 +230,7 @@ def _correlation(factors: Floats, periods: NDArray[np.int64]) -> float:
 
 def replay(calibration: Calibration, point: OperatingPoint, deadline_ms: float) -> Fidelity:
     """An operating point as the calibration predicts it, beside what was measured there."""
-    work = Work(point.streams, point.batch_size)
+    work = _work(point.streams, point.batch_size, point.block_bytes)
     level = BlockLevel(calibration, deadline_ms)
     _, outcome = level.advance(NodeState.idle(0), work, REPLAYED_PERIODS, seed=1)
     return Fidelity(
@@ -252,12 +254,13 @@ def predict_bands(
     """The p99 that a second of a live run must show, by the law played for many seconds.
 
     Between the 0.5 % and the 99.5 % quantile of a second's p99, each moved outwards by the
-    share `tolerance`.
+    share `tolerance`. All under the `block_bytes` of the calibration.
     """
     level, periods = BatchLevel(calibration), round(1000.0 / calibration.period_ms)
     bands = []
     for streams, batch_size in product(all_streams, batch_sizes):
-        state, work, seconds_ms = NodeState.idle(0), Work(streams, batch_size), []
+        work = _work(streams, batch_size, calibration.block_bytes)
+        state, seconds_ms = NodeState.idle(0), list[float]()
         for _ in range(BAND_SECONDS):
             state, outcome = level.advance(state, work, periods, seed=2)
             seconds_ms.append(_percentiles_ms(outcome.histogram)[-1])
@@ -273,13 +276,21 @@ def tabulate(calibration: Calibration, batch_size: int) -> NodeTable:
     stable = calibration.stable_streams(batch_size)
     rows: list[tuple[int, float, float]] = []
     for streams in sorted({max(1, round(share * stable)) for share in TABLE_SHARES}):
-        _, outcome = level.advance(NodeState.idle(0), Work(streams, batch_size), periods, seed=3)
+        work = _work(streams, batch_size, calibration.block_bytes)
+        _, outcome = level.advance(NodeState.idle(0), work, periods, seed=3)
         rows.append((streams, outcome.missed / outcome.blocks, min(1.0, outcome.utilisation)))
         if rows[-1][1] > SATURATED:
             break
     streams_of, missed, busy = zip(*rows, strict=True)
     rising = np.maximum.accumulate(missed).tolist()
     return NodeTable(batch_size, streams_of, tuple(rising), busy)
+
+
+def _work(streams: int, batch_size: int, block_bytes: int | None) -> Work:
+    """Work of one node; where input comes as it is, blocks of memory are of no account."""
+    if block_bytes is None:
+        return Work(streams, batch_size)
+    return Work(streams, batch_size, block_bytes)
 
 
 def _percentiles_ms(histogram: NDArray[np.int64]) -> tuple[float, ...]:

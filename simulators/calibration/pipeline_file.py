@@ -90,6 +90,7 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
 
 
 def _table(name: str, head: str, values: Mapping[str, Any]) -> list[str]:
+    values = {key: each for key, each in values.items() if each is not None}
     own = [_line(key, each) for key, each in values.items() if not isinstance(each, dict)]
     lines = ["", head, *own]
     for key, each in values.items():
@@ -131,8 +132,8 @@ def _lognormal(path: Path, place: str, variation: object) -> tuple[float, ...]:
 
 
 POSITIVE = {
-    "period_ms", "per_stream_ms", "bytes_per_stream", "bytes_per_ms", "memory_bytes", "threads",
-    "contended_mean_s", "quiet", "contended",
+    "period_ms", "per_stream_ms", "bytes_per_stream", "state_bytes", "bytes_per_ms", "memory_bytes",
+    "block_bytes", "threads", "contended_mean_s", "quiet", "contended",
 }  # fmt: skip
 """Figures that 0 makes no sense of; a lateness and a cost that a stage lacks may be 0."""
 MOST_PERIODS = 100.0

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from policies.knobs import SchedulingClass
 from policies.latency import Calibration, Compute
 from simulators.levels.level import SATURATED, Work
+from simulators.levels.pieces import Pieces
 
 GRID_MS = 0.02
 """Milliseconds of a cell of the grid of time."""
@@ -162,7 +163,7 @@ def arrivals_ms(calibration: Calibration, work: Work) -> Floats:
     """Milliseconds after capture when the k-th of a period's streams is ready to be computed.
 
     The mean profile of the jitter, at the middle of each stream's share of it; where there is
-    a transfer, not before the block of memory that holds the stream has arrived.
+    a transfer, not before the piece that holds the stream has arrived.
     """
     streams = work.streams
     middle = (np.arange(streams) + 0.5) / streams
@@ -171,16 +172,13 @@ def arrivals_ms(calibration: Calibration, work: Work) -> Floats:
     transfer = calibration.transfer
     if transfer is None:
         return ready
-    block_ms = transfer.overhead_ms + work.vram_block_bytes / transfer.bytes_per_ms
-    last_byte = np.arange(1, streams + 1) * transfer.bytes_per_stream
-    blocks = np.ceil(last_byte / work.vram_block_bytes).astype(np.int64)
-    done = ready[np.searchsorted(blocks, blocks, side="right") - 1] + block_ms
-    first = np.searchsorted(blocks, np.arange(1, blocks[-1] + 1))
-    ends = np.empty(blocks[-1])
-    free_ms = 0.0
-    for block, stream in enumerate(first):
-        free_ms = ends[block] = max(done[stream], free_ms + block_ms)
-    return np.asarray(ends[blocks - 1])
+    pieces = Pieces.of(transfer, work.vram_block_bytes)
+    ends, free_ms = np.empty(streams), 0.0
+    for first in range(0, streams, pieces.streams):
+        last = min(first + pieces.streams, streams)
+        free_ms = max(ready[last - 1], free_ms) + pieces.took_ms(last - first)
+        ends[first:last] = free_ms
+    return ends
 
 
 def _arrived(ready_ms: Floats, grid: _Grid) -> NDArray[np.int64]:

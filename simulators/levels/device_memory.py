@@ -1,4 +1,4 @@
-"""The device memory of one simulated node."""
+"""The device memory of one simulated node: an arena of slabs, as the GPU executor has it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from policies.latency import Transfer
 
+ALIGNMENT_BYTES = 256
+"""Bytes that every state's place is a multiple of."""
+FEWEST_STATES = 4
+"""States that share a slab at the least; a larger state lies in a region of its own."""
 RESERVATION_US = 50.0
 """Microseconds to reserve memory for a stream when nothing has to be moved for it."""
 FULLEST = 0.99
@@ -14,16 +18,42 @@ FULLEST = 0.99
 
 
 @dataclass(frozen=True, slots=True)
+class Extents:
+    """Extents of `size_bytes` in the arena, each of which holds as many `states`.
+
+    In a slab of V bytes states of c bytes have V // c' slots, c' being c rounded up to 256 bytes,
+    if those are at least four; of larger states each has an extent of c' bytes for itself.
+    """
+
+    size_bytes: int
+    states: int
+
+    @classmethod
+    def of(cls, state_bytes: int, block_bytes: int) -> Extents:
+        """The extents of one kind of stream."""
+        rounded = math.ceil(state_bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+        if FEWEST_STATES * state_bytes > block_bytes:
+            return cls(rounded, 1)
+        return cls(block_bytes, block_bytes // rounded)
+
+    def taken_bytes(self, states: int) -> int:
+        """Bytes of the arena that so many states take, with what their extents do not hold."""
+        return math.ceil(states / self.states) * self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceMemory:
     """The streams of a node in blocks of one size.
 
-    `fitting` streams found room, out of `used_bytes`. `fragmentation` is the part of those
-    that holds nothing: 1 - S c / (ceil(S c / V) V).
+    `fitting` streams found room, out of `used_bytes`, and `waiting` did not. `fragmentation` is
+    the part of those bytes that holds nothing. Pieces between extents are left out: states are
+    all alike, and the arena moves them together.
     """
 
     fitting: int
+    waiting: int
     used_bytes: int
-    occupancy: float
+    total_bytes: int
     fragmentation: float
 
     @classmethod
@@ -31,13 +61,18 @@ class DeviceMemory:
         cls, transfer: Transfer, streams: int, block_bytes: int, available: float
     ) -> DeviceMemory:
         """The streams that fit into the `available` share of the memory."""
-        blocks_at_most = int(available * transfer.memory_bytes) // block_bytes
-        fitting = min(streams, blocks_at_most * block_bytes // transfer.bytes_per_stream)
-        wanted_bytes = fitting * transfer.bytes_per_stream
-        used_bytes = math.ceil(wanted_bytes / block_bytes) * block_bytes
-        occupancy = used_bytes / (blocks_at_most * block_bytes) if blocks_at_most else 1.0
-        fragmentation = 1.0 - wanted_bytes / used_bytes if used_bytes else 0.0
-        return cls(fitting, used_bytes, occupancy, fragmentation)
+        total_bytes = int(available * transfer.memory_bytes)
+        extents = Extents.of(transfer.held_bytes, block_bytes)
+        fitting = min(streams, total_bytes // extents.size_bytes * extents.states)
+        used_bytes = extents.taken_bytes(fitting)
+        held_bytes = fitting * transfer.held_bytes
+        fragmentation = 1.0 - held_bytes / used_bytes if used_bytes else 0.0
+        return cls(fitting, streams - fitting, used_bytes, total_bytes, fragmentation)
+
+    @property
+    def occupancy(self) -> float:
+        """Share of the memory in use; 1 where there is none."""
+        return self.used_bytes / self.total_bytes if self.total_bytes else 1.0
 
     def reservation_us(self) -> float:
         """The wait of a stream for its memory, microseconds: the longer, the less of it is free."""

@@ -18,6 +18,7 @@ from policies.latency import Calibration
 from simulators.levels.closed_form import arrivals_ms
 from simulators.levels.draws import draw_from, origin
 from simulators.levels.level import NodeState, Outcome, Work
+from simulators.levels.pieces import Pieces
 
 LOWEST_MS = 0.01
 """Milliseconds at which the first bin of latencies begins."""
@@ -130,13 +131,12 @@ def jitter_table(calibration: Calibration) -> Floats:
     return np.asarray(np.rint(late_ms * BINARY_GRID) / BINARY_GRID)
 
 
-def _transfer(calibration: Calibration, work: Work) -> tuple[int, float]:
-    """Streams in a block of memory and its time; as many as there are, at no time, without."""
-    transfer = calibration.transfer
-    if transfer is None:
-        return work.streams, 0.0
-    block_ms = transfer.overhead_ms + work.vram_block_bytes / transfer.bytes_per_ms
-    return max(1, work.vram_block_bytes // transfer.bytes_per_stream), block_ms
+def _transfer(calibration: Calibration, work: Work) -> tuple[int, float, float]:
+    """Streams in a piece of input, its overhead and the time of a stream; 0 without a transfer."""
+    if calibration.transfer is None:
+        return work.streams, 0.0, 0.0
+    pieces = Pieces.of(calibration.transfer, work.vram_block_bytes)
+    return pieces.streams, pieces.overhead_ms, pieces.stream_ms
 
 
 def _post(calibration: Calibration, work: Work) -> tuple[Floats, int, float]:
@@ -173,13 +173,14 @@ def _arrive(arrived, noise, jitters, drawn):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _transferred(arrived, free, streams_a_transfer, transfer_ms, sums):  # type: ignore[no-untyped-def]
-    """Put off `arrived` to the end of each stream's transfer; when the next one can begin."""
+def _transferred(arrived, free, streams_a_piece, overhead_ms, stream_ms, sums):  # type: ignore[no-untyped-def]
+    """Put off `arrived` to the end of each stream's piece; when the next one can begin."""
     first = 0
-    while transfer_ms > 0.0 and first < arrived.size:
-        last = min(first + streams_a_transfer, arrived.size)
-        free = max(free, arrived[last - 1]) + transfer_ms
-        sums[1] += transfer_ms * (last - first)
+    while overhead_ms + stream_ms > 0.0 and first < arrived.size:
+        last = min(first + streams_a_piece, arrived.size)
+        took_ms = overhead_ms + (last - first) * stream_ms
+        free = max(free, arrived[last - 1]) + took_ms
+        sums[1] += took_ms * (last - first)
         arrived[first:last] = free
         first = last
     return free
@@ -188,7 +189,7 @@ def _transferred(arrived, free, streams_a_transfer, transfer_ms, sums):  # type:
 @njit(cache=True)
 def _sweep(  # type: ignore[no-untyped-def]
     carry_ms, histogram, sums, seed, node, first_period, periods, jitters, streams, batch_size,
-    period_ms, deadline_ms, ready, streams_a_transfer, transfer_ms, fixed_ms, per_stream_ms,
+    period_ms, deadline_ms, ready, streams_a_piece, piece_ms, transfer_ms, fixed_ms, per_stream_ms,
     residuals, correlation, waking, lateness, threads, post_ms, link_latency_ms, link_ms,
 ):  # fmt: skip
     """All periods of an interval; `carry_ms` is what each stage still has to do, in and out.
@@ -204,7 +205,7 @@ def _sweep(  # type: ignore[no-untyped-def]
         if jitters.size > 0:
             _arrive(arrived, noise, jitters, drawn)
             transfer_free = _transferred(
-                arrived, transfer_free, streams_a_transfer, transfer_ms, sums
+                arrived, transfer_free, streams_a_piece, piece_ms, transfer_ms, sums
             )
         served, batch = 0, 0
         while served < streams:

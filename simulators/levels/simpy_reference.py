@@ -33,6 +33,7 @@ from simulators.levels.exact import (
     jitter_table,
 )
 from simulators.levels.level import Work
+from simulators.levels.pieces import Pieces
 
 COARSE = 2.0**10
 """Steps in 1 to which factors are rounded: a double holds a time by a factor exactly."""
@@ -118,21 +119,20 @@ class SimPyPipeline:
             yield environment.timeout(self._calibration.period_ms)
 
     def _transfer(self) -> Generator[Any, Any, None]:
-        """Blocks of memory: as many streams as fit, of one period, once the last is there."""
+        """Pieces of input: as many streams as fit, of one period, once the last is there."""
         transfer, work = self._calibration.transfer, self._work
         if transfer is None:
             return
-        held = max(1, work.vram_block_bytes // transfer.bytes_per_stream)
-        took_ms = transfer.overhead_ms + work.vram_block_bytes / transfer.bytes_per_ms
+        pieces = Pieces.of(transfer, work.vram_block_bytes)
         for period in range(self._periods):
             left = work.streams
             while left:
-                size = min(held, left)
+                size = min(pieces.streams, left)
                 while len(self._captured.items) < size:
                     yield self._captured.not_empty()
                 for _ in range(size):
                     self._captured.items.popleft()
-                yield self._environment.timeout(took_ms)
+                yield self._environment.timeout(pieces.took_ms(size))
                 for _ in range(size):
                     self._ready.put((period, self._environment.now))
                 left -= size

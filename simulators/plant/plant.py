@@ -11,12 +11,13 @@ from typing import cast
 
 from policies.knobs import Knob, KnobValue, Settings, ThreadClasses
 from policies.latency import Calibration
-from policies.observation import BlockCounts, Observation, Reading, Value
+from policies.observation import BlockCounts, Observation, Reading, Value, fresh
 from policies.proposal import Refusal
 from simulators.levels.device_memory import DeviceMemory
 from simulators.levels.level import Work
 from simulators.loads.load_path import GAP, Load
 from simulators.plant.conditions import Conditions
+from simulators.plant.device_readings import batch_readings, memory_readings
 from simulators.plant.faults import Schedule
 from simulators.plant.knobs import make_knobs
 from simulators.plant.nodes import Cluster, StartLaw
@@ -222,12 +223,26 @@ class SimulatedPlant:
             "nodes.utilisation": truth.performance.utilisation,
             "audio.utilisation": truth.performance.busiest,
         }
-        memory = truth.device_memory
-        if memory is not None:
-            readings["gpu.memory_used_bytes"] = Value(float(memory.used_bytes))
-            readings["gpu.fragmentation_share"] = Value(memory.fragmentation)
-            readings["gpu.allocation_wait_us"] = Value(memory.reservation_us() * truth.streams)
-        return readings
+        return readings | self._device_readings(truth)
+
+    def _device_readings(self, truth: Truth) -> dict[str, Reading]:
+        """Readings of the fullest node's device; none where the pipeline has no device."""
+        transfer, memory = self._spec.calibration.transfer, truth.device_memory
+        if transfer is None or memory is None:
+            return {}
+        block_bytes, busy = (
+            cast(int, self._values["vram_block_bytes"]),
+            fresh(truth.performance.busiest),
+        )
+        batches = batch_readings(
+            transfer,
+            memory.fitting,
+            truth.batch_size,
+            block_bytes,
+            self._spec.calibration.period_ms,
+            busy or 0.0,
+        )
+        return memory_readings(memory, truth.streams, truth.ready) | batches
 
 
 @lru_cache(maxsize=4096)

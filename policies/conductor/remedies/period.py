@@ -8,7 +8,7 @@ from policies.conductor.alternatives import Alternative
 from policies.conductor.evidence import RecentMisses, bearable
 from policies.conductor.remedies.effects import fewer_misses, fewer_xruns
 from policies.conductor.situation import Situation
-from policies.diagnosis import Bottleneck
+from policies.diagnosis import TOO_MUCH_FOR_A_NODE
 from policies.knobs import Choice
 from policies.proposal import Action
 
@@ -22,7 +22,7 @@ def longer_period(situation: Situation, recent: RecentMisses) -> Iterator[Altern
     if not longer:
         yield Alternative("longer period", why_not=f"{now} frames are the most allowed")
         return
-    overloaded = situation.diagnosis.bottleneck is Bottleneck.OVERLOAD
+    overloaded = situation.diagnosis.bottleneck in TOO_MUCH_FOR_A_NODE
     # Work that grows with the period is no smaller part of a longer one: that is tried once.
     step = "longer period" if overloaded else f"period_{longer[0]}"
     if (why_not := bearable(situation, recent)) is not None:

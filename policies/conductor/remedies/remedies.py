@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 from policies.conductor.alternatives import Alternative
 from policies.conductor.evidence import RecentMisses
-from policies.conductor.remedies.batching import larger_batches
+from policies.conductor.remedies.batching import other_batches
 from policies.conductor.remedies.nodes import more_nodes
 from policies.conductor.remedies.period import longer_period
 from policies.conductor.remedies.threads import favouring_audio
-from policies.conductor.remedies.vram import smaller_blocks
+from policies.conductor.remedies.vram import other_blocks
 from policies.conductor.situation import Situation
 from policies.conductor.sizing.outlook import Outlook
 from policies.diagnosis import Bottleneck
@@ -20,8 +20,8 @@ Remedy = Callable[[Situation, RecentMisses], Iterator[Alternative]]
 REMEDIES: Mapping[str, Remedy] = MappingProxyType(
     {
         "thread_classes": favouring_audio,
-        "batch_size": larger_batches,
-        "vram_block_bytes": smaller_blocks,
+        "batch_size": other_batches,
+        "vram_block_bytes": other_blocks,
         "period_frames": longer_period,
     }
 )

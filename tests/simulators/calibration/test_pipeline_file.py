@@ -20,6 +20,7 @@ from simulators.calibration.pipeline_file import (
     [
         Calibration(),
         Calibration(transfer=Transfer(), post=Post(), link=Link("tree"), source='a "quoted" one'),
+        Calibration(transfer=Transfer(state_bytes=17_500, memory_bytes=1 << 30)),
         Calibration(knots=(Knot(10, Compute()), Knot(50, Compute(fixed_ms=0.3, correlation=0.5)))),
         Calibration(period_ms=10.0, contended_share=0.1, valid_streams=(3, 90)),
         Calibration(
