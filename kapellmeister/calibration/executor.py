@@ -6,8 +6,10 @@ import contextlib
 import gc
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -28,6 +30,7 @@ from kapellmeister.calibration.subject import (
     between,
     class_of,
 )
+from kapellmeister.running.chosen_executor import chosen_executor, vram_config
 from policies.knobs import Choice
 from policies.observation import Missing, fresh
 from simulators.calibration.calibration import OperatingPoint
@@ -54,9 +57,12 @@ class ExecutorSubject:
         bank = SoundBank(
             synthesise_sounds(settings.sample_rate_hz, 1), settings.period_frames, slots
         )
-        given = ExecutorSettings(workload, settings, bank, {"nodes": 1}, {"nodes": 1})
+        one = {"nodes": 1}
+        given = ExecutorSettings(workload, settings, bank, one, one, vram_config(config))
         self._clock, self._frames = clock, settings.period_frames
-        self._executor = make_executor(pipeline.executor, given)
+        asked = pipeline.model_copy(update={"workload": workload})
+        chosen = chosen_executor(asked, partial(print, file=sys.stderr))
+        self._executor = make_executor(chosen, given)
         self.batch_sizes = _choice(self._executor, "batch_size")
         self.block_bytes = _choice(self._executor, "vram_block_bytes")
         self._usual_block_bytes = self._executor.in_force().get("vram_block_bytes")

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from controller.config.config import Config
-from controller.executors.vram.config import VRAMConfig
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.pipeline_process import (
     how_it_ended,
@@ -21,7 +20,7 @@ from controller.plants.builtin.pipeline_process import (
 )
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.plant import Surroundings
-from kapellmeister.running.chosen_executor import AUTO
+from kapellmeister.running.chosen_executor import AUTO, vram_config
 from kapellmeister.running.controlled import Attach, Controlled
 from kapellmeister.running.options import RunOptions
 
@@ -118,17 +117,10 @@ def pipeline_spec(options: RunOptions, config: Config, executor: str) -> Pipelin
         executor=executor,
         knobs=chosen.start_values,
         limits=chosen.limits,
-        vram=_vram(config),
+        vram=vram_config(config),
         falls_back=chosen.executor == chosen.device == AUTO,
         farewell_s=FAREWELL_S + 2 * config.loop.interval_s,
     )
-
-
-def _vram(config: Config) -> VRAMConfig:
-    given = config.vram
-    total_bytes = given.total_mib << 20 or None
-    priority = config.objective.priority
-    return VRAMConfig(total_bytes, given.share_of_free, given.block_bytes, priority)
 
 
 def _absolute(path: Path | None) -> Path | None:

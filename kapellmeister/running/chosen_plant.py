@@ -25,6 +25,6 @@ def chosen_plant(options: RunOptions, config: Config, say: Callable[[str], None]
         if plugins.constants_in("plants", options.plant):
             why = "takes no constants; its options and [pipeline] say how it plays"
             raise PlugInError("plant", options.plant, why)
-        spec = pipeline_spec(options, config, chosen_executor(config, say))
+        spec = pipeline_spec(options, config, chosen_executor(config.pipeline, say))
         return BuiltinPipeline(spec, config.loop.acting(ours=True))
     return AttachedProgram(options, config, config.loop.acting(ours=False))

@@ -41,9 +41,7 @@ class GpuRig:
         return max(float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in pairs)
 
 
-def gpu_rig(
-    workload: str, slots: int = 40, total_mib: int = 48
-) -> GpuRig:
+def gpu_rig(workload: str, slots: int = 40, total_mib: int = 48) -> GpuRig:
     settings = WorkloadSettings(48_000, FRAMES, slots, taps=600)
     vram = VRAMConfig(total_bytes=total_mib * MIB)
     given = ExecutorSettings(workload, settings, Noise(), vram=vram)

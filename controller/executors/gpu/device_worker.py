@@ -19,6 +19,7 @@ OPENING_S = 120.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 """Seconds from the end of a worker to the next attempt: each pause is twice the one before."""
 REMEDY = 'run `kapellmeister doctor`, or play on the CPU with device = "cpu"'
+TOO_LATE = f"the device did not open in time; {REMEDY}"
 OPENED = b"\n"
 
 Run = Callable[[Callable[[], None]], None]
@@ -50,13 +51,13 @@ class DeviceWorker:
         return self._process is not None and self._ring.is_open
 
     def open(self, number: int) -> None:
-        """Start it, and wait until its device is open. Raises DeviceOpeningError with what it says."""
+        """Start it, and wait until its device is open. Raises DeviceOpeningError with its words."""
         said, saying = os.pipe()
         try:
             self._start(number, saying)
             os.close(saying)
             ready = select.select([said], [], [], OPENING_S)[0]
-            answer = os.read(said, 4096) if ready else b"the device did not open in time; " + REMEDY.encode()
+            answer = os.read(said, 4096) if ready else TOO_LATE.encode()
         finally:
             os.close(said)
         if answer != OPENED:

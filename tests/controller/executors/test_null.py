@@ -78,7 +78,7 @@ def test_a_name_may_give_the_service_time() -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("nosuch", "executor nosuch: no such name; known: cpu, null"),
+        ("nosuch", "executor nosuch: no such name; known: cpu, cuda, emulated, null"),
         ("null:service_ms=-1", "service_ms must be at least 0"),
         ("cpu:cores=2", "has no constant 'cores'"),
     ],

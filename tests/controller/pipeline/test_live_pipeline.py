@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import soundfile
@@ -13,11 +12,9 @@ from live_pipeline import Running
 from pipeline_spec import SPEC
 
 from controller.errors import PipelineStartError
-from controller.plants.builtin.connection import Connection
 from controller.plants.builtin.pipeline_process import (
     running_pipeline,
     start_pipeline,
-    stop_pipeline,
 )
 
 pytestmark = pytest.mark.live

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.config.config import Config, PipelineSection
+from controller.config.config import PipelineSection
 from controller.errors import ExecutorError
 from controller.executors.gpu.availability import Obstacle
 from kapellmeister.running import chosen_executor as module
@@ -14,8 +14,7 @@ TOO_OLD = Obstacle("the driver is too old", "update it")
 def chosen(monkeypatch, obstacle, **pipeline):
     monkeypatch.setattr(module, "cuda_obstacle", lambda: obstacle)
     said: list[str] = []
-    config = Config(pipeline=PipelineSection(**pipeline))
-    return module.chosen_executor(config, said.append), said
+    return module.chosen_executor(PipelineSection(**pipeline), said.append), said
 
 
 @pytest.mark.parametrize(
