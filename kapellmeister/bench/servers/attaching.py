@@ -26,6 +26,8 @@ from policies.proposal import Change
 
 REMEDY = "run `kapellmeister doctor`"
 POLL_S = 0.05
+JUDGED_S, LOOK_S = 12.0, 0.5
+"""Seconds after the window in which what was changed in it is judged, and from look to look."""
 
 
 def attach(rig: Rig, mode: str, onset_s: float, seconds: float) -> Attached:
@@ -37,6 +39,7 @@ def attach(rig: Rig, mode: str, onset_s: float, seconds: float) -> Attached:
             _await_first_tick(rig.plant, process, journal)
             onset, window = rig.window(onset_s), rig.window(seconds)
             period_frames = int(rig.line()["period_frames"])
+            _await_verdicts(journal)
         report = RunReport.model_validate_json(figures.read_text(encoding="utf-8"))
         with JournalReader(journal) as reader:
             ticks = list(reader.ticks(reader.run().number))
@@ -81,6 +84,18 @@ def _await_first_tick(plant: str, process: subprocess.Popen[str], journal: Path)
                 return
         time.sleep(POLL_S)
     raise PlantError(plant, "the sidecar did not come to a tick", REMEDY)
+
+
+def _await_verdicts(journal: Path) -> None:
+    """Leave changes of the last seconds the time in which they are judged."""
+    until_s = time.monotonic() + JUDGED_S
+    while time.monotonic() < until_s:
+        with JournalReader(journal) as reader:
+            ticks = list(reader.ticks(reader.run().number))
+        changes = [change for tick in ticks if not tick.shadow for change in tick.changes]
+        if None not in _verdicts(changes, ticks):
+            return
+        time.sleep(LOOK_S)
 
 
 def _first_action_s(ticks: Sequence[Tick]) -> float | None:
