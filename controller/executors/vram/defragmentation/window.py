@@ -10,7 +10,7 @@ from itertools import islice
 from controller.executors.vram.space.extent import Extent
 from controller.executors.vram.space.region import Region
 
-ANCHORS = 16
+ANCHORS = 8
 """Free extents, the largest ones, around which a window is looked for."""
 WINDOWS = 4
 """Windows that are tried, the cheapest first."""
@@ -18,7 +18,7 @@ WINDOWS = 4
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Neighbouring extents, all free or movable, and the bytes that would have to move."""
+    """Neighbouring extents, free or not pinned, and the bytes that would have to move."""
 
     first: Extent
     last: Extent
@@ -70,7 +70,7 @@ def _held(first: Extent, last: Extent) -> int:
 
 
 def _can_clear(extent: Extent) -> bool:
-    return extent.is_free or extent.is_movable
+    return extent.is_free or extent.may_move
 
 
 def _cost(extent: Extent) -> int:
