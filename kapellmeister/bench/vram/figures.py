@@ -47,7 +47,7 @@ class VramReport(Figures):
     """All of it, on offsets alone; `million_s` is a million operations of ours, untimed inside.
 
     `cpu_allocate` and `cpu_free` are processor time of our calls at the first fill; `blocks` our
-    internal fragmentation by bytes of a block; `three_stages` who could run the pipeline.
+    internal fragmentation by bytes of a block; `three_stages` how many buffers of the pipeline each refused.
     """
 
     machine: Machine
@@ -61,4 +61,4 @@ class VramReport(Figures):
     cpu_free: LatencyFigures
     blocks: dict[int, float]
     million_s: Spread
-    three_stages: dict[str, bool]
+    three_stages: dict[str, int]

@@ -79,10 +79,10 @@ def _sizes(rng: random.Random) -> Iterator[int]:
 
 
 def _many_sizes(rng: np.random.Generator, count: int) -> NDArray[np.int64]:
-    small, large = (
-        np.exp(rng.uniform(*np.log(each), count)) for each in (SMALL_BYTES, LARGE_BYTES)
-    )
-    return np.where(rng.random(count) < LARGE_SHARE, large, small).astype(np.int64)
+    is_large = rng.random(count) < LARGE_SHARE
+    low, high = (np.where(is_large, *each) for each in zip(LARGE_BYTES, SMALL_BYTES, strict=True))
+    sizes: NDArray[np.float64] = low * (high / low) ** rng.random(count)
+    return sizes.astype(np.int64)
 
 
 def _log_mean(bounds: tuple[int, int]) -> float:

@@ -11,7 +11,7 @@ from kapellmeister.bench.spread import Spread
 from kapellmeister.bench.vram.figures import DayFigures, FillFigures, LatencyFigures, VramReport
 from kapellmeister.bench.vram.loads import day, steady
 from kapellmeister.bench.vram.pipeline import stages
-from kapellmeister.bench.vram.subjects import SUBJECTS, State, Subject, arena, arena_state
+from kapellmeister.bench.vram.subjects import PATIENT, SUBJECTS, State, Subject, arena, arena_state
 from kapellmeister.bench.vram.timed import Timed, quantiles_us
 from kapellmeister.machine.description import describe_machine
 from policies.observation import fresh
@@ -48,7 +48,7 @@ def bench_vram(
         cpu_free=_latency([timed.free_ns for timed, _ in on_cpu]),
         blocks={size: _internal(trace, arena_bytes, size) for size in BLOCK_BYTES},
         million_s=Spread.of([_million_s(trace, arena_bytes) for _ in range(seeds)]),
-        three_stages={each.name: _fits(each, arena_bytes) for each in SUBJECTS},
+        three_stages={each.name: _refused(each, arena_bytes) for each in (PATIENT, *SUBJECTS)},
     )
 
 
@@ -130,5 +130,6 @@ def _million_s(trace: AllocationTrace, arena_bytes: int) -> float:
     return (time.perf_counter() - started_s) * MILLION / len(trace)
 
 
-def _fits(subject: Subject, arena_bytes: int) -> bool:
-    return not replay(stages(arena_bytes), subject.make(arena_bytes))
+def _refused(subject: Subject, arena_bytes: int) -> int:
+    """Buffers of the three stages that it refused."""
+    return len(replay(stages(arena_bytes), subject.make(arena_bytes)))

@@ -40,6 +40,11 @@ def arena(size_bytes: int, block_bytes: int = VRAMConfig().block_bytes) -> VRAMM
     return VRAMManager(NullBacking(size_bytes), VRAMConfig(block_bytes=block_bytes))
 
 
+def patient_arena(size_bytes: int) -> VRAMManager:
+    """Ours, where an allocation may wait until all of the arena was moved."""
+    return VRAMManager(NullBacking(size_bytes), VRAMConfig(inline_bytes=size_bytes))
+
+
 def arena_state(manager: VRAMManager) -> State:
     """Ours, from its account."""
     account: Account = manager.account()
@@ -63,3 +68,5 @@ SUBJECTS = (
     Subject(SizeClasses.name, SizeClasses, peer_state),
 )
 """Measured in turn, in this order."""
+PATIENT = Subject("kapellmeister, any number of bytes moved", patient_arena, arena_state)
+"""The arena, not held to a time."""
