@@ -47,7 +47,8 @@ class VramReport(Figures):
     """All of it, on offsets alone; `million_s` is a million operations of ours, untimed inside.
 
     `cpu_allocate` and `cpu_free` are processor time of our calls at the first fill; `blocks` our
-    internal fragmentation by bytes of a block; `three_stages` how many buffers of the pipeline each refused.
+    internal fragmentation by bytes of a block; `three_stages` the
+    buffers of the pipeline that each refused.
     """
 
     machine: Machine
