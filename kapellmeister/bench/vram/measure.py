@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from controller.executors.vram.traces import AllocationTrace, replay
 from controller.sensors.cpu import MachineSensor
@@ -56,17 +56,17 @@ def _fills(
     arena_bytes: int, fill: float, allocations: int, seeds: int
 ) -> list[tuple[Subject, int, list[Played]]]:
     """Every allocator with how many allocations are live, and what it did for each seed."""
-    traces = [steady(arena_bytes, fill, allocations, seed) for seed in range(seeds)]
-    live = sum(1 if size else -1 for _, size, _ in traces[0])
+    traces = (steady(arena_bytes, fill, allocations, seed) for seed in range(seeds))
+    live = sum(1 if size else -1 for _, size, _ in steady(arena_bytes, fill, allocations, seed=0))
     return [(subject, live, played) for subject, played in _in_turn(traces, arena_bytes)]
 
 
 def _days(arena_bytes: int, hours: float, seeds: int) -> Iterator[tuple[Subject, list[Played]]]:
-    return _in_turn([day(arena_bytes, seed, hours) for seed in range(seeds)], arena_bytes)
+    return _in_turn((day(arena_bytes, seed, hours) for seed in range(seeds)), arena_bytes)
 
 
 def _in_turn(
-    traces: Sequence[AllocationTrace], arena_bytes: int
+    traces: Iterable[AllocationTrace], arena_bytes: int
 ) -> Iterator[tuple[Subject, list[Played]]]:
     """Each trace to every allocator before the next trace."""
     rounds = [[_play(each, trace, arena_bytes) for each in SUBJECTS] for trace in traces]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -24,8 +25,7 @@ class Timed(Generic[Held]):
     ) -> None:
         self._allocator = allocator
         self._now_ns = now_ns
-        self.allocate_ns: list[int] = []
-        self.free_ns: list[int] = []
+        self.allocate_ns, self.free_ns = array("q"), array("q")
         self.refused: Counter[str] = Counter()
 
     def allocate(self, size_bytes: int, usage: Usage, owner: str) -> Held:
