@@ -138,3 +138,22 @@ def simulator(
         report = measure(rounds, swept, advance)
     write_json(json, report)
     print_report(report, Console())
+
+
+@app.command("vram", epilog="Example: kapellmeister bench vram --json out.json")
+def vram(
+    seeds: Annotated[int, typer.Option(help="Loads of each kind.", min=1)] = 4,
+    allocations: Annotated[int, typer.Option(help="Allocations of a load.", min=1000)] = 300_000,
+    hours: Annotated[float, typer.Option(help="Hours of the load of a day.", min=0.1)] = 24.0,
+    json: JsonFile = None,
+) -> None:
+    """Share device memory out, on offsets alone: time, refusals, bytes moved, peers beside."""
+    from kapellmeister.bench.vram.measure import bench_vram as measure
+    from kapellmeister.bench.vram.report import print_report
+    from kapellmeister.terminal.progress import progress
+
+    check_writable("--json", json)
+    with progress("measuring") as advance:
+        report = measure(seeds, allocations, hours, advance)
+    write_json(json, report)
+    print_report(report, Console())

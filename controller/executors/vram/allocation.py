@@ -24,7 +24,6 @@ class Allocation:
         "handle",
         "held_bytes",
         "id",
-        "is_captured",
         "on_yield",
         "pins",
         "slab",
@@ -44,20 +43,12 @@ class Allocation:
         self.within_bytes = 0
         self.held_bytes = 0
         self.pins = 0
-        self.is_captured = False
         self.uses: dict[str, Event] = {}
         self.on_yield: Callable[[Handle], None] | None = None
 
     @property
-    def is_pinned(self) -> bool:
-        """Whether it must stay where it is."""
-        return self.pins > 0 or self.is_captured
-
-    @property
     def is_idle(self) -> bool:
-        """Whether it is neither pinned nor in use by the device, so that it can be moved."""
-        if self.pins or self.is_captured:
-            return False
+        """Whether no stream of the device uses it."""
         return not self.uses or all(event.is_done for event in self.uses.values())
 
 
@@ -86,7 +77,6 @@ class AllocationTable:
     def retire(self, row: Allocation) -> None:
         """Make every handle of a row stale."""
         row.generation += 1
-        row.is_captured = False
         row.on_yield = None
         row.uses = {}
         self._spare.append(row)

@@ -19,14 +19,14 @@ class VRAMConfig:
 
     `block_bytes` is the size of a slab, a power of two. `priority` says whose streams yield last.
     `inline_bytes` is the most that one allocation may have moved to make room for itself, which
-    its caller waits for: 64 MiB is 0.1 ms where 1.3 TB/s are copied. Raises ConfigurationError.
+    its caller waits for: 128 MiB take 0.1 ms where 1.3 TB/s are copied. Raises ConfigurationError.
     """
 
     total_bytes: int | None = None
     share_of_free: float = 0.8
     block_bytes: int = 1 << 17
     priority: Priority = Priority.AUDIO
-    inline_bytes: int = 1 << 26
+    inline_bytes: int = 1 << 27
 
     def __post_init__(self) -> None:
         """Refuse what no arena can have."""

@@ -86,7 +86,7 @@ class VRAMManager:
         Raises StaleHandleError, and PinnedError while it must stay where it is.
         """
         row = self._table.find(handle)
-        if row.pins or row.is_captured:
+        if row.pins:
             raise PinnedError(handle.owner, "freed")
         self._retire(row)
 
@@ -98,24 +98,25 @@ class VRAMManager:
     @contextmanager
     def pinned(self, handle: Handle) -> Iterator[int]:
         """Keep it where it is meanwhile; gives its offset. Raises StaleHandleError."""
-        row = self._table.find(handle)
-        row.pins += 1
-        row.extent.version += 1
+        offset = self.pin_for_good(handle)
         try:
-            yield row.extent.offset + row.within_bytes
+            yield offset
         finally:
-            row.pins -= 1
+            self.unpin(handle)
 
     def pin_for_good(self, handle: Handle) -> int:
         """Keep it where it is, since a graph captured its offset, until `unpin`; the offset."""
         row = self._table.find(handle)
-        row.is_captured = True
+        row.pins += 1
+        row.extent.pins += 1
         row.extent.version += 1
         return row.extent.offset + row.within_bytes
 
     def unpin(self, handle: Handle) -> None:
-        """Let it move and be freed again, since the graph that captured it is gone."""
-        self._table.find(handle).is_captured = False
+        """Take one pin away. Raises StaleHandleError."""
+        row = self._table.find(handle)
+        row.pins -= 1
+        row.extent.pins -= 1
 
     def used(self, handle: Handle, stream: str, event: Event) -> None:
         """Note that a stream of the device uses it until that event. Raises StaleHandleError."""

@@ -32,4 +32,4 @@ class Yielding:
         return sum(row.held_bytes for usage in usages for row in self._unpinned(usage))
 
     def _unpinned(self, usage: Usage) -> Iterator[Allocation]:
-        return (row for row in self._rows[usage].values() if not row.is_pinned)
+        return (row for row in self._rows[usage].values() if not row.pins)

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from controller.executors.vram.account import Ledger
 from controller.executors.vram.backing import Backing
 from controller.executors.vram.defragmentation.moves import Moves, clear
-from controller.executors.vram.defragmentation.window import cheapest_windows
+from controller.executors.vram.defragmentation.push import push_together
+from controller.executors.vram.defragmentation.window import cheapest_windows, cleared, pushed
 from controller.executors.vram.space.extent import Extent
 from controller.executors.vram.space.space import Space
 
 
 class Defragmenter:
-    """Clears the cheapest window; `refused_bytes` is what was refused last for want of one."""
+    """Clears the cheapest window, or pushes it together where there is no room elsewhere.
+
+    `refused_bytes` is what was refused last for want of one."""
 
     def __init__(
         self, space: Space, backing: Backing, ledger: Ledger, now_s: Callable[[], float]
@@ -36,9 +39,10 @@ class Defragmenter:
         if self._space.free_bytes < size_bytes:
             return False
         moves = self._begin(size_bytes, budget_bytes)
-        if moves is not None:
-            moves.commit()
-        return moves is not None
+        if moves is None:
+            return self._push(size_bytes, budget_bytes)
+        moves.commit()
+        return True
 
     def relocate(self, extent: Extent) -> Moves | None:
         """A pass that moves one extent, which is movable; None where nothing else is as large."""
@@ -48,13 +52,23 @@ class Defragmenter:
         if not self._space.is_idle:
             return None
         noted = self._note()
-        for window in cheapest_windows(self._space.region, size_bytes):
-            if window.moved_bytes > budget_bytes:
-                return None
+        region = self._space.region
+        for window in cheapest_windows(region, size_bytes, budget_bytes, cleared):
             moves = clear(self._space, self._backing, list(window), noted)
             if moves is not None:
                 return moves
         return None
+
+    def _push(self, size_bytes: int, budget_bytes: int) -> bool:
+        if not self._space.is_idle:
+            return False
+        noted = self._note()
+        region = self._space.region
+        for window in cheapest_windows(region, size_bytes, budget_bytes, pushed):
+            if push_together(self._space, self._backing, list(window)):
+                noted(window.moved_bytes)
+                return True
+        return False
 
     def _note(self) -> Callable[[int], None]:
         """What a pass that begins now tells once it is committed: its bytes."""

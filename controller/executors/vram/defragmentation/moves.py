@@ -96,9 +96,11 @@ class Moves:
 def clear(
     space: Space, backing: Backing, window: Sequence[Extent], moved: Callable[[int], None]
 ) -> Moves | None:
-    """Begin to move all allocations out of a window; None where they fit nowhere else."""
+    """Begin to move all out of a window; None where one cannot, or fits nowhere else."""
     free = [extent for extent in window if extent.is_free]
     sources = [extent for extent in window if not extent.is_free]
+    if not all(source.is_movable for source in sources):
+        return None
     for extent in free:
         space.region.reserve(extent, window)
         space.reserved_bytes += extent.size_bytes

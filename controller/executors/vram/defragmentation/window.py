@@ -1,8 +1,8 @@
-"""Which run of extents is cleared with the least to move."""
+"""Which run of extents is cleared, or pushed together, with the least to move."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
@@ -10,15 +10,16 @@ from itertools import islice
 from controller.executors.vram.space.extent import Extent
 from controller.executors.vram.space.region import Region
 
-ANCHORS = 16
+ANCHORS = 8
 """Free extents, the largest ones, around which a window is looked for."""
 WINDOWS = 4
 """Windows that are tried, the cheapest first."""
+Gain = Callable[[Extent], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Neighbouring extents, all free or movable, and the bytes that would have to move."""
+    """Neighbouring extents, free or not pinned, and the bytes that would have to move."""
 
     first: Extent
     last: Extent
@@ -31,46 +32,65 @@ class Window:
             extent = None if extent is self.last else extent.next
 
 
-def cheapest_windows(region: Region, size_bytes: int) -> list[Window]:
-    """A few windows of at least that size, the cheapest first."""
+def cleared(extent: Extent) -> int:
+    """Bytes won by moving an extent elsewhere: all of it."""
+    return extent.size_bytes
+
+
+def pushed(extent: Extent) -> int:
+    """Bytes won by pushing an extent aside: those that are free."""
+    return extent.size_bytes if extent.is_free else 0
+
+
+def cheapest_windows(
+    region: Region, size_bytes: int, budget_bytes: int, gain: Gain
+) -> list[Window]:
+    """A few windows that win that size and move no more than the budget, the cheapest first."""
     anchors = islice(region.largest(), ANCHORS)
-    found = (window for anchor in anchors for window in windows_around(anchor, size_bytes))
+    found = (
+        window
+        for anchor in anchors
+        for window in windows_around(anchor, size_bytes, budget_bytes, gain)
+        if window.moved_bytes <= budget_bytes
+    )
     return nsmallest(WINDOWS, found, key=lambda window: window.moved_bytes)
 
 
-def windows_around(anchor: Extent, size_bytes: int) -> Iterator[Window]:
-    """Every smallest window of at least that size with a free extent in it, from left to right."""
-    first, span = _reached_left(anchor, size_bytes)
+def windows_around(
+    anchor: Extent, size_bytes: int, budget_bytes: int, gain: Gain
+) -> Iterator[Window]:
+    """Every smallest window that wins that size, with a free extent in it, from left to right."""
+    first, won, moved = _reached_left(anchor, size_bytes, budget_bytes, gain)
     last: Extent = anchor
-    held = _held(first, anchor)
     while True:
-        while span < size_bytes:
-            if last.next is None or not _can_clear(last.next):
+        while won < size_bytes:
+            if last.next is None or not _can_move(last.next):
                 return
             last = last.next
-            span, held = span + last.size_bytes, held + _cost(last)
-        while first is not anchor and span - first.size_bytes >= size_bytes:
-            span, held, first = span - first.size_bytes, held - _cost(first), _after(first)
-        yield Window(first, last, held)
+            won, moved = won + gain(last), moved + _cost(last)
+        while first is not anchor and won - gain(first) >= size_bytes:
+            won, moved, first = won - gain(first), moved - _cost(first), _after(first)
+        yield Window(first, last, moved)
         if first is anchor:
             return
-        span, held, first = span - first.size_bytes, held - _cost(first), _after(first)
+        won, moved, first = won - gain(first), moved - _cost(first), _after(first)
 
 
-def _reached_left(anchor: Extent, size_bytes: int) -> tuple[Extent, int]:
-    first, span = anchor, anchor.size_bytes
-    while span < size_bytes and first.previous is not None and _can_clear(first.previous):
+def _reached_left(
+    anchor: Extent, size_bytes: int, budget_bytes: int, gain: Gain
+) -> tuple[Extent, int, int]:
+    """The leftmost extent of interest, and what is won and moved from there to the anchor."""
+    first, won, moved = anchor, gain(anchor), 0
+    while won < size_bytes and moved <= budget_bytes:
+        if first.previous is None or not _can_move(first.previous):
+            break
         first = first.previous
-        span += first.size_bytes
-    return first, span
+        won, moved = won + gain(first), moved + _cost(first)
+    return first, won, moved
 
 
-def _held(first: Extent, last: Extent) -> int:
-    return sum(_cost(extent) for extent in Window(first, last, 0))
-
-
-def _can_clear(extent: Extent) -> bool:
-    return extent.is_free or extent.is_movable
+def _can_move(extent: Extent) -> bool:
+    return extent.is_free or extent.may_move
 
 
 def _cost(extent: Extent) -> int:

@@ -20,16 +20,16 @@ class Resident(Keeper, Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether it is neither pinned nor in use by the device, so that it can be moved."""
+        """Whether no stream of the device uses it."""
         ...
 
 
 class Extent:
     """Free, or held by one large allocation, or by a slab of small ones.
 
-    `residents` are the live allocations within; `draining` counts those that were freed while
-    the device may still use them. `reservation` is whoever has plans for the extent, and `version`
-    counts whatever would make a copy of it out of date.
+    `residents` are the live allocations within, `pins` what keeps them where they are, and
+    `draining` those that were freed while the device may still use them. `reservation` is whoever
+    has plans for the extent; `version` counts whatever would make a copy of it out of date.
     """
 
     __slots__ = (
@@ -37,6 +37,7 @@ class Extent:
         "is_free",
         "next",
         "offset",
+        "pins",
         "previous",
         "reservation",
         "residents",
@@ -56,13 +57,17 @@ class Extent:
         self.slab: Keeper | None = None
         self.draining = 0
         self.version = 0
+        self.pins = 0
+
+    @property
+    def may_move(self) -> bool:
+        """Whether nothing but a use by the device keeps it where it is."""
+        return not (self.pins or self.draining or self.is_free) and self.reservation is None
 
     @property
     def is_movable(self) -> bool:
         """Whether all that lies within can be moved now."""
-        if self.is_free or self.draining or not self.residents or self.reservation is not None:
-            return False
-        return all(resident.is_idle for resident in self.residents)
+        return self.may_move and all(resident.is_idle for resident in self.residents)
 
     def move_to(self, target: Extent) -> None:
         """Have all residents live in `target`, which is held and empty, at the same distances."""

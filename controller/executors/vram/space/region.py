@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from controller.executors.vram.space.extent import Extent
 from controller.executors.vram.space.size_index import SizeIndex
@@ -59,9 +59,34 @@ class Region:
         extent.is_free, extent.reservation = False, reservation
         self.free_bytes -= extent.size_bytes
 
+    def push_together(self, window: Sequence[Extent]) -> None:
+        """Lay neighbours one after the other, all that is free behind them."""
+        free = [extent for extent in window if extent.is_free]
+        order = [extent for extent in window if not extent.is_free]
+        before, after, offset = window[0].previous, window[-1].next, window[0].offset
+        rest = Extent(0, sum(extent.size_bytes for extent in free))
+        for extent in free:
+            self._by_size.remove(extent)
+        for extent in (*order, rest):
+            extent.offset, extent.previous = offset, before
+            offset += extent.size_bytes
+            self._link(before, extent)
+            before = extent
+        rest.next, rest.is_free = after, False
+        if after is not None:
+            after.previous = rest
+        self.free_bytes -= rest.size_bytes
+        self.give(rest)
+
     def largest(self) -> Iterator[Extent]:
         """Free extents, the largest first."""
         return self._by_size.largest()
+
+    def _link(self, before: Extent | None, extent: Extent) -> None:
+        if before is None:
+            self._first = extent
+        else:
+            before.next = extent
 
     def _split(self, extent: Extent, size_bytes: int) -> None:
         rest = Extent(extent.offset + size_bytes, extent.size_bytes - size_bytes)

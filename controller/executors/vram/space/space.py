@@ -136,6 +136,15 @@ class Space:
         """Free an extent whose allocations have all moved away."""
         self._free(extent, None, 0, extent.size_bytes)
 
+    def push_together(self, window: Sequence[Extent]) -> None:
+        """Note that the allocations of a window were pushed to its low end."""
+        end = window[-1].offset + window[-1].size_bytes
+        free_bytes = sum(extent.size_bytes for extent in window if extent.is_free)
+        for extent in window:
+            extent.version += 1
+        self.region.push_together(window)
+        self._released(end - free_bytes, free_bytes)
+
     def _end(self, draining: Draining) -> None:
         draining.extent.draining -= 1
         self.draining_bytes -= draining.size_bytes

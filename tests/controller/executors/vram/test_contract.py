@@ -1,5 +1,7 @@
 """What holds on any backing."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from late_device import LateEvent
@@ -36,7 +38,7 @@ def test_offsets_are_aligned_and_ranges_do_not_overlap(manager):
     offsets = [manager.offset(handle) for handle in handles]
     assert [offset % 256 for offset in offsets] == [0, 0, 0, 0, 0]
     spans = sorted(zip(offsets, (1, 300, 4000, 5000, 70_000), strict=True))
-    assert all(a + size <= b for (a, size), (b, _) in zip(spans, spans[1:], strict=False))
+    assert all(a + size <= b for (a, size), (b, _) in pairwise(spans))
 
 
 def test_small_allocations_of_a_size_lie_in_one_slab(manager):
@@ -142,15 +144,29 @@ def test_a_pass_that_is_abandoned_changes_nothing(manager):
 
 
 def test_what_is_used_while_it_is_copied_stays_where_it_is(manager):
-    moved, used, freed = (allocate(manager, 64) for _ in range(3))
-    offsets = [manager.offset(handle) for handle in (moved, used)]
-    passes = [manager.relocate(handle) for handle in (moved, used, freed)]
-    with manager.pinned(used):
+    moved, pinned, used, freed = handles = [allocate(manager, 64) for _ in range(4)]
+    offsets = [manager.offset(handle) for handle in handles]
+    passes = [manager.relocate(handle) for handle in handles]
+    with manager.pinned(pinned):
         pass
+    manager.used(used, "compute", LateEvent())
     manager.free(freed)
-    assert [each.commit() for each in passes] == [(moved,), (), ()]
+    assert [each.commit() for each in passes] == [(moved,), (), (), ()]
+    assert [manager.offset(handle) for handle in (pinned, used)] == offsets[1:3]
     assert manager.offset(moved) != offsets[0]
-    assert manager.offset(used) == offsets[1]
+
+
+def test_what_fits_in_no_hole_is_pushed_aside(backing, manager):
+    pieces = [allocate(manager, kib) for kib in (64, 128, 64, 768)]
+    data = np.arange(128 * KIB, dtype=np.uint32).astype(np.uint8)
+    backing.write(manager.offset(pieces[1]), data)
+    manager.free(pieces[0])
+    manager.free(pieces[2])
+    assert manager.offset(allocate(manager, 128)) == 128 * KIB
+    assert manager.offset(pieces[1]) == 0
+    assert manager.account().defragmented_bytes == 128 * KIB
+    if not isinstance(backing, NullBacking):
+        assert np.array_equal(backing.read(0, 128 * KIB), data)
 
 
 def test_a_slab_moves_as_a_whole(manager):

@@ -1,6 +1,6 @@
 """Everything in any order, against a dictionary: late events, pins, resizes, abandoned passes."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import pairwise
 
@@ -52,10 +52,13 @@ class Arena(RuleBasedStateMachine):
             self.allocate_one(size, usage, yields)
 
     def allocate_one(self, size, usage, yields):
+        reason = ""
         try:
             handle = self.manager.allocate(size, usage, usage, self.forget if yields else None)
         except DeviceMemoryError as refused:
-            assert (refused.reason == "full") == (self.free_bytes() < size)
+            reason = refused.reason
+        if reason:
+            assert (reason == "full") == (self.free_bytes() < size)
             return
         self.content[handle] = self.pattern(size)
         self.backing.write(self.manager.offset(handle), self.content[handle])
@@ -136,10 +139,8 @@ class Arena(RuleBasedStateMachine):
     @rule(number=PICK)
     @precondition(lambda self: self.content)
     def relocate(self, number):
-        try:
+        with suppress(PinnedError, DeviceMemoryError):
             self.passes.append(self.manager.relocate(self.pick(number)))
-        except (PinnedError, DeviceMemoryError):
-            pass
 
     @rule(number=PICK, abandon=st.booleans())
     @precondition(lambda self: self.passes)
