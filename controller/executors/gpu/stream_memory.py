@@ -64,11 +64,9 @@ class StreamMemory:
     @property
     def capacity(self) -> int:
         """Streams that there are and that there is room for, as far as can be told."""
-        live, free_bytes = len(self._handles), self._manager.account().free_bytes
-        state_bytes, block_bytes = aligned(self._workload.state_bytes), self.block_bytes
-        if state_bytes < block_bytes:
-            state_bytes = block_bytes // (block_bytes // state_bytes)
-        return live + max(0, free_bytes - self._useless_bytes) // state_bytes
+        free_bytes = self._manager.account().free_bytes - self._useless_bytes
+        each_bytes = self._manager.taken_bytes(self._workload.state_bytes)
+        return len(self._handles) + int(max(0, free_bytes) / each_bytes)
 
     def account(self) -> Account:
         """What all bytes of the arena are used for."""

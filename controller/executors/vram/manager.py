@@ -53,6 +53,10 @@ class VRAMManager:
         if block_bytes != self.block_bytes:
             self._space.slabs.resize(block_bytes)
 
+    def taken_bytes(self, size_bytes: int) -> float:
+        """Bytes of the arena that one of many allocations of this size takes, as a mean."""
+        return self._space.slabs.taken_bytes(size_bytes)
+
     def allocate(
         self,
         size_bytes: int,

@@ -54,6 +54,13 @@ class Slabs:
         """Whether an allocation is small enough for a slab."""
         return size_bytes * FEWEST_SLOTS <= self.block_bytes
 
+    def taken_bytes(self, size_bytes: int) -> float:
+        """Bytes that one of many allocations of this size takes: its part of a slab, or its own."""
+        units = -(-size_bytes // UNIT_BYTES)
+        if not self.fits(size_bytes):
+            return float(units * UNIT_BYTES)
+        return self.block_bytes / (self._units // units)
+
     def take(self, size_bytes: int) -> tuple[Slab, int] | None:
         """A slot and its slab; None where there is none, and no room for another slab."""
         slots = self._units // -(-size_bytes // UNIT_BYTES)
