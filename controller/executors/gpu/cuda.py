@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -114,7 +115,7 @@ class CudaDevice:
             bandwidth_bytes_per_s=self._bandwidth(runtime),
             memory_bytes=memory_bytes,
             free_bytes=free_bytes,
-            slice_of=f"an instance of {name}" if "MIG" in name else None,
+            slice_of=_slice(name),
         )
 
     def reserve(self, size_bytes: int) -> CupyBacking:
@@ -217,3 +218,11 @@ class CudaDevice:
     def _check_open(self, what: str) -> None:
         if self._capturing is not None:
             raise DeviceAllocationError(what)
+
+
+def _slice(name: str) -> str | None:
+    """The part of a device that this is: an instance of MIG, or a share by MPS."""
+    if "MIG" in name:
+        return "a MIG instance"
+    share = os.environ.get("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE")
+    return None if share is None else f"{share} % of its threads"

@@ -47,6 +47,7 @@ class StreamMemory:
         self._manager = manager
         self._shared = responses
         self._handles: dict[int, Handle] = {}
+        self._response_of = [workload.response_of(slot) for slot in range(slots)]
         self._passes = 0
         self._useless_bytes = 0
         self._waits_us: deque[float] = deque(maxlen=LATEST)
@@ -105,6 +106,22 @@ class StreamMemory:
             self._remove(slot)
             self.homeless.discard(slot)
 
+    def turn(self, slot: int, response: int) -> None:
+        """Render a stream with another response from its next block on.
+
+        Raises DeviceMemoryError where there is no room for that, and all stays as it was.
+        """
+        before, self._response_of[slot] = self._response_of[slot], response
+        if slot not in self._handles:
+            return
+        try:
+            self.responses[slot] = self._shared.take(response)
+        except DeviceMemoryError:
+            self._response_of[slot] = before
+            raise
+        self._shared.give_back(before)
+        self._follow_moves()
+
     def resize_blocks(self, block_bytes: int) -> None:
         """Make blocks of that size from now on; those that there are serve until they are free."""
         if block_bytes != self._manager.block_bytes:
@@ -127,7 +144,7 @@ class StreamMemory:
         handle = self._manager.allocate(size_bytes, usage, f"stream {slot}", yielded)
         self._waits_us.append(1e6 * (time.perf_counter() - began_s))
         self._handles[slot] = handle
-        self.responses[slot] = self._shared.take(self._workload.response_of(slot))
+        self.responses[slot] = self._shared.take(self._response_of[slot])
         self.offsets[slot] = self._manager.offset(handle)
         self.homeless.discard(slot)
 
@@ -146,7 +163,7 @@ class StreamMemory:
 
     def _forget(self, slot: int) -> None:
         if self.responses[slot] != UNUSED:
-            self._shared.give_back(self._workload.response_of(slot))
+            self._shared.give_back(self._response_of[slot])
         self.offsets[slot] = self.responses[slot] = UNUSED
 
     def _follow_moves(self) -> None:
@@ -156,4 +173,4 @@ class StreamMemory:
         self._passes = self._manager.passes
         for slot, handle in self._handles.items():
             self.offsets[slot] = self._manager.offset(handle)
-            self.responses[slot] = self._shared.offset(self._workload.response_of(slot))
+            self.responses[slot] = self._shared.offset(self._response_of[slot])

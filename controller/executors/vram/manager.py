@@ -76,7 +76,7 @@ class VRAMManager:
         if self._space.draining:
             self._space.settle()
         row = self._table.spare()
-        if not self._space.place(row, size_bytes):
+        if not self._space.place(row, size_bytes, usage):
             self._find_room(row, size_bytes, usage, owner)
         handle = row.handle = Handle(row.id, row.generation, size_bytes, usage, owner)
         self._ledger.took(usage, owner, size_bytes, row.held_bytes)
@@ -185,7 +185,7 @@ class VRAMManager:
 
     def _find_room(self, row: Allocation, size_bytes: int, usage: Usage, owner: str) -> None:
         for _ in self._remedies(size_bytes, usage):
-            if self._space.place(row, size_bytes):
+            if self._space.place(row, size_bytes, usage):
                 return
         self._table.retire(row)
         self._defragmenter.refused_bytes = size_bytes

@@ -12,6 +12,7 @@ from controller.executors.vram.backing import Event
 from controller.executors.vram.space.extent import Extent, Resident
 from controller.executors.vram.space.region import Region
 from controller.executors.vram.space.slabs import UNIT_BYTES, Slab, Slabs
+from controller.executors.vram.usage import Usage
 
 
 class Placed(Resident, Protocol):
@@ -63,9 +64,13 @@ class Space:
         """Bytes that an allocation could have, if they lay together: idle slots among them."""
         return self.region.free_bytes + self.slabs.idle_bytes
 
-    def place(self, row: Placed, size_bytes: int) -> bool:
-        """Give an allocation its place; False where no piece is as large."""
-        if self.slabs.fits(size_bytes) and (found := self.slabs.take(size_bytes)) is not None:
+    def place(self, row: Placed, size_bytes: int, usage: Usage) -> bool:
+        """Give an allocation its place; False where no piece is as large.
+
+        Workspace stays for good, and would keep a whole slab from all others.
+        """
+        is_small = usage is not Usage.WORKSPACE and self.slabs.fits(size_bytes)
+        if is_small and (found := self.slabs.take(size_bytes)) is not None:
             slab, slot = found
             row.slab, row.slot, row.extent = slab, slot, slab.extent
             row.held_bytes = slab.slot_bytes

@@ -86,6 +86,20 @@ def test_streams_that_share_a_direction_share_its_response():
     assert rig.pipeline.memory.cache_hits >= 40
 
 
+def test_a_stream_that_turns_is_heard_from_elsewhere_at_once_and_nothing_is_captured_again():
+    turned, always = gpu_rig("hrtf"), gpu_rig("hrtf")
+    for rig in (turned, always):
+        rig.pipeline.begin(np.arange(3))
+    always.pipeline.memory.turn(1, 7)
+    for _ in range(4):
+        turned.play(np.arange(3))
+        always.play(np.arange(3))
+    turned.pipeline.memory.turn(1, 7)
+    heard, expected = turned.play(np.arange(3))[0], always.play(np.arange(3))[0]
+    np.testing.assert_allclose(heard, expected, atol=1e-6)
+    assert turned.pipeline.replays == 5
+
+
 def test_two_batches_are_under_way_at_once_and_each_keeps_its_sound():
     rig = gpu_rig("hrtf")
     rig.pipeline.begin(np.arange(16))
