@@ -27,15 +27,15 @@ def filters(sections):
 
 
 class StateArena:
-    """States lie apart and in no order; the last `unused` of each four rows are not used."""
+    """States lie apart and in no order; each fourth row is not used."""
 
-    def __init__(self, state, rows, unused=1, spare_bytes=0):
+    def __init__(self, state, rows, spare_bytes=0):
         self.state = state
-        stride = -(-state.itemsize // 256 + -1) * 256
+        stride = (state.itemsize // 256 + 2) * 256
         self.spare_at = rows * stride
         self.bytes = np.full(self.spare_at + spare_bytes + 256, POISON, dtype=np.uint8)
         self.rows = np.random.default_rng(3).permutation(rows).astype(np.int64) * stride
-        self.rows[np.arange(rows) % 4 >= 4 - unused] = -1
+        self.rows[3::4] = -1
         self.used = np.flatnonzero(self.rows >= 0)
         for row in self.used:
             self.bytes[self.rows[row] :][: state.itemsize] = 0

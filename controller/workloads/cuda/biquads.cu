@@ -54,8 +54,7 @@ extern "C" __global__ void __launch_bounds__(LANES) biquad_bank(
             if (row >= 0)
                 filter_row(tile[lane], count, reinterpret_cast<double*>(arena + row), sections);
             __syncthreads();
-            for (int i = 0; i < LANES; ++i) sum += tile[i][lane];
-            __syncthreads();
+            for (int i = 0; i < LANES; ++i) sum += tile[i][lane]; // the column that it loads next
         }
         if (lane < count)
             partial[static_cast<size_t>(chunk) * period + start + lane] = static_cast<float>(sum);

@@ -7,7 +7,10 @@
 
 #include "kernels.inc"
 
-static bool read_all(void* data, std::size_t size) { return std::fread(data, 1, size, stdin) == size; }
+static bool read_all(void* data, std::size_t size)
+{
+    return std::fread(data, 1, size, stdin) == size;
+}
 
 static on_host::Bytes read_argument()
 {
