@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from controller.config.config import Config
+from controller.executors.gpu.probe import examine_cuda
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.pipeline_process import (
     how_it_ended,
@@ -20,7 +21,8 @@ from controller.plants.builtin.pipeline_process import (
 )
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.plant import Surroundings
-from kapellmeister.running.chosen_executor import AUTO, vram_config
+from controller.sensors.gpu.sensor import GpuSensor
+from kapellmeister.running.chosen_executor import AUTO, CUDA, vram_config
 from kapellmeister.running.controlled import Attach, Controlled
 from kapellmeister.running.options import RunOptions
 
@@ -86,9 +88,18 @@ class BuiltinPipeline:
             given.permissions,
             given.config.loop.interval_s,
             None if started is None else partial(how_it_ended, started),
+            gpu_sensor(self.spec),
         )
         objective = given.config.objective.for_deadline(given.config.pipeline.period_ms)
         return Controlled(plant, objective, plant.summary, lambda: objective.deadline_ms)
+
+
+def gpu_sensor(spec: PipelineSpec) -> GpuSensor | None:
+    """What reads the device that a pipeline renders on; None where that is none of CUDA."""
+    if spec.executor != CUDA:
+        return None
+    device = examine_cuda().device
+    return GpuSensor(None if device is None else device.pci_bus_id)
 
 
 def pipeline_spec(options: RunOptions, config: Config, executor: str) -> PipelineSpec:
