@@ -169,6 +169,20 @@ def test_what_fits_in_no_hole_is_pushed_aside(backing, manager):
         assert np.array_equal(backing.read(0, 128 * KIB), data)
 
 
+@pytest.mark.parametrize("kib", [128, 64])
+def test_what_the_device_uses_is_not_moved_out_of_the_way(manager, kib):
+    pieces = [allocate(manager, size) for size in (64, kib, 64, 832 - kib, 64)]
+    for piece in pieces[::2]:
+        manager.free(piece)
+    manager.pin_for_good(pieces[3])
+    event = LateEvent()
+    manager.used(pieces[1], "compute", event)
+    with pytest.raises(DeviceMemoryError, match="in pieces"):
+        allocate(manager, 128)
+    event.finish()
+    allocate(manager, 128)
+
+
 def test_a_slab_moves_as_a_whole(manager):
     handles = [manager.allocate(2000, Usage.AUDIO, f"stream {n}") for n in range(3)]
     assert set(manager.relocate(handles[1]).commit()) == set(handles)
