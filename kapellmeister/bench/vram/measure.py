@@ -26,12 +26,12 @@ Played = tuple[Timed[object], State]
 def bench_vram(
     seeds: int, allocations: int, hours: float, progress: Progress, arena_bytes: int = 1 << 32
 ) -> VramReport:
-    """Play fills of `allocations` and days of `hours` for each seed, then the three stages."""
+    """Play fills of `allocations` for each seed, days of `hours` for half of them, and the rest."""
     sensor = MachineSensor()
     sensor.read()
     fills = [(fill, _fills(arena_bytes, fill, allocations, seeds)) for fill in FILLS]
     progress(0.5)
-    days = _days(arena_bytes, hours, seeds)
+    days = _days(arena_bytes, hours, -(-seeds // 2))
     progress(0.8)
     trace = steady(arena_bytes, FILLS[0], allocations, seed=0)
     on_cpu = [_play(SUBJECTS[0], trace, arena_bytes, time.thread_time_ns) for _ in range(seeds)]

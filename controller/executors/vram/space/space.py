@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Protocol
 
 from controller.executors.vram.backing import Event
@@ -93,7 +92,7 @@ class Space:
     def release(self, row: Placed, uses: Iterable[Event]) -> None:
         """Take the bytes of an allocation back, once the device has let go of them."""
         extent = row.extent
-        events = [event for event in chain(uses, self._uses.values()) if not event.is_done]
+        events = [event for event in (*uses, *self._uses.values()) if not event.is_done]
         extent.residents.remove(row)
         extent.version += 1
         if events:
