@@ -139,8 +139,6 @@ class Space:
         """Note that the allocations of a window were pushed to its low end."""
         end = window[-1].offset + window[-1].size_bytes
         free_bytes = sum(extent.size_bytes for extent in window if extent.is_free)
-        for extent in window:
-            extent.version += 1
         self.region.push_together(window)
         self._released(end - free_bytes, free_bytes)
 

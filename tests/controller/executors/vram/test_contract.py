@@ -13,6 +13,7 @@ from controller.errors import (
     StaleHandleError,
 )
 from controller.executors.vram.backings.null import NullBacking
+from controller.executors.vram.backings.numpy import NumpyBacking
 from controller.executors.vram.config import VRAMConfig
 from controller.executors.vram.manager import VRAMManager
 from controller.executors.vram.usage import Usage
@@ -167,6 +168,21 @@ def test_what_fits_in_no_hole_is_pushed_aside(backing, manager):
     assert manager.account().defragmented_bytes == 128 * KIB
     if not isinstance(backing, NullBacking):
         assert np.array_equal(backing.read(0, 128 * KIB), data)
+
+
+def test_what_was_moved_leaves_nan_behind():
+    backing = NumpyBacking(1 << 20)
+    manager = VRAMManager(backing, VRAMConfig(block_bytes=16384))
+    pieces = [allocate(manager, kib) for kib in (64, 128, 64, 768)]
+    backing.fill(0, 1 << 20, 1)
+    manager.free(pieces[0])
+    manager.free(pieces[2])
+    pushed = manager.offset(allocate(manager, 128))
+    assert np.isnan(backing.bytes[pushed : pushed + 128 * KIB].view(np.float32)).all()
+    manager.free(pieces[3])
+    moved_from = manager.offset(pieces[1])
+    manager.relocate(pieces[1]).commit()
+    assert np.isnan(backing.bytes[moved_from : moved_from + 128 * KIB].view(np.float32)).all()
 
 
 @pytest.mark.parametrize("kib", [128, 64])
