@@ -1,5 +1,6 @@
 """What holds on any backing."""
 
+import gc
 from itertools import pairwise
 
 import numpy as np
@@ -265,6 +266,19 @@ def test_the_account_tells_of_each_usage_and_owner(manager):
     assert account.internal_fragmentation == Value(1 - 165_436 / 165_632)
     manager.free(handle)
     assert manager.account().by_owner == {"right": 100_096}
+
+
+def test_no_garbage_is_left_for_a_collector_since_workers_have_none(manager):
+    gc.collect()
+    gc.disable()
+    try:
+        for handle in comb(manager):
+            manager.relocate(handle).commit()
+            manager.relocate(handle).abort()
+        allocate(manager, 128)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_no_size(manager):
