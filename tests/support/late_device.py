@@ -31,5 +31,6 @@ class LateBacking(NumpyBacking):
         self.copies: list[LateEvent] = []
 
     def copy(self, source: int, target: int, size_bytes: int) -> LateEvent:
+        assert abs(source - target) >= size_bytes, "source and target overlap"
         self.copies.append(LateEvent(partial(super().copy, source, target, size_bytes)))
         return self.copies[-1]

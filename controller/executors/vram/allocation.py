@@ -78,5 +78,5 @@ class AllocationTable:
         """Make every handle of a row stale."""
         row.generation += 1
         row.on_yield = None
-        row.uses = {}
+        row.uses.clear()
         self._spare.append(row)

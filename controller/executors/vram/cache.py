@@ -38,7 +38,8 @@ class DeviceCache:
     ) -> Handle:
         """The entry of a key, which stays until it is released as often as it was held.
 
-        A new one is filled by `fill(offset)`. Raises DeviceMemoryError where there is no room.
+        A new one is filled by `fill(offset)`; where that raises, there is none. Raises
+        DeviceMemoryError where there is no room.
         """
         entry = self._entries.get(key)
         if entry is None:
@@ -63,8 +64,12 @@ class DeviceCache:
     ) -> Entry:
         self.misses += 1
         handle = self._manager.allocate(size_bytes, Usage.CACHE, owner)
-        with self._manager.pinned(handle) as offset:
-            fill(offset)
+        try:
+            with self._manager.pinned(handle) as offset:
+                fill(offset)
+        except Exception:
+            self._manager.free(handle)
+            raise
         entry = self._entries[key] = Entry(handle)
         self._keys[handle] = key
         return entry

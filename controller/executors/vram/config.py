@@ -39,11 +39,16 @@ class VRAMConfig:
         """Bytes to take of a device that has so many free. Raises ConfigurationError."""
         wanted = self.total_bytes or int(self.share_of_free * free_bytes)
         if wanted > free_bytes:
-            why = f"{wanted:,} bytes are more than the {free_bytes:,} that are free"
-            remedy = "give less, or end the programs that hold the device's memory"
-            raise ConfigurationError("vram", "total_bytes", why, remedy)
+            raise too_large(wanted, free_bytes)
         check_block_bytes(self.block_bytes, wanted)
         return wanted // ALIGNMENT_BYTES * ALIGNMENT_BYTES
+
+
+def too_large(wanted_bytes: int, free_bytes: int) -> ConfigurationError:
+    """The error of an arena that the device has no room for."""
+    why = f"{wanted_bytes:,} bytes are more than the {free_bytes:,} that are free"
+    remedy = "give less, or end the programs that hold the device's memory"
+    return ConfigurationError("vram", "total_bytes", why, remedy)
 
 
 def check_block_bytes(block_bytes: int, total_bytes: int | None) -> None:

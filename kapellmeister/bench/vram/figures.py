@@ -13,6 +13,7 @@ class LatencyFigures(Figures):
     p50_us: Spread
     p99_us: Spread
     p999_us: Spread
+    longest_us: Spread
 
 
 class FillFigures(Figures):

@@ -12,7 +12,7 @@ from kapellmeister.bench.vram.figures import DayFigures, FillFigures, LatencyFig
 from kapellmeister.bench.vram.loads import day, steady
 from kapellmeister.bench.vram.pipeline import stages
 from kapellmeister.bench.vram.subjects import PATIENT, SUBJECTS, State, Subject, arena, arena_state
-from kapellmeister.bench.vram.timed import Timed, quantiles_us
+from kapellmeister.bench.vram.timed import Timed, quantiles_us, without_collector
 from kapellmeister.machine.description import describe_machine
 from policies.observation import fresh
 
@@ -26,12 +26,12 @@ Played = tuple[Timed[object], State]
 def bench_vram(
     seeds: int, allocations: int, hours: float, progress: Progress, arena_bytes: int = 1 << 32
 ) -> VramReport:
-    """Play fills of `allocations` and days of `hours` for each seed, then the three stages."""
+    """Play fills of `allocations` for each seed, days of `hours` for half of them, and the rest."""
     sensor = MachineSensor()
     sensor.read()
     fills = [(fill, _fills(arena_bytes, fill, allocations, seeds)) for fill in FILLS]
     progress(0.5)
-    days = _days(arena_bytes, hours, seeds)
+    days = _days(arena_bytes, hours, -(-seeds // 2))
     progress(0.8)
     trace = steady(arena_bytes, FILLS[0], allocations, seed=0)
     on_cpu = [_play(SUBJECTS[0], trace, arena_bytes, time.thread_time_ns) for _ in range(seeds)]
@@ -81,7 +81,8 @@ def _play(
 ) -> Played:
     allocator = subject.make(arena_bytes)
     timed: Timed[object] = Timed(allocator, now_ns)
-    replay(trace, timed)
+    with without_collector():
+        replay(trace, timed)
     return timed, subject.state(allocator)
 
 
@@ -113,8 +114,13 @@ def _day_figures(subject: Subject, played: Sequence[Played]) -> DayFigures:
 
 
 def _latency(rounds: Sequence[Sequence[int]]) -> LatencyFigures:
-    p50, p99, p999 = zip(*map(quantiles_us, rounds), strict=True)
-    return LatencyFigures(p50_us=Spread.of(p50), p99_us=Spread.of(p99), p999_us=Spread.of(p999))
+    p50, p99, p999, longest = zip(*map(quantiles_us, rounds), strict=True)
+    return LatencyFigures(
+        p50_us=Spread.of(p50),
+        p99_us=Spread.of(p99),
+        p999_us=Spread.of(p999),
+        longest_us=Spread.of(longest),
+    )
 
 
 def _internal(trace: AllocationTrace, arena_bytes: int, block_bytes: int) -> float:

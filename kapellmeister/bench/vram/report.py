@@ -89,5 +89,6 @@ def _share_at_most(share: float, limit: float) -> str:
 
 
 def _quantiles(latency: LatencyFigures) -> str:
-    each = (latency.p50_us, latency.p99_us, latency.p999_us)
-    return "p50 {:.1f}, p99 {:.1f}, p999 {:.1f}".format(*(spread.median for spread in each))
+    each = (latency.p50_us, latency.p99_us, latency.p999_us, latency.longest_us)
+    form = "p50 {:.1f}, p99 {:.1f}, p999 {:.1f}, longest {:.0f}"
+    return form.format(*(spread.median for spread in each))

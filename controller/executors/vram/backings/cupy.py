@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.executors.vram.backing import Event
+from controller.executors.vram.config import too_large
+
+OUT_OF_MEMORY = 2
+"""Status of CUDA where it has no room (cudaErrorMemoryAllocation)."""
 
 
 class CupyEvent:
@@ -29,7 +33,8 @@ class CupyEvent:
 class CupyBacking:
     """Memory of the current device; `cupy` is imported here, in the process that opens it.
 
-    Raises what CuPy raises where there is no device, or too little memory.
+    Raises ConfigurationError where other programs have taken too much of it meanwhile, and what
+    CuPy raises where there is no device.
     """
 
     def __init__(self, size_bytes: int) -> None:
@@ -37,8 +42,17 @@ class CupyBacking:
 
         self.size_bytes = size_bytes
         self._cuda = cupy.cuda
-        self._memory: Any = cupy.cuda.Memory(size_bytes)
+        self._memory = self._allocate(size_bytes)
         self._stream = cupy.cuda.Stream(non_blocking=True)
+
+    def _allocate(self, size_bytes: int) -> Any:
+        runtime = self._cuda.runtime
+        try:
+            return self._cuda.Memory(size_bytes)
+        except runtime.CUDARuntimeError as error:
+            if error.status != OUT_OF_MEMORY:
+                raise
+            raise too_large(size_bytes, runtime.memGetInfo()[0]) from None
 
     @property
     def address(self) -> int:

@@ -14,20 +14,34 @@ FEWEST_SLOTS = 4
 
 
 class Slab:
-    """An extent cut into slots; `spare` holds those that can be given away.
+    """An extent cut into slots, of which the first `begun` were ever given away.
 
-    `is_open` says whether it stands among those that new allocations come to.
+    `spare` holds those of them that were given back. `is_open` says whether the slab stands among
+    those that new allocations come to.
     """
 
-    __slots__ = ("epoch", "extent", "is_open", "slot_bytes", "slots", "spare")
+    __slots__ = ("begun", "epoch", "extent", "is_open", "slot_bytes", "slots", "spare")
 
     def __init__(self, extent: Extent, slots: int, slot_bytes: int, epoch: int) -> None:
         self.extent = extent
         self.slots = slots
         self.slot_bytes = slot_bytes
         self.epoch = epoch
-        self.spare = list(range(slots - 1, -1, -1))
+        self.begun = 0
+        self.spare: list[int] = []
         self.is_open = False
+
+    def take(self) -> int:
+        """A slot that nobody has, of a slab that is not full."""
+        if self.spare:
+            return self.spare.pop()
+        self.begun += 1
+        return self.begun - 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every slot is held."""
+        return self.begun == self.slots and not self.spare
 
 
 class Slabs:
@@ -71,10 +85,10 @@ class Slabs:
                 return None
         else:
             self.hits += 1
-        slot = slab.spare.pop()
+        slot = slab.take()
         slab.extent.version += 1
         self.idle_bytes -= slab.slot_bytes
-        if not slab.spare:
+        if slab.is_full:
             slab.is_open = False
         return slab, slot
 
@@ -82,7 +96,7 @@ class Slabs:
         """Take a slot back; a slab of which all are spare goes back to the region."""
         slab.spare.append(slot)
         self.idle_bytes += slab.slot_bytes
-        if len(slab.spare) == slab.slots:
+        if len(slab.spare) == slab.begun:
             self._end(slab)
         elif not slab.is_open and slab.epoch == self._epoch:
             self._stand_open(slab)

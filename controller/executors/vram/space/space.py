@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Protocol
 
 from controller.executors.vram.backing import Event
@@ -98,7 +97,7 @@ class Space:
     def release(self, row: Placed, uses: Iterable[Event]) -> None:
         """Take the bytes of an allocation back, once the device has let go of them."""
         extent = row.extent
-        events = [event for event in chain(uses, self._uses.values()) if not event.is_done]
+        events = [event for event in (*uses, *self._uses.values()) if not event.is_done]
         extent.residents.remove(row)
         extent.version += 1
         if events:
@@ -145,8 +144,6 @@ class Space:
         """Note that the allocations of a window were pushed to its low end."""
         end = window[-1].offset + window[-1].size_bytes
         free_bytes = sum(extent.size_bytes for extent in window if extent.is_free)
-        for extent in window:
-            extent.version += 1
         self.region.push_together(window)
         self._released(end - free_bytes, free_bytes)
 

@@ -71,3 +71,13 @@ def test_an_entry_that_nobody_holds_cannot_be_released(cache, backing):
     cache.release("a")
     with pytest.raises(KeyError):
         cache.release("a")
+
+
+def test_what_could_not_be_filled_is_not_kept(cache, manager):
+    def fail(offset):
+        raise OSError("no such response")
+
+    with pytest.raises(OSError, match="no such response"):
+        cache.hold("a", HALF, "responses", fail)
+    assert "a" not in cache
+    assert manager.account().used_bytes == 0

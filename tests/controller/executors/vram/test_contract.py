@@ -1,5 +1,6 @@
 """What holds on any backing."""
 
+import gc
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +14,7 @@ from controller.errors import (
     StaleHandleError,
 )
 from controller.executors.vram.backings.null import NullBacking
+from controller.executors.vram.backings.numpy import NumpyBacking
 from controller.executors.vram.config import VRAMConfig
 from controller.executors.vram.manager import VRAMManager
 from controller.executors.vram.usage import Usage
@@ -169,6 +171,35 @@ def test_what_fits_in_no_hole_is_pushed_aside(backing, manager):
         assert np.array_equal(backing.read(0, 128 * KIB), data)
 
 
+def test_what_was_moved_leaves_nan_behind():
+    backing = NumpyBacking(1 << 20)
+    manager = VRAMManager(backing, VRAMConfig(block_bytes=16384))
+    pieces = [allocate(manager, kib) for kib in (64, 128, 64, 768)]
+    backing.fill(0, 1 << 20, 1)
+    manager.free(pieces[0])
+    manager.free(pieces[2])
+    pushed = manager.offset(allocate(manager, 128))
+    assert np.isnan(backing.bytes[pushed : pushed + 128 * KIB].view(np.float32)).all()
+    manager.free(pieces[3])
+    moved_from = manager.offset(pieces[1])
+    manager.relocate(pieces[1]).commit()
+    assert np.isnan(backing.bytes[moved_from : moved_from + 128 * KIB].view(np.float32)).all()
+
+
+@pytest.mark.parametrize("kib", [128, 64])
+def test_what_the_device_uses_is_not_moved_out_of_the_way(manager, kib):
+    pieces = [allocate(manager, size) for size in (64, kib, 64, 832 - kib, 64)]
+    for piece in pieces[::2]:
+        manager.free(piece)
+    manager.pin_for_good(pieces[3])
+    event = LateEvent()
+    manager.used(pieces[1], "compute", event)
+    with pytest.raises(DeviceMemoryError, match="in pieces"):
+        allocate(manager, 128)
+    event.finish()
+    allocate(manager, 128)
+
+
 def test_a_slab_moves_as_a_whole(manager):
     handles = [manager.allocate(2000, Usage.AUDIO, f"stream {n}") for n in range(3)]
     assert set(manager.relocate(handles[1]).commit()) == set(handles)
@@ -235,6 +266,19 @@ def test_the_account_tells_of_each_usage_and_owner(manager):
     assert account.internal_fragmentation == Value(1 - 165_436 / 165_632)
     manager.free(handle)
     assert manager.account().by_owner == {"right": 100_096}
+
+
+def test_no_garbage_is_left_for_a_collector_since_workers_have_none(manager):
+    gc.collect()
+    gc.disable()
+    try:
+        for handle in comb(manager):
+            manager.relocate(handle).commit()
+            manager.relocate(handle).abort()
+        allocate(manager, 128)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_no_size(manager):
