@@ -11,9 +11,9 @@ WORK = 0.8
 """Part of a stage's time that the device must have spent on it to be its cause."""
 
 
-def memory_symptom(device: DeviceSigns) -> str | None:
+def device_memory_symptom(device: DeviceSigns) -> str | None:
     """The symptom of a device on which streams found no room; None where all did."""
-    if not device.is_short_of_memory:
+    if not device.is_short_of_device_memory:
         return None
     if device.displaced:
         return f"{device.displaced:.0f} streams found no room on the device"
@@ -29,15 +29,15 @@ def find_device_cause(
     Memory comes first: what found no room there is rendered elsewhere, and makes that busy.
     """
     return (
-        _short_of_memory(device, symptom)
+        _short_of_device_memory(device, symptom)
         or _transfer(device, breaches, symptom)
         or _busy(device, breaches, symptom)
     )
 
 
-def _short_of_memory(device: DeviceSigns, symptom: str) -> Cause | None:
+def _short_of_device_memory(device: DeviceSigns, symptom: str) -> Cause | None:
     """Smaller blocks help where waste is to blame, nodes always."""
-    if not device.is_short_of_memory:
+    if not device.is_short_of_device_memory:
         return None
     wasted = device.wasted
     used = "" if device.occupied is None else f" with {device.occupied:.0%} of it in use"

@@ -63,7 +63,7 @@ class DeviceSigns:
         return (self.refused_fragmented or 0.0) > 0.0
 
     @property
-    def is_short_of_memory(self) -> bool:
+    def is_short_of_device_memory(self) -> bool:
         """Whether streams found no room: an allocation failed, or the arena is full."""
         if self.is_fragmented or (self.refused_full or 0.0) > 0.0:
             return True

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from controller.config.config import ThresholdsSection
 from controller.diagnosis.bottlenecks import find_cause
 from controller.diagnosis.calibration_watch import CalibrationWatch
-from controller.diagnosis.device_bottlenecks import memory_symptom
+from controller.diagnosis.device_bottlenecks import device_memory_symptom
 from controller.diagnosis.device_signs import DeviceSigns
 from controller.diagnosis.signs import Signs
 from policies.diagnosis import Bottleneck, Breach, Diagnosis
@@ -128,7 +128,7 @@ class Diagnostician:
         if miss_rate > self._objective.target_miss_rate:
             return f"{miss_rate:.2%} of the blocks missed"
         early = [str(breach) for breach in breaches if breach.component in SOUND]
-        return ", ".join(early) or memory_symptom(DeviceSigns.of(seen))
+        return ", ".join(early) or device_memory_symptom(DeviceSigns.of(seen))
 
 
 def _is_realtime(settings: Settings) -> bool:

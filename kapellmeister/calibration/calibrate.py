@@ -16,7 +16,12 @@ from kapellmeister.calibration.executor import executor_subject
 from kapellmeister.calibration.jack import jack_subject
 from kapellmeister.calibration.measured import Measured
 from kapellmeister.calibration.plan import fitted_sizes, make_plan, probe_size
-from kapellmeister.calibration.report import LATE_MS, CalibrationReport, point_figures
+from kapellmeister.calibration.report import (
+    LATE_MS,
+    CalibrationReport,
+    point_figures,
+    transfer_figures,
+)
 from kapellmeister.calibration.samples import take_samples
 from kapellmeister.calibration.subject import Subject
 from kapellmeister.machine.description import Machine, describe_machine
@@ -113,6 +118,7 @@ def _report(
         scheduling=samples.scheduling,
         fixed_ms=calibration.compute.fixed_ms,
         per_stream_ms=calibration.compute.per_stream_ms,
+        transfer=transfer_figures(calibration.transfer),
         valid_streams=calibration.valid_streams,
         steal_share=steal,
         preempted_share=preempted,
@@ -145,31 +151,31 @@ def _measure(
     open_subject: OpenSubject, seconds: float, advance: Callable[[float], None]
 ) -> Measured:
     """The points of the plan, scaled to what one worker of this plant can do."""
-    capacity = _capacity(open_subject)
-    with open_subject(capacity) as subject:
+    capacity, slots = _capacity(open_subject)
+    with open_subject(slots) as subject:
         plan = make_plan(capacity, subject.batch_sizes, subject.block_bytes)
         samples = take_samples(subject, plan.points, seconds, advance)
         return Measured(plan, samples, subject.batch_sizes, subject.device())
 
 
-def _capacity(open_subject: OpenSubject) -> int:
-    """About how many streams keep one worker busy all the time, by samples of a second.
+def _capacity(open_subject: OpenSubject) -> tuple[int, int]:
+    """About how many streams keep one worker busy all the time, and slots for all points.
 
-    The faster a worker, the larger the batches by which that is seen.
+    By a second of the smaller of the batches that are fitted; which those are depends on it.
     """
-    size = 0
+    size, tried = 0, set[int]()
     while True:
         with open_subject(max(PROBE_STREAMS, size)) as subject:
             sizes = subject.batch_sizes
             size = size or probe_size(sizes)
-            streams = max(PROBE_STREAMS, size)
-            point = subject.measure(streams, size, 1.0)
+            point = subject.measure(max(PROBE_STREAMS, size), size, 1.0)
             per_stream_ms = float(np.median(point.service_ms / point.counts))
-            capacity = max(streams, int(subject.period_ms / per_stream_ms))
-        larger = fitted_sizes(sizes, capacity)[0]
-        if larger <= size or capacity >= MOST_STREAMS:
-            return min(capacity, MOST_STREAMS)
-        size = larger
+            capacity = max(1, min(MOST_STREAMS, int(subject.period_ms / per_stream_ms)))
+        tried.add(size)
+        fitted = fitted_sizes(sizes, capacity)
+        if fitted[0] in tried:
+            return capacity, max(capacity, *fitted)
+        size = fitted[0]
 
 
 def _deadline_ms(point: OperatingPoint) -> float:

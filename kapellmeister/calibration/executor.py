@@ -32,7 +32,7 @@ from kapellmeister.calibration.subject import (
 )
 from kapellmeister.running.chosen_executor import chosen_executor, vram_config
 from policies.knobs import Choice
-from policies.observation import Missing, fresh
+from policies.observation import NOT_REPORTED, Reading, fresh
 from simulators.calibration.calibration import OperatingPoint
 
 LEAD_IN_S = 0.5
@@ -117,18 +117,22 @@ class ExecutorSubject:
         """
         if not self.block_bytes:
             return None
-        memory_bytes, held_bytes, streams = (
+        arena_bytes, held_bytes, streams = (
             self._told(f"gpu.{name}") for name in ("arena_bytes", "owner_audio_bytes", "streams")
         )
+        workspace_bytes = fresh(self._reading("gpu.owner_workspace_bytes")) or 0.0
         held = math.ceil(held_bytes / max(1.0, streams))
-        return Device(INPUT_BYTES * self._frames, int(memory_bytes), held)
+        return Device(INPUT_BYTES * self._frames, int(arena_bytes - workspace_bytes), held)
 
     def _told(self, name: str) -> float:
-        told = fresh(self._executor.readings().get(name, Missing("not reported")))
+        told = fresh(self._reading(name))
         if told is None:
             why = f"it has vram_block_bytes and does not tell {name}"
             raise ExecutorError(self._executor.name, why, "calibrate another executor")
         return told
+
+    def _reading(self, name: str) -> Reading:
+        return self._executor.readings().get(name, NOT_REPORTED)
 
     def _admit(self, streams: int) -> None:
         while self._streams < streams:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from kapellmeister.machine.description import Machine
 from kapellmeister.terminal.words import figure
+from policies.latency import Transfer
 from simulators.calibration.calibration import Fidelity
 from simulators.figures import Figures
 
@@ -35,6 +36,19 @@ class PointFigures(Figures):
     miss_rate_error: float | None
 
 
+class TransferFigures(Figures):
+    """The way of input to a device, in blocks; bytes, milliseconds and bytes a millisecond.
+
+    Each stream holds `state_bytes` out of `memory_bytes`.
+    """
+
+    overhead_ms: float
+    bytes_per_ms: float
+    bytes_per_stream: int
+    state_bytes: int
+    memory_bytes: int
+
+
 class CalibrationReport(Figures):
     """The fit, its points, whether the machine was quiet, and what came of it.
 
@@ -48,6 +62,7 @@ class CalibrationReport(Figures):
     scheduling: str
     fixed_ms: float
     per_stream_ms: float
+    transfer: TransferFigures | None
     valid_streams: tuple[int, int]
     steal_share: float | None
     preempted_share: float
@@ -76,6 +91,19 @@ def point_figures(point: Fidelity, sampling_errors: tuple[float, ...]) -> PointF
     )
 
 
+def transfer_figures(transfer: Transfer | None) -> TransferFigures | None:
+    """Figures of a transfer; None where input does not go to a device."""
+    if transfer is None:
+        return None
+    return TransferFigures(
+        overhead_ms=transfer.overhead_ms,
+        bytes_per_ms=transfer.bytes_per_ms,
+        bytes_per_stream=transfer.bytes_per_stream,
+        state_bytes=transfer.held_bytes,
+        memory_bytes=transfer.memory_bytes,
+    )
+
+
 def print_report(report: CalibrationReport, console: Console) -> None:
     """Print the law, the errors with their direction, and how far to trust them."""
     console.print(
@@ -83,11 +111,21 @@ def print_report(report: CalibrationReport, console: Console) -> None:
         f"{report.fixed_ms:.4f} ms + n x {1000 * report.per_stream_ms:.3f} us; "
         f"valid for {report.valid_streams[0]} to {report.valid_streams[1]} streams a worker"
     )
+    if report.transfer is not None:
+        console.print(_transfer_line(report.transfer))
     console.print(_points_table(report))
     console.print(
         "± is the standard error of what was measured, in brackets that of the prediction."
     )
     console.print(_quietness(report))
+
+
+def _transfer_line(found: TransferFigures) -> str:
+    return (
+        f"a block of input takes {1000 * found.overhead_ms:.2f} us, and its bytes come at "
+        f"{found.bytes_per_ms / 1e6:.3g} GB/s; a stream brings {found.bytes_per_stream} bytes and "
+        f"holds {found.state_bytes / 1024:.1f} KiB of {found.memory_bytes / (1 << 20):.0f} MiB"
+    )
 
 
 def _points_table(report: CalibrationReport) -> Table:

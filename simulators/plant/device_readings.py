@@ -10,7 +10,7 @@ from simulators.levels.device_memory import DeviceMemory
 from simulators.levels.pieces import Pieces
 
 
-def memory_readings(memory: DeviceMemory, streams: int, nodes: int) -> dict[str, Reading]:
+def device_memory_readings(memory: DeviceMemory, streams: int, nodes: int) -> dict[str, Reading]:
     """The arena of the fullest of `nodes`, and how many of all `streams` have no room on any."""
     placed = min(streams, memory.fitting * nodes)
     figures = {

@@ -17,7 +17,7 @@ from simulators.levels.device_memory import DeviceMemory
 from simulators.levels.level import Work
 from simulators.loads.load_path import GAP, Load
 from simulators.plant.conditions import Conditions
-from simulators.plant.device_readings import batch_readings, memory_readings
+from simulators.plant.device_readings import batch_readings, device_memory_readings
 from simulators.plant.faults import Schedule
 from simulators.plant.knobs import make_knobs
 from simulators.plant.nodes import Cluster, StartLaw
@@ -242,7 +242,7 @@ class SimulatedPlant:
             self._spec.calibration.period_ms,
             busy or 0.0,
         )
-        return memory_readings(memory, truth.streams, truth.ready) | batches
+        return device_memory_readings(memory, truth.streams, truth.ready) | batches
 
 
 @lru_cache(maxsize=4096)

@@ -18,7 +18,7 @@ from policies.observation import Missing, Reading, Value
 INPUT_BYTES = 1024
 OVERHEAD_MS, BYTES_PER_MS = 0.02, 1.0e6
 FIXED_MS, STREAM_MS = 0.2, 0.01
-STATE_BYTES, MEMORY_BYTES = 17_664, 1 << 30
+STATE_BYTES, MEMORY_BYTES, WORKSPACE_BYTES = 17_664, 1 << 30, 1 << 20
 
 
 class VirtualTime:
@@ -42,7 +42,12 @@ class VirtualDevice(NullExecutor):
 
     name = "virtual-device"
     overlaps = False
-    told: tuple[str, ...] = ("arena_bytes", "owner_audio_bytes", "streams")
+    told: tuple[str, ...] = (
+        "arena_bytes",
+        "owner_audio_bytes",
+        "owner_workspace_bytes",
+        "streams",
+    )
 
     def __init__(self, settings: ExecutorSettings, clock: VirtualTime) -> None:
         super().__init__(settings, now_ns=clock.now_ns)
@@ -62,7 +67,8 @@ class VirtualDevice(NullExecutor):
     def readings(self) -> Mapping[str, Reading]:
         streams = int(self.table.latest().live.sum())
         figures = {
-            "arena_bytes": MEMORY_BYTES,
+            "arena_bytes": MEMORY_BYTES + WORKSPACE_BYTES,
+            "owner_workspace_bytes": WORKSPACE_BYTES,
             "owner_audio_bytes": streams * STATE_BYTES,
             "streams": streams,
         }

@@ -44,6 +44,14 @@ def test_a_band_says_nothing_of_threads_that_are_scheduled_otherwise(scheduling,
     assert bool(fifth) is told
 
 
+@pytest.mark.parametrize(("block_bytes", "told"), [(1 << 16, True), (1 << 17, False)])
+def test_a_band_says_nothing_of_device_memory_in_other_blocks(block_bytes, told):
+    watch = CalibrationWatch(Calibration(bands=BANDS, block_bytes=1 << 16))
+    settings = SETTINGS.turned("vram_block_bytes", block_bytes)
+    *_, fifth = alarms(watch, *[seen(2.5)] * 5, settings=settings)
+    assert bool(fifth) is told
+
+
 def test_five_intervals_outside_the_band_raise_an_alarm_and_one_does_not():
     *early, fifth = alarms(CalibrationWatch(CALIBRATED), *[seen(2.5)] * 5)
     assert early == [()] * 4

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import numpy as np
 import pytest
+from rich.console import Console
 from virtual_device import (
     BYTES_PER_MS,
     FIXED_MS,
@@ -23,6 +26,7 @@ from kapellmeister.calibration import calibrate as command
 from kapellmeister.calibration import executor as subject
 from kapellmeister.calibration.calibrate import CalibrateOptions, calibrate
 from kapellmeister.calibration.executor import executor_subject
+from kapellmeister.calibration.report import print_report
 from simulators.calibration import calibration as simulated
 from simulators.calibration.pipeline_file import read_calibration, write_calibration
 
@@ -82,3 +86,11 @@ def test_a_device_that_does_not_tell_its_memory_is_not_guessed_at(device):
     device.told = ("streams",)
     with pytest.raises(ExecutorError, match="it has vram_block_bytes and does not tell"):
         calibrated()
+
+
+def test_the_report_tells_what_a_block_of_input_costs(device):
+    console = Console(width=300, file=StringIO())
+    print_report(calibrated().report, console)
+    told = console.file.getvalue().splitlines()[1]
+    assert told.startswith("a block of input takes 20.")
+    assert told.endswith("a stream brings 1024 bytes and holds 17.2 KiB of 1024 MiB")

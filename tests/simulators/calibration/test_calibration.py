@@ -78,7 +78,9 @@ def test_a_policy_is_told_what_a_node_does_while_it_is_scheduled_as_it_was_measu
     assert latency.utilisation(140, settings) == pytest.approx(busy, rel=0.05)
     assert latency.utilisation(10_000, settings) == 1.0
     idle = ThreadClasses(audio=ThreadClass(SchedulingClass.IDLE))
-    for other in (settings.turned("batch_size", 64), settings.turned("thread_classes", idle)):
+    blocks = settings.turned("vram_block_bytes", 1 << 17)
+    others = (settings.turned("batch_size", 64), settings.turned("thread_classes", idle), blocks)
+    for other in others:
         assert latency.miss_rates(other) is None
         assert latency.utilisation(140, other) is None
 
