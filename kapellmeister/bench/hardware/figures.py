@@ -62,10 +62,11 @@ class HardwareReport(Figures):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was asked for, of a GPU of a data centre."""
+    """What was asked for, of a GPU of a data centre or of any machine."""
 
     limit: float
     is_most: bool = False
+    is_of_gpu: bool = True
 
     def words(self, measured: float | None) -> str:
         """`>= 30: met`; a figure that is None was not measured."""
@@ -108,9 +109,10 @@ class Planned:
     document: float | None = None
 
     def row(self, part: str, found: Measured | Absent, *, is_real: bool) -> Row:
-        """The row as it turned out; a device that is emulated meets no goal, and misses none."""
+        """The row as it turned out; a device that is emulated is held to no goal of a GPU."""
         spread = found.spread if isinstance(found, Measured) else None
-        judged = spread.median if spread is not None and is_real else None
+        counts = is_real or (self.goal is not None and not self.goal.is_of_gpu)
+        judged = spread.median if spread is not None and counts else None
         return Row(
             part=part,
             name=self.name,

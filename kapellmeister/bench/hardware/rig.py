@@ -63,9 +63,9 @@ class Rig:
         return self.kind == CUDA
 
     @contextmanager
-    def arena(self) -> Iterator[tuple[Backing, VRAMManager]]:
+    def arena(self, size_bytes: int | None = None) -> Iterator[tuple[Backing, VRAMManager]]:
         """An arena on the device, which nobody else has one on meanwhile."""
-        size_bytes = self.scale.arena_bytes
+        size_bytes = size_bytes or self.scale.arena_bytes
         backing = self.device.reserve(size_bytes)
         try:
             yield backing, VRAMManager(backing, VRAMConfig(total_bytes=size_bytes))
@@ -101,14 +101,18 @@ class Player:
 
     def play(self, streams: int) -> Rendered:
         """One block of the first streams; their sound is copied from ordinary memory."""
-        return self._play(streams, self._copy)
+        return self._play(self.slots[:streams], self._copy)
 
     def play_at_hand(self, streams: int) -> Rendered:
         """One block of the first streams; their sound lies in pinned memory already."""
-        return self._play(streams, _leave)
+        return self.play_slots(self.slots[:streams])
 
-    def _play(self, streams: int, fill: FillRows) -> Rendered:
-        batch = self.pipeline.submit(self.step, self.slots[:streams], fill)
+    def play_slots(self, slots: NDArray[np.intp]) -> Rendered:
+        """One block of these streams; their sound lies in pinned memory already."""
+        return self._play(slots, _leave)
+
+    def _play(self, slots: NDArray[np.intp], fill: FillRows) -> Rendered:
+        batch = self.pipeline.submit(self.step, slots, fill)
         self.step += 1
         return self.pipeline.collect(batch)
 

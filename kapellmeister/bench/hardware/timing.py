@@ -80,8 +80,13 @@ def back_to_back(call: Callable[[], object]) -> Turn:
     return turn
 
 
-def at_block_rate(call: Callable[[], object], period_s: float) -> Turn:
-    """Milliseconds of each call, one a period, with rest between: a GPU lowers its clock then."""
+def at_block_rate(
+    call: Callable[[], object], period_s: float, between: Callable[[], object] = lambda: None
+) -> Turn:
+    """Milliseconds of each call, one a period, with rest between: a GPU lowers its clock then.
+
+    `between` is called after each, and not counted.
+    """
 
     def turn(seconds: float) -> list[float]:
         times_ms: list[float] = []
@@ -90,6 +95,7 @@ def at_block_rate(call: Callable[[], object], period_s: float) -> Turn:
             instant_s = max(instant_s + period_s, time.perf_counter())
             _wait_until(instant_s)
             times_ms.append(_ms(call))
+            between()
         return times_ms
 
     return turn

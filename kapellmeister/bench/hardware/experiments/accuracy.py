@@ -40,7 +40,7 @@ GOALS = {
 
 def accuracy() -> Experiment:
     """Sound of HRTF and filtering, what is kept of the others."""
-    rows = [Planned(_name(each), "of the norm", Goal(goal, is_most=True)) for each, goal in GOALS.items()]
+    rows = [Planned(_name(each), "of the norm", Goal(goal, is_most=True, is_of_gpu=False)) for each, goal in GOALS.items()]
     return Experiment("float64", tuple(rows), 1.0, _accuracy)
 
 
@@ -74,9 +74,13 @@ def _of_hrtf(
     del player
     assert settings.hrirs is not None and settings.directions is not None
     responses = settings.hrirs.impulse_responses.astype(np.float64)
-    mix = np.zeros(heard.shape)
+    frames = heard.shape[1]
+    mix = np.zeros((2, frames))
     for each, direction in zip(signals, settings.directions, strict=True):
-        mix += signal.fftconvolve(each[None], responses[direction], axes=1)[:, : mix.shape[1]]
+        ears: DoubleArray = np.stack(
+            [signal.fftconvolve(each, ear) for ear in responses[direction]]
+        )
+        mix += ears[:, :frames]
     return _relative(heard, mix)
 
 
@@ -101,7 +105,7 @@ def _of_magnitudes(
     """Of the latest magnitudes of every stream, which begin at such an offset in its state."""
     del settings, heard
     size_bytes = BINS * FLOAT_BYTES
-    kept = [_kept(player, slot, begin(player.step - 1), size_bytes) for slot in player.slots]
+    kept = [_kept(player, slot, begin(player.step - 1), size_bytes) for slot in player.slots.tolist()]
     return _relative(np.stack([each.view(np.float32) for each in kept]), _magnitudes(signals))
 
 
@@ -114,7 +118,7 @@ def _of_levels(
     decibels = 10.0 * np.log10(powers + 10.0 ** (FLOOR_DB / 10.0))
     exact = np.clip((decibels - FLOOR_DB) * STEPS_PER_DB, 0.0, 255.0)
     begin = LEVELS_AT + (player.step - 1) % COLUMNS * SPECTROGRAM_ROWS
-    levels = np.stack([_kept(player, slot, begin, SPECTROGRAM_ROWS) for slot in player.slots])
+    levels = np.stack([_kept(player, slot, begin, SPECTROGRAM_ROWS) for slot in player.slots.tolist()])
     beyond = np.maximum(np.maximum(levels - exact, exact - levels - 1.0), 0.0)
     return float(np.linalg.norm(beyond) / np.linalg.norm(exact))
 
