@@ -31,7 +31,7 @@ class Experiment:
     def run(self, rig: Rig, seconds: float) -> Iterator[Row]:
         """A row for each that was promised: measured, or why it was not."""
         left = {each.name: each for each in self.rows}
-        why = self._obstacle(rig, seconds)
+        why = self.obstacle(rig, seconds)
         if not why:
             taken = self.take(rig, seconds)
             while isinstance(found := _next(taken), Measured | Absent):
@@ -40,11 +40,13 @@ class Experiment:
         for name, planned in left.items():
             yield planned.row(self.part, Absent(name, why), is_real=rig.is_cuda)
 
-    def _obstacle(self, rig: Rig, seconds: float) -> str:
+    def obstacle(self, rig: Rig, seconds: float) -> str:
+        """Why it cannot be begun in so many seconds; empty where it can."""
         if self.needs_cuda and not rig.is_cuda:
             return NEEDS_CUDA
         if seconds < self.least_s:
-            return f"needs {self.least_s:g} s, and of the budget its share was {seconds:.1f} s"
+            left_s = max(0.0, seconds)
+            return f"needs {self.least_s:g} s, and its share of the budget left was {left_s:.2f} s"
         return ""
 
 

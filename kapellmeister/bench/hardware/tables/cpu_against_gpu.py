@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from kapellmeister.bench.hardware.document import SPEED_UP
@@ -82,7 +81,7 @@ def _all_cores(
         yield from (Absent(name(what), why) for what in (ALL, f"{ALL} / {DEVICE}"))
         return
     calls = max(FEWEST_CALLS, min(MOST_CALLS, int(300.0 * seconds / one.median)))
-    _, found = all_cores_ms(replace(job, batch=batch), calls)
+    found = all_cores_ms(job, batch, calls)
     yield Measured(name(ALL), found)
     yield Measured(name(f"{ALL} / {DEVICE}"), times(found, device))
 

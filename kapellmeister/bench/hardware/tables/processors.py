@@ -5,8 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 
@@ -26,39 +26,41 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Blocks of so many streams of a workload, in batches of that size."""
+    """Blocks of so many streams of a workload."""
 
     title: str
     streams: int
     taps: int
-    batch: int = 0
 
-    def render(self) -> Callable[[], None]:
-        """What renders one block of all streams."""
-        settings = settings_of(self.title, self.streams, self.taps)
-        workload = on_arrays(self.title, settings, numpy_backend())
-        sound, slots = noise(self.streams), np.arange(self.streams, dtype=np.intp)
-        size = self.batch or self.streams
-        parts = [slice(first, first + size) for first in range(0, self.streams, size)]
 
-        def block() -> None:
-            for part in parts:
-                workload.process(sound[part], slots[part])
+class Renderer:
+    """A job on this core; `block` renders all streams, in batches of a size."""
 
-        return block
+    def __init__(self, job: Job) -> None:
+        settings = settings_of(job.title, job.streams, job.taps)
+        self._workload = on_arrays(job.title, settings, numpy_backend())
+        self._sound = noise(job.streams)
+        self._slots = np.arange(job.streams, dtype=np.intp)
+
+    def block(self, batch: int) -> None:
+        """One block of all streams."""
+        for first in range(0, len(self._slots), batch):
+            part = slice(first, first + batch)
+            self._workload.process(self._sound[part], self._slots[part])
 
 
 def best_batch(job: Job, seconds: float) -> tuple[int, Spread]:
     """The batch at which one core renders a block soonest, and its milliseconds."""
     sizes = sorted({min(size, job.streams) for size in BATCHES})
-    blocks = {str(size): back_to_back(replace(job, batch=size).render()) for size in sizes}
+    renderer = Renderer(job)
+    blocks = {str(size): back_to_back(partial(renderer.block, size)) for size in sizes}
     found = in_rounds(blocks, seconds, rounds=3)
     best = min(found, key=lambda size: found[size].spread.median)
     return int(best), found[best].spread
 
 
-def all_cores_ms(job: Job, calls: int) -> tuple[int, Spread]:
-    """How many cores there are, and milliseconds of a block that is shared out over all of them.
+def all_cores_ms(job: Job, batch: int, calls: int) -> Spread:
+    """Milliseconds of a block that is shared out over all cores.
 
     They begin each block together. Raises ExecutorError where a process does not render.
     """
@@ -68,7 +70,7 @@ def all_cores_ms(job: Job, calls: int) -> tuple[int, Spread]:
     barrier = context.Barrier(cores)
     links = [context.Pipe(duplex=False) for _ in shares]
     processes = [
-        context.Process(target=_render, args=(share, calls, barrier, telling), daemon=True)
+        context.Process(target=_render, args=(share, batch, calls, barrier, telling), daemon=True)
         for share, (_, telling) in zip(shares, links, strict=True)
     ]
     try:
@@ -80,12 +82,12 @@ def all_cores_ms(job: Job, calls: int) -> tuple[int, Spread]:
             process.kill()
             process.join()
     slowest = np.max(times_ms, axis=0)
-    return cores, Spread.of([float(np.median(each)) for each in np.array_split(slowest, 3)])
+    return Spread.of([float(np.median(each)) for each in np.array_split(slowest, 3)])
 
 
-def _render(share: Job, calls: int, barrier: Barrier, telling: Connection) -> None:
+def _render(share: Job, batch: int, calls: int, barrier: Barrier, telling: Connection) -> None:
     """What each process does: blocks of its share, each begun when all are there."""
-    block = share.render()
+    block = partial(Renderer(share).block, batch)
     block()
     times_ms = []
     for _ in range(calls):

@@ -26,7 +26,6 @@ PARTS: Mapping[str, tuple[bool, bool]] = {
     "ours: arena, pinned copies, graphs": (True, True),
 }
 """Ours part by part: whether copies are pinned, and work is replayed as a graph."""
-OURS = "ours, copies overlapped"
 CUDA_ONLY = (PER_CALL, POOLED)
 
 
@@ -45,14 +44,14 @@ class OnArrays:
         to_device: Callable[[FloatArray], Any],
         allocating: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        self.to_device, self._allocating = to_device, allocating
+        self.to_device, self.allocating = to_device, allocating
         self.sound = noise(streams)
         self.workload = on_arrays(title, settings_of(title, streams, taps), backend)
         self.slots = backend.xp.arange(streams, dtype=backend.xp.intp)
 
     def play(self) -> FloatArray:
         """One block of all streams; the bus on the host, (2, frames)."""
-        with self._allocating():
+        with self.allocating():
             return to_host(self.workload.process(self.to_device(self.sound), self.slots))
 
 

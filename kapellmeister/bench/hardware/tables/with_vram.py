@@ -59,7 +59,8 @@ def _timed(rig: Rig, title: str, streams: int, seconds: float) -> dict[str, Roun
         blocks: dict[str, Block] = {}
         if rig.is_cuda:
             blocks = {PER_CALL: per_call(*given).play, POOLED: pooled(*given).play}
-        blocks |= stack.enter_context(ours_by_parts(rig, title, streams))
+        parts = stack.enter_context(ours_by_parts(rig, title, streams))
+        blocks |= parts if rig.is_cuda else {OURS: parts[OURS]}
         return in_rounds({who: back_to_back(block) for who, block in blocks.items()}, seconds)
 
 

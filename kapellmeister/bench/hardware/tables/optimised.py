@@ -1,0 +1,148 @@
+"""Baseline against optimised, stage by stage: what each saves, how busy the device is, and where."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from kapellmeister.bench.hardware.document import OPTIMISED_PERCENT
+from kapellmeister.bench.hardware.experiment import NEEDS_CUDA, Experiment, Found
+from kapellmeister.bench.hardware.figures import Absent, Measured, Planned
+from kapellmeister.bench.hardware.rig import PERIOD_S, Player, Rig, Scale
+from kapellmeister.bench.hardware.tables.variants import OnArrays, per_call, to_host
+from kapellmeister.bench.hardware.timing import FEWEST_CALLS
+from kapellmeister.bench.hardware.workloads import batched_of, settings_of
+
+TITLE = "HRTF"
+PART = "baseline against optimised"
+STAGES = ("transfer in", "compute", "transfer out")
+WHOLE = "all stages"
+BASELINE, OPTIMISED = "baseline (CuPy alone, memory allocated in each call)", "optimised (ours)"
+NOT_NAMED = "its components are not those of this pipeline; the stages above are measured instead"
+Stages = Mapping[str, float]
+
+
+def optimised() -> Experiment:
+    """Stages of a block of many streams at the block rate."""
+    rows = [
+        *(Planned(_took(stage, who), "ms") for who in (BASELINE, OPTIMISED) for stage in STAGES),
+        *(Planned(_saved(stage), "%") for stage in (*STAGES, WHOLE)),
+        *(Planned(_share(stage), "%") for stage in STAGES),
+        *(Planned(_used(who), "%") for who in (BASELINE, OPTIMISED)),
+        *(Planned(f"bottleneck potential: {stage}, {OPTIMISED}", "%") for stage in STAGES),
+        *(
+            Planned(f"component {number} of the document", "%", document=figure)
+            for number, figure in enumerate(OPTIMISED_PERCENT, start=1)
+        ),
+    ]
+    return Experiment(PART, tuple(rows), 1.0, _optimised)
+
+
+def _optimised(rig: Rig, seconds: float) -> Found:
+    ours = _ours(rig, seconds / 2.0)
+    yield from _told(OPTIMISED, ours)
+    for stage in STAGES:
+        part = 100.0 * ours[stage] / sum(ours.values())
+        yield Measured.once(f"bottleneck potential: {stage}, {OPTIMISED}", part)
+    for number in range(1, len(OPTIMISED_PERCENT) + 1):
+        yield Absent(f"component {number} of the document", NOT_NAMED)
+    if not rig.is_cuda:
+        yield from (Absent(name, NEEDS_CUDA) for name in _of_baseline())
+        return
+    cupy = importlib.import_module("cupy")
+    subject = per_call(TITLE, rig.scale.many, rig.scale.taps)
+    baseline = stages_of(subject, cupy.cuda.Device().synchronize, seconds / 2.0)
+    yield from _told(BASELINE, baseline)
+    yield from _compared(baseline, ours)
+
+
+def _of_baseline() -> list[str]:
+    """Names of the rows that need the baseline."""
+    stages = [*(_took(stage, BASELINE) for stage in STAGES), *map(_share, STAGES)]
+    return [*stages, *map(_saved, (*STAGES, WHOLE)), _used(BASELINE)]
+
+
+def stages_of(subject: OnArrays, synchronise: Callable[[], object], seconds: float) -> Stages:
+    """Milliseconds of each stage of a block on arrays, each waited for."""
+
+    def block() -> tuple[float, ...]:
+        instants_s = [time.perf_counter()]
+        with subject.allocating():
+            sound = subject.to_device(subject.sound)
+            _note(instants_s, synchronise)
+            bus = subject.workload.process(sound, subject.slots)
+            _note(instants_s, synchronise)
+            to_host(bus)
+            _note(instants_s, synchronise)
+        return tuple(1000.0 * np.diff(instants_s))
+
+    return _medians(block, seconds)
+
+
+def _ours(rig: Rig, seconds: float) -> Stages:
+    """Milliseconds of each stage by the device's own events."""
+    workload = batched_of(TITLE, settings_of(TITLE, rig.scale.many, rig.scale.taps))
+    with rig.playing(workload, rig.scale.many) as player:
+        return _medians(partial(_stages, player, rig.scale), seconds)
+
+
+def _stages(player: Player, scale: Scale) -> tuple[float, ...]:
+    rendered = player.play_at_hand(scale.many)
+    return rendered.transfer_in_ms, rendered.compute_ms, rendered.transfer_out_ms
+
+
+def _medians(block: Callable[[], tuple[float, ...]], seconds: float) -> Stages:
+    """At the block rate."""
+    block()
+    taken = []
+    for _ in range(max(FEWEST_CALLS, int(seconds / PERIOD_S))):
+        begun_s = time.perf_counter()
+        taken.append(block())
+        time.sleep(max(0.0, PERIOD_S - (time.perf_counter() - begun_s)))
+    return dict(zip(STAGES, np.median(taken, axis=0).tolist(), strict=True))
+
+
+def _told(who: str, stages: Stages) -> Found:
+    for stage in STAGES:
+        yield Measured.once(_took(stage, who), stages[stage])
+    busy = 100.0 * sum(stages.values()) / (1000.0 * PERIOD_S)
+    yield Measured.once(_used(who), busy)
+
+
+def _compared(baseline: Stages, ours: Stages) -> Found:
+    """What each stage saves of itself, and its share of all that is saved."""
+    whole = {WHOLE: (sum(baseline.values()), sum(ours.values()))}
+    for stage, (before, after) in {**_pairs(baseline, ours), **whole}.items():
+        yield Measured.once(_saved(stage), 100.0 * (1.0 - after / before))
+    saved_ms = sum(baseline.values()) - sum(ours.values())
+    for stage, (before, after) in _pairs(baseline, ours).items():
+        yield Measured.once(_share(stage), 100.0 * (before - after) / saved_ms)
+
+
+def _pairs(baseline: Stages, ours: Stages) -> dict[str, tuple[float, float]]:
+    return {stage: (baseline[stage], ours[stage]) for stage in STAGES}
+
+
+def _note(instants_s: list[float], synchronise: Callable[[], object]) -> None:
+    synchronise()
+    instants_s.append(time.perf_counter())
+
+
+def _took(stage: str, who: str) -> str:
+    return f"{stage}, {who}"
+
+
+def _saved(stage: str) -> str:
+    return f"saved of {stage}"
+
+
+def _share(stage: str) -> str:
+    return f"share of {stage} in all that is saved"
+
+
+def _used(who: str) -> str:
+    return f"utilisation of the device, {who}"
