@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-import os
 
 from controller.errors import ExecutorError, ThreadGoneError
 from controller.linux.prctl import dying_with_parent
@@ -86,7 +86,9 @@ def _memory_held(hold_s: float) -> Iterator[None]:
 def workers() -> list[ProcessStat]:
     """Workers that have a device, of runs that this process started."""
     found = {stat.process.pid: stat for stat in _processes()}
-    return [each for each in found.values() if each.name.startswith(WORKER) and _is_ours(each, found)]
+    return [
+        each for each in found.values() if each.name.startswith(WORKER) and _is_ours(each, found)
+    ]
 
 
 def _is_ours(stat: ProcessStat, found: dict[int, ProcessStat]) -> bool:

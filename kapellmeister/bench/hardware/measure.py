@@ -44,9 +44,7 @@ def share_s(planned: Sequence[Experiment], rig: Rig, left_s: float) -> float:
     """Seconds for the first of these, by weight among those that can be begun in time at all."""
     first, weight = planned[0].weight, sum(each.weight for each in planned)
     others = [
-        each.weight
-        for each in planned[1:]
-        if not each.obstacle(rig, left_s * each.weight / weight)
+        each.weight for each in planned[1:] if not each.obstacle(rig, left_s * each.weight / weight)
     ]
     return left_s * first / (first + sum(others))
 

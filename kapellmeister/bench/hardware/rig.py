@@ -109,7 +109,7 @@ class Player:
 
     def play_slots(self, slots: NDArray[np.intp]) -> Rendered:
         """One block of these streams; their sound lies in pinned memory already."""
-        return self._play(slots, _leave)
+        return self._play(slots, self._leave)
 
     def _play(self, slots: NDArray[np.intp], fill: FillRows) -> Rendered:
         batch = self.pipeline.submit(self.step, slots, fill)
@@ -119,13 +119,15 @@ class Player:
     def _copy(self, first: int, last: int, out: FloatArray) -> None:
         out[:] = self.sound[first:last]
 
+    def _leave(self, first: int, last: int, out: FloatArray) -> None:
+        """Copy only what does not lie there from an earlier batch of the same size."""
+        is_there = out[0, 0] == self.sound[first, 0] and out[-1, -1] == self.sound[last - 1, -1]
+        if not is_there:
+            self._copy(first, last, out)
+
 
 def noise(streams: int, blocks: int | None = None, seed: int = 0) -> FloatArray:
     """White noise, (streams, 256), or (blocks, streams, 256), float32."""
     shape = (streams, FRAMES) if blocks is None else (blocks, streams, FRAMES)
     drawn: NDArray[np.float32] = np.random.default_rng(seed).standard_normal(shape, np.float32)
     return np.float32(0.1) * drawn
-
-
-def _leave(first: int, last: int, out: FloatArray) -> None:
-    del first, last, out

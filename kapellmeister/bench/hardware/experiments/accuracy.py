@@ -24,7 +24,7 @@ from controller.workloads.visualisation import (
 from controller.workloads.workload import WorkloadSettings
 from kapellmeister.bench.hardware.experiment import Experiment, Found
 from kapellmeister.bench.hardware.figures import Goal, Measured, Planned
-from kapellmeister.bench.hardware.rig import FRAMES, SAMPLE_RATE_HZ, Player, Rig, noise
+from kapellmeister.bench.hardware.rig import SAMPLE_RATE_HZ, Player, Rig, noise
 from kapellmeister.bench.hardware.workloads import batched_of, settings_of
 
 BLOCKS = 16
@@ -40,7 +40,10 @@ GOALS = {
 
 def accuracy() -> Experiment:
     """Sound of HRTF and filtering, what is kept of the others."""
-    rows = [Planned(_name(each), "of the norm", Goal(goal, is_most=True, is_of_gpu=False)) for each, goal in GOALS.items()]
+    rows = [
+        Planned(_name(each), "of the norm", Goal(goal, is_most=True, is_of_gpu=False))
+        for each, goal in GOALS.items()
+    ]
     return Experiment("float64", tuple(rows), 1.0, _accuracy)
 
 
@@ -72,7 +75,8 @@ def _of_hrtf(
     settings: WorkloadSettings, signals: DoubleArray, heard: NDArray[np.float32], player: Player
 ) -> float:
     del player
-    assert settings.hrirs is not None and settings.directions is not None
+    assert settings.hrirs is not None
+    assert settings.directions is not None
     responses = settings.hrirs.impulse_responses.astype(np.float64)
     frames = heard.shape[1]
     mix = np.zeros((2, frames))
@@ -105,7 +109,9 @@ def _of_magnitudes(
     """Of the latest magnitudes of every stream, which begin at such an offset in its state."""
     del settings, heard
     size_bytes = BINS * FLOAT_BYTES
-    kept = [_kept(player, slot, begin(player.step - 1), size_bytes) for slot in player.slots.tolist()]
+    kept = [
+        _kept(player, slot, begin(player.step - 1), size_bytes) for slot in player.slots.tolist()
+    ]
     return _relative(np.stack([each.view(np.float32) for each in kept]), _magnitudes(signals))
 
 
@@ -118,7 +124,9 @@ def _of_levels(
     decibels = 10.0 * np.log10(powers + 10.0 ** (FLOOR_DB / 10.0))
     exact = np.clip((decibels - FLOOR_DB) * STEPS_PER_DB, 0.0, 255.0)
     begin = LEVELS_AT + (player.step - 1) % COLUMNS * SPECTROGRAM_ROWS
-    levels = np.stack([_kept(player, slot, begin, SPECTROGRAM_ROWS) for slot in player.slots.tolist()])
+    levels = np.stack(
+        [_kept(player, slot, begin, SPECTROGRAM_ROWS) for slot in player.slots.tolist()]
+    )
     beyond = np.maximum(np.maximum(levels - exact, exact - levels - 1.0), 0.0)
     return float(np.linalg.norm(beyond) / np.linalg.norm(exact))
 
@@ -146,9 +154,7 @@ def _column_at(step: int) -> int:
     return PAST_BYTES + step % SPECTROGRAM_COLUMNS * BINS * FLOAT_BYTES
 
 
-CHECKS: dict[
-    str, Callable[[WorkloadSettings, DoubleArray, NDArray[np.float32], Player], float]
-] = {
+CHECKS: dict[str, Callable[[WorkloadSettings, DoubleArray, NDArray[np.float32], Player], float]] = {
     "HRTF": _of_hrtf,
     "filtering": _of_filters,
     "spectral analysis": partial(_of_magnitudes, _magnitudes_at),

@@ -29,19 +29,21 @@ Figures = dict[str, float]
 QUANTILES = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
 GOALS_US = {"p99": 10.0, "p999": 50.0}
 RATIO = f"p999 of an allocation, {POOL} / {OURS}"
+REFUSED = "allocations refused"
 DEVICE = "allocations of the device after warm-up"
 
 
 def allocations() -> Experiment:
     """Quantiles of an allocation, and how often the device itself had to be asked."""
-    goals = {figure: Goal(limit, is_most=True, is_of_gpu=False) for figure, limit in GOALS_US.items()}
+    goals = {
+        figure: Goal(limit, is_most=True, is_of_gpu=False) for figure, limit in GOALS_US.items()
+    }
     rows = [Planned(RATIO, "times", Goal(10.0))]
     for who in (OURS, POOL, ASYNC):
+        held = goals if who == OURS else {}
+        rows += [Planned(_name(who, each), "us", held.get(each)) for each in QUANTILES]
         none = Goal(0.0, is_most=True) if who == OURS else None
-        for figure in QUANTILES:
-            rows.append(Planned(_name(who, figure), "us", goals.get(figure) if none else None))
-        rows.append(Planned(_name(who, "refused"), "allocations"))
-        rows.append(Planned(_name(who, DEVICE), "", none))
+        rows += [Planned(_name(who, REFUSED), ""), Planned(_name(who, DEVICE), "", none)]
     return Experiment("allocations", tuple(rows), 1.5, _allocations, least_s=0.5)
 
 
@@ -79,7 +81,7 @@ def _round(rig: Rig, trace: AllocationTrace, timed: Timed[Held]) -> Figures:
     with _counted(rig) as device:
         refused = replay(trace, timed)
     times = {name: float(np.quantile(timed.times_us, each)) for name, each in QUANTILES.items()}
-    return {**times, "refused": float(len(refused)), DEVICE: float(device.of_device)}
+    return {**times, REFUSED: float(len(refused)), DEVICE: float(device.of_device)}
 
 
 @contextmanager

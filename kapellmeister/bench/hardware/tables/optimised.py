@@ -1,4 +1,4 @@
-"""Baseline against optimised, stage by stage: what each saves, how busy the device is, and where."""
+"""Baseline against optimised, stage by stage: what each saves, and how busy the device is."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Stages = Mapping[str, float]
 def optimised() -> Experiment:
     """Stages of a block of many streams at the block rate."""
     rows = [
-        *(Planned(_took(stage, who), "ms") for who in (BASELINE, OPTIMISED) for stage in STAGES),
+        *(Planned(took(stage, who), "ms") for who in (BASELINE, OPTIMISED) for stage in STAGES),
         *(Planned(_saved(stage), "%") for stage in (*STAGES, WHOLE)),
-        *(Planned(_share(stage), "%") for stage in STAGES),
+        *(Planned(share(stage), "%") for stage in STAGES),
         *(Planned(_used(who), "%") for who in (BASELINE, OPTIMISED)),
         *(Planned(f"bottleneck potential: {stage}, {OPTIMISED}", "%") for stage in STAGES),
         *(
@@ -62,7 +62,7 @@ def _optimised(rig: Rig, seconds: float) -> Found:
 
 def _of_baseline() -> list[str]:
     """Names of the rows that need the baseline."""
-    stages = [*(_took(stage, BASELINE) for stage in STAGES), *map(_share, STAGES)]
+    stages = [*(took(stage, BASELINE) for stage in STAGES), *map(share, STAGES)]
     return [*stages, *map(_saved, (*STAGES, WHOLE)), _used(BASELINE)]
 
 
@@ -108,7 +108,7 @@ def _medians(block: Callable[[], tuple[float, ...]], seconds: float) -> Stages:
 
 def _told(who: str, stages: Stages) -> Found:
     for stage in STAGES:
-        yield Measured.once(_took(stage, who), stages[stage])
+        yield Measured.once(took(stage, who), stages[stage])
     busy = 100.0 * sum(stages.values()) / (1000.0 * PERIOD_S)
     yield Measured.once(_used(who), busy)
 
@@ -120,7 +120,7 @@ def _compared(baseline: Stages, ours: Stages) -> Found:
         yield Measured.once(_saved(stage), 100.0 * (1.0 - after / before))
     saved_ms = sum(baseline.values()) - sum(ours.values())
     for stage, (before, after) in _pairs(baseline, ours).items():
-        yield Measured.once(_share(stage), 100.0 * (before - after) / saved_ms)
+        yield Measured.once(share(stage), 100.0 * (before - after) / saved_ms)
 
 
 def _pairs(baseline: Stages, ours: Stages) -> dict[str, tuple[float, float]]:
@@ -132,7 +132,8 @@ def _note(instants_s: list[float], synchronise: Callable[[], object]) -> None:
     instants_s.append(time.perf_counter())
 
 
-def _took(stage: str, who: str) -> str:
+def took(stage: str, who: str) -> str:
+    """Name of the row of a stage's milliseconds."""
     return f"{stage}, {who}"
 
 
@@ -140,7 +141,8 @@ def _saved(stage: str) -> str:
     return f"saved of {stage}"
 
 
-def _share(stage: str) -> str:
+def share(stage: str) -> str:
+    """Name of the row of a stage's share in all that is saved, percent."""
     return f"share of {stage} in all that is saved"
 
 
