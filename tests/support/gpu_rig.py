@@ -1,4 +1,4 @@
-"""A GPU pipeline on an emulated device, and the CPU's workload beside it."""
+"""A GPU pipeline on a device, emulated unless another is given, and the CPU's workload beside."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from controller import plugins
 from controller.executors.executor import ExecutorSettings
+from controller.executors.gpu.device import Device
 from controller.executors.gpu.emulated import EmulatedDevice
 from controller.executors.gpu.gpu_pipeline import GpuPipeline
 from controller.executors.gpu.opening import open_pipeline
@@ -42,13 +43,12 @@ class GpuRig:
 
 
 def gpu_rig(
-    workload: str, slots: int = 40, total_mib: int = 48
+    workload: str, slots: int = 40, total_mib: int = 48, device: Device | None = None
 ) -> GpuRig:
     settings = WorkloadSettings(48_000, FRAMES, slots, taps=600)
     vram = VRAMConfig(total_bytes=total_mib * MIB)
     given = ExecutorSettings(workload, settings, Noise(), vram=vram)
     made = batched(workload, settings, "emulated")
-    device = EmulatedDevice()
-    pipeline = open_pipeline(device, made, given, min(slots, 64), 1 << 17)
+    pipeline = open_pipeline(device or EmulatedDevice(), made, given, min(slots, 64), 1 << 17)
     reference = plugins.find("workloads", workload)(settings, numpy_backend())
     return GpuRig(pipeline, reference)
