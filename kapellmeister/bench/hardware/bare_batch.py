@@ -11,7 +11,7 @@ from controller.executors.gpu.batched_workload import BatchBuffers, BatchedWorkl
 from controller.executors.gpu.beginning import Beginning
 from controller.executors.gpu.cuda import CudaStream
 from controller.executors.gpu.device import Device, Graph, Step, Stream
-from controller.executors.gpu.layout import BatchLayout, bucket
+from controller.executors.gpu.layout import UNUSED, BatchLayout, bucket
 from controller.executors.gpu.responses import Responses
 from controller.executors.gpu.stream_memory import StreamMemory
 from controller.executors.gpu.workspace import Workspace
@@ -34,6 +34,7 @@ class BareBatch:
         workload: BatchedWorkload,
         streams: int,
     ) -> None:
+        nobody = np.full(streams, UNUSED, np.int64)
         self._layout = layout = BatchLayout(bucket(streams), FRAMES)
         space = Workspace(device, manager, backing)
         self._input = space.reserve("batch", layout.size_bytes)
@@ -44,11 +45,12 @@ class BareBatch:
         self._sources[False] = np.zeros(layout.size_bytes, np.uint8)
         self._targets = {True: device.pinned(2 * layout.row_bytes)}
         self._targets[False] = np.zeros(2 * layout.row_bytes, np.uint8)
-        for source in self._sources.values():
-            _write(source, layout, memory, streams)
+        _write(self._sources[True], layout, nobody, nobody)
         self._copy_in(self._sources[True])
         self.steps: Sequence[Step] = workload.steps(device, space, self._buffers(device))
         self.graph: Graph = device.capture(self.steps)
+        for source in self._sources.values():
+            _write(source, layout, memory.offsets, memory.responses)
         self._step = 0
 
     def play(self, *, is_pinned: bool, is_graph: bool) -> NDArray[np.float32]:
@@ -110,12 +112,15 @@ def _begun(
 
 
 def _write(
-    source: NDArray[np.uint8], layout: BatchLayout, memory: StreamMemory, streams: int
+    source: NDArray[np.uint8],
+    layout: BatchLayout,
+    states: NDArray[np.int64],
+    responses: NDArray[np.int64],
 ) -> None:
     """Table and sound of a batch; rows beyond the streams are not used."""
     source[:] = 0
-    for offset, table in ((layout.states, memory.offsets), (layout.responses, memory.responses)):
+    for offset, table in ((layout.states, states), (layout.responses, responses)):
         part = source[offset : offset + 8 * layout.rows].view(np.int64)
-        part[:streams], part[streams:] = table, -1
+        part[: len(table)], part[len(table) :] = table, UNUSED
     sound = source[layout.sound :].view(np.float32).reshape(layout.rows, FRAMES)
-    sound[:streams] = noise(streams)
+    sound[: len(states)] = noise(len(states))

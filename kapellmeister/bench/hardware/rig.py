@@ -23,6 +23,7 @@ from controller.workloads.arrays import FloatArray
 SAMPLE_RATE_HZ, FRAMES = 48_000, 256
 PERIOD_S = FRAMES / SAMPLE_RATE_HZ
 CUDA = "cuda"
+LARGE_COPY_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class Scale:
     def many(self) -> int:
         """The most streams."""
         return self.streams[-1]
+
+    @property
+    def large_copy_bytes(self) -> int:
+        """Bytes of a copy on the device that no cache of it holds."""
+        return min(LARGE_COPY_BYTES, self.arena_bytes // 8)
 
 
 FULL = Scale((16, 64, 256, 1024, 4096), few=64, taps=2048, arena_bytes=2 << 30, surge=1024)

@@ -23,7 +23,7 @@ from kapellmeister.bench.hardware.timing import (
 from kapellmeister.bench.hardware.workloads import batched_of, settings_of
 from kapellmeister.bench.spread import Spread
 
-SIZES_BYTES = tuple(1 << k for k in (12, 16, 20, 24, 26))
+SIZES_BYTES = tuple(1 << k for k in (12, 16, 20, 24, 28))
 WAYS = ("in, pinned", "in, pageable", "out, pinned", "out, pageable", "on the device")
 REPLAY_GOAL_US = 30.0
 
@@ -55,8 +55,8 @@ def _copies(rig: Rig, seconds: float) -> Found:
 
 
 def _sizes(scale: Scale) -> list[int]:
-    """The largest first; a copy on the device has to fit twice."""
-    return [size for size in reversed(SIZES_BYTES) if 2 * size <= scale.arena_bytes]
+    """The largest first; a copy on the device has to fit."""
+    return [size for size in reversed(SIZES_BYTES) if size <= scale.large_copy_bytes]
 
 
 def _turns(rig: Rig, backing: Backing, size_bytes: int) -> dict[str, Turn]:

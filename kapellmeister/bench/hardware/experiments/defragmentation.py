@@ -13,7 +13,7 @@ from controller.executors.vram.usage import Usage
 from controller.workloads.cuda.layout import aligned
 from kapellmeister.bench.hardware.experiment import Experiment, Found
 from kapellmeister.bench.hardware.figures import Goal, Measured, Planned
-from kapellmeister.bench.hardware.rig import PERIOD_S, Player, Rig
+from kapellmeister.bench.hardware.rig import PERIOD_S, Player, Rig, Scale
 from kapellmeister.bench.hardware.timing import (
     Rounds,
     at_block_rate,
@@ -25,7 +25,6 @@ from kapellmeister.bench.spread import Spread
 
 TITLE = "spectrogram"
 """Title of the workload whose states are large, so that holes between them matter."""
-LARGE_COPY_BYTES = 1 << 24
 WITH, WITHOUT = "with defragmentation", "without"
 RATIO = "p99 of a block, with defragmentation / without"
 PASS = "a pass, p99"
@@ -52,7 +51,7 @@ def _defragmentation(rig: Rig, seconds: float) -> Found:
         churning = Churning(player, aligned(workload.state_bytes))
         turns = {WITHOUT: partial(churning.turn, False), WITH: partial(churning.turn, True)}
         found = in_rounds(turns, 0.8 * seconds)
-        copied_bytes_per_s = _large_copy(player.backing, 0.2 * seconds)
+        copied_bytes_per_s = _large_copy(player.backing, rig.scale, 0.2 * seconds)
     for how, each in found.items():
         yield each.named(_block(how))
     yield Measured(RATIO, _p99_ratios(found[WITH], found[WITHOUT]))
@@ -129,11 +128,11 @@ class Churning:
         return manager.allocate(rest_bytes, Usage.WORKSPACE, "something large")
 
 
-def _large_copy(backing: Backing, seconds: float) -> float:
+def _large_copy(backing: Backing, scale: Scale, seconds: float) -> float:
     """Bytes a second of a large copy on the device, of bytes that nobody needs any longer."""
-    copy = lambda: backing.copy(0, LARGE_COPY_BYTES, LARGE_COPY_BYTES).wait()  # noqa: E731
-    found = in_rounds({"copy": back_to_back(copy)}, seconds)["copy"]
-    return LARGE_COPY_BYTES / (found.spread.median / 1000.0)
+    size_bytes = scale.large_copy_bytes
+    copy = back_to_back(lambda: backing.copy(0, size_bytes, size_bytes).wait())
+    return size_bytes / (in_rounds({"copy": copy}, seconds)["copy"].spread.median / 1000.0)
 
 
 def _p99_ratios(one: Rounds, other: Rounds) -> Spread:

@@ -7,6 +7,8 @@ from functools import partial
 
 from controller.executors.gpu.device import Graph, Stream
 from controller.executors.vram.backing import Backing
+from controller.executors.vram.manager import VRAMManager
+from controller.executors.vram.usage import Usage
 from controller.workloads.cuda.layout import COMPLEX_BYTES
 from controller.workloads.workload import blocks_spanning
 from kapellmeister.bench.hardware.bare_batch import BareBatch
@@ -31,7 +33,6 @@ from kapellmeister.bench.spread import Spread
 TITLES = ("HRTF", OWN_HRTF)
 MIX = 2
 """Place of the mix among the steps of HRTF."""
-COPY_BYTES = 1 << 24
 
 
 def mixing() -> Experiment:
@@ -43,7 +44,7 @@ def mixing() -> Experiment:
 def _mixing(rig: Rig, seconds: float) -> Found:
     for title in TITLES:
         found = _timed(title, rig, seconds / len(TITLES))
-        moved, copied = bytes_of_mix(title, rig.scale), 2 * COPY_BYTES
+        moved, copied = bytes_of_mix(title, rig.scale), 2 * rig.scale.large_copy_bytes
         mixes, copies = found["mix"].by_round, found["copy"].by_round
         pairs = [(min(mix), min(copy)) for mix, copy in zip(mixes, copies, strict=True)]
         parts = [moved / mix_ms / (copied / copy_ms) for mix_ms, copy_ms in pairs]
@@ -66,7 +67,7 @@ def _timed(title: str, rig: Rig, seconds: float) -> dict[str, Rounds]:
     with rig.arena() as (backing, manager):
         batch = BareBatch(rig.device, backing, manager, workload, scale.many)
         graph = rig.device.capture(batch.steps[MIX : MIX + 1])
-        copy = back_to_back(partial(_copy, backing))
+        copy = back_to_back(partial(_copy, backing, *_room(manager, scale), scale.large_copy_bytes))
         return in_rounds({"mix": _by_events(batch.stream, graph), "copy": copy}, seconds)
 
 
@@ -87,8 +88,16 @@ def _by_events(stream: Stream, graph: Graph) -> Turn:
     return turn
 
 
-def _copy(backing: Backing) -> None:
-    backing.copy(0, COPY_BYTES, COPY_BYTES).wait()
+def _room(manager: VRAMManager, scale: Scale) -> tuple[int, int]:
+    """Offsets of two places that a copy may go from and to, which nobody else uses."""
+    size_bytes = scale.large_copy_bytes
+    places = [manager.allocate(size_bytes, Usage.WORKSPACE, "a large copy") for _ in range(2)]
+    source, target = map(manager.pin_for_good, places)
+    return source, target
+
+
+def _copy(backing: Backing, source: int, target: int, size_bytes: int) -> None:
+    backing.copy(source, target, size_bytes).wait()
 
 
 def _name(title: str) -> str:
