@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from controller.errors import ExecutorError
-from controller.executors.gpu.availability import cuda_obstacle
+from controller.executors.gpu.availability import obstacle_in
 from controller.executors.gpu.emulated import EmulatedDevice
 from controller.executors.gpu.probe import CudaReport, examine_cuda
 from kapellmeister.bench.hardware.experiment import Experiment
@@ -53,11 +53,12 @@ def opened(kind: str) -> tuple[Rig, CudaReport]:
     """The device of that kind, and what CUDA tells of itself."""
     if kind != CUDA:
         return Rig(kind, EmulatedDevice(), SMALL), CudaReport()
-    if (obstacle := cuda_obstacle()) is not None:
+    found = examine_cuda()
+    if (obstacle := obstacle_in(found)) is not None:
         raise ExecutorError(CUDA, obstacle.why, obstacle.remedy)
     from controller.executors.gpu.cuda import CudaDevice
 
-    return Rig(kind, CudaDevice(), FULL), examine_cuda()
+    return Rig(kind, CudaDevice(), FULL), found
 
 
 def _empty(rig: Rig, found: CudaReport, budget_s: float) -> HardwareReport:

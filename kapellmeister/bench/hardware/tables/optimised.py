@@ -12,9 +12,9 @@ import numpy as np
 from kapellmeister.bench.hardware.document import OPTIMISED_PERCENT
 from kapellmeister.bench.hardware.experiment import NEEDS_CUDA, Experiment, Found
 from kapellmeister.bench.hardware.figures import Absent, Measured, Planned
-from kapellmeister.bench.hardware.rig import PERIOD_S, Player, Rig, Scale
+from kapellmeister.bench.hardware.rig import FRAMES, PERIOD_S, Player, Rig, Scale
 from kapellmeister.bench.hardware.tables.variants import OnArrays, per_call, to_host
-from kapellmeister.bench.hardware.timing import FEWEST_CALLS
+from kapellmeister.bench.hardware.timing import FEWEST_CALLS, back_to_back, in_rounds
 from kapellmeister.bench.hardware.workloads import batched_of, settings_of
 
 TITLE = "HRTF"
@@ -33,7 +33,12 @@ def optimised() -> Experiment:
         *(Planned(_saved(stage), "%") for stage in (*STAGES, WHOLE)),
         *(Planned(share(stage), "%") for stage in STAGES),
         *(Planned(_used(who), "%") for who in (BASELINE, OPTIMISED)),
-        *(Planned(f"bottleneck potential: {stage}, {OPTIMISED}", "%") for stage in STAGES),
+        *(Planned(_efficiency(who), "%") for who in (BASELINE, OPTIMISED)),
+        *(
+            Planned(_potential(stage, who), "%")
+            for who in (BASELINE, OPTIMISED)
+            for stage in STAGES
+        ),
         *(
             Planned(f"component {number} of the document", "%", document=figure)
             for number, figure in enumerate(OPTIMISED_PERCENT, start=1)
@@ -43,11 +48,9 @@ def optimised() -> Experiment:
 
 
 def _optimised(rig: Rig, seconds: float) -> Found:
-    ours = _ours(rig, seconds / 2.0)
-    yield from _told(OPTIMISED, ours)
-    for stage in STAGES:
-        part = 100.0 * ours[stage] / sum(ours.values())
-        yield Measured.once(f"bottleneck potential: {stage}, {OPTIMISED}", part)
+    fastest_ms = _fastest_copy_ms(rig, 0.1 * seconds)
+    ours = _ours(rig, 0.45 * seconds)
+    yield from _told(OPTIMISED, ours, fastest_ms)
     for number in range(1, len(OPTIMISED_PERCENT) + 1):
         yield Absent(f"component {number} of the document", NOT_NAMED)
     if not rig.is_cuda:
@@ -55,15 +58,16 @@ def _optimised(rig: Rig, seconds: float) -> Found:
         return
     cupy = importlib.import_module("cupy")
     subject = per_call(TITLE, rig.scale.many, rig.scale.taps)
-    baseline = stages_of(subject, cupy.cuda.Device().synchronize, seconds / 2.0)
-    yield from _told(BASELINE, baseline)
+    baseline = stages_of(subject, cupy.cuda.Device().synchronize, 0.45 * seconds)
+    yield from _told(BASELINE, baseline, fastest_ms)
     yield from _compared(baseline, ours)
 
 
 def _of_baseline() -> list[str]:
     """Names of the rows that need the baseline."""
-    stages = [*(took(stage, BASELINE) for stage in STAGES), *map(share, STAGES)]
-    return [*stages, *map(_saved, (*STAGES, WHOLE)), _used(BASELINE)]
+    potentials = [_potential(stage, BASELINE) for stage in STAGES]
+    stages = [*(took(stage, BASELINE) for stage in STAGES), *map(share, STAGES), *potentials]
+    return [*stages, *map(_saved, (*STAGES, WHOLE)), _used(BASELINE), _efficiency(BASELINE)]
 
 
 def stages_of(subject: OnArrays, synchronise: Callable[[], object], seconds: float) -> Stages:
@@ -106,11 +110,29 @@ def _medians(block: Callable[[], tuple[float, ...]], seconds: float) -> Stages:
     return dict(zip(STAGES, np.median(taken, axis=0).tolist(), strict=True))
 
 
-def _told(who: str, stages: Stages) -> Found:
+def _fastest_copy_ms(rig: Rig, seconds: float) -> float:
+    """Milliseconds that the sound of a block takes to the device at the speed of a large copy."""
+    size_bytes = rig.scale.large_copy_bytes
+    with rig.arena():
+        stream, host = rig.device.stream(), rig.device.pinned(size_bytes)
+
+        def copy() -> None:
+            stream.copy_in(0, host)
+            stream.record().wait()
+
+        found = in_rounds({"copy": back_to_back(copy)}, seconds)["copy"]
+    sound_bytes = rig.scale.many * FRAMES * np.dtype(np.float32).itemsize
+    return found.spread.median * sound_bytes / size_bytes
+
+
+def _told(who: str, stages: Stages, fastest_ms: float) -> Found:
+    """Stages and the share of each, how busy the device is, and how well the bus is used."""
+    whole_ms = sum(stages.values())
     for stage in STAGES:
         yield Measured.once(took(stage, who), stages[stage])
-    busy = 100.0 * sum(stages.values()) / (1000.0 * PERIOD_S)
-    yield Measured.once(_used(who), busy)
+        yield Measured.once(_potential(stage, who), 100.0 * stages[stage] / whole_ms)
+    yield Measured.once(_used(who), 100.0 * whole_ms / (1000.0 * PERIOD_S))
+    yield Measured.once(_efficiency(who), 100.0 * fastest_ms / stages["transfer in"])
 
 
 def _compared(baseline: Stages, ours: Stages) -> Found:
@@ -148,3 +170,11 @@ def share(stage: str) -> str:
 
 def _used(who: str) -> str:
     return f"utilisation of the device, {who}"
+
+
+def _efficiency(who: str) -> str:
+    return f"efficiency of transfer in, of the speed of a large copy, {who}"
+
+
+def _potential(stage: str, who: str) -> str:
+    return f"bottleneck potential of {stage}: its share of a block, {who}"

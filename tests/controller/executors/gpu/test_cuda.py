@@ -106,6 +106,16 @@ def test_streams_come_and_go_without_a_new_capture_or_allocation(
     assert (allocations.of_device, allocations.of_pool, allocations.device_bytes) == (0, 0, 0)
 
 
+def test_what_is_allocated_meanwhile_is_counted(device: CudaDevice) -> None:
+    import cupy
+
+    cupy.get_default_memory_pool().free_all_blocks()
+    with counted(cupy) as allocations:
+        array = cupy.empty(1 << 24, np.uint8)
+    assert (allocations.of_device, allocations.of_pool) == (1, 1)
+    assert allocations.device_bytes >= array.nbytes
+
+
 def test_states_that_are_moved_together_sound_as_before(device: CudaDevice) -> None:
     rig = gpu_rig("spectrogram", total_mib=12, device=device)
     everyone, odd = np.arange(40), np.arange(1, 40, 2)
