@@ -14,6 +14,22 @@ from controller.workloads.backends import array_backend, cupy_backend, numpy_bac
 SHARED = Path(__file__).parents[1].parent / "shared"
 STREAMS = 6
 BLOCKS = 40
+NOT_RUN = pytest.StashKey[int]()
+
+
+def pytest_deselected(items):
+    """Count what needs a GPU and is left out."""
+    if items:
+        count = sum(item.get_closest_marker("gpu") is not None for item in items)
+        stash = items[0].config.stash
+        stash[NOT_RUN] = stash.get(NOT_RUN, 0) + count
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say how much of what there is to test was not: nobody should think that it passed."""
+    if count := config.stash.get(NOT_RUN, 0):
+        words = f"{count} tests need a GPU and were not run: pytest -m gpu"
+        terminalreporter.write_line(words, yellow=True)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,8 +15,12 @@ from kapellmeister.commands.options import (
     NamedPlugIn,
     check_writable,
     prints_aside,
+    rewrite_json,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from kapellmeister.bench.hardware.figures import HardwareReport
 
 app = typer.Typer(help="Figures measured on this machine, peers beside.", no_args_is_help=True)
 
@@ -24,6 +30,13 @@ class SoundServer(StrEnum):
 
     JACK = "jack"
     PIPEWIRE = "pipewire"
+
+
+class MeasuredDevice(StrEnum):
+    """A device that is measured."""
+
+    CUDA = "cuda"
+    EMULATED = "emulated"
 
 
 @app.command("workloads", epilog="Example: kapellmeister bench workloads --json out.json")
@@ -157,3 +170,38 @@ def vram(
         report = measure(seeds, allocations, hours, advance)
     write_json(json, report)
     print_report(report, Console())
+
+
+@app.command("hardware", epilog="Example: kapellmeister bench hardware --json out.json")
+def hardware(
+    device: Annotated[
+        MeasuredDevice, typer.Option(help="What to measure; emulated needs no GPU.")
+    ] = MeasuredDevice.CUDA,
+    budget: Annotated[
+        float, typer.Option(help="Seconds for all of it, the most important first.", min=1.0)
+    ] = 480.0,
+    json: JsonFile = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one page for a browser.", metavar="FILE.html")
+    ] = None,
+) -> None:
+    """A GPU beside processors, CuPy alone and goals; the JSON is rewritten after every row."""
+    from kapellmeister.bench.hardware.measure import bench_hardware as measure
+    from kapellmeister.bench.hardware.page import check_page, write_page
+    from kapellmeister.bench.hardware.report import print_report
+    from kapellmeister.terminal.interruption import also_terminated
+    from kapellmeister.terminal.progress import progress
+
+    for option, path in (("--json", json), ("--html", html)):
+        check_writable(option, path)
+    if html is not None:
+        check_page()
+    with also_terminated(), progress("measuring") as advance:
+        report = measure(device.value, budget, partial(_keep, json), advance)
+    if html is not None:
+        write_page(report, html)
+    print_report(report, Console())
+
+
+def _keep(path: Path | None, report: HardwareReport) -> None:
+    rewrite_json(path, report, is_last=report.is_complete)

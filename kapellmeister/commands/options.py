@@ -117,3 +117,19 @@ def write_json(path: Path | None, figures: BaseModel) -> None:
         path.write_text(figures.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise _unwritable("--json", path, error) from error
+
+
+def rewrite_json(path: Path | None, figures: BaseModel, *, is_last: bool) -> None:
+    """Put a result in place of an earlier one, which stays whole until then.
+
+    What is no file, such as a pipe, has the last alone. Raises ConfigurationError.
+    """
+    if path is None or (path.exists() and not path.is_file()):
+        write_json(path if is_last else None, figures)
+        return
+    beside = path.with_name(f"{path.name}.part")
+    write_json(beside, figures)
+    try:
+        beside.replace(path)
+    except OSError as error:
+        raise _unwritable("--json", path, error) from error

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from types import MappingProxyType
 
-from controller.executors.gpu.availability import CHECKS, version_words
-from controller.executors.gpu.probe import CudaReport, examine_cuda
+from controller.executors.gpu.devices.availability import CHECKS, version_words
+from controller.executors.gpu.devices.probe import CudaReport, examine_cuda
 from controller.linux.nvidia import device_file
 from controller.sensors.gpu.link import Link, open_link
 from kapellmeister.machine.finding import Finding, Status, note

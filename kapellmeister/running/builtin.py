@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from controller.config.config import Config
-from controller.executors.gpu.probe import examine_cuda
+from controller.executors.gpu.devices.probe import examine_cuda
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.pipeline_process import (
     how_it_ended,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from controller.config.config import Config, PipelineSection
 from controller.errors import ExecutorError
-from controller.executors.gpu.availability import cuda_obstacle
+from controller.executors.gpu.devices.availability import cuda_obstacle
 from controller.executors.gpu.workloads.catalogue import BATCHED
 from controller.executors.vram.config import VRAMConfig
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from controller.executors.gpu.availability import obstacle_in
-from controller.executors.gpu.probe import CudaReport
+from controller.executors.gpu.devices.availability import obstacle_in
+from controller.executors.gpu.devices.probe import CudaReport
 
 ROOT = Path(__file__).parents[2]
 NVML_LIBRARY = """
@@ -75,7 +75,7 @@ def output(python: Path, environment: dict[str, str], *arguments: str) -> bytes:
 
 def probed(python: Path, environment: dict[str, str]) -> CudaReport:
     found: dict[str, Any] = json.loads(
-        output(python, environment, "-m", "controller.executors.gpu.probe")
+        output(python, environment, "-m", "controller.executors.gpu.devices.probe")
     )
     return CudaReport(**found)
 

@@ -1,4 +1,4 @@
-"""A GPU pipeline on an emulated device, and the CPU's workload beside it."""
+"""A GPU pipeline on a device, emulated unless another is given, and the CPU's workload beside."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from controller import plugins
 from controller.executors.executor import ExecutorSettings
-from controller.executors.gpu.emulated import EmulatedDevice
-from controller.executors.gpu.gpu_pipeline import GpuPipeline
+from controller.executors.gpu.batches.gpu_pipeline import GpuPipeline
+from controller.executors.gpu.devices.device import Device
+from controller.executors.gpu.devices.emulated import EmulatedDevice
 from controller.executors.gpu.opening import open_pipeline
 from controller.executors.gpu.workloads.catalogue import batched
 from controller.executors.trial import Noise
@@ -41,12 +42,13 @@ class GpuRig:
         return max(float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in pairs)
 
 
-def gpu_rig(workload: str, slots: int = 40, total_mib: int = 48) -> GpuRig:
+def gpu_rig(
+    workload: str, slots: int = 40, total_mib: int = 48, device: Device | None = None
+) -> GpuRig:
     settings = WorkloadSettings(48_000, FRAMES, slots, taps=600)
     vram = VRAMConfig(total_bytes=total_mib * MIB)
     given = ExecutorSettings(workload, settings, Noise(), vram=vram)
     made = batched(workload, settings, "emulated")
-    device = EmulatedDevice()
-    pipeline = open_pipeline(device, made, given, min(slots, 64), 1 << 17)
+    pipeline = open_pipeline(device or EmulatedDevice(), made, given, min(slots, 64), 1 << 17)
     reference = plugins.find("workloads", workload)(settings, numpy_backend())
     return GpuRig(pipeline, reference)

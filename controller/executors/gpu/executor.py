@@ -16,12 +16,12 @@ from controller.errors import ExecutorError
 from controller.executors.batch import FinishedBatches
 from controller.executors.cpu.ring import Ring
 from controller.executors.executor import ExecutorSettings, Placement, Process, Task, refused
+from controller.executors.gpu.batches.gpu_pipeline import GpuPipeline
+from controller.executors.gpu.batches.layout import bucket
 from controller.executors.gpu.board import Board
-from controller.executors.gpu.device import Device
 from controller.executors.gpu.device_worker import DeviceWorker, Run
+from controller.executors.gpu.devices.device import Device
 from controller.executors.gpu.fallback import CpuFallback
-from controller.executors.gpu.gpu_pipeline import GpuPipeline
-from controller.executors.gpu.layout import bucket
 from controller.executors.gpu.opening import open_pipeline
 from controller.executors.gpu.placement import YIELDED, Room, placed
 from controller.executors.gpu.readings import BoardReadings

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from controller.executors.executor import ExecutorSettings
-from controller.executors.gpu.emulated import EmulatedDevice
+from controller.executors.gpu.devices.emulated import EmulatedDevice
 from controller.executors.gpu.executor import GpuExecutor
 
 
 def cuda(settings: ExecutorSettings) -> GpuExecutor:
     """The executor on the first CUDA device, which its worker opens."""
-    from controller.executors.gpu.cuda import CudaDevice
+    from controller.executors.gpu.devices.cuda import CudaDevice
 
     return GpuExecutor("cuda", settings, CudaDevice)
 

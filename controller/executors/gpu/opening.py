@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from controller.executors.executor import ExecutorSettings
-from controller.executors.gpu.batched_workload import BatchedWorkload
-from controller.executors.gpu.device import Device
-from controller.executors.gpu.gpu_pipeline import GpuPipeline
+from controller.executors.gpu.batches.gpu_pipeline import GpuPipeline
+from controller.executors.gpu.devices.device import Device
+from controller.executors.gpu.workloads.batched_workload import BatchedWorkload
 from controller.executors.vram.manager import VRAMManager
 
 

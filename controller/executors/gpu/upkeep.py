@@ -7,8 +7,8 @@ from collections import deque
 
 import numpy as np
 
+from controller.executors.gpu.batches.gpu_pipeline import GpuPipeline, Rendered
 from controller.executors.gpu.board import Board
-from controller.executors.gpu.gpu_pipeline import GpuPipeline, Rendered
 from controller.executors.vram.usage import Usage
 from policies.observation import fresh
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from controller.executors.cpu.ring import Ring
 from controller.executors.executor import InputBlocks
+from controller.executors.gpu.batches.gpu_pipeline import GpuPipeline, Submitted
 from controller.executors.gpu.board import Board
-from controller.executors.gpu.gpu_pipeline import GpuPipeline, Submitted
-from controller.executors.gpu.layout import UNUSED
 from controller.executors.gpu.upkeep import Upkeep
 from controller.executors.share import Share
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
+from controller.workloads.cuda.layout import UNUSED
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,9 @@ from controller.workloads.visualisation import SPECTROGRAM_ROWS as BANDS
 ALIGNMENT_BYTES: Final = 256
 """Bytes that states, responses and buffers begin at a multiple of."""
 
+UNUSED: Final = -1
+"""Offset that stands in the table of a batch for a row without a stream."""
+
 FLOAT_BYTES: Final = 4
 DOUBLE_BYTES: Final = 8
 COMPLEX_BYTES: Final = 8

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.executors.gpu.probe import CudaDevice, CudaReport
+from controller.executors.gpu.devices.probe import CudaDevice, CudaReport
 from controller.sensors.gpu.link import NO_BINDINGS, NoLink
 from kapellmeister.machine import gpu_findings as findings
 from kapellmeister.machine.finding import Finding, Status, note

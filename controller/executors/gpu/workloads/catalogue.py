@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from controller.errors import ExecutorError
-from controller.executors.gpu.batched_workload import BatchedWorkload
+from controller.executors.gpu.workloads.batched_workload import BatchedWorkload
 from controller.executors.gpu.workloads.filters import BatchedFilters
 from controller.executors.gpu.workloads.hrtf import BatchedHrtf
 from controller.executors.gpu.workloads.spectra import (

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.executors.gpu.batched_workload import BatchBuffers
-from controller.executors.gpu.device import Device, Step
-from controller.executors.gpu.workspace import Workspace
+from controller.executors.gpu.devices.device import Device, Step
+from controller.executors.gpu.workloads.batched_workload import BatchBuffers
+from controller.executors.gpu.workloads.workspace import Workspace
 from controller.executors.vram.usage import Usage
 from controller.workloads.cuda import kernels
 from controller.workloads.cuda.launch import mixed_rows, pieces

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from controller.executors.gpu.batched_workload import BatchBuffers
-from controller.executors.gpu.device import Device, Step
-from controller.executors.gpu.workspace import Workspace
+from controller.executors.gpu.devices.device import Device, Step
+from controller.executors.gpu.workloads.batched_workload import BatchBuffers
+from controller.executors.gpu.workloads.workspace import Workspace
 from controller.workloads.cuda import kernels
 from controller.workloads.cuda.launch import SUMMED_ROWS, pieces
 

@@ -1,0 +1,1 @@
+"""`bench hardware`: what a device carries, beside processors, CuPy alone, and goals."""

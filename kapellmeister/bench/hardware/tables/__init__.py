@@ -1,0 +1,1 @@
+"""Tables of the owner's document, measured: our device beside processors and CuPy alone."""
