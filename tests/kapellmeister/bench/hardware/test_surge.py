@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.executors.gpu.emulated import EmulatedDevice
+from controller.executors.gpu.devices.emulated import EmulatedDevice
 from kapellmeister.bench.hardware.experiments.surge import SCENARIOS, surge
 from kapellmeister.bench.hardware.figures import Row
 from kapellmeister.bench.hardware.rig import Rig, Scale
