@@ -50,6 +50,11 @@ class DeviceWorker:
         """Whether it renders, or would."""
         return self._process is not None and self._ring.is_open
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether it has been started and is not at work yet."""
+        return self._process is not None and not self._ring.is_open
+
     def open(self, number: int) -> None:
         """Start it, and wait until its device is open. Raises DeviceOpeningError with its words."""
         said, saying = os.pipe()

@@ -80,8 +80,9 @@ class GpuExecutor:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the device is open, or was, and the CPU workers are at work."""
-        return self._timetable is not None and self._fallback.is_ready
+        """Whether all are at work that should be; a device that was lost is not waited for."""
+        is_started = self._timetable is not None
+        return is_started and self._fallback.is_ready and not self._device.is_starting
 
     def start(self, timetable: Timetable) -> None:
         """Let the device's worker go, and start the others."""
