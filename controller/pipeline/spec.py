@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from controller.executors.vram.config import VRAMConfig
 
+COMPANIONS = ("analysis", "visualisation")
+"""Classes of work beside the sound, each of which has a budget."""
+
 
 class PipelineSpec(BaseModel):
     """Everything that distinguishes one pipeline from another; crosses to its process as JSON.
