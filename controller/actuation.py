@@ -19,7 +19,7 @@ LIMIT_S = 3600.0
 
 @dataclass(slots=True)
 class _Track:
-    """One knob; `replaced` is legitimately in force until the request first `arrived`."""
+    """A knob's course; `replaced` is legitimately in force until the request first `arrived`."""
 
     state: KnobState = field(default_factory=KnobState)
     replaced: KnobValue | None = None

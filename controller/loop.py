@@ -73,7 +73,7 @@ Instrument = Callable[[Tick], None]
 
 
 class Loop:
-    """One tick at a time, against any plant and by any clock.
+    """The control loop: one tick at a time, against any plant and by any clock.
 
     It cannot re-enter. A tick that overruns its interval is counted, and the ticks it ran
     into are skipped, never queued. In shadow everything is decided and recorded, and nothing

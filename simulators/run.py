@@ -1,4 +1,4 @@
-"""One run of a simulation: its plant and its loop, tick by tick over the whole load."""
+"""A run of a simulation: its plant and its loop, tick by tick over the whole load."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Never:
         """Lose the task."""
 
     def outcome(self) -> Outcome | None:
-        """Nothing has come."""
+        """The outcome of a fit that has not come."""
         return None
 
 
@@ -121,7 +121,7 @@ def check_all(make: MakeForecaster) -> None:
 
 
 def is_deterministic(make: MakeForecaster) -> None:
-    """The same readings give the same paths, asked again, and with fits made elsewhere."""
+    """Equal readings give equal paths, asked again, and with fits made elsewhere."""
     feed, twin = Feed(make()), Feed(make(), Elsewhere())
     for step in range(LONG):
         said = [each.hear(_wave(step)) for each in (feed, twin)]

@@ -79,7 +79,7 @@ class LastValue:
         return None
 
     def fitted(self, result: Any) -> None:
-        """Nothing is ever fitted."""
+        """Ignore a result: no fit is ever asked for."""
 
     def memory(self) -> State:
         """The last value and the increments kept."""

@@ -80,14 +80,14 @@ class Unfitted:
         return None
 
     def fitted(self, result: Any) -> None:
-        """Nothing is ever fitted."""
+        """Ignore a result: no fit is ever asked for."""
 
     def memory(self) -> State:
         """Nothing."""
         return None
 
     def resume(self, memory: Any) -> None:
-        """Nothing to resume."""
+        """Ignore what was saved: there is none."""
 
 
 @dataclass(slots=True)

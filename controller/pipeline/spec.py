@@ -60,5 +60,5 @@ class PipelineSpec(BaseModel):
 
     @property
     def period_ns(self) -> float:
-        """One period, nanoseconds."""
+        """Length of a period, nanoseconds."""
         return 1e9 * self.period_frames / self.sample_rate_hz

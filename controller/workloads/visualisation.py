@@ -31,7 +31,7 @@ Image = NDArray[np.uint8]
 
 
 class Visualisation:
-    """One column per block and stream: extremes of the waveform, and levels on a musical scale.
+    """A column per block and stream: extremes of the waveform, and levels on a musical scale.
 
     Pictures are drawn when asked for. `memory_blocks` restores the newest column; the 479 before
     it are drawn anew as sound goes on.

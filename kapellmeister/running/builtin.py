@@ -50,7 +50,7 @@ class BuiltinPipeline:
         return math.inf
 
     def check(self) -> None:
-        """Nothing of it can be known to fail before it is started."""
+        """Accept the options: nothing of a pipeline can be known to fail before it is started."""
 
     @contextmanager
     def made_ready(
@@ -95,7 +95,7 @@ class BuiltinPipeline:
 
 
 def gpu_sensor(spec: PipelineSpec) -> GpuSensor | None:
-    """What reads the device that a pipeline renders on; None where that is none of CUDA."""
+    """The sensor of the device that a pipeline renders on; None where that is none of CUDA."""
     if spec.executor != CUDA:
         return None
     device = examine_cuda().device

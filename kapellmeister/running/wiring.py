@@ -38,7 +38,7 @@ class Parts:
 
     @classmethod
     def named(cls, options: RunOptions, config: Config) -> Parts:
-        """Those of the options and the configuration.
+        """The parts that options and configuration name.
 
         Raises PlugInError or CalibrationError for a name or a file that cannot be meant.
         """

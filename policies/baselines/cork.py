@@ -45,7 +45,7 @@ class BatchLaw:
         return BatchLaw(per_item_ms, max(0.0, mean_ms - per_item_ms * mean_n))
 
     def latency_ms(self, items: int) -> float:
-        """Of a batch of so many items."""
+        """Latency of a batch of so many items, milliseconds."""
         return self.per_item_ms * items + self.fixed_ms
 
     def waits(self, items: int, newest_wait_ms: float, mean_wait_ms: float) -> bool:

@@ -137,7 +137,7 @@ class DynamoLike(NodeBaseline):
     def _react(
         self, nodes: int, share: float, left_ms: float, law: tuple[float, float] | None
     ) -> int:
-        """One more where the deadline is missed, one fewer where the rest would keep its slack."""
+        """Nodes: one more where the deadline is missed, one fewer where slack would be left."""
         if left_ms < 0.0:
             return nodes + 1
         if law is None or nodes < 2:

@@ -52,7 +52,7 @@ def most_allowed(current: int, added_lately: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Hpa(NodeBaseline):
-    """On the mean utilisation of the ready nodes; shrinks to the highest of the last 300 s."""
+    """Scales on the mean utilisation of the ready nodes; shrinks to the highest of 300 s."""
 
     target: Share = 0.6
     stabilisation_s: Seconds = 300.0

@@ -59,7 +59,7 @@ class RayTarget:
 
 @dataclass(frozen=True, slots=True)
 class RayServe(NodeBaseline):
-    """On the mean load of 30 s; a node is to have `target_share` of `streams_per_node`."""
+    """Scales on the mean load of 30 s; a node is to have `target_share` of `streams_per_node`."""
 
     target_share: Share = 0.7
     streams_per_node: Streams = 100.0

@@ -30,7 +30,7 @@ class MemoryLimit:
     grace: int = 0
 
     def after(self, stall_us: float, target_us: float = TARGET_US) -> MemoryLimit:
-        """One second later. More stall than the target relaxes the limit; rest tightens it."""
+        """The limit a second later. More stall than the target relaxes it; rest tightens it."""
         total = self.stall_us + stall_us
         if total > target_us:
             growth = min(((total / target_us) / RELAX) ** 2, RELAX_MOST)

@@ -106,7 +106,7 @@ class Memory:
 
 
 def _spent(memory: Memory, time_s: float, verified: tuple[Verification, ...]) -> dict[str, float]:
-    """Until when each step is left alone, those just judged included."""
+    """Seconds until which each step is left alone, those just judged included."""
     spent = {
         key: until_s
         for key, until_s in memory.spent.items()
@@ -120,7 +120,7 @@ def _spent(memory: Memory, time_s: float, verified: tuple[Verification, ...]) ->
 
 
 def _without_success(verdict: Verdict, key: str) -> bool:
-    """Too few nodes for too much work is no failure of nodes: it calls for more of them."""
+    """Whether a step did not help; nodes too few for the work did not fail, but call for more."""
     more_nodes = tuple(f"{each}/{NODES_STEP}" for each in TOO_MUCH_FOR_A_NODE)
     if verdict is Verdict.FELL_SHORT and key.startswith(more_nodes):
         return False

@@ -54,7 +54,7 @@ class Coverage:
         return corrected
 
     def skip(self, cell: int) -> None:
-        """From this cell nothing was forecast."""
+        """Note that nothing was forecast from this cell."""
         slot = cell % (self._horizon + 1)
         self._medians[slot], self._offsets[slot] = np.nan, np.nan
 
@@ -90,7 +90,7 @@ class Coverage:
 
 
 def _widths(offsets: Floats) -> Floats:
-    """From the median to the 10 % quantile for levels below it, to the 90 % for those above."""
+    """Widths from the median to the 10 % quantile for levels below, to the 90 % for those above."""
     below, above = offsets[:, [LOW]], offsets[:, [HIGH]]
     half = 0.5 * (above - below)
     return np.where(P < 0.5, -below, np.where(P > 0.5, above, half))

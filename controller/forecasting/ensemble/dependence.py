@@ -119,6 +119,6 @@ class Table:
         return cls(above, (wanted - SCORES[above - 1]) / (SCORES[above] - SCORES[above - 1]))
 
     def fill(self, quantiles: Floats) -> Floats:
-        """From shape (steps, LEVELS) to shape (steps, samples)."""
+        """Paths of shape (steps, samples) through quantiles of shape (steps, LEVELS)."""
         below = quantiles[:, self.above - 1]
         return np.asarray(below + self.part * (quantiles[:, self.above] - below))

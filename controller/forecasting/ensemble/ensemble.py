@@ -117,7 +117,7 @@ class Ensemble:
         return Learner(self._members(), step_s, steps, self._seed)
 
     def _in_units(self, value: float | None) -> float | None:
-        """In powers of two of the first load, so that scale changes nothing."""
+        """The load in powers of two of the first one, so that scale changes nothing."""
         if value is None:
             return None
         if not self._unit and value:

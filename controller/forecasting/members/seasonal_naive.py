@@ -1,4 +1,4 @@
-"""As the load was a season ago, corrected for how it differs today."""
+"""The load of a season ago, corrected for how today differs."""
 
 from __future__ import annotations
 
