@@ -131,7 +131,7 @@ class Journal:
         return tuple(tuple(each) for each in self._registrations() if isinstance(each[0], str))
 
     def _registrations(self) -> Iterator[list[Any]]:
-        """Registrations: of threads, beginning with a number, and of settings, which are commands."""
+        """Registrations of threads (a number comes first) and of settings (words of a command)."""
         rows = self._database.rows("SELECT registration FROM originals WHERE boot = ?", _boot())
         return (json.loads(cast(str, text)) for (text,) in rows)
 
