@@ -26,7 +26,7 @@ class Outcome:
 
 
 class CommandHandler:
-    """A person's word goes before the policy's, and survives a restart in the guard's memory."""
+    """A person's word goes before the policy's, and survives a restart in the guard's state."""
 
     def __init__(
         self, plant: Plant, guard: Guard, verifier: Verifier, actuation: Actuation

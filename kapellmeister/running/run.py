@@ -85,7 +85,7 @@ def run(
         others: tuple[Instrument, ...] = (service, lambda _: keep(), *metrics, *page, *view)
         loop = make_loop(given, controlled, parts, limits, acting, journal, own + others)
         if cut_short:
-            resume(loop, journal.last_memory(plant.name), say)
+            resume(loop, journal.last_saved(plant.name), say)
         journal.start_run(plant.name, policy.name, config.model_dump_json())
         gc.collect()
         gc.freeze()  # or a full collection, in the middle of some tick, would walk every module

@@ -83,9 +83,9 @@ class Cork(Baseline):
         latency_ms = fresh(context.observation.latency.p50_ms)
         if batch is None or latency_ms is None:
             return Proposal(reason="no latency, or no batch size to turn"), state
-        memory, deadline_ms = remembered(state), context.objective.deadline_ms
-        samples = [*_pairs(memory.get("samples")), (float(batch.value), latency_ms)][-SAMPLES:]
-        law = _law(memory.get("law"), deadline_ms).fitted(samples)
+        saved, deadline_ms = remembered(state), context.objective.deadline_ms
+        samples = [*_pairs(saved.get("samples")), (float(batch.value), latency_ms)][-SAMPLES:]
+        law = _law(saved.get("law"), deadline_ms).fitted(samples)
         allowed_ms = self.reserve * deadline_ms
         fitting = [size for size in batch.values if law.latency_ms(size) <= allowed_ms]
         wanted = max(fitting, default=min(batch.values, default=batch.value))

@@ -67,9 +67,9 @@ class Dask(NodeBaseline):
             return Proposal(reason="the load is not known"), state
         duration_s = 5.0
         wanted = target(reading.load / self.streams_per_node * duration_s, duration_s)
-        memory = remembered(state)
-        lately = [int(number(each, 0.0)) for each in _list(memory.get("lately"))]
-        before = int(number(memory.get("target"), reading.wanted))
+        saved = remembered(state)
+        lately = [int(number(each, 0.0)) for each in _list(saved.get("lately"))]
+        before = int(number(saved.get("target"), reading.wanted))
         nodes, kept = nominated(reading.clamped(wanted), before, lately, int(self.wait))
         why = f"{reading.load:.0f} streams occupy {wanted} nodes"
         return propose(reading, nodes, why), {"lately": list(kept), "target": nodes}

@@ -64,16 +64,16 @@ class Hpa(NodeBaseline):
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Every 15 s; without a reading the count stays."""
-        reading, memory = NodeReading.of(context), remembered(state)
+        reading, saved = NodeReading.of(context), remembered(state)
         if reading is None or reading.utilisation is None or reading.ready == 0:
             return Proposal(reason="no utilisation of nodes is known"), state
         now_s = reading.time_s
-        if now_s < number(memory.get("next_s"), -math.inf) - 0.5:
+        if now_s < number(saved.get("next_s"), -math.inf) - 0.5:
             return Proposal(reason="between two synchronisations"), state
         unready = max(0, reading.wanted - reading.ready)
         wanted = recommendation(reading.utilisation, self.target, reading.ready, unready)
-        stabilised = frontier(memory.get("recommended"), now_s, self.stabilisation_s, float(wanted))
-        added = window(memory.get("added"), now_s, SYNC_S)
+        stabilised = frontier(saved.get("recommended"), now_s, self.stabilisation_s, float(wanted))
+        added = window(saved.get("added"), now_s, SYNC_S)
         nodes = reading.wanted
         if wanted > nodes:
             nodes = min(wanted, most_allowed(nodes, int(sum(each for _, each in added))))

@@ -42,17 +42,17 @@ class Knative(NodeBaseline):
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Without a load the count stays."""
-        reading, memory = NodeReading.of(context), remembered(state)
+        reading, saved = NodeReading.of(context), remembered(state)
         if reading is None or reading.load is None:
             return Proposal(reason="the load is not known"), state
         now_s = reading.time_s
-        loads = window(memory.get("loads"), now_s, STABLE_S)
+        loads = window(saved.get("loads"), now_s, STABLE_S)
         loads.append([now_s, reading.load])
         latest = [load for time_s, load in loads if time_s > now_s - PANIC_S]
         per_node = self.target_share * self.streams_per_node
         stable = desired(sum(load for _, load in loads) / len(loads), per_node, reading.ready)
         panic = desired(sum(latest) / len(latest), per_node, reading.ready)
-        until_s = number(memory.get("panic_until_s"), -math.inf)
+        until_s = number(saved.get("panic_until_s"), -math.inf)
         if panic / max(reading.ready, 1) >= PANIC_RATIO:
             until_s = now_s + STABLE_S
         panicking = now_s < until_s

@@ -72,14 +72,14 @@ class RayServe(NodeBaseline):
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Without a load the count and its timers stay."""
-        reading, memory = NodeReading.of(context), remembered(state)
+        reading, saved = NodeReading.of(context), remembered(state)
         if reading is None or reading.load is None:
             return Proposal(reason="the load is not known"), state
-        loads = window(memory.get("loads"), reading.time_s, self.look_back_s)
+        loads = window(saved.get("loads"), reading.time_s, self.look_back_s)
         loads.append([reading.time_s, reading.load])
         mean = sum(load for _, load in loads) / len(loads)
-        nodes = int(number(memory.get("target"), reading.wanted))
-        before = RayTarget(nodes, *map(_time, (memory.get("up"), memory.get("down"))))
+        nodes = int(number(saved.get("target"), reading.wanted))
+        before = RayTarget(nodes, *map(_time, (saved.get("up"), saved.get("down"))))
         per_node = self.target_share * self.streams_per_node
         target = before.after(reading.time_s, mean, per_node, running=reading.ready)
         why = f"{mean:.0f} streams on average, {per_node:.0f} are wanted on a node"

@@ -53,9 +53,9 @@ class RollingQuantile(NodeBaseline):
         reading = NodeReading.of(context)
         if reading is None or reading.load is None:
             return Proposal(reason="the load is not known"), state
-        memory, now_s, load = remembered(state), reading.time_s, reading.load
-        recent = window(memory.get("loads"), now_s, self.lead_s + 60.0)
-        rises, weight = _counts(memory.get("rises")), number(memory.get("weight"), 1.0) / DECAY
+        saved, now_s, load = remembered(state), reading.time_s, reading.load
+        recent = window(saved.get("loads"), now_s, self.lead_s + 60.0)
+        rises, weight = _counts(saved.get("rises")), number(saved.get("weight"), 1.0) / DECAY
         for _, before in _taken(recent, now_s - self.lead_s):
             rise = max(0.0, (load - before) / max(before, 1.0))
             bin_ = str(min(math.ceil(100.0 * rise), BINS - 1))
@@ -63,7 +63,7 @@ class RollingQuantile(NodeBaseline):
         recent.append([now_s, load])
         headroom = _quantile(rises, self.quantile)
         wanted = reading.clamped(load * (1.0 + headroom) / self.streams_per_node)
-        held = frontier(memory.get("held"), now_s, self.hold_s, float(wanted))
+        held = frontier(saved.get("held"), now_s, self.hold_s, float(wanted))
         why = f"{load:.0f} streams, which may rise by {headroom:.0%} within {self.lead_s:.0f} s"
         nodes = int(held[0][1])
         remembers: State = {

@@ -74,13 +74,13 @@ class Coverage:
         completed: Floats = self._scores[made[-1]]
         return completed.copy() if np.isfinite(completed).all() else None
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """How far each quantile was moved, and the forecasts under way."""
         return [encode(each) for each in (self._shift, self._medians, self._offsets, self._scores)]
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._shift, self._medians, self._offsets, self._scores = map(decode, memory)
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._shift, self._medians, self._offsets, self._scores = map(decode, saved)
 
     def _track(self, value: float, made: Steps) -> None:
         knot = np.arange(self._knots.size)
