@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_run import EAGER, LONGER, awaits
+from live_run import EAGER, LONGER, awaits, soon
 
 from controller.errors import KapellmeisterError
 from controller.journal.reader import JournalReader
@@ -159,7 +159,7 @@ def test_audio_threads_are_raised_and_restored_however_it_ends(
     finally:
         running.send_signal(end)
         running.communicate(timeout=10)
-    awaits(lambda: not raised(found), 2.0, "not restored")
+    assert soon(lambda: not raised(found), 2.0), "not restored"
 
 
 def alarms(state: Path) -> list[str]:
@@ -204,7 +204,7 @@ def test_the_period_is_restored_however_it_ends(
     finally:
         running.send_signal(end)
         running.communicate(timeout=10)
-    awaits(lambda: period() == 256, 5.0, "not restored")
+    assert soon(lambda: period() == 256, 5.0), "not restored"
 
 
 def test_without_a_server_one_line_says_so(jack: None, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_run import awaits
+from live_run import awaits, soon
 
 from controller.linux.permissions import permitted
 from controller.linux.scheduling import read, threads_of
@@ -65,4 +65,4 @@ def test_a_program_of_which_only_the_kernel_tells_is_scheduled_and_restored(
     finally:
         running.send_signal(end)
         print(running.communicate(timeout=20)[0].decode())
-    awaits(lambda: read(thread) == found, 2.0, "not restored")
+    assert soon(lambda: read(thread) == found, 2.0), "not restored"
