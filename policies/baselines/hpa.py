@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from policies.baselines.baseline import NodeBaseline
+from policies.baselines.baseline import SHARES, NodeBaseline
 from policies.baselines.node_law import (
     NodeReading,
     frontier,
@@ -58,9 +58,7 @@ class Hpa(NodeBaseline):
     stabilisation_s: Seconds = 300.0
 
     name: ClassVar[str] = "hpa"
-    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
-        {"target": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
-    )
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType({"target": SHARES})
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Every 15 s; without a reading the count stays."""
