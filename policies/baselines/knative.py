@@ -41,7 +41,7 @@ class Knative(LoadBaseline):
     def follow(
         self, reading: NodeReading, load: float, saved: dict[str, State]
     ) -> tuple[Proposal, State]:
-        """The nodes for the mean of a minute; in a panic at least those for the last six seconds."""
+        """Nodes for the mean of a minute; in a panic at least those for the last six seconds."""
         now_s = reading.time_s
         loads = window(saved.get("loads"), now_s, STABLE_S)
         loads.append([now_s, load])
