@@ -30,7 +30,7 @@ from kapellmeister.calibration.subject import (
     between,
     class_of,
 )
-from kapellmeister.running.chosen_executor import chosen_executor, vram_config
+from kapellmeister.running.controlled.chosen_executor import chosen_executor, vram_config
 from policies.knobs import Choice
 from policies.observation import Missing, fresh
 from simulators.calibration.calibration import OperatingPoint

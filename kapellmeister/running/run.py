@@ -18,9 +18,9 @@ from controller.journal.state_directory import StateDirectory
 from controller.loop import Instrument
 from controller.plants.plant import Plant, Surroundings
 from controller.watchdog.lease import Lease, lease_s
-from kapellmeister.running.access import check_proc
-from kapellmeister.running.chosen_plant import chosen_plant
-from kapellmeister.running.controlled import Controlled
+from kapellmeister.running.controlled.access import check_proc
+from kapellmeister.running.controlled.chosen_plant import chosen_plant
+from kapellmeister.running.controlled.controlled import Controlled
 from kapellmeister.running.instruments import draw_live, facts, serve_metrics, serve_page
 from kapellmeister.running.leftovers import (
     keeper,

@@ -18,7 +18,7 @@ from controller.plants.plant import Surroundings
 from controller.time_box import TimeBox
 from controller.verification import Verifier
 from controller.watchdog.lease import Lease
-from kapellmeister.running.controlled import Controlled
+from kapellmeister.running.controlled.controlled import Controlled
 from kapellmeister.running.options import RunOptions
 from policies.latency import Calibration, LatencyModel, TabulatedLatency
 from policies.policy import Policy

@@ -22,8 +22,8 @@ from controller.plants.builtin.pipeline_process import (
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.plant import Surroundings
 from controller.sensors.gpu.sensor import GpuSensor
-from kapellmeister.running.chosen_executor import AUTO, CUDA, vram_config
-from kapellmeister.running.controlled import Attach, Controlled
+from kapellmeister.running.controlled.chosen_executor import AUTO, CUDA, vram_config
+from kapellmeister.running.controlled.controlled import Attach, Controlled
 from kapellmeister.running.options import RunOptions
 
 DEFAULT_DURATION_S = 60.0
