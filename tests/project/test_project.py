@@ -1,4 +1,4 @@
-"""What is said about the project holds."""
+"""Statements about the project hold."""
 
 from __future__ import annotations
 

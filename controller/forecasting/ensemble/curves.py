@@ -41,7 +41,7 @@ class Curves:
         return self.median[within, None] + wider * about
 
     def saved(self) -> State:
-        """As plain JSON."""
+        """The curves as plain JSON."""
         return [encode(self.median), encode(self.offsets)]
 
     @classmethod

@@ -1,1 +1,1 @@
-"""What a run controls, ours or attached to, behind one interface; nothing of the loop enters."""
+"""Plants that a run controls, ours or attached to, behind one interface; no loop enters."""

@@ -1,4 +1,4 @@
-"""What the guard admits, what it holds, and why."""
+"""The guard admits changes, or holds them and says why."""
 
 from __future__ import annotations
 
