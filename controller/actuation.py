@@ -19,7 +19,7 @@ LIMIT_S = 3600.0
 
 @dataclass(slots=True)
 class _Track:
-    """One knob; `replaced` is legitimately in force until the request first `arrived`."""
+    """A knob's course; `replaced` is legitimately in force until the request first `arrived`."""
 
     state: KnobState = field(default_factory=KnobState)
     replaced: KnobValue | None = None
@@ -184,13 +184,13 @@ class Actuation:
             if self._has_drifted(knob, track, time_s)
         }
 
-    def memory(self) -> JsonValue:
+    def saved(self) -> JsonValue:
         """The learned delays. The states are found anew: the plant may have been restored."""
         return to_plain(self._delays_s)
 
-    def resume(self, memory: JsonValue) -> None:
+    def resume(self, saved: JsonValue) -> None:
         """Go on with the delays learned earlier."""
-        self._delays_s = from_plain(memory, dict[str, float])
+        self._delays_s = from_plain(saved, dict[str, float])
 
     def _enter(self, knob: str, state: KnobState) -> None:
         self._tracks[knob].state = state

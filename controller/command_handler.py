@@ -26,7 +26,7 @@ class Outcome:
 
 
 class CommandHandler:
-    """A person's word goes before the policy's, and survives a restart in the guard's memory."""
+    """A person's word goes before the policy's, and survives a restart in the guard's state."""
 
     def __init__(
         self, plant: Plant, guard: Guard, verifier: Verifier, actuation: Actuation
@@ -37,7 +37,7 @@ class CommandHandler:
         self._actuation = actuation
 
     def handle(self, command: Command, time_s: float) -> Outcome:
-        """Do it; a knob that does not exist is answered with those that do."""
+        """Do what a command asks; a knob that does not exist is answered with those that do."""
         known = tuple(self._plant.knobs())
         if command.knob is not None and command.knob not in known:
             names = ", ".join(known) or "none"

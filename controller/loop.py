@@ -56,10 +56,10 @@ class Recorder(Protocol):
     def record(
         self,
         tick: Tick,
-        memory: Callable[[], JsonValue],
+        saved: Callable[[], JsonValue],
         learned: Callable[[], JsonValue] | None = None,
     ) -> None:
-        """Store the tick, what `memory` then returns, and `learned`: all, or nothing.
+        """Store the tick, what `saved` then returns, and `learned`: all, or nothing.
 
         What a forecaster learned is large and comes only now and then: the last one stays.
         """
@@ -73,7 +73,7 @@ Instrument = Callable[[Tick], None]
 
 
 class Loop:
-    """One tick at a time, against any plant and by any clock.
+    """The control loop: one tick at a time, against any plant and by any clock.
 
     It cannot re-enter. A tick that overruns its interval is counted, and the ticks it ran
     into are skipped, never queued. In shadow everything is decided and recorded, and nothing
@@ -159,37 +159,37 @@ class Loop:
         finally:
             self._in_tick = False
 
-    def memory(self) -> JsonValue:
+    def saved(self) -> JsonValue:
         """All that must outlive the process, as plain JSON."""
         return {**self._essentials(), "forecaster": self._learned()}
 
     def _essentials(self) -> dict[str, JsonValue]:
-        """Memory without what the forecaster learned."""
+        """State to save, without what the forecaster learned."""
         return {
             "number": self._number,
             "policy": {self._policy.name: self._policy_state},
-            "guard": self._guard.memory(),
-            "verifier": self._verifier.memory(),
-            "actuation": self._actuation.memory(),
+            "guard": self._guard.saved(),
+            "verifier": self._verifier.saved(),
+            "actuation": self._actuation.saved(),
             "unseen": to_plain(self._unseen),
         }
 
-    def resume(self, memory: JsonValue) -> None:
-        """Go on from what `memory` returned in an earlier run; before the first tick only.
+    def resume(self, saved: JsonValue) -> None:
+        """Go on from what `saved` returned in an earlier run; before the first tick only.
 
         Another policy or forecaster than then starts afresh. Raises ValueError for anything
-        that `memory` did not return.
+        that `saved` did not return.
         """
-        if not isinstance(memory, dict):
-            raise ValueError(f"a memory is an object, not {type(memory).__name__}")
-        self._number = from_plain(memory["number"], int)
-        self._policy_state = _part(memory, "policy").get(self._policy.name)
+        if not isinstance(saved, dict):
+            raise ValueError(f"a saved state is an object, not {type(saved).__name__}")
+        self._number = from_plain(saved["number"], int)
+        self._policy_state = _part(saved, "policy").get(self._policy.name)
         if self._forecaster is not None:
-            self._alarm(self._forecaster.resume(_part(memory, "forecaster")))
-        self._guard.resume(memory["guard"])
-        self._verifier.resume(memory["verifier"])
-        self._actuation.resume(memory["actuation"])
-        self._unseen = from_plain(memory["unseen"], tuple[Verification, ...])
+            self._alarm(self._forecaster.resume(_part(saved, "forecaster")))
+        self._guard.resume(saved["guard"])
+        self._verifier.resume(saved["verifier"])
+        self._actuation.resume(saved["actuation"])
+        self._unseen = from_plain(saved["unseen"], tuple[Verification, ...])
         self._resumed = True
 
     def _tick(self) -> Tick:
@@ -251,7 +251,7 @@ class Loop:
         """All that the forecaster learned, by its name."""
         if self._forecaster is None:
             return {}
-        learned, alarm = self._forecaster.memory()
+        learned, alarm = self._forecaster.saved()
         self._alarm(alarm)
         return learned
 
@@ -349,8 +349,8 @@ class Loop:
         return 1000.0 * (self._clock.now_s() - started_s)
 
 
-def _part(memory: Mapping[str, JsonValue], name: str) -> dict[str, JsonValue]:
-    part = memory[name]
+def _part(saved: Mapping[str, JsonValue], name: str) -> dict[str, JsonValue]:
+    part = saved[name]
     if not isinstance(part, dict):
-        raise ValueError(f"the {name} of a memory is an object, not {type(part).__name__}")
+        raise ValueError(f"the {name} of a saved state is an object, not {type(part).__name__}")
     return part

@@ -1,4 +1,4 @@
-"""Frozen values as plain JSON and back, for the journal and for the memory of a run.
+"""Frozen values as plain JSON and back, for the journal and for the saved state of a run.
 
 A dataclass becomes an object that carries its class name under `type`, so that a member of a
 union (a reading that is missing, say) comes back as what it was. Numbers that JSON cannot

@@ -44,7 +44,7 @@ class TimeBox:
         TimeBox.at_work = False
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Its result, in time. Raises TimeoutError, and whatever the function raises."""
+        """The function's result, in time. Raises TimeoutError, and what the function raises."""
         self._calls += 1
         self._busy = True
         try:

@@ -119,13 +119,13 @@ class Verifier:
         self._pending = waiting
         return tuple(judged)
 
-    def memory(self) -> JsonValue:
+    def saved(self) -> JsonValue:
         """The changes under evaluation, and what was read so far."""
         return to_plain(self._pending)
 
-    def resume(self, memory: JsonValue) -> None:
-        """Go on from what `memory` returned in an earlier run."""
-        self._pending = from_plain(memory, list[_Pending])
+    def resume(self, saved: JsonValue) -> None:
+        """Go on from what `saved` returned in an earlier run."""
+        self._pending = from_plain(saved, list[_Pending])
 
     def _follow(
         self, pending: _Pending, knob: Knob, observation: Observation, actuation: Actuation

@@ -96,7 +96,7 @@ class Pipeline:
     now_s: float = 0.0
 
     def step(self, observe: Observe = _as_it_is) -> Proposal:
-        """One decision on what `observe` makes of what there is to see; its proposal acts."""
+        """The decision on what `observe` makes of what there is to see; its proposal acts."""
         self.now_s += INTERVAL_S
         proposal, self.state = self.policy.decide(self.context(observe), self.state)
         for action in proposal.actions:
@@ -105,7 +105,7 @@ class Pipeline:
         return proposal
 
     def play(self, steps: int) -> Iterator[Proposal]:
-        """So many decisions."""
+        """The proposals of so many decisions."""
         return (self.step() for _ in range(steps))
 
     def context(self, observe: Observe = _as_it_is) -> Context:
@@ -130,11 +130,11 @@ class Pipeline:
 
     @property
     def utilisation(self) -> float:
-        """Of every node; above 1 there is more work than time."""
+        """Utilisation of every node; above 1 there is more work than time."""
         return self.load / (self.settings.nodes * STREAMS_PER_NODE)
 
     def observation(self) -> Observation:
-        """One interval of the pipeline."""
+        """An interval of the pipeline."""
         blocks = round(self.load * 1000.0 * INTERVAL_S / PERIOD_MS)
         missed = round(blocks * max(0.0, 1.0 - 1.0 / max(self.utilisation, 1e-9)))
         latency_ms = PERIOD_MS * (0.2 + 0.7 * self.utilisation)
@@ -168,7 +168,7 @@ def check_all(make: MakePolicy) -> None:
 
 
 def is_deterministic(make: MakePolicy) -> None:
-    """The same context and state come to the same, in this policy and in another of its kind."""
+    """Equal context and state give equal decisions, in a policy and in another of its kind."""
     pipeline, twin = Pipeline(make()), make()
     for step in range(LONG):
         pipeline.load = _wave(step)
@@ -226,7 +226,7 @@ def is_idempotent(make: MakePolicy) -> None:
 
 
 def is_resumable(make: MakePolicy) -> None:
-    """Its state survives JSON: a policy made anew at every step decides as one that lives on."""
+    """State survives JSON: a policy made anew at every step decides as one that lives on."""
     living, revived = Pipeline(make()), Pipeline(make())
     for step in range(LONG):
         living.load = revived.load = _wave(step)

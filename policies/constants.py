@@ -12,7 +12,7 @@ from typing import Annotated
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """From `low` to `high`, both allowed; only whole numbers where `whole`."""
+    """Numbers from `low` to `high`, both allowed; only whole ones where `whole`."""
 
     low: float
     high: float = math.inf

@@ -46,7 +46,7 @@ TOO_MUCH_FOR_A_NODE = (
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One measured figure behind a diagnosis, with the limit it was held against."""
+    """A measured figure behind a diagnosis, with the limit it was held against."""
 
     name: str
     value: float

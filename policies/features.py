@@ -24,7 +24,7 @@ BATCH_MOVES = (-1, 0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One number that the agent sees, and between what it lies."""
+    """A number that the agent sees, and its bounds."""
 
     name: str
     low: float

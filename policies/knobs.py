@@ -90,7 +90,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of these values, in ascending order of what they protect or provide."""
+    """A choice of values, in ascending order of what they protect or provide."""
 
     values: tuple[KnobValue, ...]
 
@@ -161,7 +161,7 @@ Domain = Bounds | Choice | AnyThreadClasses
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One thing a plant lets us turn.
+    """A setting that a plant lets us turn.
 
     `resource` names what it acts on: two changes on one resource are never evaluated at
     once. `delay_s` is how long a change takes to be in force (learned as it goes, this is
@@ -245,7 +245,7 @@ class Settings(Mapping[str, KnobValue]):
         return len(self.values_by_knob)
 
     def turned(self, knob: str, value: KnobValue) -> Settings:
-        """The same settings with one knob at another value."""
+        """The settings with one knob at another value."""
         return Settings.of({**self, knob: value})
 
     @property
@@ -288,5 +288,5 @@ class KnobState:
     requested_at_s: float | None = None
 
     def seen(self, value: KnobValue | None) -> KnobState:
-        """The same state with what the plant now reports in force."""
+        """The state with what the plant now reports in force."""
         return replace(self, observed=value)

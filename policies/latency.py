@@ -18,7 +18,7 @@ Topology = Literal["star", "tree", "mesh"]
 STAGES = ("transfer_in", "compute", "post", "gather")
 """The stages of a block in the order in which it passes them."""
 LEAST_MISS_RATE = 1e-12
-"""Where nothing was missed: its logarithm is finite."""
+"""Miss rate where nothing was missed: its logarithm is finite."""
 QUANTILES = 1024
 """Entries of a residual table: the 0.05 % to the 99.95 % quantile, evenly spaced."""
 
@@ -97,7 +97,7 @@ class Knot:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Between what the 99 % quantile of a second lies, of a node with so many streams.
+    """Bounds of the 99 % quantile of a second, of a node with so many streams.
 
     `low_ms` and `high_ms` are latencies from capture to finish; a second in a hundred lies
     outside by chance.

@@ -16,7 +16,7 @@ from policies.policy import Context, State
 from policies.proposal import Action, Effect, Expectation, Proposal
 
 ALGORITHMS = ("PPO", "A2C")
-"""Those of stable-baselines3 that choose among several discrete actions at once."""
+"""Algorithms of stable-baselines3 that choose among several discrete actions at once."""
 
 
 class Learned:

@@ -121,7 +121,7 @@ NO_QUANTILES = Quantiles(*(Missing("nothing was measured"),) * 4)
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """One stage of a block: how late it started, and how long it took once it had.
+    """A stage of a block: how late it started, and how long it took once it had.
 
     Start lateness is counted from the instant at which the stage could have started;
     pre-emption falls into it as well as into the service time.
@@ -139,7 +139,7 @@ NO_READINGS: Mapping[str, Reading] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One control interval of one plant.
+    """A control interval of a plant.
 
     `time_s` is the clock at the end of the interval, in seconds since the epoch;
     `interval_s` its length. `load` counts `load_unit` and is Missing on a plant that has

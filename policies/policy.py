@@ -15,7 +15,7 @@ from policies.observation import Observation
 from policies.proposal import Proposal, Verification
 
 State = None | bool | int | float | str | list["State"] | dict[str, "State"]
-"""Memory of a policy between decisions: any plain value that JSON can hold."""
+"""State of a policy between decisions: any plain value that JSON can hold."""
 
 
 @dataclass(frozen=True, slots=True)

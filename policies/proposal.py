@@ -45,7 +45,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One knob at a new value, why, and what should come of it."""
+    """A knob at a new value, why, and what should come of it."""
 
     knob: str
     value: KnobValue

@@ -80,7 +80,7 @@ class NullDiagnostician:
     """Takes readings and names no bottleneck: for a policy that looks at no diagnosis."""
 
     def diagnose(self, *_: object) -> Diagnosis:
-        """The same each time."""
+        """The diagnosis that names no bottleneck."""
         return UNDIAGNOSED
 
     def track_latency(self, component: str, value_ms: float) -> None:

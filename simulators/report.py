@@ -42,7 +42,7 @@ class OracleFigures(Figures):
 
 
 class SimulationReport(Figures):
-    """One policy on one load. All figures are over the scored steps, without the warm-up.
+    """A policy on a load. All figures are over the scored steps, without the warm-up.
 
     `gaps_s` is how long nothing is known of the load, which is not scored. `knobs` names those
     the policy turned, in the warm-up too. `oracle` pays the real start delay and has the same

@@ -1,4 +1,4 @@
-"""One run of a simulation: its plant and its loop, tick by tick over the whole load."""
+"""A run of a simulation: its plant and its loop, tick by tick over the whole load."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _run(
         ended_s = load.begin_s + (step + 1) * load.step_s
         clock.sleep_until(ended_s)
         if simulation.faults.beginning("controller_restart", ended_s - load.step_s, ended_s):
-            saved = json.loads(json.dumps(loop.memory()))
+            saved = json.loads(json.dumps(loop.saved()))
             policy.renew()
             loop = control_loop(simulation, plant, clock, policy, instruments)
             loop.resume(saved)

@@ -238,7 +238,7 @@ class PipelineSection(Section):
 
     @property
     def period_ms(self) -> float:
-        """One period, milliseconds."""
+        """Length of a period, milliseconds."""
         return 1000.0 * self.period_frames / self.sample_rate_hz
 
 

@@ -49,7 +49,7 @@ SelectorText = Annotated[str, AfterValidator(_selector)]
 
 
 class MetricSection(Section):
-    """One figure out of the metrics of a service; its name alone may stand for it."""
+    """A figure among the metrics of a service; the name of the metric alone may stand for it."""
 
     metric: SelectorText = Field(
         "", description='name of a metric, and labels that its samples have: name{label="value"}'
@@ -100,7 +100,7 @@ class BlocksSection(Section):
 
 
 class KnobSection(Section):
-    """One thing that can be turned: `low` to `high`, or one of a `choice`."""
+    """A knob of the service: `low` to `high`, or one of a `choice`."""
 
     gauge: SelectorText = Field(description="metric that shows the value in force")
     low: int | None = Field(None, description="the least value")

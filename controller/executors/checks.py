@@ -61,7 +61,7 @@ def check_all(make: MakeExecutor, clock: Time = MONOTONIC) -> None:
 
 
 def introduces_itself(make: MakeExecutor, clock: Time) -> None:
-    """Its knobs have the values in force, and reach the controller whole, as its readings do."""
+    """Knobs have the values in force; they and the readings reach the controller whole."""
     with Trial(make, clock) as trial:
         for is_started in (False, True):
             if is_started:
@@ -142,7 +142,7 @@ def refuses_what_cannot_be(make: MakeExecutor, clock: Time) -> None:
 
 
 def survives_a_death(make: MakeExecutor, clock: Time) -> None:
-    """Whichever of its processes is killed, it says so once, and all streams play on."""
+    """Whichever process is killed, its end is told once, and all streams play on."""
     with Trial(make, clock) as trial:
         trial.start(STREAMS)
         for pid in trial.executor.processes().get("audio", ()):
@@ -156,7 +156,7 @@ def survives_a_death(make: MakeExecutor, clock: Time) -> None:
 
 
 def closes_on_every_route(make: MakeExecutor, clock: Time) -> None:
-    """Nothing is left of it, before its start, at play, after a death, and when closed again."""
+    """No process is left once closed: before a start, at play, after a death, and closed again."""
     for route in (_not_started, _at_play, _after_a_death):
         with Trial(make, clock) as trial:
             route(trial)
@@ -253,17 +253,17 @@ def _kill(trial: Trial, pid: int) -> None:
 
 
 def _not_started(trial: Trial) -> None:
-    """No more than made."""
+    """Leave the executor as it was made."""
 
 
 def _at_play(trial: Trial) -> None:
-    """With a process of its own beside the streams."""
+    """Start the streams and a process beside them."""
     trial.start(STREAMS)
     trial.executor.schedule_task(Task("background", "km-idle", run=signal.pause))
 
 
 def _after_a_death(trial: Trial) -> None:
-    """With one of its processes killed."""
+    """Start the streams, and kill a process beside them."""
     trial.start(STREAMS)
     for pid in trial.executor.processes().get("audio", ())[:1]:
         _kill(trial, pid)

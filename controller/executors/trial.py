@@ -150,7 +150,7 @@ class Trial:
         self.wait_for(lambda: self.block >= until, "it stands still")
 
     def step(self) -> None:
-        """One turn, as a pipeline takes them."""
+        """Read, reap and advance once, as a pipeline does."""
         self.clock.pass_s(STEP_S)
         for finished in self.executor.read():
             self._collect(finished)

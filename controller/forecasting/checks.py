@@ -74,7 +74,7 @@ class Never:
         """Lose the task."""
 
     def outcome(self) -> Outcome | None:
-        """Nothing has come."""
+        """The outcome of a fit that has not come."""
         return None
 
 
@@ -121,7 +121,7 @@ def check_all(make: MakeForecaster) -> None:
 
 
 def is_deterministic(make: MakeForecaster) -> None:
-    """The same readings give the same paths, asked again, and with fits made elsewhere."""
+    """Equal readings give equal paths, asked again, and with fits made elsewhere."""
     feed, twin = Feed(make()), Feed(make(), Elsewhere())
     for step in range(LONG):
         said = [each.hear(_wave(step)) for each in (feed, twin)]
@@ -197,7 +197,7 @@ def is_causal(make: MakeForecaster) -> None:
 
 
 def is_resumable(make: MakeForecaster) -> None:
-    """Its memory survives JSON: one that is made anew goes on as one that lives on."""
+    """A saved state survives JSON: a forecaster made anew goes on as one that lives on."""
     living, revived = Feed(make()), Feed(make())
     for step in range(LONG):
         if step % RESUMED_EVERY == 0:
@@ -258,11 +258,11 @@ def _same(one: Forecast | None, other: Forecast | None) -> bool:
 
 
 def _revived(forecaster: Forecaster, make: MakeForecaster) -> Forecaster:
-    """Another one that goes on from the memory of this one, as the journal keeps it."""
+    """A forecaster that goes on from what another saved, as the journal keeps it."""
     try:
-        kept = json.loads(json.dumps(forecaster.memory(), allow_nan=False))
+        kept = json.loads(json.dumps(forecaster.saved(), allow_nan=False))
         anew = make()
         anew.resume(kept)
     except Exception as error:
-        raise ForecasterFault(f"it cannot go on from its own memory: {error!r}") from error
+        raise ForecasterFault(f"it cannot go on from its own saved state: {error!r}") from error
     return anew

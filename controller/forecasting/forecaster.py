@@ -60,10 +60,10 @@ class Forecaster(Protocol):
         """Take the result of a task, from which the next forecast is made."""
         ...
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """All that it learned, as plain JSON."""
         ...
 
-    def resume(self, memory: State) -> None:
-        """Go on from what `memory` returned in an earlier run."""
+    def resume(self, saved: State) -> None:
+        """Go on from what `saved` returned in an earlier run."""
         ...

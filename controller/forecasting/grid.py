@@ -40,13 +40,13 @@ class Grid:
             ended.append(self._close())
         return ended
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """Where it stands."""
         return {**asdict(self), "tick_s": None if math.isinf(self.tick_s) else self.tick_s}
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        for name, value in memory.items():
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        for name, value in saved.items():
             setattr(self, name, math.inf if name == "tick_s" and value is None else value)
 
     def _advance(self, time_s: float) -> None:

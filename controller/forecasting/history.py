@@ -64,13 +64,13 @@ class History:
         self.gap = 0
         self._push(value, known=True)
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """All that is held."""
         return [self.count, self.gap, encode(self.filled), encode(np.packbits(self.known))]
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self.count, self.gap, values, known = memory
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self.count, self.gap, values, known = saved
         held = decode(values)
         self._size = held.size
         self._values[: held.size] = held

@@ -22,7 +22,7 @@ CALIBRATED_FROM = 30
 
 
 @dataclass(slots=True)
-class _Memory:
+class _Memory:  # its name in the journals that exist
     """The last value, and past increments as (change of load, seconds it took)."""
 
     value: float | None = None
@@ -46,58 +46,58 @@ class LastValue:
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
-        self._memory = _Memory()
+        self._state = _Memory()
 
     def update(self, time_s: float, reading: Reading) -> None:
         """Take the load at this time; a gap only makes the last value older."""
-        memory = self._memory
-        memory.updates += 1
-        memory.updated_at_s = time_s
+        state = self._state
+        state.updates += 1
+        state.updated_at_s = time_s
         value = fresh(reading)
         if value is None:
             return
-        elapsed_s = time_s - memory.value_at_s
-        if memory.value is not None and elapsed_s > 0:
-            kept = deque(memory.increments, KEPT_INCREMENTS)
-            kept.append((value - memory.value, elapsed_s))
-            memory.increments = list(kept)
-        memory.value, memory.value_at_s = value, time_s
+        elapsed_s = time_s - state.value_at_s
+        if state.value is not None and elapsed_s > 0:
+            kept = deque(state.increments, KEPT_INCREMENTS)
+            kept.append((value - state.value, elapsed_s))
+            state.increments = list(kept)
+        state.value, state.value_at_s = value, time_s
 
     def predict(self, horizon_s: float, step_s: float) -> Forecast | None:
         """Joint paths of shape (200, horizon / step); None before the first value."""
-        memory = self._memory
-        if memory.value is None:
+        state = self._state
+        if state.value is None:
             return None
         steps = max(1, round(horizon_s / step_s))
-        gap_s = memory.updated_at_s - memory.value_at_s
-        paths = memory.value + np.cumsum(self._increments(steps, step_s, gap_s), axis=1)
-        calibrated = len(memory.increments) >= CALIBRATED_FROM
-        return Forecast(np.maximum(paths, 0.0), step_s, memory.updated_at_s, self.name, calibrated)
+        gap_s = state.updated_at_s - state.value_at_s
+        paths = state.value + np.cumsum(self._increments(steps, step_s, gap_s), axis=1)
+        calibrated = len(state.increments) >= CALIBRATED_FROM
+        return Forecast(np.maximum(paths, 0.0), step_s, state.updated_at_s, self.name, calibrated)
 
     def fit_task(self) -> FitTask | None:
         """None: nothing here is slow."""
         return None
 
     def fitted(self, result: Any) -> None:
-        """Nothing is ever fitted."""
+        """Ignore a result: no fit is ever asked for."""
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """The last value and the increments kept."""
-        increments: State = [[change, elapsed_s] for change, elapsed_s in self._memory.increments]
-        plain = to_plain(replace(self._memory, increments=[]))
+        increments: State = [[change, elapsed_s] for change, elapsed_s in self._state.increments]
+        plain = to_plain(replace(self._state, increments=[]))
         return plain | {"increments": increments} if isinstance(plain, dict) else plain
 
-    def resume(self, memory: State) -> None:
-        """Go on from what `memory` gave."""
-        self._memory = from_plain(memory, _Memory)
+    def resume(self, saved: State) -> None:
+        """Go on from what `saved` gave."""
+        self._state = from_plain(saved, _Memory)
 
     def _increments(self, steps: int, step_s: float, gap_s: float) -> NDArray[np.float64]:
         """Increments of shape (samples, steps), the gap's joined to the first."""
-        if not self._memory.increments:
+        if not self._state.increments:
             return np.zeros((SAMPLES, steps))
-        change, elapsed_s = np.array(self._memory.increments).T
+        change, elapsed_s = np.array(self._state.increments).T
         per_root_second = change / np.sqrt(elapsed_s)
-        generator = np.random.default_rng((self._seed, self._memory.updates))
+        generator = np.random.default_rng((self._seed, self._state.updates))
         shape = (SAMPLES, steps + 1)
         either_way = np.concatenate((per_root_second, -per_root_second))
         drawn = either_way[generator.integers(either_way.size, size=shape)]

@@ -63,12 +63,12 @@ class Model(Protocol):
         """Take what a fit gave."""
         ...
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """All that the model learned, as plain JSON."""
         ...
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
         ...
 
 
@@ -80,14 +80,14 @@ class Unfitted:
         return None
 
     def fitted(self, result: Any) -> None:
-        """Nothing is ever fitted."""
+        """Ignore a result: no fit is ever asked for."""
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """Nothing."""
         return None
 
-    def resume(self, memory: Any) -> None:
-        """Nothing to resume."""
+    def resume(self, saved: Any) -> None:
+        """Ignore what was saved: there is none."""
 
 
 @dataclass(slots=True)
@@ -129,14 +129,14 @@ class Fitted:
         """Take the new fit."""
         self.parameters = result
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """The fit, and when the next is due."""
         return {
             "fit": None if self.parameters is None else encode_all(self.parameters),
             "due": self.schedule.due,
         }
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self.schedule.due = memory["due"]
-        self.parameters = None if memory["fit"] is None else decode_all(memory["fit"])
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self.schedule.due = saved["due"]
+        self.parameters = None if saved["fit"] is None else decode_all(saved["fit"])

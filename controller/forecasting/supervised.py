@@ -26,7 +26,7 @@ FIRST_REST, LONGEST_REST = 8, 512
 """Ticks for which it is then not asked: twice as many after each further failure."""
 
 
-NEEDS = ("name", "update", "predict", "fit_task", "fitted", "memory", "resume")
+NEEDS = ("name", "update", "predict", "fit_task", "fitted", "saved", "resume")
 
 
 def make_forecaster(name: str) -> Forecaster:
@@ -83,15 +83,15 @@ class Supervised:
             return made, (*self._worked(), *fits)
         return made or self._last_value(horizon_s, step_s), (self._failed(wrong),)
 
-    def memory(self) -> tuple[dict[str, JsonValue], str | None]:
+    def saved(self) -> tuple[dict[str, JsonValue], str | None]:
         """The state it learned, by its name; nothing and an alarm where that cannot be kept."""
-        learned, alarm = untrusted.memory(self._forecaster)
+        learned, alarm = untrusted.saved(self._forecaster)
         return {} if alarm is not None else {self.name: learned}, alarm
 
     def resume(self, learned: dict[str, JsonValue]) -> str | None:
         """Go on from what it learned earlier, if that was its own; an alarm where it cannot."""
-        memory = learned.get(self.name)
-        return None if memory is None else untrusted.resume(self._forecaster, memory)
+        saved = learned.get(self.name)
+        return None if saved is None else untrusted.resume(self._forecaster, saved)
 
     def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._box is None:

@@ -26,22 +26,22 @@ def forecast(
     return None, f"forecaster {forecaster.name} {wrong}"
 
 
-def memory(forecaster: Forecaster) -> tuple[State, str | None]:
+def saved(forecaster: Forecaster) -> tuple[State, str | None]:
     """All that a forecaster learned; None and an alarm where that cannot be kept."""
     try:
-        learned = forecaster.memory()
+        learned = forecaster.saved()
         PLAIN.encode(learned)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
         return None, f"forecaster {forecaster.name}: what it learned is lost: raised {error!r}"
     return learned, None
 
 
-def resume(forecaster: Forecaster, memory: State) -> str | None:
-    """Let a forecaster go on from an earlier memory; an alarm where it cannot."""
+def resume(forecaster: Forecaster, saved: State) -> str | None:
+    """Let a forecaster go on from what it saved earlier; an alarm where it cannot."""
     try:
-        forecaster.resume(memory)
+        forecaster.resume(saved)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a forecaster may fail in any way
-        return f"forecaster {forecaster.name} cannot read its own memory: raised {error!r}"
+        return f"forecaster {forecaster.name} cannot read its own saved state: raised {error!r}"
     return None
 
 

@@ -45,8 +45,8 @@ class _Refused:
 
 
 @dataclass(slots=True)
-class _Memory:
-    """The memory that outlives the process; `prefix` and `count` keep the ids of changes unique.
+class _Memory:  # its name in the journals that exist
+    """The state that outlives the process; `prefix` and `count` keep the ids of changes unique.
 
     Rollbacks of shrinks are `undone_shrinks_at_s`, and all others `rollbacks_at_s`.
     """
@@ -82,7 +82,7 @@ class Guard:
     def __init__(self, limits: GuardSection, acting: frozenset[str] | None = None) -> None:
         self.limits = limits
         self._acting = acting
-        self._memory = _Memory()
+        self._state = _Memory()
         self._shrinking_since_s: dict[str, float] = {}
         self._held_since_s: dict[str, float] = {}
         self._wanted: dict[str, tuple[KnobValue, KnobValue]] = {}
@@ -138,15 +138,15 @@ class Guard:
         in error is needed, and perhaps more of it.
         """
         if shrink:
-            self._memory.undone_shrinks_at_s.setdefault(knob, []).append(time_s)
+            self._state.undone_shrinks_at_s.setdefault(knob, []).append(time_s)
             return
-        self._memory.rollbacks_at_s.setdefault(knob, []).append(time_s)
+        self._state.rollbacks_at_s.setdefault(knob, []).append(time_s)
         self._rest(knob, time_s + self.limits.rollback_cooldown_s, "a rollback")
 
     def refused(self, knob: str, value: KnobValue, time_s: float) -> None:
         """Note what the plant would not take: asking again at once is no use, another value is."""
         until_s = time_s + self.limits.rollback_cooldown_s
-        self._memory.refused[knob] = _Refused(value, until_s)
+        self._state.refused[knob] = _Refused(value, until_s)
 
     def expired(self, knob: str, time_s: float) -> None:
         """Let a knob rest after a request that expired: more would not come into force either."""
@@ -155,48 +155,48 @@ class Guard:
 
     def pause(self, pause: Pause) -> None:
         """Obey; a pause of the same scope is replaced."""
-        others = [each for each in self._memory.pauses if each.knob != pause.knob]
-        self._memory.pauses = [*others, pause]
+        others = [each for each in self._state.pauses if each.knob != pause.knob]
+        self._state.pauses = [*others, pause]
 
     def resume_knob(self, knob: str | None) -> None:
         """End the pauses and the shadow of this knob, None: of all; shrinking starts over."""
-        memory = self._memory
-        memory.pauses = [each for each in memory.pauses if knob not in (None, each.knob)]
-        for rollbacks_at_s in (memory.rollbacks_at_s, memory.undone_shrinks_at_s):
+        state = self._state
+        state.pauses = [each for each in state.pauses if knob not in (None, each.knob)]
+        for rollbacks_at_s in (state.rollbacks_at_s, state.undone_shrinks_at_s):
             for each in [knob] if knob is not None else list(rollbacks_at_s):
                 rollbacks_at_s.pop(each, None)
         self._shrinking_since_s.clear()
 
     def paused(self, knob: str, direction: Direction, time_s: float) -> str | None:
         """Why a person's pause forbids turning the knob that way; None where none does."""
-        for pause in self._memory.pauses:
+        for pause in self._state.pauses:
             applies = pause.knob in (None, knob)
             applies &= not pause.shrink_only or direction is Direction.SHRINK
             if applies and (pause.until_s is None or time_s < pause.until_s):
                 return _describe(pause, time_s)
         return None
 
-    def memory(self) -> JsonValue:
+    def saved(self) -> JsonValue:
         """All that must outlive the process. Streaks of proposals and holds start over."""
-        return to_plain(self._memory)
+        return to_plain(self._state)
 
-    def resume(self, memory: JsonValue) -> None:
-        """Go on from what `memory` returned in an earlier run."""
-        self._memory = from_plain(memory, _Memory)
+    def resume(self, saved: JsonValue) -> None:
+        """Go on from what `saved` returned in an earlier run."""
+        self._state = from_plain(saved, _Memory)
 
     def _is_at_ease(self, context: ReviewContext) -> bool:
         """Whether nothing is there that could block any knob, as at most ticks."""
-        memory = self._memory
+        state = self._state
         return not (
             self._acting
             or context.observation.no_deadline
             or any(each.awaits or each.obstacle for each in context.knobs.values())
             or context.pending
             or context.drift
-            or memory.pauses
-            or memory.rollbacks_at_s
-            or len(memory.admitted_at_s) >= self.limits.changes_per_minute
-            or any(context.time_s < rest.until_s for rest in memory.rests.values())
+            or state.pauses
+            or state.rollbacks_at_s
+            or len(state.admitted_at_s) >= self.limits.changes_per_minute
+            or any(context.time_s < rest.until_s for rest in state.rests.values())
         )
 
     def _block(self, knob: Knob, context: ReviewContext) -> str | None:
@@ -227,12 +227,12 @@ class Guard:
         if not knob.domain.allows(action.value):
             return f"{not_allowed(action.value, knob)} is not allowed: {knob.domain}"
         direction = knob.direction(context.settings[action.knob], action.value)
-        memory = self._memory
+        state = self._state
         return (
             self.paused(action.knob, direction, context.time_s)
             or self._refusal(action, context)
             or self._hysteresis(action.knob, direction, context.time_s)
-            or without_data(action, direction, context, memory.complete_load, memory.forecast_peak)
+            or without_data(action, direction, context, state.complete_load, state.forecast_peak)
             or for_nobody(direction, context)
         )
 
@@ -256,7 +256,7 @@ class Guard:
         return f"in shadow; `--act {knob}` lets it be turned"
 
     def _shadow(self, knob: str, time_s: float) -> str | None:
-        often = self._too_often(knob, self._memory.rollbacks_at_s, time_s)
+        often = self._too_often(knob, self._state.rollbacks_at_s, time_s)
         return None if often is None else f"in shadow: {often}"
 
     def _too_often(
@@ -272,13 +272,13 @@ class Guard:
         )
 
     def _resting(self, knob: str, time_s: float) -> str | None:
-        rest = self._memory.rests.get(knob)
+        rest = self._state.rests.get(knob)
         if rest is None or time_s >= rest.until_s:
             return None
         return f"rests another {rest.until_s - time_s:.1f} s after {rest.after}"
 
     def _refusal(self, action: Action, context: ReviewContext) -> str | None:
-        refused = self._memory.refused.get(action.knob)
+        refused = self._state.refused.get(action.knob)
         if refused is None or context.time_s >= refused.until_s:
             return None
         if refused.value != self._reachable(action, context):
@@ -287,10 +287,10 @@ class Guard:
         return f"the plant refused that value, and is asked again in {wait_s:.1f} s"
 
     def _rate(self, time_s: float) -> str | None:
-        if len(self._memory.admitted_at_s) < self.limits.changes_per_minute:
+        if len(self._state.admitted_at_s) < self.limits.changes_per_minute:
             return None
-        recent = [each for each in self._memory.admitted_at_s if time_s - each < RATE_WINDOW_S]
-        self._memory.admitted_at_s = recent
+        recent = [each for each in self._state.admitted_at_s if time_s - each < RATE_WINDOW_S]
+        self._state.admitted_at_s = recent
         if len(recent) < self.limits.changes_per_minute:
             return None
         return f"{len(recent)} changes were made within the last {RATE_WINDOW_S:.0f} s"
@@ -298,7 +298,7 @@ class Guard:
     def _hysteresis(self, knob: str, direction: Direction, time_s: float) -> str | None:
         if direction is not Direction.SHRINK:
             return None
-        undone_at_s = self._memory.undone_shrinks_at_s
+        undone_at_s = self._state.undone_shrinks_at_s
         if (often := self._too_often(knob, undone_at_s, time_s)) is not None:
             return f"not shrunk: {often}"
         if knob in undone_at_s:
@@ -315,10 +315,10 @@ class Guard:
 
     def _note_demand(self, context: ReviewContext) -> None:
         if context.forecast is not None:
-            self._memory.forecast_peak = forecast_peak(context.forecast)
+            self._state.forecast_peak = forecast_peak(context.forecast)
         load = fresh(context.observation.load)
-        if load is not None and gap(context.observation, self._memory.complete_load) is None:
-            self._memory.complete_load = load
+        if load is not None and gap(context.observation, self._state.complete_load) is None:
+            self._state.complete_load = load
 
     def _note_shrinking(self, proposal: Proposal, context: ReviewContext) -> None:
         since_s = self._shrinking_since_s
@@ -330,16 +330,16 @@ class Guard:
 
     def _admit(self, action: Action, context: ReviewContext) -> Change:
         """Make the change, at most one step of the knob's bounds away."""
-        memory, now_s = self._memory, context.time_s
+        state, now_s = self._state, context.time_s
         knob, previous = context.knobs[action.knob], context.settings[action.knob]
         value = self._reachable(action, context)
-        memory.prefix = memory.prefix or f"{now_s:.0f}"
-        memory.count += 1
+        state.prefix = state.prefix or f"{now_s:.0f}"
+        state.count += 1
         if not self.in_shadow:
-            memory.admitted_at_s.append(now_s)
+            state.admitted_at_s.append(now_s)
             self._rest(knob.id, now_s + self.limits.cooldown_s, "a change")
         due_s = now_s + context.delays_s.get(knob.id, knob.delay_s) + knob.settle_s
-        change_id = f"{memory.prefix}-c{memory.count}"
+        change_id = f"{state.prefix}-c{state.count}"
         if value != action.value:  # or the reason would speak of another value than is turned to
             told = f"{action.reason}; one change goes no further than {value}"
             action = replace(action, value=value, reason=told)
@@ -347,11 +347,11 @@ class Guard:
 
     def _reachable(self, action: Action, context: ReviewContext) -> KnobValue:
         knob, before = context.knobs[action.knob], context.settings[action.knob]
-        one_step = gap(context.observation, self._memory.complete_load) is not None
+        one_step = gap(context.observation, self._state.complete_load) is not None
         return within_a_step(knob, before, action.value, one_step)
 
     def _rest(self, knob: str, until_s: float, after: str) -> None:
-        self._memory.rests[knob] = _Rest(until_s, after)
+        self._state.rests[knob] = _Rest(until_s, after)
 
     def _holds(self, held: Mapping[str, str], context: ReviewContext) -> tuple[Hold, ...]:
         """Each with whether it is an alarm: at once where another hand's value does harm."""

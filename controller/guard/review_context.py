@@ -14,7 +14,7 @@ from policies.proposal import Change
 
 @dataclass(slots=True)
 class ReviewContext:
-    """All that an admission depends on beside the guard's own memory.
+    """All that an admission depends on beside the guard's own state.
 
     Not frozen, since one is made each tick, and freezing is most of what that costs.
     `drift` names the knobs that another hand moved, and how; `pending` the change under

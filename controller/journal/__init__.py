@@ -1,1 +1,1 @@
-"""The journal outlives the process: ticks, memories and orders, on disk; nobody decides here."""
+"""The journal outlives the process: ticks, states and orders, on disk; nobody decides here."""

@@ -17,7 +17,7 @@ STALE_AFTER_S = 30.0
 
 
 class CommandQueue:
-    """Both ends: a person sends and waits, the running controller takes and answers."""
+    """Both ends of a queue: a person sends and waits, the running controller takes and answers."""
 
     def __init__(self, database: Database, now_s: Callable[[], float] = time.time) -> None:
         self._database = database

@@ -52,7 +52,7 @@ CREATE TABLE commands (
 
 
 class Database:
-    """One connection to a journal; every failure is a JournalError with its remedy."""
+    """A connection to a journal; every failure is a JournalError with its remedy."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path

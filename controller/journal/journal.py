@@ -63,7 +63,7 @@ class Journal:
     def record(
         self,
         tick: Tick,
-        memory: Callable[[], JsonValue],
+        saved: Callable[[], JsonValue],
         learned: Callable[[], JsonValue] | None = None,
     ) -> None:
         """Keep a tick, and what the next start needs to go on from it.
@@ -74,7 +74,7 @@ class Journal:
         row = (self._run, tick.number, tick.time_s, _is_eventful(tick), record)
         with self._database.transaction():
             self._database.execute("INSERT INTO ticks VALUES (?, ?, ?, ?, ?)", *row)
-            self._remember(self._plant, memory())
+            self._remember(self._plant, saved())
             if learned is not None:
                 self._remember(LEARNED + self._plant, learned())
 
@@ -83,15 +83,15 @@ class Journal:
         statement = "UPDATE runs SET ended_at_s = ?, summary = ? WHERE id = ?"
         self._database.execute(statement, self._now_s(), summary, self._run)
 
-    def last_memory(self, plant: str) -> JsonValue:
-        """The memory that the last recorded tick on this plant left; None where there is none."""
-        memory, learned = self._remembered(plant), self._remembered(LEARNED + plant)
-        if isinstance(memory, dict) and learned is not None:
-            return {**memory, "forecaster": learned}
-        return memory
+    def last_saved(self, plant: str) -> JsonValue:
+        """The state saved with the last tick recorded on this plant; None where there is none."""
+        saved, learned = self._remembered(plant), self._remembered(LEARNED + plant)
+        if isinstance(saved, dict) and learned is not None:
+            return {**saved, "forecaster": learned}
+        return saved
 
-    def _remember(self, key: str, memory: JsonValue) -> None:
-        self._database.execute("INSERT OR REPLACE INTO memories VALUES (?, ?)", key, _dump(memory))
+    def _remember(self, key: str, saved: JsonValue) -> None:
+        self._database.execute("INSERT OR REPLACE INTO memories VALUES (?, ?)", key, _dump(saved))
 
     def _remembered(self, key: str) -> JsonValue:
         rows = self._database.rows("SELECT memory FROM memories WHERE plant = ?", key)
@@ -131,7 +131,7 @@ class Journal:
         return tuple(tuple(each) for each in self._registrations() if isinstance(each[0], str))
 
     def _registrations(self) -> Iterator[list[Any]]:
-        """Of threads, that begin with a number, and of settings: the words of a command."""
+        """Registrations of threads (a number comes first) and of settings (words of a command)."""
         rows = self._database.rows("SELECT registration FROM originals WHERE boot = ?", _boot())
         return (json.loads(cast(str, text)) for (text,) in rows)
 

@@ -20,7 +20,7 @@ from policies.observation import Reading
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run as recorded; `ended_at_s` and `summary` are None where it was cut short."""
+    """A run as recorded; `ended_at_s` and `summary` are None where it was cut short."""
 
     number: int
     plant: str

@@ -27,7 +27,7 @@ class LoadTrace:
 
     @property
     def duration_s(self) -> float:
-        """From the first sample to the last, seconds."""
+        """Time from the first sample to the last, seconds."""
         return self.time_s[-1]
 
     @property

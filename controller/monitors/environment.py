@@ -10,6 +10,6 @@ HOME = str(Path(__file__).resolve().parents[2])
 
 
 def with_our_packages() -> dict[str, str]:
-    """This process's environment, in which our packages are found before any others."""
+    """The environment of our process, in which our packages are found before any others."""
     path = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": HOME if path is None else f"{HOME}{os.pathsep}{path}"}

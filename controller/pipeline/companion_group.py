@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import cast
 
 from controller.executors.executor import Executor, InputBlocks, Process, Task
@@ -19,10 +18,6 @@ from controller.workloads.workload import Workload
 
 INTERVAL_S = 0.5
 """Seconds from one grant of processor time to the next."""
-BUDGETS: Mapping[str, str] = MappingProxyType(
-    {"analysis_share": "analysis", "visualisation_share": "visualisation"}
-)
-"""Class of work that each request for a budget is about."""
 
 
 class CompanionGroup:

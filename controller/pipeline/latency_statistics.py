@@ -46,7 +46,7 @@ class LatencyHistogram:
 
 
 class BatchStatistics:
-    """Where the time of the finished batches of one control interval went."""
+    """The time of the finished batches of a control interval, by where it went."""
 
     def __init__(self) -> None:
         self._batches: list[NDArray[np.void]] = []
@@ -140,7 +140,7 @@ class MissTimeline:
         return missed / submitted if submitted else None
 
     def recovery_s(self, onset_s: float, end_s: float, clean_s: float = 3.0) -> float | None:
-        """From the onset of a disturbance to the first of three seconds without a miss.
+        """Time from the onset of a disturbance to the first of three seconds without a miss.
 
         0 where nothing was missed; None where no three such seconds came.
         """

@@ -14,12 +14,12 @@ import numpy as np
 from controller.executors.executor import Task
 from controller.pipeline import companions, parts
 from controller.pipeline.block_outcomes import Playout
-from controller.pipeline.companion_group import BUDGETS, CompanionGroup
+from controller.pipeline.companion_group import CompanionGroup
 from controller.pipeline.latency_statistics import BatchStatistics, LatencyHistogram, MissTimeline
 from controller.pipeline.live_streams import LiveStreams
 from controller.pipeline.recording import Recording
 from controller.pipeline.server import Reply, Request, Server
-from controller.pipeline.spec import PipelineSpec
+from controller.pipeline.spec import COMPANIONS, PipelineSpec
 from controller.plain_json import to_plain
 from policies.knobs import KnobValue
 from policies.observation import BlockCounts
@@ -152,7 +152,9 @@ class Pipeline:
                 self._report_due_ns = cast(int, request["due_ns"])
                 return None
             case "set":
-                return self._set(str(request["knob"]), request["value"])
+                return self._set(str(request["knob"]), cast(KnobValue, request["value"]))
+            case "budget":
+                return self._set_budget(str(request["work"]), cast(float, request["share"]))
             case "summary":
                 return self.summary()
             case "stop":
@@ -191,12 +193,15 @@ class Pipeline:
             "stress": self._stress_started_s is not None,
         }
 
-    def _set(self, knob: str, value: object) -> Reply:
-        if knob in BUDGETS and isinstance(value, float):
-            self._companions.set_budget(BUDGETS[knob], value)
-            return {}
-        refusal = self._executor.apply(knob, cast(KnobValue, value))
+    def _set(self, knob: str, value: KnobValue) -> Reply:
+        refusal = self._executor.apply(knob, value)
         return {} if refusal is None else {"error": refusal.reason}
+
+    def _set_budget(self, work: str, share: float) -> Reply:
+        if work not in COMPANIONS:
+            return {"error": f"no companion does {work}"}
+        self._companions.set_budget(work, share)
+        return {}
 
     def summary(self) -> Reply:
         """The figures of the whole run; the account of every stream is checked here."""

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from controller.executors.vram.config import VRAMConfig
 
+COMPANIONS = ("analysis", "visualisation")
+"""Classes of work beside the sound, each of which has a budget."""
+
 
 class PipelineSpec(BaseModel):
     """Everything that distinguishes one pipeline from another; crosses to its process as JSON.
@@ -57,5 +60,5 @@ class PipelineSpec(BaseModel):
 
     @property
     def period_ns(self) -> float:
-        """One period, nanoseconds."""
+        """Length of a period, nanoseconds."""
         return 1e9 * self.period_frames / self.sample_rate_hz

@@ -96,7 +96,7 @@ class Trial:
         return self.plant.observe()
 
     def knobs(self) -> Iterator[tuple[str, Knob]]:
-        """Those that may be turned now, and are turned by nobody else."""
+        """Knobs that may be turned now, and are turned by nobody else."""
         for name, knob in self.plant.knobs().items():
             if knob.owner == OURS and not knob.obstacle and name in self.found:
                 yield name, knob
@@ -261,7 +261,7 @@ def is_swift(trial: Trial) -> None:
 
 
 def is_attachable(trial: Trial) -> None:
-    """One that others started says its deadline, what it counts, and who watches it for us."""
+    """A plant that others started tells its deadline, what it counts, and who watches it for us."""
     plant: Any = trial.plant
     if not hasattr(plant, "helpers"):
         return

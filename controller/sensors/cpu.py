@@ -178,7 +178,7 @@ class ThreadSensor:
         self._root = root
         self._now_s = now_s
         self._counters: dict[tuple[int, int], tuple[int, int]] = {}
-        """By the process and the inode of its folder, which no later one with its number shares."""
+        """Counters by process and inode of its folder, which no later process shares."""
         self._read_at_s = 0.0
 
     def read(self, pids: Iterable[int]) -> dict[str, Reading]:

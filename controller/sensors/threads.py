@@ -21,7 +21,7 @@ of its program lies, which is elsewhere after each exec."""
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One thread over one interval.
+    """The work of a thread over an interval.
 
     Shares are of the interval. `wakes_per_s` counts how often it gave the processor up and came
     back, `preemptions_per_s` how often that was taken from it.

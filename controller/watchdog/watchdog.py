@@ -120,7 +120,7 @@ class Watchdog:
 
 
 def encode(thread: ThreadId, original: Original) -> list[object]:
-    """One registration as JSON can hold it."""
+    """A registration as JSON can hold it."""
     schedulings = (original.scheduling, *original.ours)
     return [thread.tid, thread.start_time, original.since, *map(_plain, schedulings)]
 

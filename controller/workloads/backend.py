@@ -1,4 +1,4 @@
-"""Where the arrays live: the same workload code runs on a CPU (numpy) or a GPU (cupy)."""
+"""Arrays and where they live: one workload code runs on a CPU (numpy) or a GPU (cupy)."""
 
 from __future__ import annotations
 

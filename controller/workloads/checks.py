@@ -90,7 +90,7 @@ def check_all(make: MakeWorkload, backend: Backend | None = None) -> None:
 
 
 def is_stereo(bench: Bench) -> None:
-    """Of any number of streams the bus is (2, period_frames) float32, and finite."""
+    """The bus of any number of streams is (2, period_frames) float32, and finite."""
     for count in (*range(1, SETTINGS.slots + 1), 1):
         slots = ALL[-count:]
         for blocks in (_noise(count, slots), 1e-30 * _noise(count, slots)):
@@ -108,7 +108,7 @@ def is_silent(bench: Bench) -> None:
 
 
 def is_deterministic(bench: Bench) -> None:
-    """The same blocks give the same sound to the bit, in this workload and another of its kind."""
+    """Equal blocks give equal sound to the bit, in a workload and in another of its kind."""
     end = _long(bench)
     if not np.array_equal(bench.play(0, end), bench.another().play(0, end)):
         raise WorkloadFault("two that hear the same differ")

@@ -14,7 +14,7 @@ SILENCE_DBFS = -120.0
 
 @dataclass(frozen=True, slots=True)
 class SpectralMeasures:
-    """One stream at one moment.
+    """Measures of a stream at a moment.
 
     `level_dbfs` is the RMS level where a full-scale sinusoid is 0 (AES17); `centroid_hz` the mean
     frequency weighted by magnitude; `peak_hz` the centre of the strongest bin (46.9 Hz wide at

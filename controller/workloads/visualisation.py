@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from controller.workloads import png
 from controller.workloads.arrays import FloatArray, IntArray
 from controller.workloads.backend import Backend
-from controller.workloads.colour import colour_map
+from controller.workloads.pictures import png
+from controller.workloads.pictures.colour import colour_map
 from controller.workloads.short_time_spectrum import WINDOW_FRAMES, ShortTimeSpectrum, dry_bus
 from controller.workloads.workload import WorkloadSettings
 
@@ -31,7 +31,7 @@ Image = NDArray[np.uint8]
 
 
 class Visualisation:
-    """One column per block and stream: extremes of the waveform, and levels on a musical scale.
+    """A column per block and stream: extremes of the waveform, and levels on a musical scale.
 
     Pictures are drawn when asked for. `memory_blocks` restores the newest column; the 479 before
     it are drawn anew as sound goes on.

@@ -42,7 +42,7 @@ class HorizonFigures(Figures):
 
 
 class ForecastingReport(Figures):
-    """The same load, forecast so many steps ahead."""
+    """Cost of a forecast of one load, so many steps ahead."""
 
     machine: Machine
     forecaster: str
@@ -96,7 +96,7 @@ def _follow(forecaster: str, trace: LoadTrace, steps: int) -> HorizonFigures:
 
 
 def print_report(report: ForecastingReport, console: Console) -> None:
-    """One row a figure, its goal beside it."""
+    """Print a row for each figure, its goal beside it."""
     table = Table(title=f"{report.forecaster}: cost of a forecast", title_justify="left", box=None)
     for head in ("figure", *(f"{each.steps} steps ahead" for each in report.horizons), "goal"):
         table.add_column(head, overflow="fold")

@@ -179,7 +179,7 @@ def _capacity(open_subject: OpenSubject) -> tuple[int, int]:
 
 
 def _deadline_ms(point: OperatingPoint) -> float:
-    """One that is missed often enough to compare: a machine at ease misses none of a period."""
+    """A deadline missed often enough to compare: a machine at ease misses none of a period."""
     order = np.sort(np.repeat(point.latency_ms, point.counts))
     return float(order[int(0.98 * order.size)])
 

@@ -30,7 +30,7 @@ from kapellmeister.calibration.subject import (
     between,
     class_of,
 )
-from kapellmeister.running.chosen_executor import chosen_executor, vram_config
+from kapellmeister.running.controlled.chosen_executor import chosen_executor, vram_config
 from policies.knobs import Choice
 from policies.observation import NOT_REPORTED, Reading, fresh
 from simulators.calibration.calibration import OperatingPoint
@@ -90,7 +90,7 @@ class ExecutorSubject:
     def measure(
         self, streams: int, batch_size: int, seconds: float, block_bytes: int | None = None
     ) -> OperatingPoint:
-        """So many streams for so long, once all of them are there; None: in the usual blocks.
+        """The work of so many streams for so long, once all are there; None: in the usual blocks.
 
         Raises ExecutorError where a value that its knob can have does not come into force.
         """
@@ -111,7 +111,7 @@ class ExecutorSubject:
         return OperatingPoint(streams, batch_size, last - first, seen, blocks)
 
     def device(self) -> Device | None:
-        """Its device while streams are there; None where it has no blocks.
+        """The device while streams are there; None where the executor has no blocks.
 
         Raises ExecutorError where the executor does not tell what it holds in which memory.
         """

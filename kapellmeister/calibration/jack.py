@@ -101,7 +101,7 @@ class JackSubject:
     def measure(
         self, streams: int, batch_size: int, seconds: float, block_bytes: int | None = None
     ) -> OperatingPoint:
-        """So many streams for so long, once all of them are there.
+        """The work of so many streams for so long, once all are there.
 
         Raises PlantError where the server ends, changes or leaves the client out too often.
         """
@@ -198,7 +198,7 @@ class JackSubject:
 
 
 def _run(ours: Connection, theirs: Connection, run: Callable[[Connection], None]) -> None:
-    """In the child: leave our end to the parent, so that its closing is heard."""
+    """Run the client in the child; our end is left to the parent, so that its closing is heard."""
     ours.close()
     run(theirs)
 

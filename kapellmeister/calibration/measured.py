@@ -28,7 +28,7 @@ class Measured:
 
     @property
     def held_out(self) -> list[OperatingPoint]:
-        """Those that are not fitted."""
+        """Points that are not fitted."""
         return self.points[self._held_out]
 
     @property

@@ -19,7 +19,7 @@ the sample is one of another machine."""
 
 @dataclass(slots=True)
 class Samples:
-    """Those taken of each point, in the order of the points, and how many were taken again."""
+    """Samples of each point, in the order of the points, and how many were taken again."""
 
     parts: list[list[OperatingPoint]]
     period_ms: float

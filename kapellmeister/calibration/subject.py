@@ -20,14 +20,14 @@ from controller.workloads.workload import Workload, WorkloadSettings
 from simulators.calibration.calibration import OperatingPoint
 
 SETTLING_S = 0.25
-"""From a new operating point until all of its streams are there and the caches know them."""
+"""Seconds from a new operating point until all its streams are there and the caches know them."""
 DRAIN_PERIODS = 4
 """After so many a block has been rendered or given up, and its record read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What an executor that copies input in blocks tells of its device.
+    """The device of an executor that copies input in blocks, as the executor tells.
 
     A stream brings `bytes_per_stream` a period, and holds `state_bytes` of `memory_bytes`.
     """
@@ -38,7 +38,7 @@ class Device:
 
 
 class Subject(Protocol):
-    """One server of streams under a constant load, and the stamps that it leaves.
+    """A server of streams under a constant load, and the stamps that it leaves.
 
     `period_ms` is its own; `scheduling` is "realtime" where it got that, or "normal".
     `batch_sizes` and `block_bytes` are the values that its knobs can have, ascending; the latter
@@ -53,11 +53,11 @@ class Subject(Protocol):
     def measure(
         self, streams: int, batch_size: int, seconds: float, block_bytes: int | None = None
     ) -> OperatingPoint:
-        """So many streams for so long, once all of them are there; None: in the usual blocks."""
+        """The work of so many streams for so long, once all are there; None: in usual blocks."""
         ...
 
     def device(self) -> Device | None:
-        """Its device while streams are there; None where it has no blocks."""
+        """The device while streams are there; None where the subject has no blocks."""
         ...
 
 

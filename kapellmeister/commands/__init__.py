@@ -1,1 +1,1 @@
-"""One command a file: its options and its help; the work is done in the other rooms."""
+"""Commands, a file each: options and help; the work is done in the other rooms."""

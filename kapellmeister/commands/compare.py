@@ -11,22 +11,14 @@ import typer
 from rich.console import Console
 
 from kapellmeister.commands.options import (
-    Interval,
     JsonFile,
-    Level,
-    NodeStart,
-    Pipeline,
-    SimulatedForecaster,
-    SimulationLevel,
-    TargetMissRate,
-    Unmodelled,
     check_writable,
     contradiction,
-    names,
     prints_aside,
     say,
     write_json,
 )
+from kapellmeister.commands.play_options import Play, plays
 
 if TYPE_CHECKING:
     from kapellmeister.experiments.options import CompareOptions
@@ -56,12 +48,8 @@ LastDays = Annotated[
 Quick = Annotated[bool, typer.Option("--quick", help="Only the last 3 days, instead of --days.")]
 OnePart = Annotated[Part | None, typer.Option(help="Only that part of each trace: 60, 20, 20 %.")]
 Sweep = Annotated[bool, typer.Option("--sweep", help="Vary each policy's principal constants.")]
-Knobs = Annotated[str | None, typer.Option(help="Only these knobs may be turned.")]
 PeakStreams = Annotated[
     int | None, typer.Option(help="Streams at each trace's peak.", min=1, max=1_000_000)
-]
-Scenario = Annotated[
-    Path | None, typer.Option(help="Faults to come, on each trace (TOML).", metavar="FILE")
 ]
 Jobs = Annotated[int | None, typer.Option(help="Processes; all cores.", min=1)]
 Cache = Annotated[
@@ -77,24 +65,17 @@ RowsFolder = Annotated[
 
 
 @app.command(epilog="Example: kapellmeister compare --traces diurnal,burst --policies hpa,static")
+@plays
 def compare(
     traces: TraceNames,
+    play: Play,
     policies: PolicyNames = "conductor,hpa,target_tracking,static",
     seeds: Seeds = 1,
     days: LastDays = None,
     quick: Quick = False,
     part: OnePart = None,
     sweep: Sweep = False,
-    level: Level = SimulationLevel.INTERVAL,
-    interval: Interval = None,
-    knobs: Knobs = None,
     peak_streams: PeakStreams = 2000,
-    target_miss_rate: TargetMissRate = 0.001,
-    node_start: NodeStart = 120.0,
-    pipeline: Pipeline = None,
-    scenario: Scenario = None,
-    forecaster: SimulatedForecaster = "last_value",
-    unmodelled: Unmodelled = False,
     jobs: Jobs = None,
     cache: Cache = None,
     report: PageFile = None,
@@ -115,18 +96,10 @@ def compare(
         last_days=QUICK_DAYS if quick else days or COMPARED_DAYS,
         part=None if part is None else part.value,
         sweep=sweep,
-        level=level.value,
-        interval_s=interval,
-        knobs=names(knobs),
         peak_streams=peak_streams,
-        target_miss_rate=target_miss_rate,
-        node_start_s=node_start,
-        pipeline=pipeline,
-        scenario=scenario,
-        forecaster=forecaster,
-        modelled=not unmodelled,
         jobs=jobs,
         cache=cache,
+        **play,
     )
     _compare(options, report, raw, json)
 
@@ -135,13 +108,13 @@ def _compare(
     options: CompareOptions, page: Path | None, raw: Path | None, json: Path | None
 ) -> None:
     """Print the figures, and write what was asked for beside them."""
-    from kapellmeister.experiments.compare import compare as play
+    from kapellmeister.experiments.compare import compare as compared
     from kapellmeister.experiments.compare import print_report, rows_folder, write_page
     from kapellmeister.terminal.progress import progress
 
     console = Console(file=sys.stdout)
     with rows_folder(page, raw) as rows, prints_aside():
-        figures = play(options, rows, say, progress)
+        figures = compared(options, rows, say, progress)
         print_report(figures, console)
         write_json(json, figures)
         if page is not None and rows is not None:

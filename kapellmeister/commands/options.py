@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -26,43 +25,6 @@ JsonFile = Annotated[
 ]
 OneKnob = Annotated[str | None, typer.Option(help="Only this knob.")]
 NamedPlugIn = Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")]
-
-
-class SimulationLevel(StrEnum):
-    """Levels of detail of the simulator."""
-
-    INTERVAL = "interval"
-    BATCH = "batch"
-    BLOCK = "block"
-
-
-Level = Annotated[SimulationLevel, typer.Option(help="How exactly blocks are simulated.")]
-Interval = Annotated[
-    float | None,
-    typer.Option(
-        help="Seconds between ticks; 15 at the interval level, else 1.", min=0.1, max=3600.0
-    ),
-]
-Pipeline = Annotated[
-    str | None, typer.Option(help="batch, full, or a description (TOML).", metavar="FILE")
-]
-NodeStart = Annotated[
-    float,
-    typer.Option(help="Seconds from a node's request to its first block.", min=0.0, max=86_400.0),
-]
-TargetMissRate = Annotated[
-    float, typer.Option(help="Share of blocks that may be missed.", min=1e-9, max=0.5)
-]
-SimulatedForecaster = Annotated[
-    str, typer.Option(help="By name or file.py:Class; ensemble, which runs live, takes longer.")
-]
-Unmodelled = Annotated[
-    bool,
-    typer.Option(
-        "--unmodelled",
-        help="Tell policies no law of the pipeline: live without a calibration it is so.",
-    ),
-]
 
 
 def prints_aside() -> contextlib.redirect_stdout[TextIO]:

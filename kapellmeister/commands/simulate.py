@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from kapellmeister.commands.options import (
-    Interval,
     JsonFile,
-    Level,
-    NodeStart,
-    Pipeline,
-    SimulatedForecaster,
-    SimulationLevel,
-    TargetMissRate,
-    Unmodelled,
     check_writable,
-    names,
     prints_aside,
     write_json,
 )
+from kapellmeister.commands.play_options import Play, plays
 
 app = typer.Typer()
 
@@ -35,10 +26,6 @@ PeakStreams = Annotated[
     int | None, typer.Option(help="Streams at the trace's peak.", min=1, max=1_000_000)
 ]
 LastDays = Annotated[float | None, typer.Option(help="Only the last days of the trace.", min=0.001)]
-Knobs = Annotated[
-    str | None, typer.Option(help="Only these knobs may be turned: nodes,batch_size.")
-]
-Scenario = Annotated[Path | None, typer.Option(help="Faults to come (TOML).", metavar="FILE")]
 FaultsPerDay = Annotated[
     float, typer.Option(help="Random faults, by the seed.", min=0.0, max=1000.0)
 ]
@@ -49,22 +36,15 @@ TelemetryLoss = Annotated[
 
 
 @app.command(epilog="Example: kapellmeister simulate --trace diurnal --policy hpa --seed 1")
+@plays
 def simulate(
     trace: TraceName,
+    play: Play,
     policy: PolicyName = "conductor",
     seed: Seed = 1,
-    level: Level = SimulationLevel.INTERVAL,
-    interval: Interval = None,
     peak_streams: PeakStreams = None,
     days: LastDays = None,
-    knobs: Knobs = None,
-    pipeline: Pipeline = None,
-    node_start: NodeStart = 120.0,
-    target_miss_rate: TargetMissRate = 0.001,
-    scenario: Scenario = None,
     faults_per_day: FaultsPerDay = 0.0,
-    forecaster: SimulatedForecaster = "last_value",
-    unmodelled: Unmodelled = False,
     telemetry_delay: TelemetryDelay = 0,
     telemetry_loss: TelemetryLoss = 0.0,
     json: JsonFile = None,
@@ -72,7 +52,7 @@ def simulate(
     """Play a load trace against a policy, on a plant that exists only in numbers."""
     from kapellmeister.experiments.options import SimulateOptions
     from kapellmeister.experiments.simulate import print_report
-    from kapellmeister.experiments.simulate import simulate as play
+    from kapellmeister.experiments.simulate import simulate as simulated
     from kapellmeister.terminal.progress import progress
 
     check_writable("--json", json)
@@ -80,22 +60,14 @@ def simulate(
         trace=trace,
         policy=policy,
         seed=seed,
-        level=level.value,
-        interval_s=interval,
         peak_streams=peak_streams,
         last_days=days,
-        knobs=names(knobs),
-        pipeline=pipeline,
-        node_start_s=node_start,
-        target_miss_rate=target_miss_rate,
-        scenario=scenario,
         faults_per_day=faults_per_day,
-        forecaster=forecaster,
-        modelled=not unmodelled,
         telemetry_delay=telemetry_delay,
         telemetry_loss=telemetry_loss,
+        **play,
     )
     with prints_aside():
-        report = play(options, progress).report
+        report = simulated(options, progress).report
     print_report(report, Console())
     write_json(json, report)

@@ -98,7 +98,7 @@ def _check_policies(base: Simulation, names: Sequence[str], say: Callable[[str],
 
 
 def _load(base: Simulation, trace: LoadTrace) -> Load:
-    """With all of its warm-up, whatever a policy needs of that."""
+    """The load with all of its warm-up, whatever a policy needs of that."""
     peak_streams, last_days = base.peak_streams, base.last_days
     return realise(trace, base.step_s, base.seed, peak_streams=peak_streams, last_days=last_days)
 
@@ -123,7 +123,7 @@ def find_traces(text: str) -> tuple[LoadTrace, ...]:
 
 @contextmanager
 def rows_folder(report: Path | None, raw: Path | None) -> Iterator[Path | None]:
-    """Where the rows are kept that were asked for, by themselves or for a page.
+    """Folder of the rows that were asked for, by themselves or for a page.
 
     Raises MissingExtraError where a package is missing: before hours of work, not after.
     """
@@ -147,7 +147,7 @@ def write_page(
 
 
 def print_report(report: ComparisonReport, console: Console) -> None:
-    """One line a policy, and how to read it."""
+    """Print a line for each policy, and how to read them."""
     table = Table(box=None, padding=(0, 1))
     heads = ["policy", "turned", "missed", "worst trace", "cost, x oracle's", "95 %"]
     heads += ["one setting", "in hindsight"] if report.swept else []

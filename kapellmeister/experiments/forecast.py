@@ -66,7 +66,7 @@ def _peers(options: ForecastOptions) -> tuple[Peer, ...]:
 
 
 def print_report(report: ForecastReport, console: Console) -> None:
-    """One line a forecaster, the best first, and how to read it."""
+    """Print a line for each forecaster, the best first, and how to read them."""
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("forecaster", overflow="fold")
     several = len(report.traces) > 1

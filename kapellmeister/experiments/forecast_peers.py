@@ -37,7 +37,7 @@ class AutoArima:
     name = "autoarima"
 
     def fit(self, values: Floats, step_s: float) -> Callable[[int], Floats]:
-        """To the last 600 values."""
+        """Fit to the last 600 values."""
         del step_s
         model = _models().AutoARIMA(season_length=1)
         return _fitted(model, values[-LAST_POINTS:])
@@ -50,7 +50,7 @@ class MstlAutoArima:
     name = "mstl_autoarima"
 
     def fit(self, values: Floats, step_s: float) -> Callable[[int], Floats]:
-        """To the last three of the longest season that came twice; ValueError where none did."""
+        """Fit to three of the longest season that came twice; ValueError where none did."""
         seasons = [round(season_s / step_s) for season_s in SEASONS_S]
         seasons = [each for each in seasons if each > 1 and 2 * each <= values.size]
         if not seasons:

@@ -19,7 +19,7 @@ from simulators.backtest.series import Series
 
 CAME, BEFORE, SAID = "#222222", "#9aa3ad", "#3f6fb5"
 BANDS = ("rgba(63,111,181,0.30)", "rgba(63,111,181,0.14)")
-"""From the median to p90, and on to p99."""
+"""Colours of the bands from the median to p90, and on to p99."""
 HORIZON_COLOURS = ("#e2b07a", "#d1702f", "#7a3b12", "#3d1c08")
 COVERAGE_COLOURS = {
     "p90": "#3d8f5f",
@@ -86,7 +86,7 @@ def _impossible(path: Path, why: str, remedy: str) -> ConfigurationError:
 
 
 def _ranked(result: BackTestResult) -> list[tuple[str, ModelFigures]]:
-    """Those that were scored, the best first, and then those that failed."""
+    """Forecasters that were scored, the best first, and then those that failed."""
 
     def loss(item: tuple[str, ModelFigures]) -> tuple[bool, float]:
         relative = item[1].relative_wql
@@ -272,7 +272,7 @@ def _label(name: str) -> str:
 
 
 def _spread(count: int, wanted: int) -> list[int]:
-    """So many of the numbers below `count`, evenly."""
+    """Numbers below `count`, so many of them, evenly."""
     spread = np.linspace(0, count - 1, min(count, wanted) + 2 if count > wanted + 1 else count)
     chosen = spread[1:-1] if spread.size > min(count, wanted) else spread
     return [int(each) for each in np.rint(chosen)]
@@ -295,7 +295,7 @@ def _with_gaps(series: Series, steps: Any) -> list[float | None]:
 
 
 def _once(name: str, column: int) -> dict[str, Any]:
-    """One line of the legend for all panels."""
+    """A line of the legend for all panels."""
     return {"name": name, "legendgroup": name, "showlegend": column == 1}
 
 

@@ -99,7 +99,7 @@ def _simulated(report: SimulationReport) -> str:
 
 
 def _lasting(seconds: float) -> str:
-    """In the largest unit of which there is one."""
+    """A duration in the largest unit of which there is one."""
     for unit_s, unit in ((86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
         if seconds >= unit_s:
             return f"{seconds / unit_s:.1f} {unit}"

@@ -129,7 +129,7 @@ def _outcome(tick: Tick, verification: Verification, decided_at_s: float) -> Out
 
 
 def describe_turn(before: KnobValue, after: KnobValue) -> str:
-    """From what to what; of the classes of work only those that change."""
+    """A turn, from what to what; of the classes of work only those that change."""
     if isinstance(before, ThreadClasses) and isinstance(after, ThreadClasses):
         pairs = zip(before.items(), after.items(), strict=True)
         turned = [f"{name} {old} -> {new}" for (name, old), (_, new) in pairs if old != new]

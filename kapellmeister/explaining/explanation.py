@@ -25,7 +25,7 @@ class Outcome(Figures):
 
 
 class Decision(Figures):
-    """One knob turned, or in shadow only wanted so; `at_s` counts from the start of the run.
+    """A knob that was turned, or in shadow only wanted so; `at_s` counts from the start of the run.
 
     `quantity` is what was predicted of. `outcome` is None where none was recorded.
     """
@@ -73,7 +73,7 @@ class Given(Figures):
 
 
 class Explanation(Figures):
-    """One run, decision by decision; `ended` is False where it goes on or was cut short.
+    """A run, decision by decision; `ended` is False where it goes on or was cut short.
 
     `miss_rate` is that of the whole run, None where it has no summary.
     """

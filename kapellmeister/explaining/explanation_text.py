@@ -23,7 +23,7 @@ STYLES = {
 
 
 def print_explanation(explanation: Explanation, console: Console) -> None:
-    """One stanza a decision, then the holds and alarms that ask for a person."""
+    """Print a stanza for each decision, then the holds and alarms that ask for a person."""
     console.print(_heading(explanation))
     if not explanation.decisions:
         console.print("Nothing was decided: the policy left every knob as it was.")

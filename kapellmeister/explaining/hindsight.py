@@ -19,7 +19,7 @@ JEFFREYS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ShadowTick:
-    """One tick in shadow: an interval, and what was wanted at its end.
+    """A tick in shadow: an interval, and what was wanted at its end.
 
     `helpful` are the knobs that ease what held blocks up, the cheapest first.
     """

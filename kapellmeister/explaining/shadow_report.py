@@ -52,7 +52,7 @@ class Spared(Figures):
 
 
 class KnobShadow(Figures):
-    """One knob in shadow: its turns, and what they would have brought.
+    """A knob in shadow: its turns, and what they would have brought.
 
     `trials` counts changes of it that were made here and judged, and `trials_kept` how many of
     those kept what they promised. `missed` blocks were missed while its changes would have

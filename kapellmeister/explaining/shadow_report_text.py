@@ -17,7 +17,7 @@ TURNS_SHOWN = 5
 
 
 def print_shadow_report(report: ShadowReport, console: Console) -> None:
-    """One stanza a knob, for each plant that was watched."""
+    """Print a stanza for each knob of each plant that was watched."""
     if not report.plants:
         console.print(f"No run was in shadow since {_time(report.since_s)}.")
         return

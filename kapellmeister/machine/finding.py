@@ -1,4 +1,4 @@
-"""One finding of the doctor: a thing of the machine, how it stands, and how to enable it."""
+"""A finding of the doctor: a thing of the machine, how it stands, and how to enable it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Status(StrEnum):
 
 
 class Finding(Figures):
-    """One thing that was looked at; `remedy` says how to enable it where that is possible."""
+    """A thing that was looked at; `remedy` says how to enable it where that is possible."""
 
     name: str
     status: Status

@@ -91,7 +91,7 @@ WORDS: Mapping[str, Callable[[CudaReport], str]] = MappingProxyType(
         "kernel and FFT": _trial,
     }
 )
-"""What is said of a thing that works; nothing where it was not asked for."""
+"""Words for each thing that works; none where it was not looked at."""
 
 
 def cupy_wheels() -> dict[str, str]:

@@ -33,7 +33,7 @@ LOOK_EVERY_S = 5.0
 
 
 def running_managers(root: Path = kernel.ROOT) -> dict[str, str]:
-    """Those that run now, with what they do."""
+    """Other managers that run now, with what they do."""
     return {name: OTHER_MANAGERS[name] for name in kernel.running(OTHER_MANAGERS, root)}
 
 

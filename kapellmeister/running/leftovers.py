@@ -1,4 +1,4 @@
-"""Leftovers of an earlier run: settings to restore, and a memory to go on from."""
+"""Leftovers of an earlier run: settings to restore, and a saved state to go on from."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def was_cut_short(directory: StateDirectory) -> bool:
     return bool(runs) and runs[-1].ended_at_s is None
 
 
-def resume(loop: Loop, memory: State, say: Callable[[str], None]) -> None:
-    """Go on from the memory of a run that was cut short; afresh where it cannot be read."""
-    if memory is None:
+def resume(loop: Loop, saved: State, say: Callable[[str], None]) -> None:
+    """Go on from the saved state of a run that was cut short; afresh where it cannot be read."""
+    if saved is None:
         return
     try:
-        loop.resume(memory)
+        loop.resume(saved)
     except (KeyError, ValueError) as error:
-        say(f"the last run's memory cannot be read ({error}); starting afresh")
+        say(f"the last run's saved state cannot be read ({error}); starting afresh")
         return
     say("the last run ended without notice; going on from its last tick")

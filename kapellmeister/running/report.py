@@ -36,14 +36,14 @@ class BlockFigures(Figures):
 
 
 class RunDelayFigures(Figures):
-    """From an audio thread's waking until it ran, milliseconds a wake, over the intervals."""
+    """Delay from an audio thread's waking until it ran, milliseconds a wake, over the intervals."""
 
     median: float
     max: float
 
 
 class LatencyFigures(Figures):
-    """From capture to finish, milliseconds; None where no block was finished."""
+    """Latency from capture to finish, milliseconds; None where no block was finished."""
 
     p50: float | None
     p95: float | None

@@ -18,9 +18,9 @@ from controller.journal.state_directory import StateDirectory
 from controller.loop import Instrument
 from controller.plants.plant import Plant, Surroundings
 from controller.watchdog.lease import Lease, lease_s
-from kapellmeister.running.access import check_proc
-from kapellmeister.running.chosen_plant import chosen_plant
-from kapellmeister.running.controlled import Controlled
+from kapellmeister.running.controlled.access import check_proc
+from kapellmeister.running.controlled.chosen_plant import chosen_plant
+from kapellmeister.running.controlled.controlled import Controlled
 from kapellmeister.running.instruments import draw_live, facts, serve_metrics, serve_page
 from kapellmeister.running.leftovers import (
     keeper,
@@ -85,7 +85,7 @@ def run(
         others: tuple[Instrument, ...] = (service, lambda _: keep(), *metrics, *page, *view)
         loop = make_loop(given, controlled, parts, limits, acting, journal, own + others)
         if cut_short:
-            resume(loop, journal.last_memory(plant.name), say)
+            resume(loop, journal.last_saved(plant.name), say)
         journal.start_run(plant.name, policy.name, config.model_dump_json())
         gc.collect()
         gc.freeze()  # or a full collection, in the middle of some tick, would walk every module

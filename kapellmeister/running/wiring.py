@@ -18,7 +18,7 @@ from controller.plants.plant import Surroundings
 from controller.time_box import TimeBox
 from controller.verification import Verifier
 from controller.watchdog.lease import Lease
-from kapellmeister.running.controlled import Controlled
+from kapellmeister.running.controlled.controlled import Controlled
 from kapellmeister.running.options import RunOptions
 from policies.latency import Calibration, LatencyModel, TabulatedLatency
 from policies.policy import Policy
@@ -38,7 +38,7 @@ class Parts:
 
     @classmethod
     def named(cls, options: RunOptions, config: Config) -> Parts:
-        """Those of the options and the configuration.
+        """The parts that options and configuration name.
 
         Raises PlugInError or CalibrationError for a name or a file that cannot be meant.
         """

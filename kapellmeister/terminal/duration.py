@@ -11,7 +11,7 @@ UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def seconds(option: str, duration: str) -> float:
-    """So many seconds. Raises ConfigurationError where the option is given something else."""
+    """The seconds meant. Raises ConfigurationError where the option is given something else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", duration.strip())
     if match is None:
         why = f"{duration!r} is not a duration"

@@ -1,4 +1,4 @@
-"""What a plant tells of its GPU, in lines of words; none where it tells of none."""
+"""The GPU of a plant in lines of words; none where the plant tells of none."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _condition(readings: Readings) -> Iterator[str]:
 
 
 def _streams(readings: Readings) -> Iterator[str]:
-    """Where streams are rendered; on the CPU and not at all only where there are such."""
+    """How many streams are rendered where; on the CPU and not at all only where there are such."""
     on_gpu = _fresh(readings, "gpu.streams")
     if on_gpu is not None:
         yield f"{on_gpu:.0f} on the GPU"

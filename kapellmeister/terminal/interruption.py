@@ -19,7 +19,7 @@ Handler = Callable[[int, FrameType | None], None]
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """In here nothing is begun yet that would have to be ended: Ctrl-C leaves on the spot."""
+    """Have Ctrl-C leave on the spot: nothing is begun yet that would have to be ended."""
 
     def end(number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -45,7 +45,7 @@ class BatchLaw:
         return BatchLaw(per_item_ms, max(0.0, mean_ms - per_item_ms * mean_n))
 
     def latency_ms(self, items: int) -> float:
-        """Of a batch of so many items."""
+        """Latency of a batch of so many items, milliseconds."""
         return self.per_item_ms * items + self.fixed_ms
 
     def waits(self, items: int, newest_wait_ms: float, mean_wait_ms: float) -> bool:
@@ -83,9 +83,9 @@ class Cork(Baseline):
         latency_ms = fresh(context.observation.latency.p50_ms)
         if batch is None or latency_ms is None:
             return Proposal(reason="no latency, or no batch size to turn"), state
-        memory, deadline_ms = remembered(state), context.objective.deadline_ms
-        samples = [*_pairs(memory.get("samples")), (float(batch.value), latency_ms)][-SAMPLES:]
-        law = _law(memory.get("law"), deadline_ms).fitted(samples)
+        saved, deadline_ms = remembered(state), context.objective.deadline_ms
+        samples = [*_pairs(saved.get("samples")), (float(batch.value), latency_ms)][-SAMPLES:]
+        law = _law(saved.get("law"), deadline_ms).fitted(samples)
         allowed_ms = self.reserve * deadline_ms
         fitting = [size for size in batch.values if law.latency_ms(size) <= allowed_ms]
         wanted = max(fitting, default=min(batch.values, default=batch.value))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from policies.baselines.baseline import NodeBaseline
-from policies.baselines.node_law import NodeReading, number, propose, remembered
+from policies.baselines.baseline import LoadBaseline
+from policies.baselines.node_law import NodeReading, number, propose
 from policies.constants import Count, Streams
-from policies.policy import Context, State
+from policies.policy import State
 from policies.proposal import Proposal
 
 MEMORY_FULL = 0.6
@@ -49,7 +49,7 @@ def nominated(
 
 
 @dataclass(frozen=True, slots=True)
-class Dask(NodeBaseline):
+class Dask(LoadBaseline):
     """Occupancy is what the load keeps busy: `streams_per_node` streams are one target's worth."""
 
     streams_per_node: Streams = 85.0
@@ -60,18 +60,16 @@ class Dask(NodeBaseline):
         {"streams_per_node": (20.0, 40.0, 60.0, 75.0, 85.0), "wait": (3.0,)}
     )
 
-    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
-        """Without a load the count stays."""
-        reading = NodeReading.of(context)
-        if reading is None or reading.load is None:
-            return Proposal(reason="the load is not known"), state
+    def follow(
+        self, reading: NodeReading, load: float, saved: dict[str, State]
+    ) -> tuple[Proposal, State]:
+        """The count nominated by the occupancy, now and lately."""
         duration_s = 5.0
-        wanted = target(reading.load / self.streams_per_node * duration_s, duration_s)
-        memory = remembered(state)
-        lately = [int(number(each, 0.0)) for each in _list(memory.get("lately"))]
-        before = int(number(memory.get("target"), reading.wanted))
+        wanted = target(load / self.streams_per_node * duration_s, duration_s)
+        lately = [int(number(each, 0.0)) for each in _list(saved.get("lately"))]
+        before = int(number(saved.get("target"), reading.wanted))
         nodes, kept = nominated(reading.clamped(wanted), before, lately, int(self.wait))
-        why = f"{reading.load:.0f} streams occupy {wanted} nodes"
+        why = f"{load:.0f} streams occupy {wanted} nodes"
         return propose(reading, nodes, why), {"lately": list(kept), "target": nodes}
 
 

@@ -103,19 +103,19 @@ class DynamoLike(NodeBaseline):
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Without a load or a latency the count stays."""
-        reading, memory = NodeReading.of(context), remembered(state)
+        reading, saved = NodeReading.of(context), remembered(state)
         latency_ms = fresh(context.observation.latency.p99_ms)
         if reading is None or reading.load is None or latency_ms is None or reading.ready == 0:
             return Proposal(reason="the load or the latency is not known"), state
         now_s, share = reading.time_s, reading.load / reading.ready
-        samples = _samples(memory.get("samples"))
+        samples = _samples(saved.get("samples"))
         alike = samples.setdefault(bucket(share, self.streams_per_node), [])
         alike.append([share, latency_ms])
         del alike[:-A_BUCKET]
         law, deadline_ms = line(list(chain(*samples.values()))), context.objective.deadline_ms
-        trend = LocalTrend(*_numbers(memory.get("trend")))
-        floor = int(number(memory.get("floor"), 1.0))
-        slow_s, fast_s = number(memory.get("slow_s"), now_s), number(memory.get("fast_s"), now_s)
+        trend = LocalTrend(*_numbers(saved.get("trend")))
+        floor = int(number(saved.get("floor"), 1.0))
+        slow_s, fast_s = number(saved.get("slow_s"), now_s), number(saved.get("fast_s"), now_s)
         if now_s >= slow_s:
             trend, slow_s = trend.after(reading.load), now_s + SLOW_S
             idle_ms = 0.0 if law is None else law[0]
@@ -137,7 +137,7 @@ class DynamoLike(NodeBaseline):
     def _react(
         self, nodes: int, share: float, left_ms: float, law: tuple[float, float] | None
     ) -> int:
-        """One more where the deadline is missed, one fewer where the rest would keep its slack."""
+        """Nodes: one more where the deadline is missed, one fewer where slack would be left."""
         if left_ms < 0.0:
             return nodes + 1
         if law is None or nodes < 2:

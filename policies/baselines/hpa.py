@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from policies.baselines.baseline import NodeBaseline
+from policies.baselines.baseline import SHARES, NodeBaseline
 from policies.baselines.node_law import (
     NodeReading,
     frontier,
@@ -52,28 +52,26 @@ def most_allowed(current: int, added_lately: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Hpa(NodeBaseline):
-    """On the mean utilisation of the ready nodes; shrinks to the highest of the last 300 s."""
+    """Scales on the mean utilisation of the ready nodes; shrinks to the highest of 300 s."""
 
     target: Share = 0.6
     stabilisation_s: Seconds = 300.0
 
     name: ClassVar[str] = "hpa"
-    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
-        {"target": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
-    )
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType({"target": SHARES})
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Every 15 s; without a reading the count stays."""
-        reading, memory = NodeReading.of(context), remembered(state)
+        reading, saved = NodeReading.of(context), remembered(state)
         if reading is None or reading.utilisation is None or reading.ready == 0:
             return Proposal(reason="no utilisation of nodes is known"), state
         now_s = reading.time_s
-        if now_s < number(memory.get("next_s"), -math.inf) - 0.5:
+        if now_s < number(saved.get("next_s"), -math.inf) - 0.5:
             return Proposal(reason="between two synchronisations"), state
         unready = max(0, reading.wanted - reading.ready)
         wanted = recommendation(reading.utilisation, self.target, reading.ready, unready)
-        stabilised = frontier(memory.get("recommended"), now_s, self.stabilisation_s, float(wanted))
-        added = window(memory.get("added"), now_s, SYNC_S)
+        stabilised = frontier(saved.get("recommended"), now_s, self.stabilisation_s, float(wanted))
+        added = window(saved.get("added"), now_s, SYNC_S)
         nodes = reading.wanted
         if wanted > nodes:
             nodes = min(wanted, most_allowed(nodes, int(sum(each for _, each in added))))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from policies.baselines.baseline import NodeBaseline
-from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
+from policies.baselines.baseline import SHARES, LoadBaseline
+from policies.baselines.node_law import NodeReading, kept, number, propose, window
 from policies.constants import Share, Streams
-from policies.policy import Context, State
+from policies.policy import State
 from policies.proposal import Proposal
 
 UP_FACTOR = 1000.0
@@ -29,35 +29,32 @@ def desired(mean: float, per_node: float, ready: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Knative(NodeBaseline):
+class Knative(LoadBaseline):
     """Concurrency is the load; a node is to have `target_share` of `streams_per_node`."""
 
     target_share: Share = 0.7
     streams_per_node: Streams = 100.0
 
     name: ClassVar[str] = "knative"
-    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
-        {"target_share": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
-    )
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType({"target_share": SHARES})
 
-    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
-        """Without a load the count stays."""
-        reading, memory = NodeReading.of(context), remembered(state)
-        if reading is None or reading.load is None:
-            return Proposal(reason="the load is not known"), state
+    def follow(
+        self, reading: NodeReading, load: float, saved: dict[str, State]
+    ) -> tuple[Proposal, State]:
+        """Nodes for the mean of a minute; in a panic at least those for the last six seconds."""
         now_s = reading.time_s
-        loads = window(memory.get("loads"), now_s, STABLE_S)
-        loads.append([now_s, reading.load])
-        latest = [load for time_s, load in loads if time_s > now_s - PANIC_S]
+        loads = window(saved.get("loads"), now_s, STABLE_S)
+        loads.append([now_s, load])
+        latest = [each for time_s, each in loads if time_s > now_s - PANIC_S]
         per_node = self.target_share * self.streams_per_node
-        stable = desired(sum(load for _, load in loads) / len(loads), per_node, reading.ready)
+        stable = desired(sum(each for _, each in loads) / len(loads), per_node, reading.ready)
         panic = desired(sum(latest) / len(latest), per_node, reading.ready)
-        until_s = number(memory.get("panic_until_s"), -math.inf)
+        until_s = number(saved.get("panic_until_s"), -math.inf)
         if panic / max(reading.ready, 1) >= PANIC_RATIO:
             until_s = now_s + STABLE_S
         panicking = now_s < until_s
         wanted = max(stable, panic, reading.wanted) if panicking else stable
-        why = f"{reading.load:.0f} streams, {per_node:.0f} are wanted on a node"
+        why = f"{load:.0f} streams, {per_node:.0f} are wanted on a node"
         remembers: dict[str, State] = {"loads": kept(loads)}
         if panicking:
             why += "; in panic nothing shrinks"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import ClassVar
 
-from policies.baselines.baseline import NodeBaseline
-from policies.baselines.node_law import NodeReading, kept, number, propose, remembered, window
+from policies.baselines.baseline import SHARES, LoadBaseline
+from policies.baselines.node_law import NodeReading, kept, number, propose, window
 from policies.constants import Seconds, Share, Streams
-from policies.policy import Context, State
+from policies.policy import State
 from policies.proposal import Proposal
 
 EPSILON = 1e-9
@@ -58,28 +58,25 @@ class RayTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class RayServe(NodeBaseline):
-    """On the mean load of 30 s; a node is to have `target_share` of `streams_per_node`."""
+class RayServe(LoadBaseline):
+    """Scales on the mean load of 30 s; a node is to have `target_share` of `streams_per_node`."""
 
     target_share: Share = 0.7
     streams_per_node: Streams = 100.0
     look_back_s: Seconds = 30.0
 
     name: ClassVar[str] = "ray_serve"
-    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType(
-        {"target_share": (0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8)}
-    )
+    SWEEP: ClassVar[Mapping[str, tuple[float, ...]]] = MappingProxyType({"target_share": SHARES})
 
-    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
-        """Without a load the count and its timers stay."""
-        reading, memory = NodeReading.of(context), remembered(state)
-        if reading is None or reading.load is None:
-            return Proposal(reason="the load is not known"), state
-        loads = window(memory.get("loads"), reading.time_s, self.look_back_s)
-        loads.append([reading.time_s, reading.load])
-        mean = sum(load for _, load in loads) / len(loads)
-        nodes = int(number(memory.get("target"), reading.wanted))
-        before = RayTarget(nodes, *map(_time, (memory.get("up"), memory.get("down"))))
+    def follow(
+        self, reading: NodeReading, load: float, saved: dict[str, State]
+    ) -> tuple[Proposal, State]:
+        """The count that the mean load has asked for long enough."""
+        loads = window(saved.get("loads"), reading.time_s, self.look_back_s)
+        loads.append([reading.time_s, load])
+        mean = sum(each for _, each in loads) / len(loads)
+        nodes = int(number(saved.get("target"), reading.wanted))
+        before = RayTarget(nodes, *map(_time, (saved.get("up"), saved.get("down"))))
         per_node = self.target_share * self.streams_per_node
         target = before.after(reading.time_s, mean, per_node, running=reading.ready)
         why = f"{mean:.0f} streams on average, {per_node:.0f} are wanted on a node"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, cast
 
-from policies.baselines.baseline import NodeBaseline
+from policies.baselines.baseline import LoadBaseline
 from policies.baselines.node_law import (
     NodeReading,
     Pairs,
@@ -16,11 +16,10 @@ from policies.baselines.node_law import (
     kept,
     number,
     propose,
-    remembered,
     window,
 )
 from policies.constants import Fraction, Seconds, Streams
-from policies.policy import Context, State
+from policies.policy import State
 from policies.proposal import Proposal
 
 BINS = 400
@@ -30,7 +29,7 @@ DECAY = 0.99999
 
 
 @dataclass(frozen=True, slots=True)
-class RollingQuantile(NodeBaseline):
+class RollingQuantile(LoadBaseline):
     """n = ceil(load (1 + q) / capacity), q a quantile of the relative rise over the lead.
 
     `streams_per_node` is what a node carries within the objective; counts of rises are halved
@@ -48,14 +47,13 @@ class RollingQuantile(NodeBaseline):
         {"quantile": (0.99, 0.999, 0.9999), "hold_s": (300.0, 900.0)}
     )
 
-    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
-        """Without a load the count stays."""
-        reading = NodeReading.of(context)
-        if reading is None or reading.load is None:
-            return Proposal(reason="the load is not known"), state
-        memory, now_s, load = remembered(state), reading.time_s, reading.load
-        recent = window(memory.get("loads"), now_s, self.lead_s + 60.0)
-        rises, weight = _counts(memory.get("rises")), number(memory.get("weight"), 1.0) / DECAY
+    def follow(
+        self, reading: NodeReading, load: float, saved: dict[str, State]
+    ) -> tuple[Proposal, State]:
+        """The highest of the last counts that the load and its rise asked for."""
+        now_s = reading.time_s
+        recent = window(saved.get("loads"), now_s, self.lead_s + 60.0)
+        rises, weight = _counts(saved.get("rises")), number(saved.get("weight"), 1.0) / DECAY
         for _, before in _taken(recent, now_s - self.lead_s):
             rise = max(0.0, (load - before) / max(before, 1.0))
             bin_ = str(min(math.ceil(100.0 * rise), BINS - 1))
@@ -63,7 +61,7 @@ class RollingQuantile(NodeBaseline):
         recent.append([now_s, load])
         headroom = _quantile(rises, self.quantile)
         wanted = reading.clamped(load * (1.0 + headroom) / self.streams_per_node)
-        held = frontier(memory.get("held"), now_s, self.hold_s, float(wanted))
+        held = frontier(saved.get("held"), now_s, self.hold_s, float(wanted))
         why = f"{load:.0f} streams, which may rise by {headroom:.0%} within {self.lead_s:.0f} s"
         nodes = int(held[0][1])
         remembers: State = {

@@ -30,7 +30,7 @@ class MemoryLimit:
     grace: int = 0
 
     def after(self, stall_us: float, target_us: float = TARGET_US) -> MemoryLimit:
-        """One second later. More stall than the target relaxes the limit; rest tightens it."""
+        """The limit a second later. More stall than the target relaxes it; rest tightens it."""
         total = self.stall_us + stall_us
         if total > target_us:
             growth = min(((total / target_us) / RELAX) ** 2, RELAX_MOST)
@@ -72,13 +72,13 @@ class Senpai(Baseline):
         }
 
 
-def _recall(memory: dict[str, State], size: int, sizes: tuple[int, ...]) -> MemoryLimit:
+def _recall(saved: dict[str, State], size: int, sizes: tuple[int, ...]) -> MemoryLimit:
     """The limit as remembered, unless the size in force is another than was asked for."""
-    limit = number(memory.get("limit"), 0.0)
-    if number(memory.get("size"), -1.0) != size or _largest(sizes, limit) != size:
+    limit = number(saved.get("limit"), 0.0)
+    if number(saved.get("size"), -1.0) != size or _largest(sizes, limit) != size:
         return MemoryLimit(float(size))
-    grace = int(number(memory.get("grace"), 0.0))
-    return MemoryLimit(limit, number(memory.get("stall_us"), 0.0), grace)
+    grace = int(number(saved.get("grace"), 0.0))
+    return MemoryLimit(limit, number(saved.get("stall_us"), 0.0), grace)
 
 
 def _largest(sizes: tuple[int, ...], limit: float) -> int:

@@ -33,13 +33,13 @@ class Threshold(NodeBaseline):
         reading = NodeReading.of(context)
         if reading is None or reading.utilisation is None:
             return Proposal(reason="no utilisation of nodes is known"), state
-        memory, busy = remembered(state), reading.utilisation
-        target = int(number(memory.get("target"), reading.wanted))
+        saved, busy = remembered(state), reading.utilisation
+        target = int(number(saved.get("target"), reading.wanted))
         since_s: float | None = None
         if busy > self.high and reading.ready >= target:
             target = reading.clamped(target + max(1.0, self.step * target))
         elif busy < self.low:
-            since_s = number(memory.get("idle_since_s"), reading.time_s)
+            since_s = number(saved.get("idle_since_s"), reading.time_s)
             if reading.time_s - since_s >= self.shrink_after_s:
                 target, since_s = reading.clamped(target - 1), reading.time_s
         remembers: State = {"target": target, "idle_since_s": since_s}

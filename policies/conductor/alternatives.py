@@ -1,4 +1,4 @@
-"""One thing that could be done, and the names by which such steps are remembered."""
+"""Steps that could be taken, and the names by which they are remembered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SAVING = " to save a node"
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One thing that could be done; `action` is None where it is not open, and `why_not` says why.
+    """A step that could be taken; `action` is None where it is not open, and `why_not` says why.
 
     `step` tells it from the others and stays the same when its figures change.
     """

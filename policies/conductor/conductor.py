@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from policies.conductor.alternatives import Alternative
 from policies.conductor.arbiter import arbitrate
-from policies.conductor.memory import Memory
 from policies.conductor.remedies.batching import savings
 from policies.conductor.remedies.remedies import remedies
 from policies.conductor.remedies.retuning import retunings
@@ -17,6 +16,7 @@ from policies.conductor.sizing.estimates import Estimates
 from policies.conductor.sizing.node_capacity import NodeCapacity
 from policies.conductor.sizing.outlook import Outlook, corrected, look_out
 from policies.conductor.sizing.sizing import resizing, wanted
+from policies.conductor.state import ConductorState
 from policies.constants import Switch
 from policies.policy import Context, State
 from policies.proposal import Proposal
@@ -48,23 +48,23 @@ class Conductor:
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
         """Propose at most one action on each resource."""
         situation = Situation.of(context, self.turns)
-        memory = Memory.recall(state).learned(situation, context.verified)
-        recent = memory.recent_misses(situation.objective.target_miss_rate)
+        remembered = ConductorState.recall(state).learned(situation, context.verified)
+        recent = remembered.recent_misses(situation.objective.target_miss_rate)
         estimates = Estimates.recall(state)
         estimates.see(situation)
-        factor, predictive = corrected(memory.streams_factor, situation), self._predictive
+        factor, predictive = corrected(remembered.streams_factor, situation), self._predictive
         outlook = look_out(situation, context.forecast, estimates, factor, predictive=predictive)
         groups: list[Iterable[Alternative]] = [remedies(situation, outlook, recent)]
         if outlook is not None:
-            foreseen, memory = _foresee(situation, outlook, estimates.capacity, memory)
+            foreseen, remembered = _foresee(situation, outlook, estimates.capacity, remembered)
             groups += foreseen
-        chosen = arbitrate(situation, context.unavailable, memory.spent, groups)
+        chosen = arbitrate(situation, context.unavailable, remembered.spent, groups)
         remedy = chosen.taken[0]
         if situation.law is None and remedy is not None and remedy.knob == "nodes":
             estimates.capacity.note_too_many(situation)
-        step_of = {**memory.step_of, **chosen.step_of}
-        memory = replace(memory, step_of=step_of, streams_factor=factor)
-        return chosen.proposal, memory.plain() | estimates.plain()
+        step_of = {**remembered.step_of, **chosen.step_of}
+        remembered = replace(remembered, step_of=step_of, streams_factor=factor)
+        return chosen.proposal, remembered.plain() | estimates.plain()
 
 
 class Nodes(Conductor):
@@ -96,21 +96,23 @@ class Vram(Conductor):
 
 
 def _foresee(
-    situation: Situation, outlook: Outlook, capacity: NodeCapacity, memory: Memory
-) -> tuple[list[Iterable[Alternative]], Memory]:
+    situation: Situation, outlook: Outlook, capacity: NodeCapacity, remembered: ConductorState
+) -> tuple[list[Iterable[Alternative]], ConductorState]:
     """Weigh the knobs that act at once now and then, and the nodes each time."""
-    weighed_at_s, staffing = memory.weighed_at_s, outlook.staffing
+    weighed_at_s, staffing = remembered.weighed_at_s, outlook.staffing
     due = weighed_at_s is None or not 0.0 <= situation.time_s - weighed_at_s < WEIGH_EVERY_S
     groups: list[Iterable[Alternative]] = []
     if due or outlook.pressed:
         groups.append(retunings(situation, outlook))
-        memory = replace(memory, weighed_at_s=situation.time_s)
+        remembered = replace(remembered, weighed_at_s=situation.time_s)
     if staffing is None:
-        return groups, memory
-    memory = replace(memory, wanted=wanted(memory.wanted, situation, outlook, staffing.nodes))
-    resized = resizing(situation, outlook, capacity, memory.wanted[0][1])
+        return groups, remembered
+    remembered = replace(
+        remembered, wanted=wanted(remembered.wanted, situation, outlook, staffing.nodes)
+    )
+    resized = resizing(situation, outlook, capacity, remembered.wanted[0][1])
     if resized is not None:
         groups.append((resized,))
     elif due:
         groups.append(savings(situation, outlook))
-    return groups, memory
+    return groups, remembered

@@ -43,7 +43,7 @@ class NodeLaw:
 
     @classmethod
     def unmeasured(cls, most_streams: float) -> NodeLaw:
-        """Of a node that is known to carry so many streams, and no more is known of it.
+        """The law of a node known to carry so many streams, of which no more is known.
 
         What finds no room is missed: a fluid bound.
         """
@@ -130,7 +130,7 @@ def _cheapest_of(nodes: NDArray[np.int64], law: NodeLaw, peaks: Peaks, price: fl
 
 
 def _candidates(law: NodeLaw, peaks: Peaks, low: int, high: int) -> NDArray[np.int64]:
-    """From what hardly carries the least peak to what carries the highest with ease."""
+    """Numbers of nodes, from what hardly carries the least peak to ease at the highest."""
     hardly = law.miss_rates.size / law.streams_factor
     first = min(max(low, int(peaks.loads.min() / hardly)), high)
     with_ease = int(peaks.loads.max() / law.capacity(EASE)) + 1

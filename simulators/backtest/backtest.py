@@ -46,7 +46,7 @@ class Peer(Protocol):
     name: str
 
     def fit(self, values: Floats, step_s: float) -> Callable[[int], Floats]:
-        """From all values so far, gaps filled: what gives p50, p90 and p99 of so many steps.
+        """A function for p50, p90 and p99 of so many steps, from all values so far, gaps filled.
 
         They have shape (3, steps). Raises ValueError where it cannot be used on such a trace.
         """
@@ -150,7 +150,7 @@ class _PartOfProgress:
 def _play(
     test: BackTest, model: str, series: Series, origins: Sequence[int], progress: Progress
 ) -> tuple[Played, Stated | None]:
-    """One forecaster on one trace; what it stated, where it did not fail."""
+    """Play a forecaster on a trace; what it stated, where it did not fail."""
     watch = _Stopwatch()
     began_s = time.process_time()
     actuals = series.actuals(origins, test.horizon)

@@ -32,7 +32,7 @@ class HorizonFigures(Figures):
 
 
 class ModelFigures(HorizonFigures):
-    """One forecaster. Losses are geometric means over the horizons, and over the traces.
+    """Figures of a forecaster. Losses are geometric means over the horizons, and over the traces.
 
     Coverages are those up to the longest horizon, all traces together. `fit_s` is the mean
     wall time of a fit, 0 where nothing is ever fitted; `predict_ms` the median of a forecast;
@@ -112,7 +112,7 @@ NO_COST = Cost((), (), 0.0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """One forecaster on one trace: its scores by horizon, or what went wrong."""
+    """A forecaster on a trace: its scores by horizon, or what went wrong."""
 
     scores: Mapping[int, Score] = field(default_factory=lambda: MappingProxyType({}))
     naive_error: float = 0.0
@@ -127,7 +127,7 @@ class Played:
 def model_figures(
     played: Mapping[str, Played], reference: Mapping[str, Played], horizons: Sequence[int]
 ) -> ModelFigures:
-    """One forecaster on all the traces named, beside the reference on the same."""
+    """Figures of a forecaster on all traces named, beside the reference on the same."""
     good = {trace: each for trace, each in played.items() if each.error is None}
     error = next((f"{t}: {each.error}" for t, each in played.items() if each.error), None)
     if not good:

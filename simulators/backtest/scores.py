@@ -42,7 +42,7 @@ class Stated:
 
     @classmethod
     def of(cls, forecasts: Iterable[Forecast], known: Flags, horizons: Sequence[int]) -> Stated:
-        """From sample paths; a peak is that of the steps whose load is known."""
+        """Scores of sample paths; a peak is that of the steps whose load is known."""
         quantiles, peaks = [], []
         for forecast, seen in zip(forecasts, known, strict=True):
             paths = forecast.paths[:, : seen.size]
@@ -52,7 +52,7 @@ class Stated:
 
     @classmethod
     def of_quantiles(cls, quantiles: Sequence[Floats], horizons: Sequence[int]) -> Stated:
-        """From quantiles (3, steps) of each origin; of steps alone no peak can be told."""
+        """Scores of quantiles (3, steps) of each origin; of steps alone no peak can be told."""
         return cls(np.array(quantiles), np.full((len(quantiles), len(horizons), 2), np.nan))
 
 

@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OperatingPoint:
-    """One worker at work on so many streams, in batches of at most `batch_size`.
+    """A worker at work on so many streams, in batches of at most `batch_size`.
 
     `batches` holds the executor's BATCH records in order; `blocks` is how many periods passed.
     `block_bytes` is the size of the pieces in which input came in; None where it comes as it is.
@@ -51,7 +51,7 @@ class OperatingPoint:
 
     @property
     def latency_ms(self) -> Floats:
-        """From the capture of a block until its batch was finished."""
+        """Latency from the capture of a block until its batch was finished, milliseconds."""
         return _ms(self.batches["finish_ns"] - self.batches["captured_ns"])
 
     @property

@@ -47,7 +47,7 @@ BUILT_IN = {
 
 
 def find_calibration(text: str) -> Calibration:
-    """One that is built in, by name (`batch`, `full`), or from a TOML file."""
+    """A calibration that is built in, by name (`batch`, `full`), or from a TOML file."""
     return BUILT_IN[text] if text in BUILT_IN else read_calibration(Path(text))
 
 

@@ -45,7 +45,7 @@ def fit_transfer(
 
 
 def without_transfer(point: OperatingPoint) -> OperatingPoint:
-    """The same batches as if their input had been there: as long as they computed, and no more.
+    """The batches of a point as if their input had been there: as long as they computed.
 
     Of a copy only what kept its batch waiting is taken off: none that went on while the batch
     before was computed.

@@ -38,7 +38,7 @@ class _Clock:
         return self.now_ns
 
     def thread_time_ns(self) -> int:
-        """Here all time is the thread's own."""
+        """The time: all of it is the thread's own."""
         return self.now_ns
 
 
@@ -56,7 +56,7 @@ class _Kernel:
         self.settings: WorkloadSettings | None = None
 
     def reset(self, slots: NDArray[np.intp]) -> None:
-        """Nothing is remembered."""
+        """Do nothing: the kernel remembers no stream."""
 
     def process(self, blocks: NDArray[np.float32], slots: NDArray[np.intp]) -> NDArray[np.float32]:
         """Take as long as a batch of this size does."""
@@ -76,7 +76,7 @@ class _Silence:
 def play(
     calibration: Calibration, streams: int, batch_size: int, blocks: int, seed: int
 ) -> OperatingPoint:
-    """So many blocks of one worker whose kernel and whose waking follow the calibration."""
+    """Play so many blocks of a worker whose kernel and whose waking follow the calibration."""
     clock = _Clock()
     generator = np.random.default_rng((seed, 1))
     waking_ns = np.asarray(calibration.compute.lateness_ms.quiet) * NS_IN_MS

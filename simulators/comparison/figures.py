@@ -6,7 +6,7 @@ from simulators.figures import Figures
 
 
 class JobFigures(Figures):
-    """One policy at one setting on one load, over the scored steps; `error` where it failed."""
+    """A policy at one setting on one load, over the scored steps; `error` where it failed."""
 
     policy: str
     setting: dict[str, float]
@@ -28,7 +28,7 @@ class OracleJob(Figures):
 
 
 class TraceFigures(Figures):
-    """One policy on one trace, all seeds together; None where nothing was played."""
+    """A policy on a trace, all seeds together; None where nothing was played."""
 
     miss_rate: float | None
     cost_vs_oracle: float | None
@@ -36,7 +36,7 @@ class TraceFigures(Figures):
 
 
 class SettingFigures(Figures):
-    """One setting on all traces: misses pooled, the worst trace, and the mean cost."""
+    """A setting on all traces: misses pooled, the worst trace, and the mean cost."""
 
     setting: dict[str, float]
     miss_rate: float | None
@@ -52,7 +52,7 @@ class DefaultFigures(SettingFigures):
 
 
 class PolicyFigures(Figures):
-    """One policy; the swept figures are None where no setting reaches the target."""
+    """Figures of a policy; the swept ones are None where no setting reaches the target."""
 
     knobs: tuple[str, ...]
     default: DefaultFigures | None = None

@@ -26,7 +26,7 @@ from simulators.simulation import Simulation
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One simulation to play, under the key of its result; `rows` is where its steps go."""
+    """A simulation to play, under the key of its result; `rows` is where its steps go."""
 
     key: str
     play: Callable[[Simulation, str, Path | None], JobFigures | OracleJob]
@@ -49,7 +49,7 @@ def jobs_of(comparison: Comparison) -> Iterator[Job]:
 
 
 def play_job(simulation: Simulation, key: str, rows: Path | None) -> JobFigures:
-    """One simulation, without its oracle; a policy's failure is a result."""
+    """Play a simulation, without its oracle; a policy's failure is a result."""
     try:
         timeline = run(simulation, simulation.load())
     except KapellmeisterError as error:

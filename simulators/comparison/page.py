@@ -1,4 +1,4 @@
-"""One page for a browser: cost against misses, the tables, and what happened when."""
+"""The page for a browser: cost against misses, the tables, and what happened when."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One policy as the tables show it."""
+    """A policy as the tables show it."""
 
     name: str
     figures: PolicyFigures
@@ -210,7 +210,7 @@ def thinned(time: Floats, values: Floats, points: int = POINTS) -> tuple[Floats,
 
 
 def _scored(rows: Rows) -> dict[str, NDArray[Any]]:
-    """From the first scored step on, counted from there; gaps stay in, as they are."""
+    """Steps from the first scored one on, counted from there; gaps stay in, as they are."""
     scored = np.flatnonzero(rows["scored"])
     first = int(scored[0]) if scored.size else 0
     return {name: column[first:] for name, column in rows.items()}

@@ -94,7 +94,7 @@ def _interrupt_blocked() -> Iterator[None]:
 
 
 def _begin_worker(parent: int) -> None:
-    """In a worker: end when the parent does, also where it has ended, and print beside results."""
+    """Have a worker end when its parent does, or has ended, and print beside results."""
     sys.stdout = sys.stderr
     die_with_parent(signal.SIGKILL)
     if os.getppid() != parent:

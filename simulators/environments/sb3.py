@@ -48,26 +48,26 @@ class PipelineVecEnv(VecEnv):
         return observations, rewards.astype(np.float32), truncated, infos
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resource is held."""
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The same for every plant."""
+        """The attribute of the plants, once for each."""
         return [getattr(self._plants, attr_name, None) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Nothing of one plant alone can be set."""
+        """Refuse: nothing of one plant alone can be set."""
         raise AttributeError(f"{attr_name} cannot be set on {self.num_envs} plants in lock step")
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> Any:
-        """Nothing of one plant alone can be called."""
+        """Refuse: nothing of one plant alone can be called."""
         raise AttributeError(f"{method_name} cannot be called on plants in lock step")
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """None of them is."""
+        """False for every plant: none is wrapped."""
         return [False for _ in self._get_indices(indices)]
 
     def get_images(self) -> Sequence[Any]:
-        """There is nothing to see."""
+        """No images: there is nothing to see."""
         return []
 
 

@@ -1,4 +1,4 @@
-"""One plant as an environment of Gymnasium."""
+"""A plant as an environment of Gymnasium."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PipelineEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.int64]]):
     def step(
         self, action: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """One control interval."""
+        """Play a control interval."""
         observations, rewards, _, truncated, info = self._vector.step(np.asarray(action))
         ended = bool(truncated[0])
         seen = info.pop("final_obs", observations)[0]

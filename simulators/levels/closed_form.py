@@ -217,7 +217,7 @@ def _on_grid(times_ms: Floats) -> Floats:
 def _walk(  # type: ignore[no-untyped-def]  # noqa: C901 - one sweep, as compiled code is
     free, ready, arrived, services, starts, waking, period, ends
 ):
-    """One period, for every instant at which the server may become free at its beginning.
+    """Walk a period, for every instant at which the server may become free at its beginning.
 
     `free` is the probability of each such instant, `ready` the arrival of each stream in cells.
     Adds blocks by their end to `ends` and returns the probabilities for the next period, and

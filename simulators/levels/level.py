@@ -74,5 +74,5 @@ class Level(Protocol):
     def advance(
         self, state: NodeState, work: Work, periods: int, seed: int
     ) -> tuple[NodeState, Outcome]:
-        """The same state, work, periods and seed always come to the same."""
+        """The node after so many periods; equal arguments give equal results."""
         ...

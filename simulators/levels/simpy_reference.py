@@ -76,7 +76,7 @@ class _Batch:
 
 
 class SimPyPipeline:
-    """One node: transfer, greedy batches, threads, link; every block an item of its own."""
+    """A node: transfer, greedy batches, threads, link; every block an item of its own."""
 
     def __init__(
         self, calibration: Calibration, work: Work, periods: int, seed: int, node: int = 0
@@ -228,7 +228,7 @@ class SimPyPipeline:
 
 
 def on_binary_grid(calibration: Calibration) -> Calibration:
-    """The same pipeline with every time rounded to a grid on which sums are exact."""
+    """The pipeline with every time rounded to a grid on which sums are exact."""
     compute = calibration.compute
     residuals, late = compute.residuals, compute.lateness_ms
     rounded = replace(

@@ -45,7 +45,7 @@ def burst(time_s: Floats, generator: np.random.Generator) -> Floats:
 
 
 def ramp(time_s: Floats, generator: np.random.Generator) -> Floats:
-    """From a tenth to the peak, all the way, with a little noise."""
+    """A ramp from a tenth to the peak, all the way, with a little noise."""
     rise = 0.1 + 0.9 * time_s / time_s[-1]
     return np.asarray(rise * (1.0 + 0.01 * generator.standard_normal(time_s.size)))
 
@@ -57,7 +57,7 @@ def steps(time_s: Floats, generator: np.random.Generator) -> Floats:
 
 
 def flash_crowd(time_s: Floats, generator: np.random.Generator) -> Floats:
-    """One event: within two minutes the load is tenfold, and takes an hour to leave."""
+    """An event: within two minutes the load is tenfold, and takes an hour to leave."""
     begin_s = generator.uniform(0.5, 0.9) * time_s[-1]
     rise = 1.0 / (1.0 + np.exp(np.clip(-(time_s - begin_s) / 20.0, -50, 50)))
     leave = np.exp(-np.maximum(time_s - begin_s - 600.0, 0.0) / 3600.0)

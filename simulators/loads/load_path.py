@@ -59,7 +59,7 @@ class Load:
         return self.begin_s + self.step_s * np.arange(self.streams.size, dtype=np.float64)
 
     def from_step(self, first: int) -> Load:
-        """The same path from a step on, with what is left of the warm-up."""
+        """The path from a step on, with what is left of the warm-up."""
         return Load(
             self.name,
             self.step_s,
@@ -78,7 +78,7 @@ def realise(
     peak_streams: int | None = None,
     last_days: float | None = None,
 ) -> Load:
-    """One path through the samples of a trace; the same seed gives the same path.
+    """A path through the samples of a trace; equal seeds give equal paths.
 
     From each sample on, the load goes from the level before to the sample's, which it reaches
     when the next one comes, so that nothing of the path depends on a later sample. It goes by a
@@ -164,7 +164,7 @@ def _bridge(
     at_s: Floats,
     generator: np.random.Generator,
 ) -> Floats:
-    """From each level to the sample's by a Brownian bridge; after a gap, the sample's at once."""
+    """Bridge from each level to the sample's as Brownian; after a gap, the sample's at once."""
     held = _held(values)
     increments = np.diff(held, prepend=held[0])
     increments[1:][np.isnan(values[:-1])] = 0.0

@@ -41,7 +41,7 @@ class Conditions:
         return conditions
 
     def under(self, fault: Fault, *, begins: bool) -> Conditions:
-        """The same with one fault more; `begins` where it starts in this interval."""
+        """The conditions with a further fault; `begins` where it starts in this interval."""
         match fault.kind:
             case "node_death":
                 return replace(self, deaths=(*self.deaths, fault.node)) if begins else self

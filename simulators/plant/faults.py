@@ -53,7 +53,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: from `at_s`, for `duration_s`; what `amount` means depends on the kind.
+    """A fault: from `at_s`, for `duration_s`; what `amount` means depends on the kind.
 
     `node` picks the node that dies, counted among those that serve.
     """

@@ -26,7 +26,7 @@ def start_law(mean_s: float, variation: float, seed: int) -> StartLaw:
 
 @dataclass(slots=True)
 class Node:
-    """One node; `number` is never used again. Paid for from request to stop."""
+    """A node; `number` is never used again. Paid for from request to stop."""
 
     number: int
     requested_at_s: float

@@ -28,7 +28,7 @@ class Placement:
         self._groups: dict[tuple[int, Counts, float, float], Groups] = {}
 
     def use(self, work: Work) -> None:
-        """From now on give each node this work, but for its streams and what disturbs it."""
+        """Give each node this work from now on, but for its streams and what disturbs it."""
         self._work = work
         self._groups.clear()
 

@@ -138,7 +138,7 @@ class SimulatedPlant:
         return self._step >= self._load.streams.size
 
     def close(self) -> None:
-        """Nothing outlives a simulation."""
+        """Do nothing: nothing outlives a simulation."""
 
     def _set(self, knob: str, value: KnobValue) -> None:
         if value != self._values[knob]:
@@ -152,7 +152,7 @@ class SimulatedPlant:
         return Settings.of({knob: self._values[knob] for knob in self._knobs})
 
     def _work(self) -> Work:
-        """One stream on a node that nothing disturbs, under the knobs in force."""
+        """The work of one stream on a node that nothing disturbs, under the knobs in force."""
         classes = self._values["thread_classes"]
         if not isinstance(classes, ThreadClasses):
             raise TypeError(f"thread_classes holds {classes!r}")

@@ -1,4 +1,4 @@
-"""What a user names as a file is read once, in full, and never waited for without end."""
+"""A file that a user names is read once, in full, and never waited for without end."""
 
 from __future__ import annotations
 

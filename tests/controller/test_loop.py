@@ -127,7 +127,7 @@ def test_a_policy_that_answers_nonsense_raises_an_alarm_and_turns_nothing(answer
     assert "\n" not in tick.alarms[0]
     assert tick.changes == ()
     assert rig.plant.applied == []
-    assert rig.loop.memory()["policy"] == {"broken": None}
+    assert rig.loop.saved()["policy"] == {"broken": None}
 
 
 def test_a_warning_from_elsewhere_is_an_alarm_for_as_long_as_it_stands():
@@ -139,9 +139,9 @@ def test_a_warning_from_elsewhere_is_an_alarm_for_as_long_as_it_stands():
 class BrokenForecaster:
     name = "broken"
 
-    def __init__(self, answer, memory=None):
+    def __init__(self, answer, saved=None):
         self.answer = answer
-        self.remembered = memory
+        self.remembered = saved
 
     def update(self, time_s, reading):
         pass
@@ -154,10 +154,10 @@ class BrokenForecaster:
     def fit_task(self):
         return None
 
-    def memory(self):
+    def saved(self):
         return self.remembered
 
-    def resume(self, memory):
+    def resume(self, saved):
         raise KeyError("not mine")
 
 
@@ -166,7 +166,7 @@ def paths(*shape, fill=1.0):
 
 
 @pytest.mark.parametrize(
-    ("answer", "memory", "words"),
+    ("answer", "saved", "words"),
     [
         (ZeroDivisionError("by zero"), None, "raised ZeroDivisionError"),
         ("tomorrow: sunny", None, "returned a str, not a Forecast"),
@@ -177,9 +177,9 @@ def paths(*shape, fill=1.0):
     ],
 )
 def test_a_forecaster_that_fails_raises_an_alarm_and_last_value_stands_in_for_it(
-    answer, memory, words
+    answer, saved, words
 ):
-    rig = Rig(Scripted(action("nodes", 2)), forecaster=BrokenForecaster(answer, memory))
+    rig = Rig(Scripted(action("nodes", 2)), forecaster=BrokenForecaster(answer, saved))
     tick = rig.tick()
     assert words in tick.alarms[0]
     assert tick.forecast.model == "last_value"
@@ -191,34 +191,34 @@ def test_what_a_forecaster_learned_and_cannot_be_kept_raises_an_alarm_at_the_nex
     first, second = rig.ticks(2)
     assert first.forecast is not None
     assert "what it learned is lost: raised TypeError" in second.alarms[0]
-    assert rig.recorder.memories[-1]["forecaster"] == {}
+    assert rig.recorder.saved_states[-1]["forecaster"] == {}
 
 
 def test_what_a_forecaster_learned_is_recorded_every_five_minutes():
     rig = Rig(Scripted())
-    values = [memory["forecaster"]["last_value"]["updates"] for memory in memories_of(rig, 302)]
+    values = [saved["forecaster"]["last_value"]["updates"] for saved in saved_states_of(rig, 302)]
     assert [values[0], values[299], values[300], values[301]] == [1, 1, 301, 301]
 
 
-def memories_of(rig, ticks):
+def saved_states_of(rig, ticks):
     rig.ticks(ticks)
-    return rig.recorder.memories
+    return rig.recorder.saved_states
 
 
 def test_a_slow_knob_is_forecast_for_also_after_a_restart():
     rig = Rig(Scripted())
     assert rig.tick().forecast.horizon_s == 60.0
-    rig.recorder.memories[-1]["actuation"]["nodes"] = 100.0
+    rig.recorder.saved_states[-1]["actuation"]["nodes"] = 100.0
     assert resumed(rig).tick().forecast.horizon_s == 240.0
 
 
-def test_a_forecaster_that_cannot_read_its_memory_raises_an_alarm_and_starts_afresh():
-    rig = Rig(Scripted(), forecaster=BrokenForecaster(paths(2, 60), memory=[1]))
+def test_a_forecaster_that_cannot_read_its_saved_state_raises_an_alarm_and_starts_afresh():
+    rig = Rig(Scripted(), forecaster=BrokenForecaster(paths(2, 60), saved=[1]))
     rig.tick()
-    again = resumed(rig, forecaster=BrokenForecaster(paths(2, 60), memory=[2]))
+    again = resumed(rig, forecaster=BrokenForecaster(paths(2, 60), saved=[2]))
     first, second = again.ticks(2)
     assert first.alarms == (
-        "forecaster broken cannot read its own memory: raised KeyError('not mine')",
+        "forecaster broken cannot read its own saved state: raised KeyError('not mine')",
     )
     assert first.forecast.peak_p50 == 1.0
     assert second.alarms == ()

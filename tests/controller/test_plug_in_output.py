@@ -1,4 +1,4 @@
-"""What plug-ins print stands beside the results, never among them."""
+"""Prints of plug-ins stand beside the results, never among them."""
 
 from __future__ import annotations
 

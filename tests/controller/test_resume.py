@@ -17,7 +17,7 @@ def test_a_killed_controller_goes_on_where_it_was():
     again = resumed(rig)
     tick = again.tick()
     assert tick.number == 3
-    assert again.loop.memory()["policy"] == {"scripted": 3}
+    assert again.loop.saved()["policy"] == {"scripted": 3}
     assert again.policy.contexts[-1].unavailable["batch_size"] == "paused until resumed"
     assert tick.forecast.peak_p50 == 10.0
     assert [v.verdict for v in again.tick().verifications] == [Verdict.CONFIRMED]
@@ -65,21 +65,21 @@ def test_another_policy_than_before_starts_afresh():
     rig.ticks(3)
     again = resumed(rig, Broken((Proposal(), "fresh")))
     again.tick()
-    assert again.loop.memory()["policy"] == {"broken": "fresh"}
+    assert again.loop.saved()["policy"] == {"broken": "fresh"}
 
 
 def test_the_learned_delay_of_a_knob_survives():
     rig = Rig(Scripted(action("nodes", 2)))
     rig.plant.arrives_after_s = 2.0
     rig.ticks(4)
-    assert rig.loop.memory()["actuation"]["nodes"] == pytest.approx(0.6)
+    assert rig.loop.saved()["actuation"]["nodes"] == pytest.approx(0.6)
     again = resumed(rig, Scripted())
     again.ticks(3)
-    assert again.loop.memory()["actuation"]["nodes"] == pytest.approx(0.6)
+    assert again.loop.saved()["actuation"]["nodes"] == pytest.approx(0.6)
 
 
-def test_a_memory_of_the_wrong_kind_is_refused():
-    with pytest.raises(ValueError, match="a memory is an object"):
+def test_a_saved_state_of_the_wrong_kind_is_refused():
+    with pytest.raises(ValueError, match="a saved state is an object"):
         Rig(Scripted()).loop.resume([])
 
 

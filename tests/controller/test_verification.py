@@ -213,7 +213,7 @@ def test_a_change_under_evaluation_survives_with_what_was_read_so_far():
     bench.second()
     bench.second(miss_rate=0.01)
     again = Verifier(GuardSection(), OBJECTIVE)
-    again.resume(bench.verifier.memory())
+    again.resume(bench.verifier.saved())
     bench.verifier = again
     verification = bench.second()
     assert (verification.verdict, verification.measured) == (Verdict.ROLLED_BACK, 0.005)

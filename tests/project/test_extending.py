@@ -1,4 +1,4 @@
-"""What docs/extending.md shows is written, tested and named to the letter."""
+"""The examples of docs/extending.md are written, tested and named to the letter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said about the project holds."""
+"""Statements about the project hold."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def test_an_option_named_beside_a_command_exists(command: str, description: str)
 @pytest.mark.parametrize("line", SHOWN)
 def test_a_command_line_that_is_shown_is_understood(line: str) -> None:
     _, name, *arguments = shlex.split(line)
-    COMMANDS[f"kapellmeister {name}"].make_context(name, with_all_named(arguments))
+    understood = COMMANDS[f"kapellmeister {name}"].make_context(name, with_all_named(arguments))
+    assert not understood.args
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS.keys())

@@ -1,4 +1,4 @@
-"""What is written about readings holds."""
+"""Statements about readings hold."""
 
 from __future__ import annotations
 

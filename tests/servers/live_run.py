@@ -138,12 +138,17 @@ def _span_s(seen: Observation) -> float:
 
 
 def awaits(condition: Callable[[], object], patience_s: float, otherwise: str) -> None:
-    """Wait for it, and fail where it does not come."""
+    """Wait for what a test needs before it goes on, and fail where that does not come."""
+    if not soon(condition, patience_s):
+        pytest.fail(f"{otherwise} within {patience_s:.0f} s")
+
+
+def soon(condition: Callable[[], object], patience_s: float) -> bool:
+    """Whether the condition comes true in that time, asked twenty times a second."""
     until_s = time.monotonic() + patience_s
-    while not condition():
-        if time.monotonic() > until_s:
-            pytest.fail(f"{otherwise} within {patience_s:.0f} s")
+    while not (holds := bool(condition())) and time.monotonic() <= until_s:
         time.sleep(0.05)
+    return holds
 
 
 Schedule = tuple[int, int, int]

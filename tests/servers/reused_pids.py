@@ -14,22 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from live_run import Run, awaits, schedules
+from player import crowd, end, play
 
-PLAYER = """
-import os, signal, time
-os.sched_setaffinity(0, {0})
-signal.signal(signal.SIGUSR1, lambda *_: os.execlp("sleep", "sleep", "1000"))
-due = time.monotonic()
-print("playing", flush=True)
-while True:
-    due = max(due + 256 / 48000, time.monotonic() - 0.1)
-    time.sleep(max(0.0, due - time.monotonic()))
-    until = time.thread_time() + 0.0005
-    while time.thread_time() < until:
-        pass
-"""
-HOG = "import os; os.sched_setaffinity(0, {0})\nwhile True: pass"
-HOGS = 4
 ORDINARY = (os.SCHED_OTHER, 0, 0)
 LAST = Path("/proc/sys/kernel/ns_last_pid")
 WATCHED = 8
@@ -43,14 +29,6 @@ class Programs:
     environment: Mapping[str, str] = os.environ
 
 
-def play() -> subprocess.Popen[bytes]:
-    """A program that wakes once a cycle."""
-    player = subprocess.Popen((sys.executable, "-c", PLAYER), stdout=subprocess.PIPE)
-    assert player.stdout is not None
-    player.stdout.readline()
-    return player
-
-
 def play_as(pid: int) -> subprocess.Popen[bytes]:
     """Another program with this number, which must be free."""
     for _ in range(50):
@@ -58,15 +36,8 @@ def play_as(pid: int) -> subprocess.Popen[bytes]:
         player = play()
         if player.pid == pid:
             return player
-        player.kill()
-        player.wait()
+        end(player)
     raise AssertionError(f"no program got the number {pid}")
-
-
-def end(player: subprocess.Popen[bytes]) -> None:
-    """End it, and free its number."""
-    player.kill()
-    player.communicate()
 
 
 def watches(run: Run, pid: int) -> None:
@@ -80,7 +51,7 @@ def watches(run: Run, pid: int) -> None:
 def while_it_is_controlled(folder: Path) -> None:
     """A program named by its id ends, and another gets the number."""
     player = play()
-    hogs = [subprocess.Popen((sys.executable, "-c", HOG)) for _ in range(HOGS)]
+    hogs = crowd()
     run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
     awaits(lambda: ORDINARY not in schedules(player.pid).values(), 40.0, "nothing was turned")
     end(player)
@@ -89,8 +60,7 @@ def while_it_is_controlled(folder: Path) -> None:
     assert "process: none of the programs runs any more" in run.events()
     assert "process: a program runs" not in run.events()
     run.end(signal.SIGTERM)
-    for each in (other, *hogs):
-        end(each)
+    end(other, *hogs)
 
 
 def while_it_starts(folder: Path) -> None:
@@ -118,7 +88,7 @@ def while_it_starts(folder: Path) -> None:
 def while_it_goes_on_as_another(folder: Path) -> None:
     """A program named by its id calls exec: its thread is no audio thread any more."""
     player = play()
-    hogs = [subprocess.Popen((sys.executable, "-c", HOG)) for _ in range(HOGS)]
+    hogs = crowd()
     run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
     awaits(lambda: ORDINARY not in schedules(player.pid).values(), 40.0, "nothing was turned")
     player.send_signal(signal.SIGUSR1)
@@ -126,8 +96,7 @@ def while_it_goes_on_as_another(folder: Path) -> None:
     watches(run, player.pid)
     assert "process: none of the programs runs any more" not in run.events()
     run.end(signal.SIGTERM)
-    for each in (player, *hogs):
-        end(each)
+    end(player, *hogs)
 
 
 CASES = {

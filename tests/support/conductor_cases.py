@@ -1,4 +1,4 @@
-"""What the conductor may see, and a small machine that it controls."""
+"""Contexts that the conductor may see, and a small machine that it controls."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _named(change) -> str:
 
 
 def context(bottleneck=Bottleneck.PREEMPTION, *, time_s=1000.0, nodes=1, batch_size=64, **figures):
-    """What the conductor sees: 20 streams, 5 % missed wherever something is wrong."""
+    """A context of the conductor: 20 streams, 5 % missed wherever something is wrong."""
     helpful = {
         Bottleneck.PREEMPTION: ("thread_classes",),
         Bottleneck.QUEUEING: ("batch_size", "nodes"),

@@ -224,16 +224,16 @@ class FakeCommands:
 
 
 class ListRecorder:
-    """Keeps ticks and memories in lists."""
+    """Keeps ticks and saved states in lists."""
 
     def __init__(self) -> None:
         self.ticks: list = []
-        self.memories: list = []
+        self.saved_states: list = []
 
-    def record(self, tick, memory, learned=None) -> None:
+    def record(self, tick, saved, learned=None) -> None:
         self.ticks.append(tick)
-        last = self.memories[-1]["forecaster"] if self.memories else {}
-        self.memories.append(memory() | {"forecaster": last if learned is None else learned()})
+        last = self.saved_states[-1]["forecaster"] if self.saved_states else {}
+        self.saved_states.append(saved() | {"forecaster": last if learned is None else learned()})
 
 
 class FakeDiagnostician:
@@ -312,10 +312,10 @@ UNKNOWN = Missing("not reported")
 
 
 def resumed(rig: Rig, policy=None, **options) -> Rig:
-    """A new loop on the same plant, from the last memory as it came through JSON."""
-    memory = json.loads(json.dumps(rig.recorder.memories[-1], allow_nan=False))
+    """A new loop on the same plant, from the last saved state as it came through JSON."""
+    saved = json.loads(json.dumps(rig.recorder.saved_states[-1], allow_nan=False))
     again = Rig(policy or rig.policy, plant=rig.plant, clock=rig.clock, **options)
-    again.loop.resume(memory)
+    again.loop.resume(saved)
     return again
 
 

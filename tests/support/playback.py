@@ -28,7 +28,7 @@ def play(workload, streams, joins: Sequence[int] | None = None, period: int = PE
 
 
 def silent_before(streams, joins: Sequence[int], period: int = PERIOD):
-    """The same streams in double precision, each silent until it joins: what a reference takes."""
+    """The streams in double precision, each silent until it joins: what a reference takes."""
     joined = streams.astype(np.float64)
     for stream, join in zip(joined, joins, strict=True):
         stream[: join * period] = 0.0

@@ -83,11 +83,11 @@ class Constant:
     def fitted(self, result: Any) -> None:
         """Nothing to take."""
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """The load."""
         return {"load": self._load}
 
-    def resume(self, memory: State) -> None:
+    def resume(self, saved: State) -> None:
         """Nothing to go on from."""
 
 

@@ -102,7 +102,7 @@ class CpuExecutor:
         return None
 
     def readings(self) -> Mapping[str, Reading]:
-        """No figures of its own: the kernel tells of the workers, and the plant asks it."""
+        """No figures: the kernel tells of the workers, and the plant asks the kernel."""
         return NO_READINGS
 
     def schedule_task(self, task: Task) -> Placement:

@@ -11,7 +11,7 @@ from controller.executors.batch import BATCH
 
 
 class Ring:
-    """One writer, one reader, no lock: the count of written batches is stored last.
+    """A queue of one writer and one reader, without a lock: the count of batches is stored last.
 
     The memory is anonymous and inherited by fork, so that nothing is left behind whichever
     process dies. A ring that the reader has not emptied takes no more: the batch is dropped,

@@ -82,7 +82,7 @@ class Worker:
         self._workload.reset(slots)
 
     def end(self, slots: NDArray[np.intp]) -> None:
-        """Nothing to let go of: a slot has its state for good."""
+        """Keep the state of these streams: a slot has one for good."""
 
     def render_unheard(self, block: int, slots: NDArray[np.intp]) -> None:
         """Advance these streams by that block of their input."""

@@ -1,1 +1,1 @@
-"""One forecast out of many members: weights, residuals, dependence, coverage; no model enters."""
+"""The forecast out of many members: weights, residuals, dependence, coverage; no model enters."""

@@ -33,10 +33,10 @@ class Change:
         self._sums = (0.0, 0.0)
         return True
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """The sums."""
         return list(self._sums)
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._sums = (memory[0], memory[1])
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._sums = (saved[0], saved[1])

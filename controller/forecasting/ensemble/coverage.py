@@ -54,7 +54,7 @@ class Coverage:
         return corrected
 
     def skip(self, cell: int) -> None:
-        """From this cell nothing was forecast."""
+        """Note that nothing was forecast from this cell."""
         slot = cell % (self._horizon + 1)
         self._medians[slot], self._offsets[slot] = np.nan, np.nan
 
@@ -74,13 +74,13 @@ class Coverage:
         completed: Floats = self._scores[made[-1]]
         return completed.copy() if np.isfinite(completed).all() else None
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """How far each quantile was moved, and the forecasts under way."""
         return [encode(each) for each in (self._shift, self._medians, self._offsets, self._scores)]
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._shift, self._medians, self._offsets, self._scores = map(decode, memory)
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._shift, self._medians, self._offsets, self._scores = map(decode, saved)
 
     def _track(self, value: float, made: Steps) -> None:
         knot = np.arange(self._knots.size)
@@ -90,7 +90,7 @@ class Coverage:
 
 
 def _widths(offsets: Floats) -> Floats:
-    """From the median to the 10 % quantile for levels below it, to the 90 % for those above."""
+    """Widths from the median to the 10 % quantile for levels below, to the 90 % for those above."""
     below, above = offsets[:, [LOW]], offsets[:, [HIGH]]
     half = 0.5 * (above - below)
     return np.where(P < 0.5, -below, np.where(P > 0.5, above, half))

@@ -40,11 +40,11 @@ class Curves:
         about: Floats = (between_knots(horizon) @ self.offsets)[within]
         return self.median[within, None] + wider * about
 
-    def memory(self) -> State:
-        """As plain JSON."""
+    def saved(self) -> State:
+        """The curves as plain JSON."""
         return [encode(self.median), encode(self.offsets)]
 
     @classmethod
-    def resumed(cls, memory: Any) -> Self:
-        """The curves that gave this `memory`."""
-        return cls(*map(decode, memory))
+    def resumed(cls, saved: Any) -> Self:
+        """The curves that gave this `saved`."""
+        return cls(*map(decode, saved))

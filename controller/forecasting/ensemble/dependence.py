@@ -63,14 +63,14 @@ class Dependence:
             self._used, self._new = self._rows, 0
             self.places = self._draw()
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """The past forecasts, and which of them the ranks were drawn from."""
         return [self._offered, self._new, encode(self._rows), encode(self._used)]
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._offered, self._new = memory[:2]
-        self._rows, self._used = map(decode, memory[2:])
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._offered, self._new = saved[:2]
+        self._rows, self._used = map(decode, saved[2:])
         self.places = self._draw()
 
     def _draw(self) -> NDArray[np.int64]:
@@ -119,6 +119,6 @@ class Table:
         return cls(above, (wanted - SCORES[above - 1]) / (SCORES[above] - SCORES[above - 1]))
 
     def fill(self, quantiles: Floats) -> Floats:
-        """From shape (steps, LEVELS) to shape (steps, samples)."""
+        """Paths of shape (steps, samples) through quantiles of shape (steps, LEVELS)."""
         below = quantiles[:, self.above - 1]
         return np.asarray(below + self.part * (quantiles[:, self.above] - below))

@@ -82,23 +82,23 @@ class Ensemble:
         if self._learner is not None:
             self._learner.fitted(result)
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """All that was learned, as plain JSON: up to a megabyte."""
         return {
             "unit": self._unit,
             "now_s": self._now_s,
             "seen": self._seen,
             "waiting": [list(each) for each in self._waiting],
-            "simple": self._simple.memory(),
-            "learner": None if self._learner is None else self._learner.memory(),
+            "simple": self._simple.saved(),
+            "learner": None if self._learner is None else self._learner.saved(),
         }
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._unit, self._now_s, self._seen = memory["unit"], memory["now_s"], memory["seen"]
-        self._waiting = [(time_s, value) for time_s, value in memory["waiting"]]
-        self._simple.resume(memory["simple"])
-        learned = memory["learner"]
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._unit, self._now_s, self._seen = saved["unit"], saved["now_s"], saved["seen"]
+        self._waiting = [(time_s, value) for time_s, value in saved["waiting"]]
+        self._simple.resume(saved["simple"])
+        learned = saved["learner"]
         if learned is not None:
             self._learner = self._begun(learned["step_s"], learned["horizon"])
             self._learner.resume(learned)
@@ -117,7 +117,7 @@ class Ensemble:
         return Learner(self._members(), step_s, steps, self._seed)
 
     def _in_units(self, value: float | None) -> float | None:
-        """In powers of two of the first load, so that scale changes nothing."""
+        """The load in powers of two of the first one, so that scale changes nothing."""
         if value is None:
             return None
         if not self._unit and value:

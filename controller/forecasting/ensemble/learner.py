@@ -94,31 +94,31 @@ class Learner:
             if model.name == name:
                 model.fitted(fit)
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """All that was learned."""
         return {
             "step_s": self.step_s,
             "horizon": self.horizon,
-            "grid": self._grid.memory(),
-            "history": self.history.memory(),
-            "mixture": self._mixture.memory(),
-            "calibration": self._coverage.memory(),  # its name in the journals that exist
-            "dependence": self._dependence.memory(),
-            "peaks": self._peaks.memory(),
-            "change": self._change.memory(),
-            "curves": None if self._curves is None else self._curves.memory(),
+            "grid": self._grid.saved(),
+            "history": self.history.saved(),
+            "mixture": self._mixture.saved(),
+            "calibration": self._coverage.saved(),  # its name in the journals that exist
+            "dependence": self._dependence.saved(),
+            "peaks": self._peaks.saved(),
+            "change": self._change.saved(),
+            "curves": None if self._curves is None else self._curves.saved(),
         }
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._grid.resume(memory["grid"])
-        self.history.resume(memory["history"])
-        self._mixture.resume(memory["mixture"])
-        self._coverage.resume(memory["calibration"])
-        self._dependence.resume(memory["dependence"])
-        self._peaks.resume(memory["peaks"])
-        self._change.resume(memory["change"])
-        curves = memory["curves"]
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._grid.resume(saved["grid"])
+        self.history.resume(saved["history"])
+        self._mixture.resume(saved["mixture"])
+        self._coverage.resume(saved["calibration"])
+        self._dependence.resume(saved["dependence"])
+        self._peaks.resume(saved["peaks"])
+        self._change.resume(saved["change"])
+        curves = saved["curves"]
         self._curves = None if curves is None else Curves.resumed(curves)
         self._paths = None
 

@@ -80,23 +80,23 @@ class Mixture:
             return None
         return self._average(np.nan_to_num(loads), widths, known)
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """Forecasts under way, errors, losses, and what each member learned."""
         return {
             "loads": encode(self._loads),
             "widths": encode(self._widths),
-            "residuals": self._residuals.memory(),
-            "scores": self._scores.memory(),
-            "models": {model.name: model.memory() for model in self.models},
+            "residuals": self._residuals.saved(),
+            "scores": self._scores.saved(),
+            "models": {model.name: model.saved() for model in self.models},
         }
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._loads, self._widths = decode(memory["loads"]), decode(memory["widths"])
-        self._residuals.resume(memory["residuals"])
-        self._scores.resume(memory["scores"])
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._loads, self._widths = decode(saved["loads"]), decode(saved["widths"])
+        self._residuals.resume(saved["residuals"])
+        self._scores.resume(saved["scores"])
         for model in self.models:
-            model.resume(memory["models"][model.name])
+            model.resume(saved["models"][model.name])
 
     def _ask(self, history: History) -> tuple[Floats, Floats]:
         """The load that each member expects, NaN where it says nothing, and its usual width."""

@@ -75,15 +75,15 @@ class Peaks:
                     self._judge(row, stated.highest > stated.quantiles[row])
         self._stated = [each for each in self._stated if cell - each.cell < self._windows[0]]
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """The factors, and what was said of peaks to come."""
         stated: State = [[each.cell, encode(each.quantiles), each.highest] for each in self._stated]
         return [encode(self._factors), stated]
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._factors = decode(memory[0])
-        self._stated = [_Stated(cell, decode(stated), peak) for cell, stated, peak in memory[1]]
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._factors = decode(saved[0])
+        self._stated = [_Stated(cell, decode(stated), peak) for cell, stated, peak in saved[1]]
 
     def _judge(self, row: int, exceeded: NDArray[np.bool_]) -> None:
         """Move each factor up when its peak was exceeded, down a little when not."""

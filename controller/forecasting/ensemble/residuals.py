@@ -62,14 +62,14 @@ class RollingResiduals:
         self._group = (self._group + 1) % self._groups
         self._sort(rows[(rows % self._groups == self._group) | (self._count[rows] <= 2 * FEWEST)])
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """All residuals and quantiles."""
         return [self._group, encode(self._values), encode(self._count), encode(self.quantiles)]
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._group = memory[0]
-        self._values, self._count, self.quantiles = map(decode, memory[1:])
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._group = saved[0]
+        self._values, self._count, self.quantiles = map(decode, saved[1:])
 
     def _sort(self, rows: NDArray[np.intp]) -> None:
         rows = rows[self._count[rows] >= FEWEST]

@@ -72,10 +72,10 @@ class Scores:
         """Begin anew with equal chances: the past tells little after a change."""
         self._loss = np.where(np.isfinite(self._loss), self._loss[:1], self._loss)
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """The losses."""
         return encode(self._loss)
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._loss = decode(memory)
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._loss = decode(saved)

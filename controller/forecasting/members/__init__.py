@@ -1,1 +1,1 @@
-"""One model of the load a file, each blind to the others and to the ensemble."""
+"""Models of the load, a file each, blind to each other and to the ensemble."""

@@ -38,7 +38,7 @@ class Scope:
 
     @classmethod
     def of(cls, history: History, seasons: tuple[int, ...], cells: int = 0) -> Self:
-        """As much as one row looks back upon, and so many cells more."""
+        """The part of a history that one row looks back upon, and `cells` cells more."""
         size = min(len(history), reach(seasons) + cells)
         start = len(history) - size
         series, known = history.filled[start:], history.known[start:]

@@ -24,7 +24,7 @@ go as far beyond the loads seen as these are apart."""
 
 
 class Ridge(Fitted):
-    """One regression at each knot of the horizon, interpolated between them.
+    """A regression at each knot of the horizon, interpolated between them.
 
     In log space its errors are relative to the load.
     """

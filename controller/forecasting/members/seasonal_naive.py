@@ -1,4 +1,4 @@
-"""As the load was a season ago, corrected for how it differs today."""
+"""The load of a season ago, corrected for how today differs."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class SeasonalNaive(Unfitted):
         left = persistence(self._errors - mean, horizon)
         return Points(seasonal[new:] + mean + left * (self._errors[-1] - mean))
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """The errors so far."""
         return [self._period_s, self._counted, encode(self._errors)]
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        self._period_s, self._counted, errors = memory
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        self._period_s, self._counted, errors = saved
         self._errors = decode(errors)
 
     def _take(self, errors: Floats, counted: int) -> None:
@@ -83,14 +83,14 @@ class FoundSeason(SeasonalNaive):
         if result != self._period_s:
             self._period_s, self._errors, self._counted = float(result), np.empty(0), 0
 
-    def memory(self) -> State:
+    def saved(self) -> State:
         """The period and its errors, and when the next search is due."""
-        return {"season": super().memory(), "due": self._schedule.due}
+        return {"season": super().saved(), "due": self._schedule.due}
 
-    def resume(self, memory: Any) -> None:
-        """Go on from what `memory` gave."""
-        super().resume(memory["season"])
-        self._schedule.due = memory["due"]
+    def resume(self, saved: Any) -> None:
+        """Go on from what `saved` gave."""
+        super().resume(saved["season"])
+        self._schedule.due = saved["due"]
 
 
 def seasonal_load(history: History, period: int, cells: Steps) -> Floats:

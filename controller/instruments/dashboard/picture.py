@@ -141,7 +141,7 @@ def _knobs(states: Mapping[str, KnobState], knobs: Mapping[str, Knob]) -> Iterat
 
 
 def _knob(name: str, state: KnobState, knob: Knob | None) -> Iterator[Plain]:
-    """One row a knob; one for each class of work where it schedules those."""
+    """The rows of a knob: one, or one for each class of work that the knob schedules."""
     states = {
         "planned": state.planned,
         "requested": state.requested,
@@ -187,7 +187,7 @@ def _verdict(found: Verification) -> Plain:
 
 
 def _turn(before: KnobValue, after: KnobValue, knob: Knob | None) -> str:
-    """From one value to the other; of classes of work, only those that differ."""
+    """A turn from one value to another; of classes of work, only those that differ."""
     if isinstance(before, ThreadClasses) and isinstance(after, ThreadClasses):
         pairs = zip(scheduled(before, knob).items(), scheduled(after, knob).items(), strict=True)
         changed = [
@@ -202,7 +202,7 @@ def _word(value: KnobValue | ThreadClass | None) -> str | None:
 
 
 def _reading(reading: Reading) -> JsonValue:
-    """Its number, or why there is none."""
+    """The number of a reading, or why there is none."""
     return _why(reading) or _fresh(reading)
 
 

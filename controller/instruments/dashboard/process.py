@@ -52,7 +52,7 @@ class Dashboard:
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """Address of the page."""
         return f"http://{ADDRESS}:{self.port}/"
 
     @property

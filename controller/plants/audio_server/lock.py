@@ -1,4 +1,4 @@
-"""One controller alone turns a server, whatever state directories there are.
+"""A lock, by which one controller alone turns a server, whatever state directories there are.
 
 Two would each take what the other set for what was found, and leave that behind.
 """
@@ -22,7 +22,7 @@ class ServerLock:
     """A socket in the abstract namespace, which ends with the process that holds it."""
 
     def __init__(self, plant: str, folder: Path, name: str) -> None:
-        """Of the server that is found in a folder by a name, however either is spelt.
+        """Name the server by a folder and a name in there, however either is spelt.
 
         Raises PlantError where another controller holds it, of any user.
         """

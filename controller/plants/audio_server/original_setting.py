@@ -34,7 +34,7 @@ class OriginalSetting:
         return cls(given.found, tuple(given.ours), given.server)
 
     def arguments(self) -> tuple[str, ...]:
-        """For the command line of a monitor, which then restores the setting and ends."""
+        """Arguments that have a monitor restore the setting and end."""
         return (str(self.found), "--if", *map(str, self.ours), "--server", self.server)
 
     def is_ours(self, server: str, setting: int) -> bool:
@@ -42,11 +42,11 @@ class OriginalSetting:
         return server == self.server and setting in self.ours
 
     def asked_for(self, setting: int) -> OriginalSetting:
-        """This original with a value more that was asked for."""
+        """The original, with a further value that was asked for."""
         return replace(self, ours=(*self.ours[-1:], setting))
 
     def seen(self, setting: int) -> OriginalSetting:
-        """This original with a value in force.
+        """The original, now that a value is in force.
 
         Once the last one is, whatever was asked for before may be another hand's.
         """

@@ -64,7 +64,7 @@ class PeriodKnob(Generic[State]):
 
     @property
     def deadline_ms(self) -> float:
-        """One period as it was found, or as somebody else set it since."""
+        """Length of a period as found, or as somebody else set it since, milliseconds."""
         return (self.found or self._server).period_ms
 
     def see(self, server: State) -> str:
@@ -175,7 +175,7 @@ class PeriodKnob(Generic[State]):
         self._forget()
 
     def _forget(self) -> None:
-        """Nothing of ours is left to be restored."""
+        """Forget all that was ours: none is left to be restored."""
         self._original = self._obeyed = None
         self._lease.forget_setting(self._setting)
 
@@ -226,7 +226,7 @@ class PeriodKnob(Generic[State]):
         return None
 
     def _hold_original_again(self) -> None:
-        """Nothing was asked for: only what was ours before is to be restored."""
+        """Take a request back: only what was ours before is to be restored."""
         if self._original is None:
             self._lease.forget_setting(self._setting)
         else:

@@ -138,7 +138,7 @@ class AudioServerPlant(ABC, Generic[State]):
 
     @property
     def deadline_ms(self) -> float:
-        """One period as it was found, or as somebody else set it since."""
+        """Length of a period as found, or as somebody else set it since, milliseconds."""
         return self._period.deadline_ms
 
     def helpers(self) -> tuple[int, ...]:

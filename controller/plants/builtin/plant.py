@@ -15,7 +15,7 @@ from controller.errors import PlantError
 from controller.linux import scheduling
 from controller.linux.permissions import Permissions
 from controller.linux.process_id import ticks_since_boot
-from controller.pipeline.spec import PipelineSpec
+from controller.pipeline.spec import COMPANIONS, PipelineSpec
 from controller.plain_json import JsonValue, from_plain
 from controller.plants.builtin.connection import Connection
 from controller.plants.builtin.pipeline_process import LOG_NAME
@@ -155,7 +155,7 @@ class BuiltinPlant:
         if knob not in self._found:
             return Refusal(knob, f"no such knob, or none that takes {value!r}")
         domain = self.knobs()[knob].domain
-        if not domain.allows(value) and value != self._found[knob]:
+        if not domain.allows(value):
             return Refusal(knob, f"{value} is not allowed: {domain}")
         reply = self._ask("set", knob=knob, value=value)
         if reply is None:
@@ -219,10 +219,10 @@ class BuiltinPlant:
 
     def _apply_classes(self, value: ThreadClasses) -> Refusal | None:
         refusal = self._actuator.apply(value, self._threads_seen)
-        for work_class in ("analysis", "visualisation"):
-            share = getattr(value, work_class).share
+        for work in COMPANIONS:
+            share = getattr(value, work).share
             if share is not None:
-                self._ask("set", knob=f"{work_class}_share", value=share)
+                self._ask("budget", work=work, share=share)
         return None if refusal is None else Refusal(KNOB, refusal)
 
     def _class_threads(self, reply: dict[str, Any]) -> dict[str, list[scheduling.ThreadId]]:

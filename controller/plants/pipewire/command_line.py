@@ -56,12 +56,12 @@ def forcing(quantum: int) -> tuple[str, ...]:
 
 
 def places() -> tuple[str, ...]:
-    """Where the server is, as NAME=VALUE for `env`."""
+    """Places of the server, as NAME=VALUE for `env`."""
     return tuple(f"{name}={os.environ[name]}" for name in PLACES if name in os.environ)
 
 
 def socket_path(name: str) -> Path:
-    """Where the server of this name has its socket."""
+    """Path of the socket of the server of this name."""
     folders = (os.environ.get(each) for each in ("PIPEWIRE_RUNTIME_DIR", "XDG_RUNTIME_DIR"))
     return Path(next(filter(None, folders), ""), name)
 

@@ -47,7 +47,7 @@ class ProcessPlant:
 
     @property
     def deadline_ms(self) -> float:
-        """One period of the configuration, since no program says its own."""
+        """Length of a period by the configuration, milliseconds: no program tells its own."""
         return self._period_ms
 
     def helpers(self) -> tuple[int, ...]:

@@ -54,12 +54,12 @@ class RunningProcess:
 
     @property
     def process(self) -> ProcessId:
-        """Its id and start."""
+        """Id and start of the process."""
         return self.stat.process
 
     @property
     def name(self) -> str:
-        """The name of its main thread."""
+        """Name of the main thread."""
         return os.fsdecode(self.stat.name)
 
     @property

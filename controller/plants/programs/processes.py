@@ -58,7 +58,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _ours(everybody: Iterable[RunningProcess]) -> set[int]:
-    """This process, its forks and its helpers, with all that these started.
+    """Our own process, its forks and its helpers, with all that these started.
 
     What else was started from here is a program like any other: a Python program may play, and
     control that.

@@ -42,7 +42,7 @@ class Answer:
 
 
 class HttpClient:
-    """One connection for each request: no redirect is followed, and no proxy asked.
+    """A client with a connection for each request: no redirect is followed, and no proxy asked.
 
     All of a request, connecting included, ends within about `timeout_s`, however slowly the
     answer drips.
@@ -141,7 +141,7 @@ def _told(text: str) -> str:
 
 
 def plain_line(text: str) -> str:
-    """One short line out of what a stranger sent: nothing in it moves a terminal's cursor."""
+    """A short line out of what a stranger sent, in which nothing moves a terminal's cursor."""
     plain = "".join(each if each.isprintable() else " " for each in text[: 4 * LONGEST_REASON])
     return " ".join(plain.split())[:LONGEST_REASON]
 

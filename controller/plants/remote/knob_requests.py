@@ -24,7 +24,7 @@ class Outcome:
 
 
 class KnobRequests:
-    """One request a knob at a time: a later one is never overtaken by an earlier one."""
+    """Requests, one a knob at a time: a later one is never overtaken by an earlier one."""
 
     def __init__(self, turns: Mapping[str, Turn], patience_s: float) -> None:
         self._turns = turns

@@ -85,7 +85,7 @@ class RemotePlant:
 
     @property
     def deadline_ms(self) -> float:
-        """From the capture of a block to the instant at which it must be finished."""
+        """Time from the capture of a block until it must be finished, milliseconds."""
         return self._section.deadline_ms
 
     def knobs(self) -> Mapping[str, Knob]:

@@ -25,7 +25,7 @@ class Scrape:
 
 
 class Scraper:
-    """One scrape at a time, each on order. `failure` says why the last one brought nothing."""
+    """Scrapes, one at a time, each on order. `failure` says why the last one brought nothing."""
 
     def __init__(self, read: Callable[[], Samples], clock: Clock) -> None:
         self._read = read

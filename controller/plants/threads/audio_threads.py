@@ -178,7 +178,7 @@ class WatchedThreads:
         )
 
     def _starving(self, candidates: Iterable[ThreadId]) -> set[ThreadId]:
-        """Of each process in which none seems to play, the thread that most likely would.
+        """The thread most likely to play, of each process in which none seems to.
 
         Late with every cycle, this one hardly ever sleeps, and looks as if it computed.
         """

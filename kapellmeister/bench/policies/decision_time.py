@@ -44,11 +44,11 @@ class Timed:
 
     @property
     def name(self) -> str:
-        """The policy's."""
+        """Name of the policy."""
         return self.policy.name
 
     def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
-        """Its decision."""
+        """The decision of the policy, timed."""
         wall_s, cpu_s = time.perf_counter(), time.thread_time()
         decided = self.policy.decide(context, state)
         self.cpu_ms.append(1000.0 * (time.thread_time() - cpu_s))

@@ -25,7 +25,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """So many streams until `SETTLING_S`, then `factor` times as many for `lasting_s`.
+    """A load of so many streams until `SETTLING_S`, then `factor` times as many for `lasting_s`.
 
     What follows is watched for `watched_s`, the rise included.
     """

@@ -99,7 +99,7 @@ def _await_verdicts(journal: Path) -> None:
 
 
 def _first_action_s(ticks: Sequence[Tick]) -> float | None:
-    """From the beginning of the first interval with a miss to the first change."""
+    """Time from the beginning of the first interval with a miss to the first change, seconds."""
     bad = next((each for each in ticks if fresh(each.observation.miss_rate)), None)
     acted = next((each for each in ticks if each.changes), None)
     if bad is None or acted is None:

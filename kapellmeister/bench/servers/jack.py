@@ -14,7 +14,7 @@ from kapellmeister.bench.servers.rig import HOG, SETTLING_S, Rig, monitor, progr
 from kapellmeister.calibration.jack_client import load_jack
 
 SERVER = "kapellmeister-bench"
-"""Always the same: JACK has room for eight names, and keeps those of servers that were killed."""
+"""Name of every server: JACK has room for eight, and keeps those of servers that were killed."""
 FOUND_FRAMES = 256
 COMMAND = ("jackd", "-n", SERVER, "-r", "-d", "dummy", "-r", "48000", "-p", f"{FOUND_FRAMES}")
 PLAYER = "kapellmeister.bench.servers.jack_player"

@@ -34,7 +34,7 @@ class LevelFigures(Figures):
 
 
 class DayFigures(Figures):
-    """One day of 1,000 streams, the whole loop in it, on one core."""
+    """A day of 1,000 streams, the whole loop in it, on one core."""
 
     level: str
     policy: str

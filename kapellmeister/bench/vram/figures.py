@@ -17,7 +17,7 @@ class LatencyFigures(Figures):
 
 
 class FillFigures(Figures):
-    """One allocator at a share of the arena; spreads are over the seeds.
+    """An allocator at a share of the arena; spreads are over the seeds.
 
     `refused_share` is what was refused although as many bytes were free, of all allocations.
     """
@@ -33,7 +33,7 @@ class FillFigures(Figures):
 
 
 class DayFigures(Figures):
-    """One allocator over a day; `full` allocations found fewer bytes free than they wanted."""
+    """An allocator over a day; `full` allocations found fewer bytes free than they wanted."""
 
     allocator: str
     allocations: int

@@ -18,7 +18,7 @@ GIB = float(1 << 30)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What an allocator tells of itself after a trace."""
+    """The state of an allocator after a trace, by its own account."""
 
     internal_fragmentation: float
     moved_gib: float = 0.0
@@ -36,17 +36,17 @@ class Subject:
 
 
 def arena(size_bytes: int, block_bytes: int = VRAMConfig().block_bytes) -> VRAMManager:
-    """Ours, over offsets alone."""
+    """Our allocator, over offsets alone."""
     return VRAMManager(NullBacking(size_bytes), VRAMConfig(block_bytes=block_bytes))
 
 
 def patient_arena(size_bytes: int) -> VRAMManager:
-    """Ours, where an allocation may wait until all of the arena was moved."""
+    """Our allocator, where an allocation may wait until all of the arena was moved."""
     return VRAMManager(NullBacking(size_bytes), VRAMConfig(inline_bytes=size_bytes))
 
 
 def arena_state(manager: VRAMManager) -> State:
-    """Ours, from its account."""
+    """State of our allocator, from its account."""
     account: Account = manager.account()
     passes = account.passes
     return State(

@@ -31,7 +31,7 @@ class Timed(Generic[Held]):
         self.refused: Counter[str] = Counter()
 
     def allocate(self, size_bytes: int, usage: Usage, owner: str) -> Held:
-        """As the allocator does."""
+        """Allocate as the allocator does, timed."""
         started_ns = self._now_ns()
         try:
             return self._allocator.allocate(size_bytes, usage, owner)
@@ -42,7 +42,7 @@ class Timed(Generic[Held]):
             self.allocate_ns.append(self._now_ns() - started_ns)
 
     def free(self, handle: Held) -> None:
-        """As the allocator does."""
+        """Free as the allocator does, timed."""
         started_ns = self._now_ns()
         self._allocator.free(handle)
         self.free_ns.append(self._now_ns() - started_ns)

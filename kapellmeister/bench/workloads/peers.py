@@ -46,7 +46,7 @@ def compare_with_peers(rounds: int, slice_s: float) -> tuple[Spread, list[PeerFi
 
 
 def peers_here(inputs: FloatArray, hrirs: HrirSet) -> tuple[list[Renderer], list[PeerFigures]]:
-    """Those that can be measured here, and a row for the one that may be absent."""
+    """Peers that can be measured here, and a row for the one that may be absent."""
     found: list[Renderer] = [
         FftconvolvePerStream(inputs, hrirs),
         FftconvolveBatched(inputs, hrirs),
@@ -91,7 +91,7 @@ def _unmeasured(name: str, remark: str, difference: float | None) -> PeerFigures
 
 
 def rendered(renderer: Renderer, blocks: int) -> FloatArray:
-    """So many blocks of a renderer, (2, blocks * period)."""
+    """Sound of so many blocks of a renderer, (2, blocks * period)."""
     calls = -(-blocks // renderer.blocks_per_call)
     parts = [renderer.render(index) for index in range(calls)]
     return np.concatenate(parts, axis=1)[:, : blocks * PERIOD_FRAMES]

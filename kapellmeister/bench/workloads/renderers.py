@@ -26,7 +26,7 @@ class Renderer(Protocol):
 
 
 class Kapellmeister:
-    """Ours, as a worker calls it."""
+    """Our own renderer, as a worker calls it."""
 
     name = "kapellmeister"
     blocks_per_call = 1
@@ -39,12 +39,12 @@ class Kapellmeister:
         self._renderer = HrtfRenderer(settings, numpy_backend())
 
     def render(self, index: int) -> FloatArray:
-        """One call of `HrtfRenderer.process`."""
+        """The sound of one call of `HrtfRenderer.process`."""
         return self._renderer.process(self._inputs[index % len(self._inputs)], self._slots)
 
 
 class FftconvolvePerStream:
-    """One call per stream and block, both ears at once; the tails are added up once for all."""
+    """scipy's FFT convolution, a call per stream and block; the tails are added once for all."""
 
     name = "scipy fftconvolve, per stream and block"
     blocks_per_call = 1
@@ -77,7 +77,7 @@ class FftconvolveBatched(FftconvolvePerStream):
 
 
 class WholeSignal:
-    """One call per stream over the whole signal: no real time, so no latency to keep either."""
+    """A call per stream over the whole signal: no real time, so no latency to keep either."""
 
     def __init__(self, convolution: str, inputs: FloatArray, hrirs: HrirSet) -> None:
         self.name = f"scipy {convolution}, per stream, whole signal (offline)"
@@ -96,7 +96,7 @@ class WholeSignal:
 
 
 class PedalboardPerStream:
-    """One stereo convolution per stream, of blocks of one period.
+    """Pedalboard's stereo convolution, one per stream, of blocks of one period.
 
     It scales responses to a level of its own, which is undone in the input, outside the timing.
     Raises ImportError where pedalboard is not installed.

@@ -79,7 +79,7 @@ def other_batches(situation: Situation, recent: RecentMisses) -> Iterator[Altern
 
 
 def larger_batches(situation: Situation, recent: RecentMisses) -> Iterator[Alternative]:
-    """Those that save calls, the most first, where a device need not lose its head start."""
+    """Batches that save calls, the most first, where a device need not lose its head start."""
     now = _Batches.of(situation)
     if now is None:
         return

@@ -26,7 +26,7 @@ class DeviceBatches:
 
     @classmethod
     def of(cls, situation: Situation, calls: int) -> DeviceBatches | None:
-        """What the device tells of its batches; None where it tells nothing."""
+        """The batches of a device, as it tells; None where it tells nothing."""
         seen = situation.observation
         copy_ms, compute_ms = (
             fresh(seen.get(name)) for name in ("gpu.transfer_in_ms", "gpu.compute_ms")

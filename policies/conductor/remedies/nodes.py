@@ -15,7 +15,7 @@ from policies.proposal import Action
 def more_nodes(
     situation: Situation, outlook: Outlook | None, recent: RecentMisses
 ) -> Iterator[Alternative]:
-    """One more, or as many as are needed where no model weighs them later."""
+    """A node more, or as many as are needed where no model weighs them later."""
     bounds, now = situation.nodes.bounds, situation.nodes.in_force
     if now is None or bounds is None:
         return

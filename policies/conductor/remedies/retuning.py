@@ -49,7 +49,7 @@ def retunings(situation: Situation, outlook: Outlook) -> Iterator[Alternative]:
 
 
 def _other_settings(situation: Situation) -> Iterator[Setting]:
-    """One knob turned at a time, of those that act at once and may be turned."""
+    """Settings with one knob turned, of those that act at once and may be turned."""
     for knob in ("batch_size", "vram_block_bytes"):
         found, now = situation.knobs.get(knob), situation.settings.get(knob)
         if found is not None and isinstance(found.domain, Choice) and now is not None:

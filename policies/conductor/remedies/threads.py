@@ -22,7 +22,7 @@ RAISED_NICE = -11
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One way to schedule the classes that favours audio more than now.
+    """A way to schedule the classes that favours audio more than now.
 
     `name` tells it from the others; `gain` says what it should bring.
     """
@@ -64,7 +64,7 @@ def _processors(situation: Situation) -> int:
 
 
 def _only(domain: AnyThreadClasses, wanted: ThreadClasses, now: ThreadClasses) -> ThreadClasses:
-    """Those of the classes wanted that the plant has; the others stay, for nothing is there."""
+    """Classes as wanted where the plant has them; the others stay, for nothing is there."""
     return replace(now, **{name: each for name, each in wanted.items() if name in domain.classes})
 
 

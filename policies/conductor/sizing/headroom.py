@@ -44,7 +44,7 @@ MOST_WEIGHT = 1e12
 EXPECTED_BY = {"forecast": "by the forecast", "persistence": "as the load varied of late"}
 
 Stated = list[float]
-"""Of the peak of a window: its median, its spread, and its quantile at `JUDGED_AT`."""
+"""Peak of a window: its median, its spread, and its quantile at `JUDGED_AT`."""
 
 
 @dataclass(slots=True)

@@ -91,7 +91,7 @@ class NodeCapacity:
             self.too_many[self.settings] = [streams, situation.time_s]
 
     def most_streams(self) -> float | None:
-        """So many leave a node its reserve; None where nothing is known of what it carries."""
+        """Streams that leave a node its reserve; None where nothing is known of what it carries."""
         fewest = self._too_many()
         most = None if fewest is None else TOO_MANY * fewest
         if self.streams <= 0.0:
@@ -100,7 +100,7 @@ class NodeCapacity:
         return max(0.0, carried if most is None else min(carried, most))
 
     def busier(self, streams: float) -> float:
-        """By what part of its time a node with so many streams is busier than now."""
+        """Part of its time by which a node with so many streams is busier than now."""
         return 0.0 if self.streams <= 0.0 else self._slope() * (streams - self.streams)
 
     def _note_settings(self, situation: Situation) -> bool:

@@ -76,7 +76,7 @@ class Outlook:
         return needed(law, self.peaks, self.price, self.target_miss_rate, bounds)
 
     def cost(self, law: NodeLaw, later: Staffing, nodes: int) -> float:
-        """Of the nodes that come later, and of what `nodes` in force miss by a law until then."""
+        """Cost of nodes that come later, and of what `nodes` in force miss by a law until then."""
         now = staffed(law, self.on_the_way, self.price, nodes)
         return later.cost + now.cost - now.nodes
 

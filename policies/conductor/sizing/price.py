@@ -30,7 +30,7 @@ LONGEST_INTERVAL_S = 3600.0
 
 @dataclass(slots=True)
 class MissPrice:
-    """Where more is missed than is aimed at, a miss becomes dearer; where less, cheaper.
+    """Price of a miss: dearer where more is missed than is aimed at, cheaper where less.
 
     `missed` and `submitted` are discounted stream-time, `observed_s` the time that they were
     seen in, and `prior_s` what is left of the belief in misses on target. `trim` is what the

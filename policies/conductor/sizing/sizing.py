@@ -43,7 +43,7 @@ def wanted(before: Wanted, situation: Situation, outlook: Outlook, nodes: int) -
 def resizing(
     situation: Situation, outlook: Outlook, capacity: NodeCapacity, most_wanted: int
 ) -> Alternative | None:
-    """As many of the nodes wanted as one change brings, where they are not asked for already."""
+    """The change towards the nodes wanted, where they are not asked for already."""
     now, requested = situation.nodes.in_force, situation.nodes.requested
     nodes = _possible(most_wanted, situation)
     if now is None or nodes == requested:
@@ -66,7 +66,7 @@ def resizing(
 
 
 def _possible(nodes: int, situation: Situation) -> int:
-    """As many of them as one change can bring and as there may be: the promise is of these."""
+    """Nodes that one change can bring and that there may be: the promise is of these."""
     bounds, now = situation.nodes.bounds, situation.settings.get("nodes")
     if bounds is None:
         return nodes
@@ -109,7 +109,7 @@ def _late(situation: Situation, busier: float, nodes: int) -> str | None:
 
 
 def _period_ms(situation: Situation) -> float:
-    """From one block of a stream to the next; the deadline where nobody counts blocks."""
+    """Time between blocks of a stream, milliseconds; the deadline where nobody counts blocks."""
     load, blocks = situation.load, situation.observation.blocks
     if load is None or blocks is None or blocks.submitted <= 0:
         return situation.objective.deadline_ms

@@ -1,4 +1,4 @@
-"""What a device's own figures say of blocks that are held up."""
+"""A device's own figures tell why blocks are held up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds the blocks up, read from the figures of one interval."""
+"""The figures of one interval tell which resource holds the blocks up."""
 
 from __future__ import annotations
 

@@ -52,11 +52,11 @@ class Flat:
     def fitted(self, result):
         self.load = result
 
-    def memory(self):
+    def saved(self):
         return [self.load, self.at_s]
 
-    def resume(self, memory):
-        self.load, self.at_s = memory
+    def resume(self, saved):
+        self.load, self.at_s = saved
 
 
 def test_the_least_that_is_a_forecaster_passes():
@@ -163,7 +163,7 @@ class Gossiping(Flat):
 
 
 class Forgetful(Flat):
-    def memory(self):
+    def saved(self):
         return [None, 0.0]
 
     def update(self, time_s, reading):
@@ -173,7 +173,7 @@ class Forgetful(Flat):
 
 
 class Arrayed(Flat):
-    def memory(self):
+    def saved(self):
         return np.zeros(3)
 
 
@@ -207,7 +207,7 @@ class Insistent(Flat):
         ("causal", Rewriting, "changes after it was handed out"),
         ("causal", Gossiping, "depends on what another forecaster has heard"),
         ("resumable", Forgetful, "forecast 10 differs once it was stopped"),
-        ("resumable", Arrayed, "cannot go on from its own memory: TypeError"),
+        ("resumable", Arrayed, "cannot go on from its own saved state: TypeError"),
         ("patient", Waiting, "while a fit is under way"),
         ("patient", Insistent, "again and again"),
     ],

@@ -55,9 +55,9 @@ def test_where_the_clock_steps_back_time_goes_on():
 
 
 @given(st.lists(st.tuples(st.floats(-1e9, 1e9), st.none() | st.floats(0, 1e9)), max_size=20))
-def test_it_goes_on_from_its_memory(readings):
+def test_it_goes_on_from_what_it_saved(readings):
     grid, again = Grid(2.0, longest_gap=100), Grid(2.0, longest_gap=100)
     cells(grid, *readings)
-    again.resume(json.loads(json.dumps(grid.memory())))
+    again.resume(json.loads(json.dumps(grid.saved())))
     later = [(5.0, 1.0), (7.0, 2.0), (8.5, None), (12.0, 3.0)]
     assert cells(again, *later) == cells(grid, *later)

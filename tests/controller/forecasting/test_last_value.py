@@ -74,7 +74,7 @@ def test_it_calls_itself_calibrated_from_thirty_increments_on():
 def test_the_same_readings_give_the_same_paths_also_after_a_restart():
     loads = [3, 5, None, 4, 8]
     again = LastValue()
-    again.resume(json.loads(json.dumps(fed(*loads).memory())))
+    again.resume(json.loads(json.dumps(fed(*loads).saved())))
     expected = fed(*loads).predict(30.0, 1.0)
     assert np.array_equal(again.predict(30.0, 1.0).paths, expected.paths)
 
@@ -89,7 +89,7 @@ def test_another_seed_gives_other_paths():
 
 def test_what_is_remembered_does_not_grow_without_bound():
     forecaster = fed(*[1, 2, 4] * 400)
-    assert len(forecaster.memory()["increments"]) == 256
+    assert len(forecaster.saved()["increments"]) == 256
 
 
 @given(st.lists(st.none() | st.floats(0.0, 1e9), min_size=1, max_size=40))

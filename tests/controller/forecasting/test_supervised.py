@@ -47,11 +47,11 @@ class Sevens:
     def fitted(self, result):
         self.results.append(result)
 
-    def memory(self):
+    def saved(self):
         return {"ticks": self.ticks}
 
-    def resume(self, memory):
-        self.remembered = memory
+    def resume(self, saved):
+        self.remembered = saved
 
 
 def ticks(supervised, count):
@@ -125,7 +125,7 @@ def test_what_it_learned_is_kept_under_its_name_and_another_starts_afresh():
     forecaster = Sevens()
     supervised = Supervised(forecaster)
     ticks(supervised, 2)
-    learned, alarm = supervised.memory()
+    learned, alarm = supervised.saved()
     assert (learned, alarm) == ({"sevens": {"ticks": 2}}, None)
     again = Sevens()
     assert Supervised(again).resume(json.loads(json.dumps(learned))) is None

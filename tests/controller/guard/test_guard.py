@@ -1,4 +1,4 @@
-"""What the guard admits, what it holds, and why."""
+"""The guard admits changes, or holds them and says why."""
 
 from __future__ import annotations
 
@@ -324,7 +324,7 @@ def test_a_guard_that_was_killed_remembers_rests_pauses_rollbacks_and_its_count(
     guard.rolled_back("nodes", 0.0)
     review(guard, action("batch_size", 64), time_s=1.0)
     again = Guard(guard.limits)
-    again.resume(guard.memory())
+    again.resume(guard.saved())
     now = review_context(time_s=2.0)
     assert again.unavailable(now) == guard.unavailable(now)
     assert len(again.unavailable(now)) == 3
@@ -378,5 +378,5 @@ def test_a_refusal_survives_a_restart():
     guard = Guard(GuardSection())
     guard.refused("thread_classes", REALTIME, 0.0)
     again = Guard(GuardSection())
-    again.resume(guard.memory())
+    again.resume(guard.saved())
     assert "refused that value" in reason(again, action("thread_classes", REALTIME), time_s=5.0)

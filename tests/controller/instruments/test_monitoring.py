@@ -37,7 +37,7 @@ DASHBOARD = ROOT / "docs" / "deploy" / "grafana" / "kapellmeister.json"
 EXAMPLES = ROOT / "docs" / "examples"
 
 TARGET_LABELS = {"job", "instance"}
-"""What Prometheus itself adds to every sample."""
+"""Labels that Prometheus itself adds to every sample."""
 GROUPINGS = r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)"
 WORDS = {"and", "or", "unless", "bool", "sum"}
 needs_promtool = pytest.mark.skipif(
@@ -68,7 +68,7 @@ def targets() -> list[dict[str, str]]:
 
 
 def variables() -> list[str]:
-    """What the lists of the dashboard's variables are looked up in."""
+    """Queries in which the lists of the dashboard's variables are looked up."""
     queries = [each["query"] for each in dashboard()["templating"]["list"]]
     found = [
         re.fullmatch(r"label_values\((.+), \w+\)", q["query"]) for q in queries if "query" in q
@@ -123,7 +123,7 @@ def with_what_prometheus_adds(exposed: Labels) -> Labels:
 
 
 def complete_page() -> str:
-    """What is exposed where everything is known."""
+    """Metrics that are exposed where everything is known."""
     tick = replace(
         TICK,
         observation=Observation(
@@ -276,7 +276,7 @@ def process(*command: str) -> Iterator[int]:
 
 @contextmanager
 def controller(state: Path, *options: str) -> Iterator[str]:
-    """What a run exposes after a few ticks."""
+    """Metrics that a run exposes after a few ticks."""
     port = free_port()
     command = ["-m", "kapellmeister", "run", "--no-live", "--duration", "40", *options]
     with process(*command, "--metrics-port", str(port), "--state-dir", str(state)):

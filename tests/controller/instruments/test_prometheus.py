@@ -43,7 +43,7 @@ def parse(text: str) -> Samples:
 
 
 def show(*ticks: Tick) -> Samples:
-    """What a scrape after these ticks would read."""
+    """The text that a scrape after these ticks would read."""
     totals = Totals()
     for tick in ticks:
         totals = totals.plus(tick)

@@ -40,7 +40,7 @@ def record(journal: Journal, count: int, rig: Rig | None = None) -> list:
     ticks = []
     for _ in range(count):
         ticks.append(rig.tick())
-        journal.record(ticks[-1], rig.loop.memory)
+        journal.record(ticks[-1], rig.loop.saved)
     return ticks
 
 
@@ -78,16 +78,16 @@ def test_only_eventful_ticks_are_read_when_asked(path):
     ]
 
 
-def test_the_next_start_goes_on_from_the_last_memory_of_that_plant(path):
+def test_the_next_start_goes_on_from_what_was_last_saved_of_that_plant(path):
     rig = Rig(Scripted(action("nodes", 2)))
     with Journal.open(path) as journal:
         journal.start_run("fake", "scripted", "{}")
         record(journal, 3, rig)
     with Journal.open(path) as journal:
-        assert journal.last_memory("another") is None
+        assert journal.last_saved("another") is None
         again = Rig(Scripted())
-        again.loop.resume(journal.last_memory("fake"))
-    assert again.loop.memory() == rig.loop.memory()
+        again.loop.resume(journal.last_saved("fake"))
+    assert again.loop.saved() == rig.loop.saved()
 
 
 def test_a_journal_that_an_earlier_program_wrote_is_read_and_gone_on_from(path):
@@ -99,7 +99,7 @@ def test_a_journal_that_an_earlier_program_wrote_is_read_and_gone_on_from(path):
     assert [each.verdict for each in ticks[3].verifications] == [Verdict.CONFIRMED]
     again = Rig(Scripted())
     with Journal.open(path) as journal:
-        again.loop.resume(journal.last_memory("fake"))
+        again.loop.resume(journal.last_saved("fake"))
     assert again.tick().number == 9
 
 
@@ -109,9 +109,9 @@ def test_what_a_forecaster_learned_stays_until_it_is_recorded_anew(path):
         journal.start_run("fake", "scripted", "{}")
         for learned in (lambda: {"mine": 1}, None, None):
             journal.record(rig.tick(), lambda: {"number": 7}, learned)
-        assert journal.last_memory("fake") == {"number": 7, "forecaster": {"mine": 1}}
+        assert journal.last_saved("fake") == {"number": 7, "forecaster": {"mine": 1}}
         journal.record(rig.tick(), lambda: {"number": 8}, lambda: {"mine": 2})
-        assert journal.last_memory("fake") == {"number": 8, "forecaster": {"mine": 2}}
+        assert journal.last_saved("fake") == {"number": 8, "forecaster": {"mine": 2}}
 
 
 def test_a_recorded_tick_cannot_be_changed(path):
@@ -131,7 +131,7 @@ def test_runs_that_ended_long_ago_are_deleted_with_their_ticks(path):
         journal._now_s = lambda: 1000.0 + 31 * DAY_S
         recent = journal.start_run("fake", "scripted", "{}")
         assert journal.prune(keep_days=30) == 1
-        assert journal.last_memory("fake") is not None
+        assert journal.last_saved("fake") is not None
     with JournalReader(path) as reader:
         assert [run.number for run in reader.runs()] == [recent]
         assert list(reader.ticks(recent - 1)) == []
@@ -295,7 +295,7 @@ journal = Journal.open(Path(sys.argv[1]))
 journal.start_run("fake", "scripted", "{}")
 while True:
     tick = rig.tick()
-    journal.record(tick, rig.loop.memory)
+    journal.record(tick, rig.loop.saved)
     print(tick.number, flush=True)
 """
 
@@ -319,9 +319,9 @@ def test_kill_9_at_any_moment_loses_at_most_the_tick_in_flight(path):
         assert numbers == list(range(1, numbers[-1] + 1))
         assert last <= numbers[-1] <= last + 1
         with Journal.open(path) as journal:
-            memory = journal.last_memory("fake")
-        assert isinstance(memory, dict)
-        assert json.dumps(memory["number"]) == str(numbers[-1])
+            saved = journal.last_saved("fake")
+        assert isinstance(saved, dict)
+        assert json.dumps(saved["number"]) == str(numbers[-1])
 
 
 def test_a_pipe_in_place_of_the_journal_is_named_and_keeps_nobody_waiting(path: Path) -> None:

@@ -20,7 +20,7 @@ from controller.plants.plant import Surroundings
 from controller.plants.process.plant import ProcessPlant
 from controller.plants.programs.processes import named
 from controller.watchdog.lease import Lease
-from kapellmeister.running.access import tell_missing
+from kapellmeister.running.controlled.access import tell_missing
 
 V1 = """\
 9:name=systemd:/system.slice/pipewire.service

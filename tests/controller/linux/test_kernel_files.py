@@ -73,7 +73,7 @@ SOUND: Mapping[str, bytes] = {
     "sys/cpu/cpu1/cpufreq/scaling_cur_freq": b"1900000\n",
     "sys/cpu/cpu1/cpufreq/cpuinfo_max_freq": b"3800000\n",
 }
-"""What the kernel writes; a number that grows stands as %d."""
+"""Files as the kernel writes them; a number that grows stands as %d."""
 WORDS = (
     *(b"", b"0", b"-1", b"-0", b"1.5", b"nan", b"inf", b"1e30", b"0x10", b"1_0", b"<unknown>"),
     *(b"\0", b"\xff\xfe", "¹²".encode(), "٣".encode(), b" ", b"\n", b"(", b")", b":", b"kB"),

@@ -1,4 +1,4 @@
-"""What is said of each refusal of the system: the error's number decides the remedy."""
+"""Each refusal of the system is told with a remedy that the error's number decides."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_the_limit_of_open_files_is_told() -> None:
 
 
 def caught(path: Path) -> str:
-    """What is said where a file cannot be made."""
+    """The words where a file cannot be made."""
     with pytest.raises(OSError, match=r"Errno") as refused:
         path.open("w")
     return in_a_line(refused.value)

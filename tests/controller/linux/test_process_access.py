@@ -186,7 +186,7 @@ def test_threads_of_other_users_are_watched_and_never_scheduled(
 
 
 def refused(monkeypatch: pytest.MonkeyPatch, number: int, wanted: Scheduling) -> str:
-    """What is said where each change of a thread fails so."""
+    """The words where each change of a thread fails so."""
 
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))

@@ -27,7 +27,7 @@ def recorded(path: Path, *loads: float | None) -> None:
         rig = Rig(Scripted())
         for load in loads:
             rig.plant.load = Missing("the exporter is down") if load is None else Value(load)
-            journal.record(rig.tick(), rig.loop.memory)
+            journal.record(rig.tick(), rig.loop.saved)
 
 
 def test_the_load_of_the_latest_run_comes_back_with_its_gaps(path):

@@ -1,4 +1,4 @@
-"""What became of every block."""
+"""Every block is on time, late, concealed or lost."""
 
 import numpy as np
 import pytest

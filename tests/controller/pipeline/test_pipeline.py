@@ -20,13 +20,14 @@ class Mine(NullExecutor):
     share = 0.5
 
     def knobs(self):
-        return {**super().knobs(), "gpu_share": Knob("gpu_share", Choice((0.25, 0.5)), "gpu")}
+        knob = Knob("analysis_share", Choice((0.25, 0.5)), "gpu")
+        return {**super().knobs(), "analysis_share": knob}
 
     def in_force(self):
-        return Settings.of({**super().in_force(), "gpu_share": self.share})
+        return Settings.of({**super().in_force(), "analysis_share": self.share})
 
     def apply(self, knob, value):
-        if knob != "gpu_share":
+        if knob != "analysis_share":
             return super().apply(knob, value)
         self.share = value
         return None
@@ -49,20 +50,30 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
         answering.join()
 
 
-def test_a_share_that_is_a_knob_of_the_executor_reaches_it(connection: Connection) -> None:
-    assert connection.ask("set", knob="gpu_share", value=0.25) == {}
+def share_in_force(connection: Connection) -> object:
     observed = connection.ask("observe")
     assert observed is not None
-    assert observed["settings"]["gpu_share"] == 0.25
+    return observed["settings"]["analysis_share"]
 
 
-def test_a_share_that_nobody_has_is_refused(connection: Connection) -> None:
-    answer = connection.ask("set", knob="tape_share", value=0.25)
-    assert answer == {"error": "no knob tape_share takes 0.25"}
-
-
-@pytest.mark.parametrize("work_class", ["analysis", "visualisation"])
-def test_the_share_of_work_beside_the_sound_is_taken(
-    connection: Connection, work_class: str
+def test_a_knob_of_the_executor_reaches_it_though_companions_have_a_share_too(
+    connection: Connection,
 ) -> None:
-    assert connection.ask("set", knob=f"{work_class}_share", value=0.05) == {}
+    assert connection.ask("set", knob="analysis_share", value=0.25) == {}
+    assert share_in_force(connection) == 0.25
+
+
+def test_a_knob_that_nobody_has_is_refused(connection: Connection) -> None:
+    answer = connection.ask("set", knob="visualisation_share", value=0.25)
+    assert answer == {"error": "no knob visualisation_share takes 0.25"}
+
+
+@pytest.mark.parametrize("work", ["analysis", "visualisation"])
+def test_a_budget_goes_to_the_companion_and_no_further(connection: Connection, work: str) -> None:
+    assert connection.ask("budget", work=work, share=0.05) == {}
+    assert share_in_force(connection) == 0.5
+
+
+def test_a_budget_for_work_that_no_companion_does_is_refused(connection: Connection) -> None:
+    answer = connection.ask("budget", work="audio", share=0.05)
+    assert answer == {"error": "no companion does audio"}

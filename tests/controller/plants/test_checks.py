@@ -103,11 +103,11 @@ class FakePipeline:
     def ask(self, do: str, **details: Any) -> dict[str, Any]:
         if do == "set" and details["knob"] in self.knobs and isinstance(details["value"], int):
             self.knobs[details["knob"]] = details["value"]
-        elif do == "set" and not details["knob"].endswith("_share"):
+        elif do == "set":
             return {"error": f"no knob {details['knob']} takes {details['value']!r}"}
         if do == "hello":
             return {"knobs": to_plain(EXECUTOR_KNOBS), "found": dict(self.knobs)}
-        return {} if do == "set" else self.report()
+        return {} if do in ("set", "budget") else self.report()
 
     def report(self) -> dict[str, Any]:
         return {

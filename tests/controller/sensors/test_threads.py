@@ -1,4 +1,4 @@
-"""What the kernel tells of each thread of a process, read as cheaply as may be."""
+"""The kernel's figures of each thread of a process, read as cheaply as may be."""
 
 from pathlib import Path
 

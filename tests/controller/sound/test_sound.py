@@ -55,30 +55,30 @@ def test_real_recordings_are_read(shared_audio):
     assert len(sounds["bird-1"].samples) / 48_000 == pytest.approx(4.075, abs=0.01)
 
 
-def refusal(path, *words):
+def refusal(path):
+    """One line that names the file."""
     with pytest.raises(SoundFileError) as error:
         load_sound(path, 48_000)
     message = str(error.value)
     assert "\n" not in message
-    for word in (str(path), *words):
-        assert word in message
+    assert str(path) in message
     return message
 
 
 def test_a_missing_path_is_named(tmp_path):
-    refusal(tmp_path / "absent.wav", "no such file")
+    assert "no such file" in refusal(tmp_path / "absent.wav")
 
 
 def test_a_folder_without_sound_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("not a sound")
-    refusal(tmp_path, "no sound file")
+    assert "no sound file" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF\x00\x00", b"this is no sound" * 10])
 def test_a_corrupt_file_is_named(tmp_path, content):
     path = tmp_path / "corrupt.wav"
     path.write_bytes(content)
-    refusal(path, "cannot be read")
+    assert "cannot be read" in refusal(path)
 
 
 def test_a_corrupt_file_in_a_folder_is_named_itself(tmp_path):
@@ -92,7 +92,7 @@ def test_empty_and_too_short_files_are_refused(tmp_path):
     for frames in (0, 100):
         path = tmp_path / f"{frames}.wav"
         soundfile.write(path, np.zeros(frames), 48_000)
-        refusal(path, "under 0.1 s")
+        assert "under 0.1 s" in refusal(path)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -101,7 +101,7 @@ def test_samples_that_are_not_finite_are_refused(tmp_path, bad):
     samples = tone(500.0, 48_000)
     samples[1234] = bad
     soundfile.write(path, samples, 48_000, subtype="FLOAT")
-    refusal(path, "not finite")
+    assert "not finite" in refusal(path)
 
 
 def test_of_a_very_long_recording_the_beginning_is_kept(tmp_path):

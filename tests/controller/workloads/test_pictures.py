@@ -5,7 +5,7 @@ import pytest
 from playback import PERIOD, play, silent_before
 from scipy.signal import stft
 
-from controller.workloads.colour import colour_map
+from controller.workloads.pictures.colour import colour_map
 from controller.workloads.visualisation import COLUMNS, Visualisation, musical_bands
 from controller.workloads.workload import WorkloadSettings
 

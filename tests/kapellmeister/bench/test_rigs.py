@@ -20,14 +20,14 @@ class Told:
     """A monitor of which each line is asked for once."""
 
     def __init__(self, *lines: dict[str, Any]) -> None:
-        self._lines = list(lines)
+        self.lines = list(lines)
 
     def wait(self, _: float) -> list[dict[str, Any]]:
-        return [self._lines.pop(0)]
+        return [self.lines.pop(0)]
 
 
-def rig(*lines: dict[str, Any]) -> Rig:
-    return Rig("pipewire", cast(MonitorLink, Told(*lines)), {}, 64, "missed", 5.0)
+def rig(monitor: Told) -> Rig:
+    return Rig("pipewire", cast(MonitorLink, monitor), {}, 64, "missed", 5.0)
 
 
 def later(seconds: int, **told: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def test_a_window_lasts_as_long_as_pipewire_has_counted_in_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rigs.time, "sleep", lambda _: None)
-    window = rig(later(-1), later(10, missed=3), later(12, missed=7)).window(2.0)
+    window = rig(Told(later(-1), later(10, missed=3), later(12, missed=7))).window(2.0)
     assert (window.seconds, window.errors) == (pytest.approx(2.0, abs=0.1), 4)
 
 
@@ -47,8 +47,10 @@ def test_sound_is_awaited_for_as_long_as_none_plays_at_the_period_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pipewire.time, "sleep", lambda _: None)
-    asked = rig(later(10, rests="nothing plays"), later(10, period_frames=1024), later(10))
-    pipewire._await_sound(asked)
+    not_yet = later(10, rests="nothing plays"), later(10, period_frames=1024)
+    monitor = Told(*not_yet, later(10), later(11))
+    pipewire._await_sound(rig(monitor))
+    assert len(monitor.lines) == 1
 
 
 @pytest.mark.live

@@ -14,7 +14,7 @@ from simulators.calibration.virtual_time import play
 
 POINTS = [(60, 32), (60, 64), (110, 32), (110, 64)]
 SHARED = replace(TRUTH, compute=replace(TRUTH.compute, per_stream_ms=0.03))
-"""The same executor on a core that it does not have for itself."""
+"""An executor on a core that it does not have for itself."""
 
 
 class VirtualSubject:

@@ -41,7 +41,7 @@ def play(path: Path, rig: Rig, ticks: int, *, to_the_end: bool = True) -> None:
         journal.start_run("fake", "weighing", "{}")
         for _ in range(ticks):
             tick = rig.tick()
-            journal.record(tick, rig.loop.memory)
+            journal.record(tick, rig.loop.saved)
         if to_the_end:
             journal.end_run("{}")
 
@@ -124,10 +124,10 @@ def test_only_the_last_decisions_are_told_when_asked(path):
     with Journal.open(path) as journal:
         journal.start_run("fake", "weighing", "{}")
         for _ in range(5):
-            journal.record(rig.tick(), rig.loop.memory)
+            journal.record(rig.tick(), rig.loop.saved)
         rig.policy.wants = (action("nodes", 3, unchanged=0.002),)
         for _ in range(5):
-            journal.record(rig.tick(), rig.loop.memory)
+            journal.record(rig.tick(), rig.loop.saved)
     explanation = explain(path, last=1)
     assert [each.turn for each in explanation.decisions] == ["2 -> 3"]
     assert "the last 1 of 2 decisions" in printed(explanation, width=120)
@@ -165,7 +165,7 @@ def test_commands_and_their_answers_are_told(path):
         queue = CommandQueue(journal._database, lambda: rig.clock.now_s() + 0.5)
         number = queue.send(Pause("nodes", shrink_only=True))
         queue.answer(number, "nodes: shrinking is paused until resumed")
-        journal.record(rig.tick(), rig.loop.memory)
+        journal.record(rig.tick(), rig.loop.saved)
     explanation = explain(path)
     assert explanation.commands == (
         Given(

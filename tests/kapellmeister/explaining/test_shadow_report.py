@@ -221,7 +221,7 @@ def play(path: Path, rig: Rig, ticks: int) -> None:
         journal._now_s = rig.clock.now_s
         journal.start_run("fake", "scripted", CONFIG)
         for _ in range(ticks):
-            journal.record(rig.tick(), rig.loop.memory)
+            journal.record(rig.tick(), rig.loop.saved)
         journal.end_run("{}")
 
 

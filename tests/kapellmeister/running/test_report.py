@@ -9,7 +9,7 @@ from ticks import SILENT
 from controller.plants.jack.plant import JackPlant
 from controller.plants.process.plant import ProcessPlant
 from controller.plants.remote.plant import RemotePlant
-from kapellmeister.running.observed import Observed
+from kapellmeister.running.controlled.observed import Observed
 from kapellmeister.running.report import OverheadFigures, RunDelayFigures, RunReport, report_from
 from policies.observation import BlockCounts, Counted, Observation, Value
 

@@ -68,7 +68,7 @@ def test_the_same_evidence_gives_the_same_proposal_again():
         {"spent": {"preemption/realtime": "late"}, "capacity": -1.0},
     ],
 )
-def test_a_state_that_is_none_of_ours_is_no_memory(state):
+def test_a_state_that_is_none_of_ours_is_not_taken(state):
     assert decide(context(), state) == decide(context(), None)
 
 

@@ -91,7 +91,7 @@ def test_last_value_is_played_beside_any_other_and_is_the_unit_of_its_loss(tmp_p
         """
     def predict(self, horizon_s, step_s):
         steps = round(horizon_s / step_s)
-        ahead = (self._memory.updates + np.arange(steps)) % 4
+        ahead = (self._state.updates + np.arange(steps)) % 4
         return Forecast(np.tile(10.0 + 10.0 * ahead, (2, 1)), step_s, 0.0, self.name)
 """,
     )
@@ -122,9 +122,9 @@ def test_fits_are_made_whenever_they_are_asked_for_and_their_results_brought_bac
     level = 0.0
 
     def fit_task(self):
-        if self._memory.updates % 10:
+        if self._state.updates % 10:
             return None
-        return FitTask("level", float, (self._memory.value + 1.0,))
+        return FitTask("level", float, (self._state.value + 1.0,))
 
     def fitted(self, result):
         self.level = result

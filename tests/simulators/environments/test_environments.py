@@ -121,7 +121,7 @@ def test_a_choice_turns_the_nodes_by_its_share(wanted, share, after):
 
 
 def test_it_is_the_plant_that_policies_are_simulated_on():
-    """The same load and the same turns on the simulated plant come to the same."""
+    """Equal load and equal turns on the simulated plant come to equal figures."""
     trace = generate("burst", 1.0)
     task = TrainingTask((trace,), part=None, paths=1, episode_steps=300, calibration=NODE)
     plants = PipelineVectorEnv(1, task)

@@ -1,4 +1,4 @@
-"""What policies are told of a simulated pipeline is what it does."""
+"""A simulated pipeline does what policies are told of it."""
 
 from __future__ import annotations
 

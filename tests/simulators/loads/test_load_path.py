@@ -1,4 +1,4 @@
-"""What runs between the samples of a trace, and that nothing of it knows the future."""
+"""A path runs between the samples of a trace, and nothing of it knows the future."""
 
 from __future__ import annotations
 

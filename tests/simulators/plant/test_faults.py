@@ -1,4 +1,4 @@
-"""What goes wrong, as it is scripted, and what it does to a plant and its reports."""
+"""Faults come as scripted, and change a plant and its reports."""
 
 from __future__ import annotations
 

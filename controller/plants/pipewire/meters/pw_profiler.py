@@ -12,7 +12,7 @@ FINISHED, INACTIVE = 3, 4
 
 
 class Cycle(NamedTuple):
-    """One cycle, times in microseconds.
+    """A cycle, times in microseconds.
 
     `late_us` is the longest that a follower took to wake once it could have run, `busy_us` the
     longest that one then worked, and `end_us` when the last of them was done, from the start of

@@ -39,8 +39,8 @@ def test_after_a_change_it_waits_for_the_next():
     assert [change.seen(4.0) for _ in range(6)] == [False, True, False, True, False, True]
 
 
-def test_it_goes_on_from_its_memory():
+def test_it_goes_on_from_what_it_saved():
     change, again = Change(), Change()
     change.seen(4.0)
-    again.resume(json.loads(json.dumps(change.memory())))
+    again.resume(json.loads(json.dumps(change.saved())))
     assert again.seen(4.0)

@@ -41,7 +41,7 @@ def feed(forecaster, loads, first=0):
 def taught(loads):
     forecaster = simple()
     feed(forecaster, loads)
-    return forecaster.memory()
+    return forecaster.saved()
 
 
 @pytest.mark.parametrize("name", plugins.names("forecasters"))
@@ -206,7 +206,7 @@ def test_whatever_comes_the_forecast_is_finite_and_a_restart_changes_nothing(rea
         assert np.isfinite(paths).all()
         assert (paths >= 0.0).all()
     again = simple()
-    again.resume(json.loads(json.dumps(forecaster.memory(), allow_nan=False)))
+    again.resume(json.loads(json.dumps(forecaster.saved(), allow_nan=False)))
     for each in (forecaster, again):
         feed(each, [6.0, 7.0, None, 8.0], first=round(time_s / STEP_S) + 1)
     found, expected = (each.predict(HORIZON_S, STEP_S) for each in (again, forecaster))
@@ -218,20 +218,20 @@ WAVE = 100.0 + 20.0 * np.sin(np.arange(220) / 5.0) + NOISE[:220]
 
 @pytest.fixture(scope="module")
 def grown() -> str:
-    """The memory of an ensemble of all members for which many fits are due."""
+    """The saved state of an ensemble of all members for which many fits are due."""
     forecaster = ensemble()
     feed(forecaster, WAVE[:205])
-    return json.dumps(forecaster.memory(), allow_nan=False)
+    return json.dumps(forecaster.saved(), allow_nan=False)
 
 
-def test_all_members_together_go_on_from_memory_with_their_fits(grown):
+def test_all_members_together_go_on_from_what_was_saved_with_their_fits(grown):
     forecaster, again = ensemble(), ensemble()
     forecaster.resume(json.loads(grown))
     while (task := forecaster.fit_task()) is not None:
         if task.model != "boosting":
             forecaster.fitted(task.run())
     feed(forecaster, WAVE[205:212], first=205)
-    again.resume(json.loads(json.dumps(forecaster.memory(), allow_nan=False)))
+    again.resume(json.loads(json.dumps(forecaster.saved(), allow_nan=False)))
     here, there = (feed(each, WAVE[212:], first=212) for each in (forecaster, again))
     assert np.array_equal(here.paths, there.paths)
     assert np.isfinite(here.paths).all()

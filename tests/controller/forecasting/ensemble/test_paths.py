@@ -102,19 +102,19 @@ def test_a_gap_judges_no_peak():
     peaks.issue(np.zeros((1000, 4)), 0)
     for cell, value in enumerate((None, 5.0, 5.0, 5.0), start=1):
         peaks.learn(value, cell)
-    assert peaks.memory()[1] == []
+    assert peaks.saved()[1] == []
     paths = np.random.default_rng(8).standard_normal((1000, 4))
     assert np.array_equal(peaks.corrected(paths.copy()), paths)
 
 
-def test_dependence_and_peaks_go_on_from_their_memory():
+def test_dependence_and_peaks_go_on_from_what_they_saved():
     rows = np.random.default_rng(9).standard_normal((137, 4))
     dependence, again = Dependence(4, 1000, seed=3), Dependence(4, 1000, seed=3)
     for row in rows:
         dependence.add(row)
-    again.resume(json.loads(json.dumps(dependence.memory())))
+    again.resume(json.loads(json.dumps(dependence.saved())))
     assert np.array_equal(again.places, dependence.places)
     peaks, later = Peaks(4), Peaks(4)
     busy_hour(peaks, 50, spread=2.0)
-    later.resume(json.loads(json.dumps(peaks.memory())))
+    later.resume(json.loads(json.dumps(peaks.saved())))
     assert np.array_equal(later.corrected(rows.copy()), peaks.corrected(rows.copy()))

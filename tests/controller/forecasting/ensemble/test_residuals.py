@@ -61,9 +61,9 @@ def test_what_never_came_is_left_out():
     assert residuals.count.tolist() == [30, 0]
 
 
-def test_it_goes_on_from_its_memory():
+def test_it_goes_on_from_what_it_saved():
     residuals, again = taught(range(50)), RollingResiduals(1, groups=1)
-    again.resume(json.loads(json.dumps(residuals.memory())))
+    again.resume(json.loads(json.dumps(residuals.saved())))
     for each in (residuals, again):
         each.add(np.array([99.0]))
     assert np.array_equal(again.quantiles, residuals.quantiles)

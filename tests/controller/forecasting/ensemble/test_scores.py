@@ -60,10 +60,10 @@ def test_losses_of_nothing_are_no_reason_to_divide_by_it():
     assert scored((0.0, 0.0)).sum() == pytest.approx(1.0)
 
 
-def test_it_goes_on_from_its_memory():
+def test_it_goes_on_from_what_it_saved():
     scores, again = Scores(2, ONE_STEP), Scores(2, ONE_STEP)
     scores.add(np.array([2.0, 1.0])[:, None, None].repeat(4, axis=2))
-    again.resume(json.loads(json.dumps(scores.memory())))
+    again.resume(json.loads(json.dumps(scores.saved())))
     known = np.array([[True], [True]])
     assert np.array_equal(again.weights(known), scores.weights(known))
 

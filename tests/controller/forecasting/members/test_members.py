@@ -70,7 +70,7 @@ def test_a_history_forgets_what_is_older_than_its_capacity():
         past.append(float(value))
     assert past.filled.tolist() == list(range(47, 57))
     again = History(1.0, 10)
-    again.resume(json.loads(json.dumps(past.memory())))
+    again.resume(json.loads(json.dumps(past.saved())))
     for each in (past, again):
         each.append(99.0)
     assert again.filled.tolist() == past.filled.tolist()
@@ -205,13 +205,13 @@ def test_a_regression_sees_the_same_when_it_is_fitted_and_when_it_forecasts():
     "model",
     [Ridge("ridge"), Boosting("boosting"), FoundSeason("found_season"), SeasonalNaive("d", DAY_S)],
 )
-def test_a_fit_survives_in_memory(model):
+def test_a_fit_survives_in_what_is_saved(model):
     values = DAYS[:300] + NOISE[:300]
     if not isinstance(model, SeasonalNaive) or isinstance(model, FoundSeason):
         fitted(model, values)
     expected = model.points(history(values), 12)
     again = type(model)(model.name)
-    again.resume(json.loads(json.dumps(model.memory())))
+    again.resume(json.loads(json.dumps(model.saved())))
     found = again.points(history(values), 12)
     assert np.array_equal(found.load, expected.load)
 

@@ -203,7 +203,7 @@ def test_old_figures_do_not_pass_for_new_ones(browser: Browser) -> None:
 def test_the_end_of_the_run_is_told(browser: Browser, dashboard: Dashboard) -> None:
     show(dashboard, Rig(Scripted()).ticks(1), browser)
     dashboard.close()
-    browser.wait_for(f"{TEXT}.includes('The run has ended')")
+    assert browser.wait_for(f"{TEXT}.includes('The run has ended')")
 
 
 def test_the_next_run_on_the_port_appears_by_itself(browser: Browser, dashboard: Dashboard) -> None:
@@ -212,7 +212,7 @@ def test_the_next_run_on_the_port_appears_by_itself(browser: Browser, dashboard:
     with closing(Dashboard(dashboard.port)) as another:
         another.begin(RUN | {"policy": "conductor"})
         another(Rig(Scripted()).tick())
-        browser.wait_for(f"{TEXT}.includes('policy conductor')")
+        assert browser.wait_for(f"{TEXT}.includes('policy conductor')")
 
 
 def test_colours_can_be_chosen_and_stay_chosen(browser: Browser, dashboard: Dashboard) -> None:

@@ -1,4 +1,4 @@
-"""What the live page is told of a tick: what is not known is null, and never a zero."""
+"""The live page is told a tick with null, and never a zero, where a value is not known."""
 
 from __future__ import annotations
 

@@ -15,6 +15,14 @@ from controller.errors import PlantError
 from controller.plants.audio_server.lock import ServerLock
 
 
+def is_free(plant: str, folder: Path, server: str) -> bool:
+    try:
+        ServerLock(plant, folder, server).close()
+    except PlantError:
+        return False
+    return True
+
+
 def test_a_second_controller_of_a_server_is_refused_until_the_first_has_ended(
     tmp_path: Path,
 ) -> None:
@@ -23,7 +31,7 @@ def test_a_second_controller_of_a_server_is_refused_until_the_first_has_ended(
     assert str(refused.value) == (
         "plant jack: another controller turns this server; stop that, or run with --shadow"
     )
-    ServerLock("jack", tmp_path, "default").close()
+    assert is_free("jack", tmp_path, "default")
 
 
 def test_a_server_is_the_same_however_its_place_is_spelt(tmp_path: Path) -> None:
@@ -31,17 +39,16 @@ def test_a_server_is_the_same_however_its_place_is_spelt(tmp_path: Path) -> None
     (tmp_path / "link").symlink_to("user")
     with closing(ServerLock("pipewire", tmp_path / "user", "pipewire-0")):
         for folder in (tmp_path / "link", tmp_path / "user/../user", f"{tmp_path}//user/"):
-            with pytest.raises(PlantError):
-                ServerLock("pipewire", Path(folder), "pipewire-0")
+            assert not is_free("pipewire", Path(folder), "pipewire-0")
 
 
 def test_another_server_may_be_turned_meanwhile(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with closing(ServerLock("jack", tmp_path, "default")):
-        ServerLock("jack", tmp_path, "another").close()
-        ServerLock("jack", tmp_path / "other", "default").close()
-        ServerLock("jack", tmp_path / "missing", "default").close()
-        ServerLock("pipewire", tmp_path, "default").close()
+        assert is_free("jack", tmp_path, "another")
+        assert is_free("jack", tmp_path / "other", "default")
+        assert is_free("jack", tmp_path / "missing", "default")
+        assert is_free("pipewire", tmp_path, "default")
 
 
 def test_a_lock_that_the_system_refuses_is_nobody_elses(

@@ -16,8 +16,9 @@ from controller.plain_json import to_plain
 from controller.plants.builtin import plant as builtin
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.sensors.gpu.sensor import GpuSensor
-from policies.knobs import Bounds, Knob
+from policies.knobs import Bounds, Knob, ThreadClass, ThreadClasses
 from policies.observation import BlockCounts, Missing, Value
+from policies.proposal import Refusal
 
 SPEC = PipelineSpec.model_construct(
     audio_share=0.6,
@@ -123,6 +124,25 @@ def test_a_knob_is_restored_to_what_the_pipeline_started_with(monkeypatch: pytes
     plant._connection.answers = [{}]
     assert plant.restore("lanes") is None
     assert plant._connection.asked[-1] == ("set", {"knob": "lanes", "value": 2})
+
+
+def test_a_value_outside_the_domain_is_refused_without_a_question(monkeypatch: pytest.MonkeyPatch):
+    plant = plant_of(monkeypatch)
+    refusal = Refusal("lanes", "5 is not allowed: 1 to 4")
+    assert plant.apply("lanes", 5) == refusal
+    assert [do for do, _ in plant._connection.asked] == ["hello"]
+
+
+def test_companions_are_told_the_budgets_of_their_classes(monkeypatch: pytest.MonkeyPatch):
+    plant = plant_of(monkeypatch)
+    plant._actuator = type("Willing", (), {"apply": lambda *_: None})()
+    plant._connection.answers = [{}, {}]
+    shares = ThreadClasses(analysis=ThreadClass(share=0.05), visualisation=ThreadClass(share=0.02))
+    assert plant.apply("thread_classes", shares) is None
+    assert plant._connection.asked[1:] == [
+        ("budget", {"work": "analysis", "share": 0.05}),
+        ("budget", {"work": "visualisation", "share": 0.02}),
+    ]
 
 
 def test_a_pipeline_that_never_introduces_itself_is_an_error(monkeypatch: pytest.MonkeyPatch):

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from live_run import EAGER, LONGER, awaits
+from live_run import EAGER, LONGER, awaits, soon
 
 from controller.errors import KapellmeisterError
 from controller.journal.reader import JournalReader
@@ -99,6 +100,23 @@ def command(directory: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
+@contextmanager
+def lengthening(
+    state: Path,
+) -> Iterator[tuple[subprocess.Popen[bytes], subprocess.Popen[str]]]:
+    """A server, and a run that has lengthened its period; both are gone at the end."""
+    jackd = start_server()
+    running = command(state, "--act", "period_frames", "--policy", LONGER)
+    try:
+        awaits(lambda: period() == 512, 30.0, "the period was not changed")
+        yield jackd, running
+    finally:
+        running.kill()
+        running.communicate(timeout=10)
+        jackd.kill()
+        jackd.wait()
+
+
 def scheduled() -> dict[int, object]:
     members = playing_with(NAME, server_process())
     return {thread.tid: read(thread) for each in members for thread in threads_of(each)}
@@ -159,7 +177,7 @@ def test_audio_threads_are_raised_and_restored_however_it_ends(
     finally:
         running.send_signal(end)
         running.communicate(timeout=10)
-    awaits(lambda: not raised(found), 2.0, "not restored")
+    assert soon(lambda: not raised(found), 2.0), "not restored"
 
 
 def alarms(state: Path) -> list[str]:
@@ -204,7 +222,7 @@ def test_the_period_is_restored_however_it_ends(
     finally:
         running.send_signal(end)
         running.communicate(timeout=10)
-    awaits(lambda: period() == 256, 5.0, "not restored")
+    assert soon(lambda: period() == 256, 5.0), "not restored"
 
 
 def test_without_a_server_one_line_says_so(jack: None, tmp_path: Path) -> None:
@@ -219,30 +237,20 @@ def test_without_a_server_one_line_says_so(jack: None, tmp_path: Path) -> None:
 def test_a_controller_that_stopped_for_long_turns_the_period_again(
     jack: None, tmp_path: Path
 ) -> None:
-    jackd, state = start_server(), tmp_path / "state"
-    running = command(state, "--act", "period_frames", "--policy", LONGER)
-    try:
-        awaits(lambda: period() == 512, 30.0, "the period was not changed")
+    state = tmp_path / "state"
+    with lengthening(state) as (_, running):
         running.send_signal(signal.SIGSTOP)
         awaits(lambda: period() == 256, 15.0, "the watchdog did not restore it")
         running.send_signal(signal.SIGCONT)
         awaits(lambda: period() == 512, 40.0, "the period was not changed again")
         assert any("watchdog restored it" in text for text in alarms(state))
-    finally:
-        running.send_signal(signal.SIGCONT)
-        running.kill()
-        running.communicate(timeout=10)
-        jackd.kill()
-        jackd.wait()
 
 
 def test_a_server_that_stands_still_at_the_end_is_told_of_and_mended_by_the_next_start(
     jack: None, tmp_path: Path
 ) -> None:
-    jackd, state = start_server(), tmp_path / "state"
-    running = command(state, "--act", "period_frames", "--policy", LONGER)
-    try:
-        awaits(lambda: period() == 512, 30.0, "the period was not changed")
+    state = tmp_path / "state"
+    with lengthening(state) as (jackd, running):
         jackd.send_signal(signal.SIGSTOP)
         running.send_signal(signal.SIGTERM)
         said = running.communicate(timeout=9)[0]
@@ -252,43 +260,29 @@ def test_a_server_that_stands_still_at_the_end_is_told_of_and_mended_by_the_next
         said = command(state, "--duration", "1").communicate(timeout=20)[0]
         assert "settings of a server restored that an earlier run left changed: 1" in said
         assert period() == 256
-    finally:
-        running.kill()
-        jackd.kill()
-        jackd.wait()
 
 
 def test_a_period_that_another_hand_set_stays(jack: None, tmp_path: Path) -> None:
-    jackd = start_server()
-    running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)
-    try:
-        awaits(lambda: period() == 512, 30.0, "the period was not changed")
+    with lengthening(tmp_path / "state") as (_, running):
         set_period(2048)
         running.send_signal(signal.SIGTERM)
         running.communicate(timeout=10)
         assert period() == 2048
-    finally:
-        running.kill()
-        jackd.kill()
-        jackd.wait()
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_server_that_was_started_again_keeps_its_period(
     jack: None, tmp_path: Path, end: signal.Signals
 ) -> None:
-    jackd = start_server()
-    running = command(tmp_path / "state", "--act", "period_frames", "--policy", LONGER)
-    try:
-        awaits(lambda: period() == 512, 30.0, "the period was not changed")
+    with lengthening(tmp_path / "state") as (jackd, running):
         jackd.kill()
         jackd.wait()
-        jackd = start_server("512")  # as we had asked of the one before
-        running.send_signal(end)
-        running.communicate(timeout=10)
-        time.sleep(1.0)  # the watchdog is done by then
-        assert period() == 512
-    finally:
-        running.kill()
-        jackd.kill()
-        jackd.wait()
+        again = start_server("512")  # as we had asked of the one before
+        try:
+            running.send_signal(end)
+            running.communicate(timeout=10)
+            time.sleep(1.0)  # the watchdog is done by then
+            assert period() == 512
+        finally:
+            again.kill()
+            again.wait()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from live_run import EAGER, LONGER, Run, awaits, realtime
+from live_run import EAGER, LONGER, Run, awaits, realtime, soon
 from pipewire_server import BUILDS, QUANTUM, Server, environment_of, serving, skip_without
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -84,7 +84,7 @@ def test_data_threads_are_raised_and_restored_however_it_ends(
         assert {now[tid][0] for tid in raised() if tid in now} <= {os.SCHED_FIFO}
     finally:
         run.end(end)
-    awaits(lambda: not raised(), 2.0, "not restored")
+    assert soon(lambda: not raised(), 2.0), "not restored"
 
 
 def test_a_client_that_comes_later_is_raised_too(server: Server, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_the_quantum_is_forced_and_what_was_forced_before_is_restored_however_it
         awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
     finally:
         run.end(end)
-    awaits(lambda: server.forced() == QUANTUM, 2.0, "not restored")
+    assert soon(lambda: server.forced() == QUANTUM, 2.0), "not restored"
 
 
 def test_what_a_run_left_whose_watchdog_was_killed_too_is_restored_by_the_next(
@@ -145,7 +145,7 @@ def test_what_another_hand_forced_after_a_run_was_killed_is_left_alone_by_the_ne
     awaits(lambda: server.forced() == 128, 20.0, "no quantum was forced")
     run.awaits_more_ticks(1)  # the journal has what is to be restored
     run.end(signal.SIGKILL)
-    awaits(lambda: server.forced() == QUANTUM, 2.0, "not restored")
+    assert soon(lambda: server.forced() == QUANTUM, 2.0), "not restored"
     server.force(256)
     Run(server, tmp_path, "--duration", "1").end()
     assert server.forced() == 256
@@ -174,7 +174,8 @@ def test_a_server_that_stands_still_for_a_while_is_survived(server: Server, tmp_
         run.awaits_event("pipewire: the server plays again")
     finally:
         server.freeze(signal.SIGCONT)
-        run.end(signal.SIGTERM)
+        said = run.end(signal.SIGTERM)
+    assert run.process.returncode == 0, said
 
 
 def test_without_a_server_one_line_says_so(build: str, tmp_path: Path) -> None:

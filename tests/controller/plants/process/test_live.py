@@ -10,42 +10,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_run import awaits
+from live_run import awaits, soon
+from player import crowd, end, play
 
 from controller.linux.permissions import permitted
 from controller.linux.scheduling import read, threads_of
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
-PLAYER = """
-import os, time
-os.sched_setaffinity(0, {0})
-due = time.monotonic()
-print("playing", flush=True)
-while True:
-    due = max(due + 1 / 190, time.monotonic() - 0.1)
-    time.sleep(max(0.0, due - time.monotonic()))
-    until = time.thread_time() + 0.0005
-    while time.thread_time() < until:
-        pass
-"""
-HOG = "import os; os.sched_setaffinity(0, {0})\nwhile True: pass"
-
 
 @pytest.fixture
 def player() -> Iterator[int]:
-    """A program that wakes 190 times a second on a processor that four hogs crowd."""
+    """A program that wakes once in 256 frames on a processor that four hogs crowd."""
     if not permitted().realtime:
         pytest.skip("real-time scheduling is refused here")
-    started = [subprocess.Popen((sys.executable, "-c", PLAYER), stdout=subprocess.PIPE)]
-    assert started[0].stdout is not None
-    started[0].stdout.readline()
-    started += [subprocess.Popen((sys.executable, "-c", HOG)) for _ in range(4)]
-    yield started[0].pid
-    for each in reversed(started):
-        each.kill()
-        each.wait(10)
-    started[0].stdout.close()
+    started = play()
+    hogs = crowd()
+    yield started.pid
+    end(*hogs, started)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
@@ -65,4 +47,4 @@ def test_a_program_of_which_only_the_kernel_tells_is_scheduled_and_restored(
     finally:
         running.send_signal(end)
         print(running.communicate(timeout=20)[0].decode())
-    awaits(lambda: read(thread) == found, 2.0, "not restored")
+    assert soon(lambda: read(thread) == found, 2.0), "not restored"

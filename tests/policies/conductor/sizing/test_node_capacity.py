@@ -1,4 +1,4 @@
-"""What a node carries, learned from how busy it is and from what proved too much for it."""
+"""The capacity of a node is learned from how busy it is and from what proved too much."""
 
 from __future__ import annotations
 

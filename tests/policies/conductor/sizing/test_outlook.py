@@ -1,4 +1,4 @@
-"""What is expected of the load, and what a node makes of it."""
+"""The outlook joins the load that is expected and what a node makes of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a miss costs is learned from what is missed."""
+"""The price of a miss is learned from what is missed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from policies.observation import Value
 
 
 def test_a_node_that_is_too_much_leaves_once_the_load_has_stayed_low():
-    """It takes 15 s of the same proposal without a break, and ends with as many as needed."""
+    """A shrink takes 15 s of one proposal without a break, and ends with as many as needed."""
     machine = Machine(stream_ms=0.1)
     machine.plant.found["nodes"] = machine.plant.values["nodes"] = 3
     assert machine.turns(15) == []

@@ -8,10 +8,10 @@ from controller import plugins
 from controller.config.config import Config
 from controller.errors import PlugInError
 from controller.plants.builtin.plant import BuiltinPlant
-from kapellmeister.running.attached import AttachedProgram
-from kapellmeister.running.builtin import BuiltinPipeline, pipeline_spec
-from kapellmeister.running.chosen_executor import chosen_executor
-from kapellmeister.running.controlled import Controllable
+from kapellmeister.running.controlled.attached import AttachedProgram
+from kapellmeister.running.controlled.builtin import BuiltinPipeline, pipeline_spec
+from kapellmeister.running.controlled.chosen_executor import chosen_executor
+from kapellmeister.running.controlled.controlled import Controllable
 from kapellmeister.running.options import RunOptions
 
 

@@ -22,8 +22,8 @@ from controller.plants.builtin.pipeline_process import (
 from controller.plants.builtin.plant import BuiltinPlant
 from controller.plants.plant import Surroundings
 from controller.sensors.gpu.sensor import GpuSensor
-from kapellmeister.running.chosen_executor import AUTO, CUDA, vram_config
-from kapellmeister.running.controlled import Attach, Controlled
+from kapellmeister.running.controlled.chosen_executor import AUTO, CUDA, vram_config
+from kapellmeister.running.controlled.controlled import Attach, Controlled
 from kapellmeister.running.options import RunOptions
 
 DEFAULT_DURATION_S = 60.0
@@ -50,7 +50,7 @@ class BuiltinPipeline:
         return math.inf
 
     def check(self) -> None:
-        """Nothing of it can be known to fail before it is started."""
+        """Accept the options: nothing of a pipeline can be known to fail before it is started."""
 
     @contextmanager
     def made_ready(
@@ -95,7 +95,7 @@ class BuiltinPipeline:
 
 
 def gpu_sensor(spec: PipelineSpec) -> GpuSensor | None:
-    """What reads the device that a pipeline renders on; None where that is none of CUDA."""
+    """The sensor of the device that a pipeline renders on; None where that is none of CUDA."""
     if spec.executor != CUDA:
         return None
     device = examine_cuda().device

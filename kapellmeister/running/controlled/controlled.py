@@ -14,7 +14,7 @@ from policies.objective import Objective
 
 
 def no_warning() -> None:
-    """Nothing stands in the way of what is controlled."""
+    """No warning: nothing stands in the way of what is controlled."""
 
 
 @dataclass(frozen=True, slots=True)

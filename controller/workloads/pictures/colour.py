@@ -20,7 +20,7 @@ _ANCHORS = np.array(
 
 
 def colour_map(entries: int = 256) -> NDArray[np.uint8]:
-    """From dark to light, (entries, 3) sRGB; lightness rises in equal steps of OKLab.
+    """Colours from dark to light, (entries, 3) sRGB; lightness rises in equal steps of OKLab.
 
     OKLab and its conversion to sRGB: Ottosson 2020, "A perceptual color space for image
     processing".

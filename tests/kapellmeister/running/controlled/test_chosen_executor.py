@@ -5,7 +5,7 @@ import pytest
 from controller.config.config import PipelineSection
 from controller.errors import ExecutorError
 from controller.executors.gpu.devices.availability import Obstacle
-from kapellmeister.running import chosen_executor as module
+from kapellmeister.running.controlled import chosen_executor as module
 
 NO_GPU = Obstacle("there is no NVIDIA driver", "install it", no_gpu=True)
 TOO_OLD = Obstacle("the driver is too old", "update it")

@@ -1,4 +1,4 @@
-"""What a plant tells that plays on a GPU."""
+"""Readings of a plant that plays on a GPU."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from controller.config.config import Config
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
 from controller.plants.threads.knob import KNOB as THREADS
 from kapellmeister.machine.other_managers import ManagerWatch
-from kapellmeister.running.access import check_access, tell_missing, tell_programs
-from kapellmeister.running.controlled import Attach, Controlled, no_warning
-from kapellmeister.running.observed import Observed
+from kapellmeister.running.controlled.access import check_access, tell_missing, tell_programs
+from kapellmeister.running.controlled.controlled import Attach, Controlled, no_warning
+from kapellmeister.running.controlled.observed import Observed
 from kapellmeister.running.options import RunOptions
 
 
@@ -29,12 +29,12 @@ class AttachedProgram:
 
     @property
     def duration_s(self) -> float | None:
-        """The time for which it is controlled; None without end."""
+        """Seconds for which it is controlled; None without end."""
         return self.options.duration_s
 
     @property
     def limit_s(self) -> float:
-        """The same, infinite without end."""
+        """Seconds for which it is controlled; infinite without end."""
         return self.duration_s or math.inf
 
     def check(self) -> None:
@@ -47,7 +47,7 @@ class AttachedProgram:
     def made_ready(
         self, directory: Path, stopping: Callable[[], bool], say: Callable[[str], None]
     ) -> AbstractContextManager[Attach]:
-        """Nothing has to be started: it plays already."""
+        """The plant as it is: it plays already, and nothing has to be started."""
         del directory, stopping, say
         return nullcontext(self._attach)
 

@@ -1,4 +1,4 @@
-"""Memory of the steps taken and of the blocks missed, from one decision to the next."""
+"""State of the conductor: steps taken and blocks missed, from one decision to the next."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TELLING_INTERVALS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ConductorState:
     """Figures that are remembered from one decision to the next.
 
     `step_of` names the last step taken with each knob; `spent` until when a step is left alone that
@@ -52,8 +52,8 @@ class Memory:
     missed: tuple[tuple[float, float], ...] = ()
 
     @classmethod
-    def recall(cls, state: State) -> Memory:
-        """The memory of an earlier decision out of its `plain`; afresh from anything else."""
+    def recall(cls, state: State) -> ConductorState:
+        """The state of an earlier decision out of its `plain`; afresh from anything else."""
         if not isinstance(state, dict):
             return cls()
         factor, wanted, weighed = (
@@ -83,7 +83,7 @@ class Memory:
         recent = {"wanted": wanted, "missed": missed, "bad_at_s": list(self.bad_at_s)}
         return cast(dict[str, State], plain | recent)
 
-    def learned(self, situation: Situation, verified: tuple[Verification, ...]) -> Memory:
+    def learned(self, situation: Situation, verified: tuple[Verification, ...]) -> ConductorState:
         """Note what was measured and which steps did not help; forget those of long ago."""
         settings, settled_at_s = str(situation.settings), self.settled_at_s
         if settings != self.settings or not situation.is_settled:
@@ -105,22 +105,24 @@ class Memory:
         return RecentMisses(len(self.bad_at_s), worst, sum(shares), len(shares))
 
 
-def _spent(memory: Memory, time_s: float, verified: tuple[Verification, ...]) -> dict[str, float]:
-    """Until when each step is left alone, those just judged included."""
+def _spent(
+    state: ConductorState, time_s: float, verified: tuple[Verification, ...]
+) -> dict[str, float]:
+    """Seconds until which each step is left alone, those just judged included."""
     spent = {
         key: until_s
-        for key, until_s in memory.spent.items()
+        for key, until_s in state.spent.items()
         if 0.0 < until_s - time_s <= RETRY_SAVING_S
     }
     for each in verified:
-        key = memory.step_of.get(each.knob)
+        key = state.step_of.get(each.knob)
         if key is not None and _without_success(each.verdict, key):
             spent[key] = time_s + _retry_after_s(each.verdict, key)
     return spent
 
 
 def _without_success(verdict: Verdict, key: str) -> bool:
-    """Too few nodes for too much work is no failure of nodes: it calls for more of them."""
+    """Whether a step did not help; nodes too few for the work did not fail, but call for more."""
     more_nodes = tuple(f"{each}/{NODES_STEP}" for each in TOO_MUCH_FOR_A_NODE)
     if verdict is Verdict.FELL_SHORT and key.startswith(more_nodes):
         return False

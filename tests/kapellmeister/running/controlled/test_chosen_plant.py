@@ -11,8 +11,8 @@ from fakes import FakeClock
 from controller.config.config import Config
 from controller.errors import PlantError, PlugInError
 from controller.plants.plant import Surroundings
-from kapellmeister.running.chosen_plant import chosen_plant
-from kapellmeister.running.controlled import Controlled
+from kapellmeister.running.controlled.chosen_plant import chosen_plant
+from kapellmeister.running.controlled.controlled import Controlled
 from kapellmeister.running.options import RunOptions
 
 PLANT = """

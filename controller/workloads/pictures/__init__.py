@@ -1,0 +1,1 @@
+"""Pictures as arrays become files: colours and PNG; no sound enters."""

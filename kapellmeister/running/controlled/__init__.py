@@ -1,0 +1,1 @@
+"""Plants that a run controls, ours or attached to, behind one interface; no loop enters."""
