@@ -13,6 +13,7 @@ FIGURES = np.dtype(
         ("block_bytes", np.int64),
         ("capacity", np.int64),
         ("homeless", np.int64),
+        ("beats", np.int64),
         ("arena_bytes", np.int64),
         ("used_bytes", np.int64),
         ("largest_free_bytes", np.int64),
@@ -70,6 +71,10 @@ class Board:
     def count(self, name: str) -> int:
         """One figure that is a whole number."""
         return int(self._record[name][0])
+
+    def count_up(self, name: str) -> None:
+        """Add one to a figure that this process alone writes."""
+        self._record[name] += 1
 
     def clear(self) -> None:
         """Forget a worker that has ended, but not what is wanted of the next."""

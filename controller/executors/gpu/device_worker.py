@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -12,6 +14,7 @@ from controller.errors import DeviceOpeningError, KapellmeisterError
 from controller.executors.batch import FinishedBatches
 from controller.executors.cpu.ring import Ring
 from controller.executors.executor import Process
+from controller.executors.gpu.heartbeat import Heartbeat
 from controller.executors.processes import ProcessGroup
 
 OPENING_S = 120.0
@@ -30,17 +33,24 @@ class DeviceWorker:
     """One worker process at a time; one that ends is replaced, after a pause that grows.
 
     `make_run` gives what the worker of a number does. One that has worked for longer than the
-    longest pause is replaced after the shortest.
+    longest pause is replaced after the shortest. One that hangs, as `heartbeat` tells, is ended.
     """
 
     def __init__(
-        self, executor: str, ring: Ring, processes: ProcessGroup, make_run: Callable[[int], Run]
+        self,
+        executor: str,
+        ring: Ring,
+        processes: ProcessGroup,
+        make_run: Callable[[int], Run],
+        heartbeat: Heartbeat,
     ) -> None:
         self._executor = executor
         self._ring = ring
         self._processes = processes
         self._make_run = make_run
+        self._heartbeat = heartbeat
         self._process: Process | None = None
+        self._is_hung = False
         self._pause_s = FIRST_PAUSE_S
         self._next_attempt_s = self._began_s = 0.0
         self.number = 0
@@ -48,7 +58,7 @@ class DeviceWorker:
     @property
     def is_at_work(self) -> bool:
         """Whether it renders, or would."""
-        return self._process is not None and self._ring.is_open
+        return self._process is not None and self._ring.is_open and not self._is_hung
 
     @property
     def is_starting(self) -> bool:
@@ -74,6 +84,20 @@ class DeviceWorker:
         if self._process is None and time.monotonic() >= self._next_attempt_s:
             self._start(next(numbers), None)
 
+    def end_if_hung(self) -> bool:
+        """End one that hangs, or has not opened in time; whether it is one that was at work.
+
+        It is no longer at work from then on, even where its driver does not let it go.
+        """
+        if self._process is None or self._is_hung:
+            return False
+        was_at_work = self.is_at_work
+        self._is_hung = self._heartbeat.has_stopped() if was_at_work else self._opens_too_long()
+        if self._is_hung:
+            sys.stderr.write(f"{self._process.name} hangs and is ended\n")
+            os.kill(self._process.pid, signal.SIGKILL)
+        return self._is_hung and was_at_work
+
     def bury(self, ended: Collection[Process]) -> bool:
         """Take note if it is among the processes that have ended; whether it is."""
         if self._process not in ended:
@@ -83,13 +107,16 @@ class DeviceWorker:
             self._pause_s = FIRST_PAUSE_S
         self._next_attempt_s = now_s + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-        self._process = None
+        self._process, self._is_hung = None, False
         self._ring.recycle()
         return True
 
     def read(self) -> FinishedBatches:
         """Batches that it has finished since the last call."""
         return FinishedBatches(self.number, *self._ring.read())
+
+    def _opens_too_long(self) -> bool:
+        return time.monotonic() - self._began_s > OPENING_S
 
     def _start(self, number: int, saying: int | None) -> None:
         self.number, self._began_s = number, time.monotonic()

@@ -22,6 +22,7 @@ from controller.executors.gpu.board import Board
 from controller.executors.gpu.device_worker import DeviceWorker, Run
 from controller.executors.gpu.devices.device import Device
 from controller.executors.gpu.fallback import CpuFallback
+from controller.executors.gpu.heartbeat import Heartbeat
 from controller.executors.gpu.opening import open_pipeline
 from controller.executors.gpu.placement import YIELDED, Room, placed
 from controller.executors.gpu.readings import BoardReadings
@@ -75,7 +76,10 @@ class GpuExecutor:
         self._fallback = CpuFallback(settings, self.table, nodes)
         self._workload = batched(settings.workload, settings.workload_settings, name)
         ring = Ring(RING_ENTRIES, settings.period_frames)
-        self._device = DeviceWorker(name, ring, self._processes, partial(self._device_run, ring))
+        heartbeat = Heartbeat(partial(self._board.count, "beats"))
+        self._device = DeviceWorker(
+            name, ring, self._processes, partial(self._device_run, ring), heartbeat
+        )
         self._open()
 
     @property
@@ -160,6 +164,7 @@ class GpuExecutor:
 
     def reap(self) -> tuple[Process, ...]:
         """Processes that have died; `advance` moves the streams of lost workers."""
+        self._is_urgent |= self._device.end_if_hung()
         ended = self._processes.reap()
         if self._device.bury(ended):
             self._board.clear()

@@ -54,6 +54,7 @@ class GpuWorker:
         self._inputs = inputs
         self._ring = ring
         self._timetable = timetable
+        self._board = board
         self._upkeep = Upkeep(pipeline, board)
         self._share = Share(number, table, self)
         self._silence = np.zeros(2, np.float32)[:, None]
@@ -72,6 +73,7 @@ class GpuWorker:
 
     def render(self, block: int) -> None:
         """Render all batches of one block, prepare joining streams, and see to the memory."""
+        self._board.count_up("beats")
         self._share.change_over(block)
         slots, size = self._share.slots, self._share.batch_size
         under_way: deque[_Batch] = deque()
@@ -105,6 +107,7 @@ class GpuWorker:
         return _Batch(self._submitted(block, slots), first, served, start_ns)
 
     def _submitted(self, block: int, slots: NDArray[np.intp]) -> Submitted:
+        self._board.count_up("beats")
         gather = partial(self._gather, block, slots)
         return self._pipeline.submit(block - self._skipped, slots, gather)
 

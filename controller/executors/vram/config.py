@@ -48,7 +48,7 @@ def too_large(wanted_bytes: int, free_bytes: int) -> ConfigurationError:
     """The error of an arena that the device has no room for."""
     why = f"{wanted_bytes:,} bytes are more than the {free_bytes:,} that are free"
     remedy = "give less, or end the programs that hold the device's memory"
-    return ConfigurationError("vram", "total_bytes", why, remedy)
+    return ConfigurationError("vram", "total_mib or share_of_free", why, remedy)
 
 
 def check_block_bytes(block_bytes: int, total_bytes: int | None) -> None:
@@ -62,4 +62,4 @@ def check_block_bytes(block_bytes: int, total_bytes: int | None) -> None:
         raise ConfigurationError("vram", "block_bytes", why, remedy)
     if total_bytes is not None and block_bytes > total_bytes:
         why = f"{block_bytes:,} bytes are more than the {total_bytes:,} of the arena"
-        raise ConfigurationError("vram", "block_bytes", why, "give a smaller block")
+        raise ConfigurationError("vram", "block_bytes", why, "give more memory, or a smaller block")

@@ -81,6 +81,17 @@ def test_streams_of_a_killed_device_go_on_at_the_processors_and_come_back(
     assert running.ask("summary")["deaths"] == ["km-gpu-1"]
 
 
+def test_a_device_that_hangs_is_ended_and_its_streams_go_on_at_the_processors(
+    play: Callable[..., Running],
+) -> None:
+    running = play(streams=6)
+    (pid,) = named("km-gpu", running.wait_for(plays_on_the_device(6)))
+    os.kill(pid, signal.SIGSTOP)
+    running.wait_for(lambda reply: figure(reply, "streams_on_cpu") == 6, patience_s=15.0)
+    running.wait_for(plays_on_the_device(6))
+    assert running.ask("summary")["deaths"] == ["km-gpu-1"]
+
+
 def test_what_a_full_arena_has_no_room_for_plays_on_the_processors(
     play: Callable[..., Running],
 ) -> None:

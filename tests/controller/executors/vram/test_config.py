@@ -16,7 +16,10 @@ def test_a_share_of_what_is_free_or_as_much_as_is_named():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"total_bytes": 2 * GIB}, r"total_bytes: 2,147,483,648 bytes are more than the 1,073,741"),
+        (
+            {"total_bytes": 2 * GIB},
+            r"vram: total_mib or share_of_free: 2,147,483,648 bytes are more",
+        ),
         ({"total_bytes": 65_536}, r"block_bytes: 131,072 bytes are more than the 65,536 of the"),
         ({"share_of_free": 0.0001}, r"block_bytes: 131,072 bytes are more than the 107,374"),
         ({"share_of_free": 0.0}, r"share_of_free: 0 is no share"),
