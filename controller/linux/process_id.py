@@ -70,10 +70,17 @@ def read_process(pid: int, root: Path = PROC) -> ProcessStat:
 
 
 def kill(process: ProcessId) -> None:
-    """End it, and no other that has its number by now."""
-    if lives(process):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
+    """End it, and no other that gets its number, be it between looking and ending.
+
+    Raises PermissionError where it is another user's.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(process.pid)  # means one process, whatever its number later does
+        try:
+            if lives(process):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        finally:
+            os.close(descriptor)
 
 
 def ticks_since_boot(ago_s: float = 0.0) -> int:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from live_run import Run, awaits, schedules
 
+from controller.linux import process_id
+
 PLAYER = """
 import os, signal, time
 os.sched_setaffinity(0, {0})
@@ -130,9 +132,30 @@ def while_it_goes_on_as_another(folder: Path) -> None:
         end(each)
 
 
+def while_it_is_ended(folder: Path) -> None:
+    """A process ends, and another gets the number, after it was looked at and before the signal."""
+    del folder
+    player, others = play(), list[subprocess.Popen[bytes]]()
+
+    def lived(process: process_id.ProcessId) -> bool:
+        end(player)
+        others.append(play_as(process.pid))
+        return True
+
+    process_id.lives = lived
+    process_id.kill(process_id.identify_process(player.pid))
+    assert others[0].poll() is None, "another process was ended"
+    end(others[0])
+
+
 CASES = {
     each.__name__: each
-    for each in (while_it_is_controlled, while_it_starts, while_it_goes_on_as_another)
+    for each in (
+        while_it_is_controlled,
+        while_it_starts,
+        while_it_goes_on_as_another,
+        while_it_is_ended,
+    )
 }
 
 if __name__ == "__main__":
