@@ -15,6 +15,7 @@ from controller.executors.executor import Task
 from controller.pipeline import companions, parts
 from controller.pipeline.block_outcomes import Playout
 from controller.pipeline.companion_group import BUDGETS, CompanionGroup
+from controller.pipeline.files import ORPHAN_SUMMARY
 from controller.pipeline.latency_statistics import BatchStatistics, LatencyHistogram, MissTimeline
 from controller.pipeline.live_streams import LiveStreams
 from controller.pipeline.recording import Recording
@@ -25,7 +26,6 @@ from policies.knobs import KnobValue
 from policies.observation import BlockCounts
 
 TURN_S = 0.02
-ORPHAN_SUMMARY = "pipeline-summary.json"
 
 
 class Pipeline:

@@ -36,6 +36,8 @@ class SimulationLevel(StrEnum):
     BLOCK = "block"
 
 
+OTHER = "name another"
+"""Remedy where a result cannot be written to the file that was named."""
 Level = Annotated[SimulationLevel, typer.Option(help="How exactly blocks are simulated.")]
 Interval = Annotated[
     float | None,
@@ -86,10 +88,17 @@ def contradiction(option: str, other: str) -> ConfigurationError:
     return ConfigurationError("command line", option, why, "give one of the two")
 
 
-def check_writable(option: str, path: Path | None) -> None:
-    """Find out before a minute of work that its result has nowhere to go."""
+def check_writable(option: str, path: Path | None, state_dir: Path | None = None) -> None:
+    """Find out before a minute of work that its result has nowhere to go, or would do harm.
+
+    Raises ConfigurationError, also for a file of our own in `state_dir`.
+    """
     if path is None:
         return
+    from kapellmeister.running.own_files import own_file
+
+    if (which := own_file(path, state_dir)) is not None:
+        raise ConfigurationError("command line", f"{option} {path}", f"it is {which}", OTHER)
     try:
         if path.is_fifo():  # which is opened once, by whoever writes
             return
@@ -105,7 +114,7 @@ def check_writable(option: str, path: Path | None) -> None:
 
 
 def _unwritable(option: str, path: Path, error: OSError) -> ConfigurationError:
-    why, remedy = explained(error, path, "name another")
+    why, remedy = explained(error, path, OTHER)
     return ConfigurationError("command line", f"{option} {path}", why, remedy)
 
 

@@ -18,13 +18,13 @@ from pydantic import ValidationError
 
 from controller.errors import Interruption, PipelineStartError
 from controller.linux.process_id import kill
+from controller.pipeline.files import LOG_NAME
 from controller.pipeline.server import hold_lock, holder
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.connection import Connection
 
 STEP_S = 0.1
 STEPS_OF_A_WARM_START = 40
-LOG_NAME = "pipeline.log"
 SINGLE_THREADED = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
