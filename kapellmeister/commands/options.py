@@ -106,7 +106,7 @@ def check_writable(option: str, path: Path | None, state_dir: Path | None = None
         path.open("a").close()
         refused = refused_write(path) if path.is_file() else None
         if is_new:
-            path.unlink()
+            path.resolve().unlink()  # and not the link that may lead there
     except OSError as error:
         raise _unwritable(option, path, error) from error
     if refused is not None:

@@ -158,8 +158,8 @@ def run(
     settings = _with_overrides(load_config(config), sections)
     _check_combination(streams, trace, peak_streams)
     _check_process(process, plant)
-    check_writable("--json", json, state_dir)
     _check_results(json, record)
+    check_writable("--json", json, state_dir)
     options = RunOptions(
         duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir, BEGUN_TICKS
     )
