@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, cast
 
@@ -239,7 +240,8 @@ class Pipeline:
             self._report()
         if not self._stopping:
             text = json.dumps(self.summary())
-            (self._directory / ORPHAN_SUMMARY).write_text(text, encoding="utf-8")
+            with suppress(FileNotFoundError):  # the folder was deleted: nobody will look there
+                (self._directory / ORPHAN_SUMMARY).write_text(text, encoding="utf-8")
 
 
 def _plain(counts: BlockCounts) -> dict[str, int]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from controller.config.config import Config, first_error, load_config
-from controller.errors import ConfigurationError
+from controller.errors import ConfigurationError, KapellmeisterError
 from kapellmeister.commands.options import (
     OTHER,
     ConfigFile,
@@ -21,6 +21,7 @@ from kapellmeister.commands.options import (
     check_writable,
     contradiction,
     prints_aside,
+    say,
     write_json,
 )
 from kapellmeister.start_time import BEGUN_TICKS
@@ -169,6 +170,9 @@ def run(
     with contextlib.suppress(OSError):  # the terminal may have been closed
         print_report(report, console)
     write_json(json, report)
+    if report.unrecorded is not None:
+        say(report.unrecorded)
+        raise typer.Exit(KapellmeisterError.status)
 
 
 def _acting(act: list[str] | None, shadow: bool) -> str | None:

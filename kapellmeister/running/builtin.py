@@ -13,8 +13,10 @@ from pathlib import Path
 from controller.config.config import Config
 from controller.errors import RecordingError
 from controller.executors.gpu.probe import examine_cuda
+from controller.pipeline.server import holder
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.pipeline_process import (
+    end_process,
     how_it_ended,
     running_pipeline,
     start_pipeline,
@@ -63,6 +65,8 @@ class BuiltinPipeline:
             started = self._start_or_take_over(directory, stopping, say)
             if started is not None:
                 stack.callback(started.wait)
+            if (pipeline := holder(directory)) is not None:
+                stack.callback(end_process, pipeline)
             stack.callback(stop_pipeline, directory)
             yield partial(self._attach, directory, started)
 
