@@ -120,7 +120,7 @@ class Lease:
         unknown = [thread for thread in threads if thread not in self._originals]
         if not unknown and not wanted and self._watchdog is not None:
             return
-        self._originals = {each: found for each, found in self._originals.items() if _lives(each)}
+        self.deregister([each for each in self._originals if not _lives(each)])
         for thread in unknown:
             with contextlib.suppress(ThreadGoneError):
                 self._originals[thread] = find_original(thread)

@@ -106,6 +106,12 @@ class Run:
                 return pid
         pytest.fail("no monitor runs")
 
+    def watchdogs(self) -> list[int]:
+        """The watchdog, and its canary."""
+        listed = subprocess.run(("ps", "-ww", "-eo", "pid,args"), capture_output=True, text=True)
+        of_this = f"controller.watchdog.watchdog {self.process.pid} "
+        return [int(row.split()[0]) for row in listed.stdout.splitlines() if of_this in row]
+
     def freewheels(self) -> bool:
         """Whether no deadline held in the last tick."""
         return any(tick.observation.no_deadline for tick in self.ticks()[-1:])

@@ -30,6 +30,25 @@ while True:
     while time.thread_time() < until:
         pass
 """
+THREADED = """
+import os, signal, threading, time
+os.sched_setaffinity(0, {0})
+calls = threading.Event()
+def play():
+    due = time.monotonic()
+    while not calls.is_set():
+        due = max(due + 256 / 48000, time.monotonic() - 0.1)
+        time.sleep(max(0.0, due - time.monotonic()))
+        until = time.thread_time() + 0.0005
+        while time.thread_time() < until:
+            pass
+    os.execlp("sleep", "sleep", "1000")
+signal.signal(signal.SIGUSR1, lambda *_: calls.set())
+threading.Thread(target=play).start()
+print("playing", flush=True)
+while True:
+    signal.pause()
+"""
 HOG = "import os; os.sched_setaffinity(0, {0})\nwhile True: pass"
 HOGS = 4
 ORDINARY = (os.SCHED_OTHER, 0, 0)
@@ -45,9 +64,9 @@ class Programs:
     environment: Mapping[str, str] = os.environ
 
 
-def play() -> subprocess.Popen[bytes]:
+def play(program: str = PLAYER) -> subprocess.Popen[bytes]:
     """A program that wakes once a cycle."""
-    player = subprocess.Popen((sys.executable, "-c", PLAYER), stdout=subprocess.PIPE)
+    player = subprocess.Popen((sys.executable, "-c", program), stdout=subprocess.PIPE)
     assert player.stdout is not None
     player.stdout.readline()
     return player
@@ -119,10 +138,19 @@ def while_it_starts(folder: Path) -> None:
 
 def while_it_goes_on_as_another(folder: Path) -> None:
     """A program named by its id calls exec: its thread is no audio thread any more."""
-    player = play()
+    _goes_on_as_another(folder, PLAYER)
+
+
+def while_a_thread_of_it_goes_on_as_another(folder: Path) -> None:
+    """A thread that was raised calls exec, and is the main one with its scheduling from then on."""
+    _goes_on_as_another(folder, THREADED)
+
+
+def _goes_on_as_another(folder: Path, program: str) -> None:
+    player = play(program)
     hogs = [subprocess.Popen((sys.executable, "-c", HOG)) for _ in range(HOGS)]
     run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
-    awaits(lambda: ORDINARY not in schedules(player.pid).values(), 40.0, "nothing was turned")
+    awaits(lambda: raised(player), 40.0, "nothing was turned")
     player.send_signal(signal.SIGUSR1)
     awaits(lambda: set(schedules(player.pid).values()) == {ORDINARY}, 20.0, "it was not restored")
     watches(run, player.pid)
@@ -130,6 +158,30 @@ def while_it_goes_on_as_another(folder: Path) -> None:
     run.end(signal.SIGTERM)
     for each in (player, *hogs):
         end(each)
+
+
+def killed_before_a_thread_of_it_goes_on_as_another(folder: Path) -> None:
+    """Controller and watchdog are killed, and a raised thread calls exec before the next run."""
+    player = play(THREADED)
+    hogs = [subprocess.Popen((sys.executable, "-c", HOG)) for _ in range(HOGS)]
+    run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
+    awaits(lambda: raised(player), 40.0, "nothing was turned")
+    run.awaits_more_ticks(1)  # whose record says how it was found
+    for each in (*run.watchdogs(), run.process.pid):
+        os.kill(each, signal.SIGKILL)
+    player.send_signal(signal.SIGUSR1)
+    awaits(lambda: len(schedules(player.pid)) == 1, 20.0, "it did not call exec")
+    assert raised(player)
+    again = Run(Programs(), folder, "--process", str(player.pid), "--shadow", "--no-live")
+    awaits(lambda: set(schedules(player.pid).values()) == {ORDINARY}, 20.0, "it was not restored")
+    again.end(signal.SIGTERM)
+    for each in (player, *hogs):
+        end(each)
+
+
+def raised(player: subprocess.Popen[bytes]) -> bool:
+    """Whether any thread is scheduled otherwise than it began."""
+    return set(schedules(player.pid).values()) != {ORDINARY}
 
 
 def while_it_is_ended(folder: Path) -> None:
@@ -154,6 +206,8 @@ CASES = {
         while_it_is_controlled,
         while_it_starts,
         while_it_goes_on_as_another,
+        while_a_thread_of_it_goes_on_as_another,
+        killed_before_a_thread_of_it_goes_on_as_another,
         while_it_is_ended,
     )
 }
