@@ -12,10 +12,18 @@ import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.errors import SchedulingRefusedError, ThreadGoneError, ThreadHiddenError
 from controller.linux.os_errors import explained
 from controller.linux.process_id import read_process, ticks_since_boot
-from controller.linux.scheduling import REALTIME, Scheduling, ThreadId, read, restore, threads_of
+from controller.linux.scheduling import (
+    REALTIME,
+    Scheduling,
+    ThreadId,
+    identify,
+    read,
+    restore,
+    threads_of,
+)
 from controller.watchdog.execution import MainThread, goes_on_as, main_thread
 
 RestoreCommand = tuple[str, ...]
@@ -76,14 +84,16 @@ def restore_threads(
 ) -> Restoration:
     """Restore each thread that still lives or goes on after exec, and those that inherited from it.
 
-    `only` are those of them to restore; all where it is None. Never raises for one that ended.
+    `only` are those of them to restore; all where it is None. Never raises for one that ended;
+    one that is hidden is refused.
     """
     chosen = present(originals, only)
     originals = {**originals, **chosen}
+    hidden = tuple(str(why) for thread in chosen if (why := _hidden(thread)))
     current = {thread: now for thread in chosen if (now := _read_if_alive(thread))}
     own = _restore({thread: originals[thread].restored(now) for thread, now in current.items()})
     younger = _restore(_inherited_from(originals, current))
-    return Restoration(own.restored + younger.restored, own.refused + younger.refused)
+    return Restoration(own.restored + younger.restored, hidden + own.refused + younger.refused)
 
 
 def present(
@@ -153,6 +163,16 @@ def _read_if_alive(thread: ThreadId) -> Scheduling | None:
         return read(thread)
     except ThreadGoneError:
         return None
+
+
+def _hidden(thread: ThreadId) -> ThreadHiddenError | None:
+    try:
+        identify(thread.tid)
+    except ThreadHiddenError as error:
+        return error
+    except ThreadGoneError:
+        return None
+    return None
 
 
 def _inherited_from(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from controller.errors import ThreadGoneError, ThreadHiddenError
 from controller.linux import process_id
-from controller.linux.process_id import ProcessId, identify_process, kill
+from controller.linux.process_id import ProcessId, has_ended, identify_process, kill, lives
 
 
 @pytest.fixture
@@ -42,3 +44,25 @@ def test_a_process_that_ends_while_it_is_looked_at_is_no_error(
     kill(meant)
     kill(meant)
     assert sleeper.returncode == -9
+
+
+@pytest.mark.parametrize("refusal", [FileNotFoundError, PermissionError])
+def test_a_process_that_proc_hides_has_not_ended(
+    monkeypatch: pytest.MonkeyPatch, refusal: type[OSError]
+) -> None:
+    def hides(path: str) -> bytes:
+        raise refusal(path)
+
+    own = identify_process(os.getpid())
+    monkeypatch.setattr(process_id, "_read", hides)
+    with pytest.raises(ThreadHiddenError, match="remount,hidepid=0"):
+        identify_process(own.pid)
+    assert (lives(own), has_ended(own)) == (False, False)
+
+
+def test_a_process_that_nobody_has_the_number_of_has_ended() -> None:
+    nobody = ProcessId(4_194_304, 1)  # beyond the largest number
+    with pytest.raises(ThreadGoneError) as gone:
+        identify_process(nobody.pid)
+    assert not isinstance(gone.value, ThreadHiddenError)
+    assert has_ended(nobody)
