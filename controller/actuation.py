@@ -19,11 +19,17 @@ LIMIT_S = 3600.0
 
 @dataclass(slots=True)
 class _Track:
-    """A knob's course; `replaced` is legitimately in force until the request first `arrived`."""
+    """A knob's course; `replaced` is legitimately in force until the request first `arrived`.
+
+    A request is `presumed` to have arrived while the plant does not say, and awaited since
+    `since_s`.
+    """
 
     state: KnobState = field(default_factory=KnobState)
     replaced: KnobValue | None = None
     arrived: bool = False
+    presumed: bool = False
+    since_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,8 @@ class Actuation:
 
     A knob has drifted when the value in force is neither the one requested nor, before the
     request first came into force, the one it replaces; while a request is under way
-    (less than three learned delays and `patience_s`) values in between are no drift. Nor is
+    (less than three learned delays and `patience_s`) values in between are no drift. What a
+    plant says after it said nothing, as while its server freewheels, is awaited anew. Nor is
     what the owner of a knob makes of it, where that is another scaler; nor a request that the
     plant met halfway: that is its limit.
     """
@@ -85,6 +92,7 @@ class Actuation:
             self._in_force = in_force
             for knob, track in self._tracks.items():
                 track.state = track.state.seen(in_force.get(knob))
+                _await_anew(track, time_s)
             self._note()
         for knob, track in self._under_way.items():
             self._await_arrival(knobs[knob], track, time_s)
@@ -122,7 +130,8 @@ class Actuation:
     def request(self, knob: str, value: KnobValue, time_s: float) -> None:
         """Note that the plant took a request."""
         track = self._tracks[knob]
-        track.replaced, track.arrived = track.state.observed, False
+        track.replaced, track.arrived, track.presumed = track.state.observed, False, False
+        track.since_s = time_s
         self._enter(knob, replace(track.state, requested=value, requested_at_s=time_s))
 
     def take_over(self, knob: str, value: KnobValue, time_s: float) -> None:
@@ -144,10 +153,9 @@ class Actuation:
     def is_overdue(self, knob: str, time_s: float) -> bool:
         """Whether a request that is not in force has had all the time it may take."""
         track = self._tracks[knob]
-        since_s = track.state.requested_at_s
-        if since_s is None or track.arrived:
+        if track.since_s is None or track.arrived:
             return False
-        return time_s - since_s > OVERDUE_FACTOR * self._delays_s[knob] + self._patience_s
+        return time_s - track.since_s > OVERDUE_FACTOR * self._delays_s[knob] + self._patience_s
 
     def expire(self, time_s: float) -> dict[str, str]:
         """Expire the requests that are overdue, each with what happened.
@@ -242,17 +250,30 @@ class Actuation:
     def _await_arrival(self, knob: Knob, track: _Track, time_s: float) -> None:
         """A shrink teaches nothing: what is given back is gone at once, what is asked for not."""
         state, before = track.state, track.replaced
-        if state.requested_at_s is None or state.requested is None:
+        if track.since_s is None or state.requested is None:
             return
-        waited_s = time_s - state.requested_at_s
+        waited_s = time_s - track.since_s
         if state.observed == state.requested:
             track.arrived = True
-            if before is None or knob.direction(before, state.requested) is not Direction.SHRINK:
+            was_seen = track.since_s == state.requested_at_s  # else nothing tells how long it took
+            shrinks = before is not None and (
+                knob.direction(before, state.requested) is Direction.SHRINK
+            )
+            if was_seen and not shrinks:
                 self._delays_s[knob.id] += LEARNING_RATE * (waited_s - self._delays_s[knob.id])
         elif state.observed is None:
-            track.arrived = waited_s >= self._delays_s[knob.id]
+            track.arrived = track.presumed = waited_s >= self._delays_s[knob.id]
         if track.arrived:
             self._note()
+
+
+def _await_anew(track: _Track, time_s: float) -> None:
+    """Await a request that was presumed in force, once the plant says that another value is."""
+    seen = track.state.observed
+    if track.presumed and seen is not None:
+        track.presumed = False
+        if seen != track.state.requested:
+            track.arrived, track.since_s = False, time_s
 
 
 def _narrowed(knob: Knob, limit: _Limit) -> Knob:

@@ -181,6 +181,14 @@ class ThreadGoneError(KapellmeisterError, ProcessLookupError):
         super().__init__(f"thread {tid}: {why}; nothing is left to change")
 
 
+class ThreadHiddenError(ThreadGoneError):
+    """A thread or process lives and cannot be seen: nobody knows whether it is the one meant."""
+
+    def __init__(self, tid: int, why: str = "it lives, and /proc hides it") -> None:
+        remedy = "let /proc show it again (`mount -o remount,hidepid=0 /proc`)"
+        KapellmeisterError.__init__(self, f"thread {tid}: {why}; {remedy}")
+
+
 class SchedulingRefusedError(KapellmeisterError, PermissionError):
     """The kernel would not schedule a thread as asked; the thread is left as it was."""
 

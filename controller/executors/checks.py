@@ -13,7 +13,6 @@ of its own is checked on that: `check(name, Mine, clock)`.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from types import MappingProxyType
 import numpy as np
 
 from controller import plugins
-from controller.errors import ExecutorError
+from controller.errors import ExecutorError, ThreadGoneError
 from controller.executors.executor import Task
 from controller.executors.trial import (
     BLOCKS_IN_WORK,
@@ -35,6 +34,7 @@ from controller.executors.trial import (
     Time,
     Trial,
 )
+from controller.linux.process_id import identify_process, kill
 from controller.plain_json import from_plain, to_plain
 from policies.knobs import Bounds, Choice, Knob, KnobValue
 from policies.observation import Reading
@@ -247,8 +247,8 @@ def _latest(trial: Trial) -> range:
 
 def _kill(trial: Trial, pid: int) -> None:
     ended = len(trial.ended)
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    with suppress(ThreadGoneError):
+        kill(identify_process(pid))
     trial.wait_for(lambda: len(trial.ended) > ended, f"it does not notice that process {pid} died")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import os
@@ -51,9 +50,12 @@ class ProcessGroup:
         return classes
 
     def stop(self, process: Process) -> None:
-        """End one child now."""
-        self._stopped.add(process.pid)
-        with contextlib.suppress(ProcessLookupError):
+        """End one child now.
+
+        One that has ended keeps its number until `reap`; afterwards another may have it.
+        """
+        if self._running.get(process.pid) == process:
+            self._stopped.add(process.pid)
             os.kill(process.pid, signal.SIGKILL)
 
     def stop_all(self, patience_s: float = 2.0) -> None:

@@ -30,6 +30,11 @@ class StateDirectory:
         """The journal's file."""
         return self.path / JOURNAL_NAME
 
+    @property
+    def lock_path(self) -> Path:
+        """The file that the controller which runs here has locked."""
+        return self.path / LOCK_NAME
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Be the only controller here, until the block or this process ends, by any route.
@@ -40,7 +45,7 @@ class StateDirectory:
         with _explained(self.path):
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_lock_file()
-            descriptor = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(self.lock_path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             with _explained(self.path):
                 self._take(descriptor)
@@ -53,7 +58,7 @@ class StateDirectory:
     def holder(self) -> int | None:
         """Process id of the controller that runs here; None where none does."""
         try:
-            descriptor = os.open(self.path / LOCK_NAME, os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = os.open(self.lock_path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             return None
         try:
@@ -63,7 +68,7 @@ class StateDirectory:
 
     def _check_lock_file(self) -> None:
         """A pipe would keep whoever opens it, and a folder cannot be."""
-        file = self.path / LOCK_NAME
+        file = self.lock_path
         if file.exists() and not file.is_file():
             remedy = "move it away, or choose another --state-dir"
             raise JournalError(file, "it is no regular file", remedy)

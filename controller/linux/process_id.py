@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.errors import ThreadGoneError
+from controller.errors import ThreadGoneError, ThreadHiddenError
 
 PROC = Path("/proc")
 ENDED = (b"Z", b"X", b"x")
@@ -52,8 +52,9 @@ class ProcessStat:
 def read_process(pid: int, root: Path = PROC) -> ProcessStat:
     """The process that has this id now, with what is told of it.
 
-    ThreadGoneError where none has, or none that may be seen. One that has ended, and of which
-    only the status is still to be taken, is gone.
+    ThreadGoneError where none has; ThreadHiddenError where it may not be seen, or what is told of
+    it makes no sense. One that has ended, and of which only the status is still to be taken, is
+    gone.
     """
     try:
         head, _, tail = _read(f"{root}/{pid}/stat").rpartition(b")")  # names may hold brackets
@@ -62,18 +63,42 @@ def read_process(pid: int, root: Path = PROC) -> ProcessStat:
         process = ProcessId(pid, int(fields[19]))
         is_kernel, parent = bool(int(fields[6]) & PF_KTHREAD), int(fields[1])
     except (OSError, ValueError, IndexError) as error:
-        raise ThreadGoneError(pid) from error
+        raise gone_or_hidden(pid, root) from error
     if ended:
         raise ThreadGoneError(pid)
     name = head.partition(b"(")[2]
     return ProcessStat(process, name, parent, tuple(fields[23:26]), is_kernel)
 
 
+def gone_or_hidden(number: int, root: Path = PROC) -> ThreadGoneError:
+    """The error for a process or thread of which /proc tells nothing: the kernel may have it."""
+    hides = root == PROC and is_used(number)
+    return ThreadHiddenError(number) if hides else ThreadGoneError(number)
+
+
+def is_used(number: int) -> bool:
+    """Whether some process or thread has this number, also where /proc hides it."""
+    try:
+        os.sched_getscheduler(number)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # not for us to ask
+        return True
+    return True
+
+
 def kill(process: ProcessId) -> None:
-    """End it, and no other that has its number by now."""
-    if lives(process):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
+    """End it, and no other that gets its number, be it between looking and ending.
+
+    Raises PermissionError where it is another user's.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(process.pid)  # means one process, whatever its number later does
+        try:
+            if lives(process):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        finally:
+            os.close(descriptor)
 
 
 def ticks_since_boot(ago_s: float = 0.0) -> int:
@@ -95,8 +120,18 @@ def identify_process(pid: int, root: Path = PROC) -> ProcessId:
 
 
 def lives(process: ProcessId, root: Path = PROC) -> bool:
-    """Whether it does, and no other process has its number."""
+    """Whether it does, and no other process has its number; not where it is hidden."""
     try:
         return identify_process(process.pid, root) == process
     except ThreadGoneError:
         return False
+
+
+def has_ended(process: ProcessId, root: Path = PROC) -> bool:
+    """Whether it has, as far as is known: one that is hidden may live."""
+    try:
+        return identify_process(process.pid, root) != process
+    except ThreadHiddenError:
+        return False
+    except ThreadGoneError:
+        return True

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.errors import SchedulingRefusedError, ThreadGoneError, ThreadHiddenError
 from controller.linux.kernel_files import count
 from controller.linux.obstacles import NICE, nice_obstacle, realtime_obstacle
 from controller.linux.os_errors import explained
 from controller.linux.process_access import Reason, owner_obstacle
-from controller.linux.process_id import PROC, ProcessId, lives
+from controller.linux.process_id import PROC, ProcessId, gone_or_hidden, lives
 from policies.knobs import SchedulingClass, ThreadClass
 
 POLICY_NAMES = {
@@ -87,17 +87,31 @@ SetPart = Callable[[int, Scheduling, Scheduling], None]
 
 
 def identify(tid: int, root: Path = PROC) -> ThreadId:
-    """The thread that has this id now; ThreadGoneError where none has, or none that may be seen."""
+    """The thread that has this id now; ThreadGoneError where none has.
+
+    ThreadHiddenError where it may not be seen, or what is told of it makes no sense.
+    """
     try:
         with open(f"{root}/{tid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - asked for every tick, and faster
             # The name stands in brackets and may itself hold spaces and brackets.
             return ThreadId(tid, count(file.read().rpartition(b")")[2].split(maxsplit=20)[19]))
     except (FileNotFoundError, ProcessLookupError) as error:
-        raise ThreadGoneError(tid) from error
+        raise gone_or_hidden(tid, root) from error
     except UNSEEN as error:
         if _is_our_limit(error):  # which says nothing of the thread
             raise
-        raise ThreadGoneError(tid, _unseen(error)) from error
+        raise ThreadHiddenError(tid, _unseen(error)) from error
+
+
+def is_hidden(thread: ThreadId) -> bool:
+    """Whether it may live and cannot be seen now."""
+    try:
+        identify(thread.tid)
+    except ThreadHiddenError:
+        return True
+    except ThreadGoneError:
+        return False
+    return False
 
 
 def threads_of(process: int | ProcessId, root: Path = PROC) -> tuple[ThreadId, ...]:

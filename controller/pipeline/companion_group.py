@@ -11,6 +11,7 @@ from controller.executors.timetable import Timetable
 from controller.linux.processors import share_of_all_cpus
 from controller.pipeline import companions
 from controller.pipeline.companions import Board, StreamReader
+from controller.pipeline.files import PICTURES
 from controller.pipeline.reserve import Reserve
 from controller.pipeline.spec import PipelineSpec
 from controller.workloads.visualisation import COLUMNS, Visualisation
@@ -50,7 +51,7 @@ class CompanionGroup:
             self._start(Task("analysis", "km-analysis", run=companion.run))
         if self._spec.visualisation_share is not None:
             board = self._board("visualisation", self._spec.visualisation_share)
-            folder = directory / "pictures"
+            folder = directory / PICTURES
             folder.mkdir(exist_ok=True)
             write_png = cast(Visualisation, self._workloads["visualisation"]).write_png
             reader = self._reader("visualisation", 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,8 @@ def visualisation(
 
     def draw() -> None:
         for slot in reader.advance(columns):
-            write_png(int(slot), folder / f"stream-{slot % 8}.png")
+            with suppress(FileNotFoundError):  # the folder was deleted: nobody wants to see them
+                write_png(int(slot), folder / f"stream-{slot % 8}.png")
 
     return Companion(board, PICTURE_INTERVAL_S, draw)
 

@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self, cast
 
@@ -15,6 +16,7 @@ from controller.executors.executor import Task
 from controller.pipeline import companions, parts
 from controller.pipeline.block_outcomes import Playout
 from controller.pipeline.companion_group import CompanionGroup
+from controller.pipeline.files import ORPHAN_SUMMARY
 from controller.pipeline.latency_statistics import BatchStatistics, LatencyHistogram, MissTimeline
 from controller.pipeline.live_streams import LiveStreams
 from controller.pipeline.recording import Recording
@@ -25,7 +27,6 @@ from policies.knobs import KnobValue
 from policies.observation import BlockCounts
 
 TURN_S = 0.02
-ORPHAN_SUMMARY = "pipeline-summary.json"
 
 
 class Pipeline:
@@ -244,7 +245,8 @@ class Pipeline:
             self._report()
         if not self._stopping:
             text = json.dumps(self.summary())
-            (self._directory / ORPHAN_SUMMARY).write_text(text, encoding="utf-8")
+            with suppress(FileNotFoundError):  # the folder was deleted: nobody will look there
+                (self._directory / ORPHAN_SUMMARY).write_text(text, encoding="utf-8")
 
 
 def _plain(counts: BlockCounts) -> dict[str, int]:

@@ -13,12 +13,10 @@ from pathlib import Path
 
 from controller.errors import PlantError
 from controller.linux.process_id import ProcessId, identify_process
+from controller.pipeline.files import LOCK_NAME, SOCKET_NAME
 
 Request = Mapping[str, object]
 Reply = Mapping[str, object]
-
-SOCKET_NAME = "pipeline.sock"
-LOCK_NAME = "pipeline.lock"
 
 
 def socket_address(directory: Path) -> tuple[str, int]:

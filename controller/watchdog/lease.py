@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from controller.errors import StarvationError, ThreadGoneError, WatchdogError
+from controller.errors import StarvationError, ThreadGoneError, ThreadHiddenError, WatchdogError
 from controller.linux.os_errors import explained
 from controller.linux.scheduling import ThreadId, from_class, identify
 from controller.watchdog.restoration import (
@@ -120,7 +120,7 @@ class Lease:
         unknown = [thread for thread in threads if thread not in self._originals]
         if not unknown and not wanted and self._watchdog is not None:
             return
-        self._originals = {each: found for each, found in self._originals.items() if _lives(each)}
+        self.deregister([each for each in self._originals if _has_ended(each)])
         for thread in unknown:
             with contextlib.suppress(ThreadGoneError):
                 self._originals[thread] = find_original(thread)
@@ -315,11 +315,14 @@ class Lease:
         return word
 
 
-def _lives(thread: ThreadId) -> bool:
+def _has_ended(thread: ThreadId) -> bool:
+    """Whether it has, as far as is known: one that is hidden may live."""
     try:
-        return identify(thread.tid) == thread
-    except ThreadGoneError:
+        return identify(thread.tid) != thread
+    except ThreadHiddenError:
         return False
+    except ThreadGoneError:
+        return True
 
 
 def _dismiss(watchdog: subprocess.Popen[bytes]) -> None:

@@ -12,10 +12,19 @@ import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from controller.errors import SchedulingRefusedError, ThreadGoneError
+from controller.errors import SchedulingRefusedError, ThreadGoneError, ThreadHiddenError
 from controller.linux.os_errors import explained
 from controller.linux.process_id import read_process, ticks_since_boot
-from controller.linux.scheduling import REALTIME, Scheduling, ThreadId, read, restore, threads_of
+from controller.linux.scheduling import (
+    REALTIME,
+    Scheduling,
+    ThreadId,
+    identify,
+    read,
+    restore,
+    threads_of,
+)
+from controller.watchdog.execution import MainThread, goes_on_as, main_thread
 
 RestoreCommand = tuple[str, ...]
 """A command line that restores a setting of a server as it was found, where it is still ours."""
@@ -31,12 +40,14 @@ class Original:
 
     `since` is in clock ticks since boot, like a thread's start: a thread of the same process
     that started later may have inherited what we set. `ours` has the last setting, and the one
-    before, which may still be in force; empty where whatever is in force counts as ours.
+    before, which may still be in force; empty where whatever is in force counts as ours. `main`
+    is whose place the thread takes if it calls exec.
     """
 
     scheduling: Scheduling
     since: int
     ours: tuple[Scheduling, ...] = ()
+    main: MainThread | None = None
 
     def set_to(self, wanted: Scheduling) -> Original:
         """The original, once that has been set as well."""
@@ -57,7 +68,7 @@ class Original:
 
 def find_original(thread: ThreadId) -> Original:
     """How the thread is found now; ThreadGoneError where it has ended."""
-    return Original(read(thread), ticks_since_boot())
+    return Original(read(thread), ticks_since_boot(), main=main_thread(thread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +82,30 @@ class Restoration:
 def restore_threads(
     originals: Mapping[ThreadId, Original], only: Collection[ThreadId] | None = None
 ) -> Restoration:
-    """Restore each thread that still lives, and those that inherited from it.
+    """Restore each thread that still lives or goes on after exec, and those that inherited from it.
 
-    `only` are those of them to restore; all where it is None. Never raises for one that ended.
+    `only` are those of them to restore; all where it is None. Never raises for one that ended;
+    one that is hidden is refused.
     """
-    chosen = originals if only is None else only
+    chosen = present(originals, only)
+    originals = {**originals, **chosen}
+    hidden = tuple(str(why) for thread in chosen if (why := _hidden(thread)))
     current = {thread: now for thread in chosen if (now := _read_if_alive(thread))}
     own = _restore({thread: originals[thread].restored(now) for thread, now in current.items()})
     younger = _restore(_inherited_from(originals, current))
-    return Restoration(own.restored + younger.restored, own.refused + younger.refused)
+    return Restoration(own.restored + younger.restored, hidden + own.refused + younger.refused)
+
+
+def present(
+    originals: Mapping[ThreadId, Original], only: Collection[ThreadId] | None = None
+) -> dict[ThreadId, Original]:
+    """The originals, or `only` some, each by the thread that it is of since any exec."""
+    return {
+        goes_on_as(thread, originals[thread].main, originals[thread].ours, originals): (
+            originals[thread]
+        )
+        for thread in (originals if only is None else only)
+    }
 
 
 def restore_settings(settings: Iterable[RestoreCommand]) -> Restoration:
@@ -137,6 +163,16 @@ def _read_if_alive(thread: ThreadId) -> Scheduling | None:
         return read(thread)
     except ThreadGoneError:
         return None
+
+
+def _hidden(thread: ThreadId) -> ThreadHiddenError | None:
+    try:
+        identify(thread.tid)
+    except ThreadHiddenError as error:
+        return error
+    except ThreadGoneError:
+        return None
+    return None
 
 
 def _inherited_from(

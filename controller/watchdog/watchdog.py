@@ -26,10 +26,12 @@ from controller.linux.os_errors import explained
 from controller.linux.process_id import PROC
 from controller.linux.scheduling import PRIORITY_MAX, REALTIME, Scheduling, ThreadId, read
 from controller.watchdog.canary import LOOK_S, Canary
+from controller.watchdog.execution import MainThread
 from controller.watchdog.restoration import (
     Original,
     Restoration,
     RestoreCommand,
+    present,
     restore_settings,
     restore_threads,
 )
@@ -73,7 +75,7 @@ class Watchdog:
         processor = self._canary.starves(now_s)
         if processor is None:
             return b""
-        if not any(_may_hog(processor, *each) for each in self._originals.items()):
+        if not any(_may_hog(processor, *each) for each in present(self._originals).items()):
             self._canary.move_on()
             return b""
         self.restore_threads(f"processor {processor} had no time left for ordinary work")
@@ -121,18 +123,28 @@ class Watchdog:
 
 def encode(thread: ThreadId, original: Original) -> list[object]:
     """A registration as JSON can hold it."""
-    schedulings = (original.scheduling, *original.ours)
-    return [thread.tid, thread.start_time, original.since, *map(_plain, schedulings)]
+    schedulings = map(_plain, (original.scheduling, *original.ours))
+    registration = [thread.tid, thread.start_time, original.since, *schedulings]
+    if (main := original.main) is None:
+        return registration
+    whose = {"tid": main.thread.tid, "start_time": main.thread.start_time}
+    return [*registration, whose | {"found": _plain(main.found)}]
 
 
 def decode(registration: list[Any]) -> tuple[ThreadId, Original]:
     """The registration that `encode` made."""
     tid, start_time, since, *schedulings = registration
-    found, *ours = (
-        Scheduling(policy, priority, nice, frozenset(cpus), reset_on_fork)
-        for policy, priority, nice, cpus, reset_on_fork in schedulings
-    )
-    return ThreadId(tid, start_time), Original(found, since, tuple(ours))
+    told = schedulings.pop() if isinstance(schedulings[-1], dict) else None
+    main = None
+    if told is not None:
+        main = MainThread(ThreadId(told["tid"], told["start_time"]), _scheduling(told["found"]))
+    found, *ours = map(_scheduling, schedulings)
+    return ThreadId(tid, start_time), Original(found, since, tuple(ours), main)
+
+
+def _scheduling(plain: list[Any]) -> Scheduling:
+    policy, priority, nice, cpus, reset_on_fork = plain
+    return Scheduling(policy, priority, nice, frozenset(cpus), reset_on_fork)
 
 
 def _plain(how: Scheduling) -> list[object]:

@@ -48,6 +48,7 @@ def workloads(
     from kapellmeister.bench.workloads.measure import bench_workloads as measure
     from kapellmeister.bench.workloads.report import print_report
 
+    check_writable("--json", json)
     report = measure(rounds)
     write_json(json, report)
     print_report(report, Console())
@@ -64,6 +65,7 @@ def loop(
     from kapellmeister.bench.loop import bench_loop as measure
     from kapellmeister.bench.loop import print_report
 
+    check_writable("--json", json)
     report = measure(pairs, ticks, quiet)
     write_json(json, report)
     print_report(report, Console())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
-from kapellmeister.commands.options import JsonFile, write_json
+from kapellmeister.commands.options import JsonFile, check_writable, write_json
 
 app = typer.Typer()
 
@@ -16,6 +16,7 @@ def doctor(json: JsonFile = None) -> None:
     from kapellmeister.machine.doctor import doctor as examine
     from kapellmeister.machine.doctor import print_report
 
+    check_writable("--json", json)
     report = examine()
     write_json(json, report)
     print_report(report, Console())

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from controller.errors import ConfigurationError
-from kapellmeister.commands.options import JsonFile, StateDir, write_json
+from kapellmeister.commands.options import JsonFile, StateDir, check_writable, write_json
 
 app = typer.Typer()
 
@@ -28,6 +28,7 @@ def explain(
     json: JsonFile = None,
 ) -> None:
     """Print what was decided when, why, and what came of it."""
+    check_writable("--json", json, state_dir)
     if shadow_report is not None:
         _explain_shadow(shadow_report, run, last, state_dir, json)
         return

@@ -27,6 +27,10 @@ OneKnob = Annotated[str | None, typer.Option(help="Only this knob.")]
 NamedPlugIn = Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")]
 
 
+OTHER = "name another"
+"""Remedy where a result cannot be written to the file that was named."""
+
+
 def prints_aside() -> contextlib.redirect_stdout[TextIO]:
     """Send to stderr what plug-ins print meanwhile: stdout is for results."""
     return contextlib.redirect_stdout(sys.stderr)
@@ -48,10 +52,17 @@ def contradiction(option: str, other: str) -> ConfigurationError:
     return ConfigurationError("command line", option, why, "give one of the two")
 
 
-def check_writable(option: str, path: Path | None) -> None:
-    """Find out before a minute of work that its result has nowhere to go."""
+def check_writable(option: str, path: Path | None, state_dir: Path | None = None) -> None:
+    """Find out before a minute of work that its result has nowhere to go, or would do harm.
+
+    Raises ConfigurationError, also for a file of our own in `state_dir`.
+    """
     if path is None:
         return
+    from kapellmeister.running.own_files import own_file
+
+    if (which := own_file(path, state_dir)) is not None:
+        raise ConfigurationError("command line", f"{option} {path}", f"it is {which}", OTHER)
     try:
         if path.is_fifo():  # which is opened once, by whoever writes
             return
@@ -59,7 +70,7 @@ def check_writable(option: str, path: Path | None) -> None:
         path.open("a").close()
         refused = refused_write(path) if path.is_file() else None
         if is_new:
-            path.unlink()
+            path.resolve().unlink()  # and not the link that may lead there
     except OSError as error:
         raise _unwritable(option, path, error) from error
     if refused is not None:
@@ -67,7 +78,7 @@ def check_writable(option: str, path: Path | None) -> None:
 
 
 def _unwritable(option: str, path: Path, error: OSError) -> ConfigurationError:
-    why, remedy = explained(error, path, "name another")
+    why, remedy = explained(error, path, OTHER)
     return ConfigurationError("command line", f"{option} {path}", why, remedy)
 
 

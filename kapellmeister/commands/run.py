@@ -12,14 +12,16 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from controller.config.config import Config, first_error, load_config
-from controller.errors import ConfigurationError
+from controller.errors import ConfigurationError, KapellmeisterError
 from kapellmeister.commands.options import (
+    OTHER,
     ConfigFile,
     JsonFile,
     StateDir,
     check_writable,
     contradiction,
     prints_aside,
+    say,
     write_json,
 )
 from kapellmeister.start_time import BEGUN_TICKS
@@ -157,7 +159,8 @@ def run(
     settings = _with_overrides(load_config(config), sections)
     _check_combination(streams, trace, peak_streams)
     _check_process(process, plant)
-    check_writable("--json", json)
+    _check_results(json, record)
+    check_writable("--json", json, state_dir)
     options = RunOptions(
         duration, plant, streams, trace, audio, hrtf, record, calibration, state_dir, BEGUN_TICKS
     )
@@ -167,6 +170,9 @@ def run(
     with contextlib.suppress(OSError):  # the terminal may have been closed
         print_report(report, console)
     write_json(json, report)
+    if report.unrecorded is not None:
+        say(report.unrecorded)
+        raise typer.Exit(KapellmeisterError.status)
 
 
 def _acting(act: list[str] | None, shadow: bool) -> str | None:
@@ -193,6 +199,15 @@ def _check_combination(streams: int | None, trace: Path | None, peak: int | None
     """A constant load leaves nothing for a trace to say."""
     if streams is not None and (trace is not None or peak is not None):
         raise contradiction("--streams", "--trace" if trace is not None else "--peak-streams")
+
+
+def _check_results(json: Path | None, record: Path | None) -> None:
+    """The figures would be written over the recording, or the recording over them."""
+    from kapellmeister.running.own_files import is_same
+
+    if json is not None and record is not None and is_same(json, record):
+        why = "the recording goes there"
+        raise ConfigurationError("command line", f"--json {json}", why, OTHER)
 
 
 def _check_process(process: list[str] | None, plant: str) -> None:

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from controller.journal.journal import Journal
 from controller.journal.reader import JournalReader
 from controller.journal.state_directory import StateDirectory
+from controller.linux.scheduling import ThreadId
 from controller.loop import Loop
 from controller.watchdog import restoration
 from controller.watchdog.lease import Lease
-from controller.watchdog.restoration import RestoreCommand
+from controller.watchdog.restoration import Original, RestoreCommand
 from policies.policy import State
 
 
-def restore_left_over(journal: Journal, say: Callable[[str], None]) -> tuple[RestoreCommand, ...]:
-    """Put right what an earlier controller left behind; the settings where one could not be."""
-    restored = restoration.restore_threads(journal.left_over()).restored
-    left = journal.left_over_settings()
-    settings = restoration.restore_settings(left)
-    if restored:
-        say(f"restored the scheduling of {restored} threads that an earlier run had left changed")
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """Threads and settings of an earlier run that could not be restored yet; else none."""
+
+    threads: Mapping[ThreadId, Original]
+    settings: tuple[RestoreCommand, ...]
+
+
+def restore_left_over(journal: Journal, say: Callable[[str], None]) -> LeftOver:
+    """Put right what an earlier controller left behind; what of it could not be."""
+    originals, left = journal.left_over(), journal.left_over_settings()
+    threads, settings = restoration.restore_threads(originals), restoration.restore_settings(left)
+    if threads.restored:
+        count = threads.restored
+        say(f"restored the scheduling of {count} threads that an earlier run had left changed")
     if settings.restored:
         say(f"settings of a server restored that an earlier run left changed: {settings.restored}")
     for refused in settings.refused:
         say(f"an earlier run left a setting changed that could not be restored: {refused}")
-    left = left if settings.refused else ()
-    journal.keep_originals({}, left)
-    return left
+    for refused in threads.refused:
+        say(f"an earlier run left a thread changed that could not be restored: {refused}")
+    still = LeftOver(originals if threads.refused else {}, left if settings.refused else ())
+    journal.keep_originals(still.threads, still.settings)
+    return still
 
 
-def keeper(journal: Journal, lease: Lease, left: tuple[RestoreCommand, ...]) -> Callable[[], None]:
+def keeper(journal: Journal, lease: Lease, left: LeftOver) -> Callable[[], None]:
     """Keeps how threads and settings were found, for the case that the watchdog dies as well.
 
     Beside them what an earlier run `left` that could not be restored yet.
     """
-    return lambda: journal.keep_originals(lease.originals(), (*left, *lease.settings()))
+    return lambda: journal.keep_originals(
+        {**left.threads, **lease.originals()}, (*left.settings, *lease.settings())
+    )
 
 
 def release(lease: Lease, keep: Callable[[], None], say: Callable[[str], None]) -> None:

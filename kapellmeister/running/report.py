@@ -78,6 +78,7 @@ class RunReport(Figures):
 
     `streams`, `blocks`, `latency_ms` and `run_delay_per_wake_ms` are None where the plant tells
     nothing of them. `acting` names the knobs that were turned: all, none, or some by name.
+    `unrecorded` is why the run is not in the journal, None where it is.
     """
 
     plant: str
@@ -102,6 +103,7 @@ class RunReport(Figures):
     work_beside_sound: dict[str, int]
     alarms: list[str]
     timeline: list[tuple[int, int, int]]
+    unrecorded: str | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """The summary as (what, figure), for people."""

@@ -14,6 +14,7 @@ from controller.config.config import Config
 from controller.errors import ConfigurationError
 from controller.instruments.systemd import ServiceManager
 from controller.journal.journal import Journal
+from controller.journal.loss_watch import LossWatch
 from controller.journal.state_directory import StateDirectory
 from controller.loop import Instrument
 from controller.plants.plant import Plant, Surroundings
@@ -57,6 +58,7 @@ def run(
         directory = StateDirectory(options.state_directory)
         stack.enter_context(directory.lock())
         journal = stack.enter_context(Journal.open(directory.journal_path))
+        watch = LossWatch(say, directory.journal_path, directory.lock_path)
         journal.prune(config.journal.keep_days)
         exposition = serve_metrics(stack, config)
         page = serve_page(stack, config, say)
@@ -83,14 +85,14 @@ def run(
         metrics = (partial(each.show, objective) for each in exposition)
         own: tuple[Instrument, ...] = (tally, *controlled.instruments)
         others: tuple[Instrument, ...] = (service, lambda _: keep(), *metrics, *page, *view)
-        loop = make_loop(given, controlled, parts, limits, acting, journal, own + others)
+        loop = make_loop(given, controlled, parts, limits, acting, journal, watch, own + others)
         if cut_short:
             resume(loop, journal.last_saved(plant.name), say)
         journal.start_run(plant.name, policy.name, config.model_dump_json())
         gc.collect()
         gc.freeze()  # or a full collection, in the middle of some tick, would walk every module
         loop.run(stopping, chosen.limit_s)
-        report = _report(controlled, policy.name, acting, config, tally)
+        report = _report(controlled, policy.name, acting, config, tally, watch)
         journal.end_run(report.model_dump_json())
     return report
 
@@ -109,6 +111,7 @@ def _report(
     acting: frozenset[str] | None,
     config: Config,
     tally: Tally,
+    watch: LossWatch,
 ) -> RunReport:
     """The plant's figures, and those of control beside them."""
     return report_from(
@@ -123,4 +126,5 @@ def _report(
         rollbacks=tally.rollbacks,
         steal_share=tally.steal_share,
         overhead=tally.overhead(),
+        unrecorded=None if watch.lost is None else str(watch.lost),
     )

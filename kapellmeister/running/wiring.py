@@ -13,6 +13,7 @@ from controller.forecasting.forecaster import Forecaster
 from controller.forecasting.supervised import Supervised, make_forecaster
 from controller.guard.guard import Guard
 from controller.journal.journal import Journal
+from controller.journal.loss_watch import LossWatch
 from controller.loop import Instrument, Loop
 from controller.plants.plant import Surroundings
 from controller.time_box import TimeBox
@@ -76,6 +77,7 @@ def make_loop(
     limits: ForecasterLimits,
     acting: frozenset[str] | None,
     journal: Journal,
+    watch: LossWatch,
     instruments: tuple[Instrument, ...],
 ) -> Loop:
     """The loop that controls, recorded in the journal, which brings commands as well."""
@@ -96,11 +98,11 @@ def make_loop(
         instruments=instruments,
         horizon_s=config.forecast.horizon_s,
         latency=parts.latency,
-        warn=lambda: _warning(given.lease, controlled),
+        warn=lambda: _warning(given.lease, controlled, watch),
     )
 
 
-def _warning(lease: Lease, controlled: Controlled) -> str | None:
-    """Obstacles to scheduling threads, for an alarm of the loop."""
-    told = (lease.warn(), controlled.warn())
+def _warning(lease: Lease, controlled: Controlled, watch: LossWatch) -> str | None:
+    """Obstacles to scheduling threads, and a loss of the journal, for an alarm of the loop."""
+    told = (lease.warn(), controlled.warn(), watch.warn())
     return "; ".join(each for each in told if each is not None) or None

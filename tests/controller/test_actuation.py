@@ -32,6 +32,35 @@ def test_a_knob_without_a_reading_counts_as_in_force_where_it_was_requested():
     assert [v.verdict for t in rig.ticks(2) for v in t.verifications] == [Verdict.CONFIRMED]
 
 
+def test_a_request_that_silence_hid_is_awaited_anew_and_no_other_hands() -> None:
+    rig = Rig(Scripted(action("nodes", 2)))
+    rig.plant.arrives_after_s = 1e9
+    rig.tick()
+    rig.plant.silent_about.add("nodes")
+    rig.ticks(60)
+    rig.plant.silent_about.clear()
+    (awaited,) = rig.ticks(1)
+    rig.plant.values["nodes"] = 2
+    ticks = [awaited, *rig.ticks(3)]
+    assert [tick.settings["nodes"] for tick in ticks] == [1, 2, 2, 2]
+    assert [tick.alarms for tick in ticks] == [()] * 4
+    assert [hold.reason for tick in ticks for hold in tick.holds if "hand" in hold.reason] == []
+    assert ticks[-1].states["nodes"].requested == 2
+
+
+def test_a_request_that_never_comes_after_a_silence_expires_as_any_other() -> None:
+    rig = Rig(Scripted(action("nodes", 2)))
+    rig.plant.arrives_after_s = 1e9
+    rig.tick()
+    rig.policy.wants = ()
+    rig.plant.silent_about.add("nodes")
+    rig.ticks(60)
+    rig.plant.silent_about.clear()
+    alarms = [text for tick in rig.ticks(60) for text in tick.alarms]
+    assert len(alarms) == 1
+    assert "did not come into force; it is 1" in alarms[0]
+
+
 def test_a_knob_that_comes_while_the_plant_runs_can_be_turned():
     rig = Rig(Scripted())
     rig.plant.knobs_here = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from jack_server import JackServer, ScriptedClient, serving
-from live_run import EAGER, Run, awaits, moved, realtime
+from live_run import EAGER, LONGER_ONCE_ASKED, Run, awaits, moved, realtime
 
 from policies.proposal import Verdict
 
@@ -170,6 +170,34 @@ def test_a_period_that_a_client_sets_is_no_miss_and_takes_nothing_back(
     assert all(seen.blocks is None or seen.blocks.missed <= 3 for seen in changed)
 
 
+@pytest.mark.parametrize("ticks", [1, 4])
+def test_a_period_that_was_ordered_just_before_an_export_comes_into_force_after_it(
+    server: JackServer, tmp_path: Path, ticks: int
+) -> None:
+    exporter, asked = server.client("exporter"), tmp_path / "asked"
+    server.environment["LONGER_ONCE"] = str(asked)
+    with Run(server, tmp_path, "--act", "--policy", LONGER_ONCE_ASKED) as run:
+        run.awaits_ticks(3)
+        monitor, ticks_before = run.monitor(), len(run.ticks())
+        told = lines_told(monitor)
+        asked.touch()
+        awaits(lambda: lines_told(monitor) > told + 1, 1.0, "the monitor tells nothing")
+        os.kill(monitor, signal.SIGSTOP)  # so that the order is under way as the export begins
+        assert len(run.ticks()) == ticks_before, "this machine is too slow"
+        awaits(lambda: changes(run), PATIENCE_S, "no period was ordered")
+        exporter.does("freewheel 1")
+        os.kill(monitor, signal.SIGCONT)
+        awaits(run.freewheels, PATIENCE_S, "freewheel was not noticed")
+        run.awaits_more_ticks(ticks)
+        exporter.does("freewheel 0")
+        awaits(lambda: period(run) == 512, PATIENCE_S, "the period did not come into force")
+        run.awaits_more_ticks(3)
+        assert period(run) == 512
+    run.check_freewheel_was_left_alone(CYCLES_PER_S)
+    assert [text for text in run.alarms() if "period" in text] == []
+    assert exporter.does("period") == "256"
+
+
 def test_a_transport_that_starts_and_stops_is_nothing_to_us(
     server: JackServer, tmp_path: Path
 ) -> None:
@@ -210,3 +238,13 @@ def test_no_change_is_judged_by_a_server_that_came_after(
 
 def changes(run: Run) -> list[str]:
     return [change.id for tick in run.ticks() for change in tick.changes]
+
+
+def period(run: Run) -> object:
+    return run.ticks()[-1].settings.get("period_frames")
+
+
+def lines_told(monitor: int) -> int:
+    """How often a process has written."""
+    counts = Path(f"/proc/{monitor}/io").read_text().split()
+    return int(counts[counts.index("syscw:") + 1])

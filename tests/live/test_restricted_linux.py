@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from reused_pids import HOG, PLAYER
 
 from controller.journal.reader import JournalReader
 from policies.observation import Missing
@@ -190,3 +191,54 @@ def test_each_limit_and_place_ends_in_one_line_with_its_own_remedy(
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1
     assert words in run.stderr
+
+
+REMOUNTED = """
+mount -t proc proc /proc
+setpriv --reuid 65534 --regid 65534 --clear-groups $PYTHON -c "$PLAYER" > /dev/null & P=$!
+for hog in 1 2 3 4; do $PYTHON -c "$HOG" & done
+$N $K run --plant process --process $P --act --no-live --state-dir $T/state > $T/said 2>&1 & R=$!
+raised() { chrt -a -p $1 2> /dev/null | grep -q SCHED_FIFO; }
+until raised $P; do kill -0 $R || exit 9; sleep 0.1; done
+mount -o remount,hidepid=$HIDEPID /proc
+sleep 7
+raised $P && echo "raised while hidden"
+if [ $ENDS = hidden ]; then
+  kill $R; wait $R
+  mount -o remount,hidepid=0 /proc
+  $K run --plant process --process $P --duration 1 --no-live --state-dir $T/state >> $T/said
+else
+  mount -o remount,hidepid=0 /proc
+  sleep 4
+  raised $P && echo "raised afterwards"
+  kill $R; wait $R
+fi
+echo "ended with $?"
+raised $P || echo "restored"
+"""
+MAY_SCHEDULE = UNPRIVILEGED.replace(",-sys_nice", "")
+
+
+@pytest.mark.parametrize("hidepid", [1, 2])
+@pytest.mark.parametrize("ends", ["seen", "hidden"])
+def test_programs_that_are_hidden_for_a_while_are_neither_lost_nor_taken_to_have_ended(
+    tmp_path: Path, hidepid: int, ends: str
+) -> None:
+    programs = {"PYTHON": sys.executable, "PLAYER": PLAYER, "HOG": HOG}
+    given = {"HIDEPID": hidepid, "ENDS": ends, "N": MAY_SCHEDULE}
+    run = in_namespaces(REMOUNTED, tmp_path, **programs, **given)
+    said = (tmp_path / "said").read_text()
+    told = ["raised while hidden", "ended with 0", "restored"]
+    if ends == "seen":
+        told.insert(1, "raised afterwards")
+    assert run.stdout.splitlines() == told, said + run.stderr
+    with JournalReader(tmp_path / "state/journal.sqlite3") as reader:
+        ticks = list(reader.ticks(1))
+    assert {event for tick in ticks for event in tick.observation.events} <= {
+        "process: a program has begun"
+    }
+    assert [text for tick in ticks for text in tick.alarms if "hand" in text] == []
+    shown = [tick.observation.get("audio.run_delay_share") for tick in ticks]
+    name = {1: "noaccess", 2: "invisible"}[hidepid]
+    why = f"the audio threads are not seen: /proc is mounted with hidepid={name}"
+    assert any(isinstance(each, Missing) and each.reason.startswith(why) for each in shown), shown

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from policies.conductor.remedies.threads import steps
 from policies.objective import Priority
 from policies.policy import Context, State
@@ -34,3 +37,13 @@ class Longer:
         if not longer or context.settings.get("period_frames") != found:
             return Proposal(), state
         return Proposal((Action("period_frames", longer[0], "for a test", EFFECT),)), state
+
+
+class LongerOnceAsked(Longer):
+    """Doubles the period once the file is there that `LONGER_ONCE` names."""
+
+    name = "longer-once-asked"
+
+    def decide(self, context: Context, state: State) -> tuple[Proposal, State]:
+        asked = Path(os.environ["LONGER_ONCE"]).exists()
+        return super().decide(context, state) if asked else (Proposal(), state)

@@ -20,8 +20,9 @@ from controller.linux.prctl import dying_with_parent
 from controller.tick import Tick
 from policies.observation import Observation
 
-EAGER, LONGER = (
-    f"{Path(__file__).with_name('eager_policies.py')}:{name}" for name in ("Eager", "Longer")
+EAGER, LONGER, LONGER_ONCE_ASKED = (
+    f"{Path(__file__).with_name('eager_policies.py')}:{name}"
+    for name in ("Eager", "Longer", "LongerOnceAsked")
 )
 HOG = (sys.executable, "-c", "while True: pass")
 
@@ -96,6 +97,20 @@ class Run:
                 return [tick for run in reader.runs() for tick in reader.ticks(run.number)]
         except JournalError:  # it is being made
             return []
+
+    def monitor(self) -> int:
+        """The process that listens to the server for it."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        for pid in map(int, children.read_text().split()):
+            if b".monitor" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+        pytest.fail("no monitor runs")
+
+    def watchdogs(self) -> list[int]:
+        """The watchdog, and its canary."""
+        listed = subprocess.run(("ps", "-ww", "-eo", "pid,args"), capture_output=True, text=True)
+        of_this = f"controller.watchdog.watchdog {self.process.pid} "
+        return [int(row.split()[0]) for row in listed.stdout.splitlines() if of_this in row]
 
     def freewheels(self) -> bool:
         """Whether no deadline held in the last tick."""

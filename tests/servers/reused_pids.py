@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from live_run import Run, awaits, schedules
-from player import crowd, end, play
+from player import PLAYER, THREADED, crowd, end, play
+
+from controller.linux import process_id
 
 ORDINARY = (os.SCHED_OTHER, 0, 0)
 LAST = Path("/proc/sys/kernel/ns_last_pid")
@@ -87,10 +89,19 @@ def while_it_starts(folder: Path) -> None:
 
 def while_it_goes_on_as_another(folder: Path) -> None:
     """A program named by its id calls exec: its thread is no audio thread any more."""
-    player = play()
+    _goes_on_as_another(folder, PLAYER)
+
+
+def while_a_thread_of_it_goes_on_as_another(folder: Path) -> None:
+    """A thread that was raised calls exec, and is the main one with its scheduling from then on."""
+    _goes_on_as_another(folder, THREADED)
+
+
+def _goes_on_as_another(folder: Path, program: str) -> None:
+    player = play(program)
     hogs = crowd()
     run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
-    awaits(lambda: ORDINARY not in schedules(player.pid).values(), 40.0, "nothing was turned")
+    awaits(lambda: raised(player), 40.0, "nothing was turned")
     player.send_signal(signal.SIGUSR1)
     awaits(lambda: set(schedules(player.pid).values()) == {ORDINARY}, 20.0, "it was not restored")
     watches(run, player.pid)
@@ -99,9 +110,56 @@ def while_it_goes_on_as_another(folder: Path) -> None:
     end(player, *hogs)
 
 
+def killed_before_a_thread_of_it_goes_on_as_another(folder: Path) -> None:
+    """Controller and watchdog are killed, and a raised thread calls exec before the next run."""
+    player = play(THREADED)
+    hogs = crowd()
+    run = Run(Programs(), folder, "--process", str(player.pid), "--act", "--no-live")
+    awaits(lambda: raised(player), 40.0, "nothing was turned")
+    run.awaits_more_ticks(1)  # whose record says how it was found
+    for each in (*run.watchdogs(), run.process.pid):
+        os.kill(each, signal.SIGKILL)
+    player.send_signal(signal.SIGUSR1)
+    awaits(lambda: len(schedules(player.pid)) == 1, 20.0, "it did not call exec")
+    assert raised(player)
+    again = Run(Programs(), folder, "--process", str(player.pid), "--shadow", "--no-live")
+    awaits(lambda: set(schedules(player.pid).values()) == {ORDINARY}, 20.0, "it was not restored")
+    again.end(signal.SIGTERM)
+    for each in (player, *hogs):
+        end(each)
+
+
+def raised(player: subprocess.Popen[bytes]) -> bool:
+    """Whether any thread is scheduled otherwise than it began."""
+    return set(schedules(player.pid).values()) != {ORDINARY}
+
+
+def while_it_is_ended(folder: Path) -> None:
+    """A process ends, and another gets the number, after it was looked at and before the signal."""
+    del folder
+    player, others = play(), list[subprocess.Popen[bytes]]()
+
+    def lived(process: process_id.ProcessId) -> bool:
+        end(player)
+        others.append(play_as(process.pid))
+        return True
+
+    process_id.lives = lived
+    process_id.kill(process_id.identify_process(player.pid))
+    assert others[0].poll() is None, "another process was ended"
+    end(others[0])
+
+
 CASES = {
     each.__name__: each
-    for each in (while_it_is_controlled, while_it_starts, while_it_goes_on_as_another)
+    for each in (
+        while_it_is_controlled,
+        while_it_starts,
+        while_it_goes_on_as_another,
+        while_a_thread_of_it_goes_on_as_another,
+        killed_before_a_thread_of_it_goes_on_as_another,
+        while_it_is_ended,
+    )
 }
 
 if __name__ == "__main__":

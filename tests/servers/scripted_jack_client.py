@@ -1,7 +1,7 @@
 """A JACK client that does on its server what it is told, line by line, and says when it is done.
 
 `python scripted_jack_client.py NAME` plays silence, so that it has an audio thread; with `--idle`
-it asks for no cycle. The orders are `freewheel 1`, `period 512`, `transport start`,
+it asks for no cycle. The orders are `freewheel 1`, `period 512`, `period`, `transport start`,
 `connect CLIENT` and `clients`.
 """
 
@@ -33,6 +33,8 @@ def obey(client: Any, what: str, argument: str = "") -> str:
     """Carry out an order; returns the answer."""
     if what == "freewheel":
         client.set_freewheel(argument == "1")
+    elif what == "period" and not argument:
+        return str(client.blocksize)
     elif what == "period":
         client.blocksize = int(argument)
     elif what == "transport":

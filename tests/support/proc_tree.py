@@ -25,12 +25,13 @@ def put_process(
     cgroup: str = "0::/",
     maps: str = "",
     sockets: Sequence[int] = (),
+    flags: int = 0,
 ) -> ProcessId:
     """A process that has this number from now on, in place of any that had it."""
     place = root / str(pid)
     shutil.rmtree(place, ignore_errors=True)
     (place / "fd").mkdir(parents=True)
-    counts = f"{'0 ' * 15}{threads} 0 {start_time} 0 0 0 {' '.join(image)} 0"
+    counts = f"0 0 0 0 {flags} {'0 ' * 10}{threads} 0 {start_time} 0 0 0 {' '.join(image)} 0"
     stat = f"{pid} ({comm}) {state} {parent} {counts}\n"
     (place / "stat").write_bytes(os.fsencode(stat))
     (place / "comm").write_bytes(os.fsencode(f"{comm}\n"))

@@ -72,6 +72,8 @@ class PeriodKnob(Generic[State]):
         before, self._server = self._server, server
         if server.identity != before.identity:
             self._begin_anew()
+        if before.no_deadline and not server.no_deadline:
+            self._ask_again()
         return "" if server.no_deadline else self._renew_reference()
 
     def asked_for(self, server: State) -> bool:
@@ -178,6 +180,15 @@ class PeriodKnob(Generic[State]):
         """Forget all that was ours: none is left to be restored."""
         self._original = self._obeyed = None
         self._lease.forget_setting(self._setting)
+
+    def _ask_again(self) -> None:
+        """Order once more what an export swallowed, where nobody set anything meanwhile."""
+        original, now = self._original, self._server.setting
+        if original is None or now == original.ours[-1]:
+            return
+        if now in (original.found, *original.ours):
+            self._asked_ns = self._server.time_ns
+            self._rules.tell(f"period {original.ours[-1]}")
 
     def _renew_reference(self) -> str:
         """Take the server in motion for what was found, where nothing of ours is in force.

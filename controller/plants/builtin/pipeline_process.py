@@ -17,14 +17,14 @@ from typing import IO
 from pydantic import ValidationError
 
 from controller.errors import Interruption, PipelineStartError
-from controller.linux.process_id import kill
+from controller.linux.process_id import ProcessId, kill, lives
+from controller.pipeline.files import LOG_NAME
 from controller.pipeline.server import hold_lock, holder
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.connection import Connection
 
 STEP_S = 0.1
 STEPS_OF_A_WARM_START = 40
-LOG_NAME = "pipeline.log"
 SINGLE_THREADED = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
@@ -92,8 +92,11 @@ def _speaks(stdout: IO[str], cancelled: Callable[[], bool], say: Callable[[str],
 def stop_pipeline(directory: Path, patience_s: float = 3.0) -> None:
     """End the pipeline in this directory, if one plays, and wait until every process has.
 
-    One that does not obey within the patience is killed.
+    One that does not obey within the patience is killed. Where the directory was deleted, none can
+    be found there: see `end_process`.
     """
+    if not directory.exists():
+        return
     connection = Connection(directory, patience_s=1.0)
     with contextlib.suppress(ConnectionError):
         connection.ask("stop")
@@ -104,6 +107,15 @@ def stop_pipeline(directory: Path, patience_s: float = 3.0) -> None:
             kill(pipeline)  # its children die with it
         time.sleep(0.02)
     os.close(lock)
+
+
+def end_process(pipeline: ProcessId, patience_s: float = 3.0) -> None:
+    """Wait until a pipeline that was told to stop has ended; it is killed after the patience."""
+    give_up_s = time.monotonic() + patience_s
+    while lives(pipeline):
+        if time.monotonic() > give_up_s:
+            kill(pipeline)
+        time.sleep(0.02)
 
 
 def running_pipeline(directory: Path) -> PipelineSpec | None:

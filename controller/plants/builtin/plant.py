@@ -15,10 +15,10 @@ from controller.errors import PlantError
 from controller.linux import scheduling
 from controller.linux.permissions import Permissions
 from controller.linux.process_id import ticks_since_boot
+from controller.pipeline.files import LOG_NAME
 from controller.pipeline.spec import COMPANIONS, PipelineSpec
 from controller.plain_json import JsonValue, from_plain
 from controller.plants.builtin.connection import Connection
-from controller.plants.builtin.pipeline_process import LOG_NAME
 from controller.plants.programs.processes import identified
 from controller.plants.threads.actuator import ThreadClassActuator
 from controller.plants.threads.knob import KNOB

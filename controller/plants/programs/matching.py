@@ -22,8 +22,10 @@ def meant_by(
     """The processes that have this id, are in this control group, or go by this name.
 
     A name means those whose own it is, else the next best. An interpreter's name that fits
-    several programs, with those that are known, means none of them.
+    several programs, with those that are known, means none of them. Threads of the kernel are
+    no programs, and never meant.
     """
+    processes = [each for each in processes if not each.stat.is_kernel]
     if is_id(program):
         return [each for each in processes if each.process.pid == int(program)]
     if is_group(program):

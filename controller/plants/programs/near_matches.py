@@ -29,6 +29,8 @@ def remark(
         gone = _gone(program, running, named_at)
         return None if gone is None else f"{gone}; it is left out"
     meant = meant_by(program, running)
+    if not meant and (found := _of_the_kernel(program, running)) is not None:
+        return f"{found}; it is left out"
     if not meant:
         return f"{none_runs([program], running)}; it is looked for as long as the run lasts"
     if len({each.key for each in meant}) > 1:
@@ -54,8 +56,10 @@ def none_runs(
     others = _without_those_above(running)
     ids = [each for each in wanted if is_id(each)]
     several = {each: fits for each in wanted if (fits := _several(each, others))}
-    absent = [each for each in wanted if each not in several and each not in ids]
+    kernels = {each: found for each in wanted if (found := _of_the_kernel(each, running))}
+    absent = [each for each in wanted if each not in (*several, *kernels, *ids)]
     words = [_gone(each, running, named_at) for each in ids]
+    words += [found for each, found in kernels.items() if each not in ids]
     words += [
         f"{in_a_line(each)} is an interpreter, and runs several programs: {_listed(found)}"
         for each, found in several.items()
@@ -69,12 +73,23 @@ def none_runs(
 def _gone(number: str, running: Sequence[RunningProcess], named_at: int | None) -> str | None:
     """Words for an id whose process has ended; None where it runs."""
     now = meant_by(number, running)
+    if not now and (found := _of_the_kernel(number, running)) is not None:
+        return found
     if not now:
         thread = _instead(number, running, GUESSES_OF_A_NUMBER)
         return "; ".join(filter(None, (f"no process {number} runs", thread)))
     if named_at is None or now[0].process.start_time <= named_at:
         return None
     return f"process {number} has ended, and another has its number: {now[0]}"
+
+
+def _of_the_kernel(program: str, running: Sequence[RunningProcess]) -> str | None:
+    """Words for a thread of the kernel that has this id or name, as ps shows it; else None."""
+    for each in running:
+        names = str(each.process.pid), each.name, f"[{each.name}]"
+        if each.stat.is_kernel and program in names:
+            return f"{each} is a thread of the kernel, and no program"
+    return None
 
 
 def _several(program: str, running: Sequence[RunningProcess]) -> list[RunningProcess]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from controller.errors import ThreadGoneError
 from controller.linux import scheduling
-from controller.linux.process_access import owner_obstacle
-from controller.linux.process_id import ProcessId
+from controller.linux.process_access import SECURITY_MODULE, hidden, owner_obstacle
+from controller.linux.process_id import ProcessId, has_ended, lives
 from controller.linux.scheduling import REALTIME, Scheduling, ThreadId
 from controller.plants.programs.processes import read_bytes
 from controller.plants.threads.rhythm import (
@@ -28,6 +28,10 @@ from controller.sensors.threads import Activity, ThreadActivitySensor
 from policies.observation import Missing, Reading, Value
 
 INTERPRETERS = (b"libpython", b"/python")
+OF_THREADS = ("audio.utilisation", "audio.run_delay_share", "audio.run_delay_per_wake_ms")
+"""Names of readings that take an audio thread."""
+READINGS = (*OF_THREADS, "audio.laggard_utilisation")
+"""Names of readings that are always told."""
 NOT_SEEN = Missing("no audio thread is known yet")
 NOT_DRIVEN = Missing("no driver at work wakes the audio threads")
 
@@ -39,12 +43,14 @@ class WatchedThreads:
     A thread plays where it keeps time with any of the drivers that its process serves, or with
     all of them together. Found once, it stays an audio thread for as long as it lives, unless it
     turns out to hold up another of its interpreter. One that its program had made real-time itself,
-    or that belongs to another user, is watched and never scheduled.
+    or that belongs to another user, is watched and never scheduled. While threads are hidden they
+    stay as they are, and `hidden` is why nothing is read.
     """
 
     sensor: ThreadActivitySensor = field(default_factory=ThreadActivitySensor)
     found: dict[ThreadId, Scheduling] = field(default_factory=dict)
     background: tuple[ThreadId, ...] = ()
+    hidden: Missing | None = None
     _activity: Mapping[ThreadId, Activity] = field(default_factory=dict)
     _interpreters: dict[ProcessId, bool] = field(default_factory=dict)
     _rates: Mapping[ProcessId, Rates] = field(default_factory=dict)
@@ -73,7 +79,10 @@ class WatchedThreads:
         }
         candidates |= self._starving(candidates)
         playing = candidates - set(self._holding_up(candidates))
-        self.found = {thread: how for thread, how in self.found.items() if thread in playing}
+        unseen = set(filter(scheduling.is_hidden, self.found.keys() - self._activity.keys()))
+        self._note_hidden(unseen, (each for each in players if each not in living))
+        kept = playing | unseen
+        self.found = {thread: how for thread, how in self.found.items() if thread in kept}
         for thread in playing - self.found.keys():
             with contextlib.suppress(ThreadGoneError):
                 self.found[thread] = scheduling.read(thread)
@@ -92,8 +101,20 @@ class WatchedThreads:
     def rest(self, players: Iterable[ProcessId]) -> None:
         """Watch on without judging: while no deadline holds, no thread keeps time with cycles."""
         seen = self.sensor.read(dict.fromkeys(players, inf))
-        self.found = {thread: how for thread, how in self.found.items() if thread in seen}
+        self.found = {
+            thread: how
+            for thread, how in self.found.items()
+            if thread in seen or scheduling.is_hidden(thread)
+        }
         self._activity = {}
+
+    def _note_hidden(self, threads: Collection[ThreadId], unseen: Iterable[ProcessId]) -> None:
+        """Note why threads are not seen that were found, or processes that may have some."""
+        if not threads and all(lives(each) or has_ended(each) for each in unseen):
+            self.hidden = None
+        elif self.hidden is None:
+            why, _ = hidden() or SECURITY_MODULE
+            self.hidden = Missing(f"the audio threads are not seen: {why}")
 
     def reread(self, ours: Callable[[ThreadId], bool]) -> None:
         """See how those threads are scheduled now that are not ours to schedule."""
@@ -126,6 +147,8 @@ class WatchedThreads:
         seems to play: one whose work does not fit never sleeps, and cannot be told from one that
         only computes.
         """
+        if self.hidden is not None:
+            return dict.fromkeys(READINGS, self.hidden)
         active = [thread for thread in self.found if thread in self._activity]
         playing = [self._activity[thread] for thread in active]
         laggards = [activity.utilisation for _, activity in self._beside(active)]
@@ -133,8 +156,7 @@ class WatchedThreads:
             "audio.laggard_utilisation": Value(max(laggards, default=0.0))
         }
         if not playing:
-            names = ("utilisation", "run_delay_share", "run_delay_per_wake_ms")
-            return laggard | {f"audio.{name}": NOT_SEEN for name in names}
+            return laggard | dict.fromkeys(OF_THREADS, NOT_SEEN)
         delays_ms = [self._delay_ms(each) for each in playing if self._rates[each.process]]
         return laggard | {
             "audio.threads": Value(float(len(playing))),

@@ -13,7 +13,11 @@ from controller.config.config import Config
 from controller.plants.plant import AttachedPlant, Plant, Surroundings
 from controller.plants.threads.knob import KNOB as THREADS
 from kapellmeister.machine.other_managers import ManagerWatch
-from kapellmeister.running.controlled.access import check_access, tell_missing, tell_programs
+from kapellmeister.running.controlled.access import (
+    check_access,
+    tell_missing,
+    tell_programs,
+)
 from kapellmeister.running.controlled.controlled import Attach, Controlled, no_warning
 from kapellmeister.running.controlled.observed import Observed
 from kapellmeister.running.options import RunOptions

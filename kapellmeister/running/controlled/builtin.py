@@ -11,9 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from controller.config.config import Config
+from controller.errors import RecordingError
 from controller.executors.gpu.devices.probe import examine_cuda
+from controller.pipeline.server import holder
 from controller.pipeline.spec import PipelineSpec
 from controller.plants.builtin.pipeline_process import (
+    end_process,
     how_it_ended,
     running_pipeline,
     start_pipeline,
@@ -25,6 +28,7 @@ from controller.sensors.gpu.sensor import GpuSensor
 from kapellmeister.running.controlled.chosen_executor import AUTO, CUDA, vram_config
 from kapellmeister.running.controlled.controlled import Attach, Controlled
 from kapellmeister.running.options import RunOptions
+from kapellmeister.running.own_files import own_file
 
 DEFAULT_DURATION_S = 60.0
 FAREWELL_S = 10.0
@@ -61,6 +65,8 @@ class BuiltinPipeline:
             started = self._start_or_take_over(directory, stopping, say)
             if started is not None:
                 stack.callback(started.wait)
+            if (pipeline := holder(directory)) is not None:
+                stack.callback(end_process, pipeline)
             stack.callback(stop_pipeline, directory)
             yield partial(self._attach, directory, started)
 
@@ -118,7 +124,7 @@ def pipeline_spec(options: RunOptions, config: Config, executor: str) -> Pipelin
         trace=_absolute(options.trace),
         audio=_absolute(options.audio),
         hrtf=_absolute(options.hrtf),
-        record=_absolute(options.record),
+        record=_recording(options),
         stress=chosen.stress,
         stress_after_s=chosen.stress_after_s,
         audio_share=config.budget.audio + config.budget.hrtf,
@@ -132,6 +138,14 @@ def pipeline_spec(options: RunOptions, config: Config, executor: str) -> Pipelin
         falls_back=chosen.executor == chosen.device == AUTO,
         farewell_s=FAREWELL_S + 2 * config.loop.interval_s,
     )
+
+
+def _recording(options: RunOptions) -> Path | None:
+    """The file to record to. Raises RecordingError for one that runs keep themselves."""
+    path = options.record
+    if path is not None and (which := own_file(path, options.state_directory)) is not None:
+        raise RecordingError(path, f"it is {which}", "name another")
+    return _absolute(path)
 
 
 def _absolute(path: Path | None) -> Path | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -195,3 +196,46 @@ def test_a_process_that_one_has_started_since_is_restored_with_it() -> None:
         assert restore_threads({thread: original.set_to(ours)}) == Restoration(restored=2)
         assert read(child) == read(thread) == original.scheduling
         os.kill(child.tid, signal.SIGKILL)
+
+
+EXECUTING = """
+import os, sys, threading
+def wait():
+    if EXEC: os.execlp("sh", "sh", "-c", "echo there; read end")
+started = threading.Thread(target=lambda: (sys.stdin.readline(), wait()))
+if MAIN: os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+started.start()
+print(started.native_id, flush=True)
+started.join()
+print("there", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize(
+    ("executes", "main_is_so", "policy_after"),
+    [
+        (True, False, os.SCHED_OTHER),
+        (False, False, os.SCHED_OTHER),
+        (False, True, os.SCHED_BATCH),
+    ],
+)
+def test_a_thread_that_calls_exec_is_restored_as_the_main_one_and_no_main_one_else(
+    executes: bool, main_is_so: bool, policy_after: int
+) -> None:
+    flags = f"EXEC, MAIN = {executes}, {main_is_so}\n"
+    with subprocess.Popen((sys.executable, "-c", flags + EXECUTING), **PIPES) as program:
+        assert program.stdout is not None
+        assert program.stdin is not None
+        thread = identify(int(program.stdout.readline()))
+        original = find_original(thread)
+        wanted = replace(original.scheduling, policy=os.SCHED_BATCH)
+        os.sched_setscheduler(thread.tid, os.SCHED_BATCH, os.sched_param(0))
+        originals = {thread: original.set_to(wanted)}
+        program.stdin.write("\n")
+        program.stdin.flush()
+        assert program.stdout.readline() == "there\n"
+        restored = restore_threads(originals, [thread])
+        assert restored == Restoration(int(executes))
+        assert os.sched_getscheduler(program.pid) == policy_after
+        program.kill()

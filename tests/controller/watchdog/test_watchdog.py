@@ -9,6 +9,7 @@ import pytest
 
 from controller.linux.scheduling import Scheduling, ThreadId, identify
 from controller.watchdog import watchdog as watcher
+from controller.watchdog.execution import MainThread
 from controller.watchdog.lease import lease_s
 from controller.watchdog.restoration import Original, Restoration
 from controller.watchdog.watchdog import Watchdog, decode, encode
@@ -18,7 +19,13 @@ ORIGINAL = Original(Scheduling(os.SCHED_FIFO, 80, -11, frozenset({0, 3}), True),
 HOLD = json.dumps(["threads", encode(THREAD, ORIGINAL)]).encode()
 
 
-@pytest.mark.parametrize("original", [ORIGINAL, ORIGINAL.set_to(replace(ORIGINAL.scheduling))])
+MAIN = MainThread(ThreadId(4194303, 122), ORIGINAL.scheduling)
+
+
+@pytest.mark.parametrize(
+    "original",
+    [ORIGINAL, ORIGINAL.set_to(replace(ORIGINAL.scheduling)), replace(ORIGINAL, main=MAIN)],
+)
 def test_a_registration_survives_the_pipe(original: Original) -> None:
     assert decode(json.loads(json.dumps(encode(THREAD, original)))) == (THREAD, original)
 

@@ -107,6 +107,36 @@ def test_a_period_of_ours_moves_no_deadline(attached: Attached) -> None:
     assert attached.plant.in_force()["period_frames"] == 128
 
 
+FREEWHEELS = {"rests": "the server freewheels", "exports": True}
+
+
+@pytest.mark.parametrize(
+    ("forced", "told"), [(0, ["period 128"] * 2), (128, ["period 128"]), (512, ["period 128"])]
+)
+def test_a_period_that_an_export_swallowed_is_asked_for_again_unless_another_is_set(
+    attached: Attached, forced: int, told: list[str]
+) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, **FREEWHEELS)
+    attached.plant.observe()
+    assert "period_frames" not in attached.plant.in_force()
+    attached.says(2.0, cycles=400, forced_frames=forced, period_frames=forced or 64)
+    attached.says(2.1, cycles=410, forced_frames=forced, period_frames=forced or 64)
+    attached.plant.observe()
+    assert attached.link.told == told
+
+
+def test_a_period_that_an_export_swallowed_is_restored_at_the_end(attached: Attached) -> None:
+    attached.plant.apply("period_frames", 128)
+    attached.says(1.0, **FREEWHEELS)
+    attached.says(2.0, cycles=400)
+    attached.plant.observe()
+    attached.says(3.0, cycles=500, forced_frames=128, period_frames=128)
+    attached.plant.observe()
+    assert attached.plant.in_force()["period_frames"] == 128
+    assert attached.restoring() == ("0", "--if", "128", "--server", "7")
+
+
 def test_what_a_rate_makes_of_a_period_of_ours_is_no_other_hand(attached: Attached) -> None:
     attached.plant.apply("period_frames", 128)
     attached.says(1.0, cycles=400, forced_frames=128, period_frames=128)

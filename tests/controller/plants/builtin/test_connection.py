@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from controller.pipeline.server import SOCKET_NAME
+from controller.pipeline.files import SOCKET_NAME
 from controller.plants.builtin.connection import Connection
 
 

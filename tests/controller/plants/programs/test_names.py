@@ -245,6 +245,26 @@ def test_a_number_that_another_program_has_by_now_is_told(tmp_path: Path) -> Non
     assert none_runs(["9"], running) == "no process 9 runs"
 
 
+@pytest.mark.parametrize("program", ["8", "kworker/0:1", "[kworker/0:1]"])
+def test_a_thread_of_the_kernel_is_no_program_and_said_to_be_none(
+    tmp_path: Path, program: str
+) -> None:
+    put_process(tmp_path, 8, "kworker/0:1", parent=2, flags=0x0020_8040, cgroup="0::/studio")
+    running, told = others(tmp_path), "kworker/0:1 (process 8) is a thread of the kernel"
+    assert named((program, "cgroup:/studio"), tmp_path) == ()
+    assert none_runs([program, "synth"], running) == (
+        f"{told}, and no program; no process synth runs"
+    )
+    assert remark(program, running) == f"{told}, and no program; it is left out"
+
+
+def test_a_program_that_is_called_like_a_thread_of_the_kernel_is_meant(tmp_path: Path) -> None:
+    put_process(tmp_path, 8, "kswapd0", parent=2, flags=0x0020_0000)
+    player = put_process(tmp_path, 9, "kswapd0", exe="/opt/kswapd0", argv=("kswapd0",))
+    assert named(("kswapd0",), tmp_path) == (player,)
+    assert remark("kswapd0", others(tmp_path)) is None
+
+
 def test_what_is_no_process_id_is_a_name() -> None:
     for name in ("0", "007", "+5", "-5", "\u0663", "1e3", "9" * 5000):
         assert not is_id(name)

@@ -10,7 +10,7 @@ from controller.linux.scheduling import Scheduling, ThreadId
 from controller.plants.threads import audio_threads as watched_threads
 from controller.plants.threads.audio_threads import WatchedThreads
 from controller.sensors.threads import Activity
-from policies.observation import Value, fresh
+from policies.observation import Missing, Value, fresh
 
 CYCLES_PER_S = 187.5
 PROCESS = ProcessId(1, 1)
@@ -216,3 +216,18 @@ def test_a_program_that_was_found_and_whose_stream_pauses_is_late_for_nothing(mo
     threads.look({PROCESS: ()}, [])
     assert threads.classes()["audio"] == [PLAYER]
     assert threads.readings()["audio.run_delay_per_wake_ms"] == watched_threads.NOT_DRIVEN
+
+
+def test_threads_that_are_hidden_stay_as_they_were_found_and_nothing_is_read_of_them(monkeypatch):
+    threads = watched(monkeypatch, player=activity())
+    monkeypatch.setattr(scheduling, "is_hidden", lambda thread: True)
+    monkeypatch.setattr(watched_threads, "hidden", lambda: ("mounted with hidepid=noaccess", ""))
+    monkeypatch.setattr(scheduling, "read", lambda thread: REALTIME)  # as we had set it
+    threads.sensor.activities = {}
+    threads.look(AT_ONE_RATE, [])
+    why = Missing("the audio threads are not seen: mounted with hidepid=noaccess")
+    assert set(threads.readings().values()) == {why}
+    threads.sensor.activities = {"player": activity()}
+    threads.look(AT_ONE_RATE, [])
+    assert threads.classes()["audio"] == [PLAYER]
+    assert isinstance(threads.readings()["audio.utilisation"], Value)
