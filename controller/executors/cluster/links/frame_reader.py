@@ -1,0 +1,85 @@
+"""Frames out of a stream of bytes, however it was cut on its way."""
+
+from __future__ import annotations
+
+from controller.errors import FrameError
+from controller.executors.cluster.links.frame import (
+    FIRST_KINDS,
+    HEADER_BYTES,
+    LONGEST_GREETING_BYTES,
+    Frame,
+    Header,
+    decoded_header,
+    too_long,
+)
+
+SMALLEST_ROOM_BYTES = 1 << 16
+
+
+class FrameReader:
+    """Receive into `room()`, then tell `received()` how many bytes came.
+
+    It holds one frame at most beside `SMALLEST_ROOM_BYTES`. Until the first frame is complete the
+    peer is a stranger: it can only greet, and have a few KiB kept.
+    """
+
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+        self._buffer = bytearray(SMALLEST_ROOM_BYTES)
+        self._filled = 0
+        self._is_stranger = True
+
+    def room(self) -> memoryview:
+        """Where the next bytes go; never empty."""
+        return memoryview(self._buffer)[self._filled :]
+
+    def received(self, count: int) -> list[Frame]:
+        """Frames that these bytes complete. Raises FrameError for what is none of ours."""
+        self._filled += count
+        frames: list[Frame] = []
+        start, wanted = 0, HEADER_BYTES
+        while self._filled - start >= HEADER_BYTES:
+            header = self._header(start)
+            wanted = HEADER_BYTES + header.length_bytes
+            if self._filled - start < wanted:
+                break
+            frames.append(self._frame(header, start + HEADER_BYTES))
+            start, wanted = start + wanted, HEADER_BYTES
+        self._keep_from(start, wanted)
+        return frames
+
+    def ended(self) -> None:
+        """The stream is at its end. Raises FrameError where that cuts a frame short."""
+        if self._filled:
+            why = f"a frame was cut short after {self._filled:,} bytes"
+            raise FrameError(self._peer, why, "see what ended the peer, or the network between")
+
+    def _header(self, start: int) -> Header:
+        header = decoded_header(self._peer, self._buffer, start)
+        if self._is_stranger:
+            self._check_greeting(header)
+        return header
+
+    def _check_greeting(self, header: Header) -> None:
+        if header.kind not in FIRST_KINDS:
+            why = f"a stranger: it begins with {header.kind.name} and not with HELLO"
+            raise FrameError(self._peer, why, "keep other programs off this port")
+        if header.length_bytes > LONGEST_GREETING_BYTES:
+            raise too_long(self._peer, header.length_bytes, LONGEST_GREETING_BYTES)
+
+    def _frame(self, header: Header, start: int) -> Frame:
+        self._is_stranger = False
+        payload = bytes(memoryview(self._buffer)[start : start + header.length_bytes])
+        return Frame(header.kind, payload, header.shard, header.epoch, header.sequence)
+
+    def _keep_from(self, start: int, wanted: int) -> None:
+        """Move what is left to the front, and make room for the frame that it begins."""
+        left = self._filled - start
+        if wanted >= len(self._buffer):
+            larger = bytearray(wanted + HEADER_BYTES)
+            larger[:left] = memoryview(self._buffer)[start : self._filled]
+            self._buffer = larger
+        elif start and left:
+            view = memoryview(self._buffer)
+            view[:left] = view[start : self._filled]
+        self._filled = left
