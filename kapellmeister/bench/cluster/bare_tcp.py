@@ -6,7 +6,7 @@ import socket
 from functools import partial
 
 from controller.executors.processes import ProcessGroup
-from kapellmeister.bench.cluster.plane import PERIOD_FRAMES, Blocks, nothing_back, shares
+from kapellmeister.bench.cluster.plane import PERIOD_FRAMES, Blocks, as_bytes, nothing_back, shares
 
 
 class BareTcp:
@@ -24,9 +24,9 @@ class BareTcp:
     def round(self, blocks: Blocks) -> Blocks:
         """To all workers and back."""
         for connection, share in zip(self._connections, self._shares, strict=True):
-            connection.sendall(blocks[share])
+            connection.sendall(as_bytes(blocks[share]))
         for connection, share in zip(self._connections, self._shares, strict=True):
-            _receive_all(connection, memoryview(self._returned[share]).cast("B"))
+            _receive_all(connection, as_bytes(self._returned[share]))
         return self._returned
 
     def close(self) -> None:

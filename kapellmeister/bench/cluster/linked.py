@@ -15,7 +15,7 @@ from controller.executors.cluster.links.link import Link
 from controller.executors.cluster.links.listener import Listener, connect
 from controller.executors.cluster.links.poller import LinkPoller
 from controller.executors.processes import ProcessGroup
-from kapellmeister.bench.cluster.plane import PERIOD_FRAMES, Blocks, nothing_back, shares
+from kapellmeister.bench.cluster.plane import PERIOD_FRAMES, Blocks, as_bytes, nothing_back, shares
 
 PATIENCE_S = 10.0
 VERSION = "bench"
@@ -44,7 +44,7 @@ class Linked:
         """To all workers and back."""
         self._sequence += 1
         for shard, (link, share) in enumerate(zip(self._links, self._shares, strict=True)):
-            link.send(Frame(Kind.INPUT, memoryview(blocks[share]), shard, 1, self._sequence))
+            link.send(Frame(Kind.INPUT, as_bytes(blocks[share]), shard, 1, self._sequence))
         missing = len(self._links)
         while missing:
             ready = self._poller.wait(PATIENCE_S)

@@ -38,6 +38,11 @@ def shares(workers: int) -> tuple[slice, ...]:
     return tuple(slice(first, last) for first, last in zip(edges, edges[1:], strict=False))
 
 
+def as_bytes(blocks: Blocks) -> memoryview:
+    """Memory of blocks that lie one after the other, without a copy."""
+    return blocks.data.cast("B")
+
+
 def nothing_back() -> Blocks:
     """Room for what comes back."""
     return np.zeros((STREAMS, PERIOD_FRAMES), np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 
 from controller.errors import MissingExtraError
 from controller.executors.processes import ProcessGroup
-from kapellmeister.bench.cluster.plane import PERIOD_FRAMES, Blocks, nothing_back, shares
+from kapellmeister.bench.cluster.plane import PERIOD_FRAMES, Blocks, as_bytes, nothing_back, shares
 
 if TYPE_CHECKING:
     import zmq
@@ -43,7 +43,7 @@ class ZeroMqPairs:
     def round(self, blocks: Blocks) -> Blocks:
         """To all workers and back."""
         for each, share in zip(self._sockets, self._shares, strict=True):
-            each.send(blocks[share])
+            each.send(as_bytes(blocks[share]))
         for each, share in zip(self._sockets, self._shares, strict=True):
             sound = np.frombuffer(each.recv(), np.float32)
             self._returned[share] = sound.reshape(-1, PERIOD_FRAMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeAlias
 
 from controller.errors import FrameError
 
@@ -55,15 +56,8 @@ class Frame:
     sequence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a header says of the frame that it begins."""
-
-    kind: Kind
-    shard: int
-    epoch: int
-    sequence: int
-    length_bytes: int
+Header: TypeAlias = tuple[Kind, int, int, int, int]
+"""What a header says of its frame: kind, shard, epoch, sequence, bytes of the payload."""
 
 
 def payload_view(frame: Frame) -> memoryview:
@@ -95,7 +89,7 @@ def decoded_header(peer: str, received: bytes | bytearray, offset: int = 0) -> H
         raise FrameError(peer, why, "install the same version of kapellmeister on every host")
     if length > LONGEST_PAYLOAD_BYTES:
         raise too_long(peer, length, LONGEST_PAYLOAD_BYTES)
-    return Header(_KINDS[kind], shard, epoch, sequence, length)
+    return _KINDS[kind], shard, epoch, sequence, length
 
 
 def too_long(peer: str, length_bytes: int, limit_bytes: int) -> FrameError:

@@ -9,6 +9,7 @@ from controller.executors.cluster.links.frame import (
     LONGEST_GREETING_BYTES,
     Frame,
     Header,
+    Kind,
     decoded_header,
     too_long,
 )
@@ -29,6 +30,11 @@ class FrameReader:
         self._filled = 0
         self._is_stranger = True
 
+    @property
+    def is_amid_frame(self) -> bool:
+        """Whether a frame has come in part."""
+        return self._filled > 0
+
     def room(self) -> memoryview:
         """Where the next bytes go; never empty."""
         return memoryview(self._buffer)[self._filled :]
@@ -39,8 +45,10 @@ class FrameReader:
         frames: list[Frame] = []
         start, wanted = 0, HEADER_BYTES
         while self._filled - start >= HEADER_BYTES:
-            header = self._header(start)
-            wanted = HEADER_BYTES + header.length_bytes
+            header = decoded_header(self._peer, self._buffer, start)
+            if self._is_stranger:
+                self._check_greeting(header[0], header[-1])
+            wanted = HEADER_BYTES + header[-1]
             if self._filled - start < wanted:
                 break
             frames.append(self._frame(header, start + HEADER_BYTES))
@@ -54,23 +62,18 @@ class FrameReader:
             why = f"a frame was cut short after {self._filled:,} bytes"
             raise FrameError(self._peer, why, "see what ended the peer, or the network between")
 
-    def _header(self, start: int) -> Header:
-        header = decoded_header(self._peer, self._buffer, start)
-        if self._is_stranger:
-            self._check_greeting(header)
-        return header
-
-    def _check_greeting(self, header: Header) -> None:
-        if header.kind not in FIRST_KINDS:
-            why = f"a stranger: it begins with {header.kind.name} and not with HELLO"
-            raise FrameError(self._peer, why, "keep other programs off this port")
-        if header.length_bytes > LONGEST_GREETING_BYTES:
-            raise too_long(self._peer, header.length_bytes, LONGEST_GREETING_BYTES)
-
     def _frame(self, header: Header, start: int) -> Frame:
+        kind, shard, epoch, sequence, length_bytes = header
         self._is_stranger = False
-        payload = bytes(memoryview(self._buffer)[start : start + header.length_bytes])
-        return Frame(header.kind, payload, header.shard, header.epoch, header.sequence)
+        payload = bytes(memoryview(self._buffer)[start : start + length_bytes])
+        return Frame(kind, payload, shard, epoch, sequence)
+
+    def _check_greeting(self, kind: Kind, length_bytes: int) -> None:
+        if kind not in FIRST_KINDS:
+            why = f"a stranger: it begins with {kind.name} and not with HELLO"
+            raise FrameError(self._peer, why, "keep other programs off this port")
+        if length_bytes > LONGEST_GREETING_BYTES:
+            raise too_long(self._peer, length_bytes, LONGEST_GREETING_BYTES)
 
     def _keep_from(self, start: int, wanted: int) -> None:
         """Move what is left to the front, and make room for the frame that it begins."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import time
-from collections.abc import Callable
 from enum import Enum
 
 from controller.errors import FrameError, LinkError
+from controller.executors.cluster.links.connection import Connection, Opening
+from controller.executors.cluster.links.encryption.tls import Encrypt
 from controller.executors.cluster.links.frame import Frame, Kind, encoded_header, payload_view
 from controller.executors.cluster.links.frame_reader import FrameReader
 from controller.executors.cluster.links.hello import (
@@ -21,24 +21,16 @@ from controller.executors.cluster.links.hello import (
     hello_frame,
 )
 from controller.executors.cluster.links.send_queue import LIMIT_BYTES, SendQueue
-from controller.executors.cluster.links.sockets import (
-    broken,
-    check_connected,
-    has_decrypted,
-    send_some,
-)
+from controller.executors.cluster.links.sockets import broken
 
-Encrypt = Callable[[socket.socket], ssl.SSLSocket]
 SERVICE_BYTES = 1 << 20
 """Bytes after which one peer's turn is over, so that none keeps the others waiting."""
-_NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Stage(Enum):
     """How far a link is."""
 
     CONNECTING = "connecting"
-    ENCRYPTING = "encrypting"
     GREETING = "greeting"
     OPEN = "open"
     CLOSED = "closed"
@@ -53,7 +45,7 @@ class Link:
 
     def __init__(
         self,
-        connection: socket.socket,
+        connecting: socket.socket,
         peer: str,
         ours: Hello,
         encrypt: Encrypt | None = None,
@@ -64,16 +56,15 @@ class Link:
         self.error: FrameError | LinkError | None = None
         self.stage = Stage.CONNECTING
         self.began_ns = time.monotonic_ns()
-        self._socket = connection
+        self._opening = Opening(connecting, peer, encrypt)
+        self._connection: Connection | None = None
         self._ours = ours
-        self._encrypt = encrypt
         self._reader = FrameReader(peer)
         self._queue = SendQueue(limit_bytes)
-        self._tls_wants_write = False
 
     def fileno(self) -> int:
         """Descriptor of the socket; -1 once it is closed."""
-        return self._socket.fileno()
+        return self._opening.socket.fileno()
 
     @property
     def is_open(self) -> bool:
@@ -83,8 +74,9 @@ class Link:
     @property
     def wants_write(self) -> bool:
         """Whether to call `service` when the socket takes bytes again."""
-        is_connecting = self.stage is Stage.CONNECTING
-        return is_connecting or self._tls_wants_write or self._queue.size_bytes > 0
+        if self._connection is None:
+            return self._opening.wants_write
+        return self._queue.size_bytes > 0 or self._connection.wants_write
 
     @property
     def stalled_ns(self) -> int | None:
@@ -101,9 +93,13 @@ class Link:
 
         The payload may be used again at once. Raises FrameError for a frame too long.
         """
-        header, payload = _parts(frame)
-        size_bytes = len(header) + len(payload)
-        if not self.is_open or not self._queue.admits(size_bytes, time.monotonic_ns()):
+        if self.stage is not Stage.OPEN:
+            return False
+        payload = payload_view(frame)
+        header = encoded_header(frame, len(payload))
+        if self._queue.size_bytes and not self._queue.admits(
+            len(header) + len(payload), time.monotonic_ns()
+        ):
             return False
         try:
             self._write(header, payload)
@@ -114,13 +110,12 @@ class Link:
     def service(self) -> list[Frame]:
         """Carry on with what waits; the frames that came."""
         frames: list[Frame] = []
-        self._tls_wants_write = False
         try:
-            self._advance(frames)
-        except ssl.SSLWantWriteError:
-            self._tls_wants_write = True
-        except _NOT_NOW:
-            pass
+            if self.stage is Stage.CONNECTING:
+                self._open()
+            if self._queue.size_bytes:
+                self._flush()
+            self._receive(frames)
         except (FrameError, LinkError) as error:
             self.refuse(error)
         except OSError as error:
@@ -137,47 +132,46 @@ class Link:
         self._say_farewell("")
         self._close(None)
 
-    def _advance(self, frames: list[Frame]) -> None:
-        if self.stage is Stage.CONNECTING:
-            check_connected(self._socket)
-            self.stage = Stage.ENCRYPTING
-            if self._encrypt is not None:
-                self._socket = self._encrypt(self._socket)
-        if self.stage is Stage.ENCRYPTING:
-            if isinstance(self._socket, ssl.SSLSocket):
-                self._socket.do_handshake()
+    def _open(self) -> None:
+        self._connection = self._opening.advance()
+        if self._connection is not None:
             self.stage = Stage.GREETING
-            self._write(*_parts(hello_frame(self._ours)))
-        if self.stage is not Stage.CLOSED:
-            self._flush()
-            self._receive(frames)
+            greeting = hello_frame(self._ours)
+            self._write(encoded_header(greeting, len(greeting.payload)), payload_view(greeting))
 
     def _write(self, header: bytes, payload: memoryview) -> None:
         """Send both, and keep what does not go at once."""
         sent = 0
-        if not self._queue.size_bytes:
-            with contextlib.suppress(*_NOT_NOW):
-                sent = send_some(self._socket, header, payload)
+        if self._connection is not None and not self._queue.size_bytes:
+            sent = self._connection.send(header, payload)
         if sent < len(header) + len(payload):
             self._queue.add((header + payload)[sent:])
 
     def _flush(self) -> None:
-        with contextlib.suppress(*_NOT_NOW):
-            while self._queue.size_bytes:
-                self._queue.went(self._socket.send(self._queue.first()))
+        while self._connection is not None and self._queue.size_bytes:
+            sent = self._connection.send(b"", self._queue.first())
+            if sent == 0:
+                return
+            self._queue.went(sent)
 
     def _receive(self, frames: list[Frame]) -> None:
-        taken_bytes = 0
-        while taken_bytes < SERVICE_BYTES or has_decrypted(self._socket):
-            count = self._socket.recv_into(self._reader.room())
+        taken_bytes, connection = 0, self._connection
+        while connection is not None:
+            room = self._reader.room()
+            count = connection.receive(room)
+            if count is None:
+                return
             if count == 0:
                 self._reader.ended()
                 raise LinkError(self.peer, "it ended without a farewell", "see what ended it")
             for frame in self._reader.received(count):
                 self._take(frame, frames)
-            if self.stage is Stage.CLOSED:
-                return
             taken_bytes += count
+            is_likely = taken_bytes < SERVICE_BYTES and (
+                count == len(room) or self._reader.is_amid_frame
+            )
+            if self.stage is Stage.CLOSED or not (is_likely or connection.has_hidden()):
+                return
 
     def _take(self, frame: Frame, frames: list[Frame]) -> None:
         if frame.kind is Kind.BYE:
@@ -201,15 +195,11 @@ class Link:
     def _say_farewell(self, reason: str) -> None:
         """Send a farewell where a whole one can go."""
         if self.stage in (Stage.GREETING, Stage.OPEN) and not self._queue.size_bytes:
+            farewell = farewell_frame(reason)
             with contextlib.suppress(OSError):
-                send_some(self._socket, *_parts(farewell_frame(reason)))
+                self._write(encoded_header(farewell, len(farewell.payload)), payload_view(farewell))
 
     def _close(self, error: FrameError | LinkError | None) -> None:
         if self.stage is not Stage.CLOSED:
             self.stage, self.error = Stage.CLOSED, error
-            self._socket.close()
-
-
-def _parts(frame: Frame) -> tuple[bytes, memoryview]:
-    payload = payload_view(frame)
-    return encoded_header(frame, len(payload)), payload
+            self._opening.socket.close()

@@ -60,8 +60,7 @@ class LinkPoller:
     def wait(self, timeout_s: float) -> Ready:
         """Serve what is ready within a time, which the kernel counts in whole milliseconds."""
         ready = Ready([], [], self._closed)
-        for number in tuple(self._links):
-            self._look_after(number)
+        self._look_after_all()
         for number, _ in self._epoll.poll(0.0 if ready.closed else timeout_s):
             if number in self._listeners:
                 self._accept(self._listeners[number])
@@ -80,16 +79,30 @@ class LinkPoller:
         self._strangers.clear()
         self._epoll.close()
 
-    def _look_after(self, number: int) -> None:
+    def _look_after_all(self) -> None:
         """Let go what closed, give up on who does not greet, wait for room where bytes wait."""
-        link = self._links[number]
-        if number in self._strangers and time.monotonic_ns() - link.began_ns > self._greeting_ns:
-            why, remedy = "it did not greet in time", "see that kapellmeister runs there"
-            link.refuse(LinkError(link.peer, why, remedy))
+        if self._strangers:
+            self._give_up_on_silent(time.monotonic_ns())
+        changed = [
+            number
+            for number, link in self._links.items()
+            if link.stage is Stage.CLOSED or link.wants_write != (number in self._writing)
+        ]
+        for number in changed:
+            self._look_after(number, self._links[number])
+
+    def _look_after(self, number: int, link: Link) -> None:
         if link.stage is Stage.CLOSED:
             self._forget(number)
         elif link.wants_write != (number in self._writing):
             self._watch_writing(number, link)
+
+    def _give_up_on_silent(self, now_ns: int) -> None:
+        for number in self._strangers:
+            link = self._links[number]
+            if now_ns - link.began_ns > self._greeting_ns:
+                why, remedy = "it did not greet in time", "see that kapellmeister runs there"
+                link.refuse(LinkError(link.peer, why, remedy))
 
     def _watch_writing(self, number: int, link: Link) -> None:
         self._epoll.modify(number, select.EPOLLIN | (select.EPOLLOUT if link.wants_write else 0))
@@ -105,11 +118,12 @@ class LinkPoller:
             link.close()
 
     def _serve(self, number: int, link: Link, ready: Ready) -> None:
-        ready.frames.extend((link, frame) for frame in link.service())
+        for frame in link.service():
+            ready.frames.append((link, frame))
         if number in self._strangers and link.theirs is not None:
             self._strangers.discard(number)
             ready.opened.append(link)
-        self._look_after(number)
+        self._look_after(number, link)
 
     def _forget(self, number: int) -> None:
         """Let a closed link go; its socket has left epoll by itself."""

@@ -71,25 +71,6 @@ def listening(address: Address) -> socket.socket:
     return listener
 
 
-def send_some(connection: socket.socket, header: bytes, payload: memoryview) -> int:
-    """Send what goes at once of both, and say how many bytes. Raises OSError where none go."""
-    if not isinstance(connection, ssl.SSLSocket):
-        return connection.sendmsg((header, payload))
-    whole, sent = memoryview(header + payload), 0
-    try:
-        while sent < len(whole):
-            sent += connection.send(whole[sent:])
-    except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-        if not sent:
-            raise
-    return sent
-
-
-def has_decrypted(connection: socket.socket) -> bool:
-    """Whether bytes wait that epoll does not know of."""
-    return isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
-
-
 def broken(peer: str, error: OSError) -> LinkError:
     """What the kernel or TLS says of a connection, as an error of a link."""
     if isinstance(error, ssl.SSLError):
