@@ -60,19 +60,19 @@ Header: TypeAlias = tuple[Kind, int, int, int, int]
 """What a header says of its frame: kind, shard, epoch, sequence, bytes of the payload."""
 
 
-def payload_view(frame: Frame) -> memoryview:
-    """Payload of a frame as bytes, without a copy. Raises TypeError where it is not contiguous."""
+def encoded(frame: Frame) -> tuple[bytes, memoryview]:
+    """Header of a frame, HEADER_BYTES long, and its payload as bytes, without a copy.
+
+    Raises FrameError where no frame can be so long, and TypeError where it is not contiguous.
+    """
     view = memoryview(frame.payload)
-    return view.cast("B") if view.nbytes else memoryview(b"")
-
-
-def encoded_header(frame: Frame, length_bytes: int) -> bytes:
-    """Header of a frame, HEADER_BYTES long. Raises FrameError where no frame can be so long."""
-    if length_bytes > LONGEST_PAYLOAD_BYTES:
-        raise too_long(f"a node ({frame.kind.name})", length_bytes, LONGEST_PAYLOAD_BYTES)
-    return _HEADER.pack(
-        MAGIC, VERSION, frame.kind, frame.shard, frame.epoch, frame.sequence, length_bytes
+    size_bytes = view.nbytes
+    if size_bytes > LONGEST_PAYLOAD_BYTES:
+        raise too_long(f"a node ({frame.kind.name})", size_bytes, LONGEST_PAYLOAD_BYTES)
+    header = _HEADER.pack(
+        MAGIC, VERSION, frame.kind, frame.shard, frame.epoch, frame.sequence, size_bytes
     )
+    return header, view.cast("B") if size_bytes else _NOTHING
 
 
 def decoded_header(peer: str, received: bytes | bytearray, offset: int = 0) -> Header:
@@ -98,4 +98,5 @@ def too_long(peer: str, length_bytes: int, limit_bytes: int) -> FrameError:
     return FrameError(peer, why, "send it in pieces")
 
 
+_NOTHING = memoryview(b"")
 _KINDS = {int(kind): kind for kind in Kind}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
+from collections.abc import Callable
 from enum import Enum
 
 from controller.errors import FrameError, LinkError
 from controller.executors.cluster.links.connection import Connection, Opening
 from controller.executors.cluster.links.encryption.tls import Encrypt
-from controller.executors.cluster.links.frame import Frame, Kind, encoded_header, payload_view
+from controller.executors.cluster.links.frame import Frame, Kind, encoded
 from controller.executors.cluster.links.frame_reader import FrameReader
 from controller.executors.cluster.links.hello import (
     Hello,
@@ -40,7 +41,8 @@ class Link:
     """Frames over a connected or connecting socket; greets first, and takes nothing before that.
 
     `send` and `service` return at once. What breaks a link is kept in `error` and never raised,
-    since one peer's trouble is not another's; None where an end left in order.
+    since one peer's trouble is not another's; None where an end left in order. `changed` is called
+    when it closes, and when bytes begin to wait.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Link:
         self.theirs: Hello | None = None
         self.error: FrameError | LinkError | None = None
         self.stage = Stage.CONNECTING
+        self.changed: Callable[[Link], object] = _nobody_asks
         self.began_ns = time.monotonic_ns()
         self._opening = Opening(connecting, peer, encrypt)
         self._connection: Connection | None = None
@@ -95,8 +98,7 @@ class Link:
         """
         if self.stage is not Stage.OPEN:
             return False
-        payload = payload_view(frame)
-        header = encoded_header(frame, len(payload))
+        header, payload = encoded(frame)
         if self._queue.size_bytes and not self._queue.admits(
             len(header) + len(payload), time.monotonic_ns()
         ):
@@ -136,8 +138,7 @@ class Link:
         self._connection = self._opening.advance()
         if self._connection is not None:
             self.stage = Stage.GREETING
-            greeting = hello_frame(self._ours)
-            self._write(encoded_header(greeting, len(greeting.payload)), payload_view(greeting))
+            self._write(*encoded(hello_frame(self._ours)))
 
     def _write(self, header: bytes, payload: memoryview) -> None:
         """Send both, and keep what does not go at once."""
@@ -146,6 +147,7 @@ class Link:
             sent = self._connection.send(header, payload)
         if sent < len(header) + len(payload):
             self._queue.add((header + payload)[sent:])
+            self.changed(self)
 
     def _flush(self) -> None:
         while self._connection is not None and self._queue.size_bytes:
@@ -195,11 +197,15 @@ class Link:
     def _say_farewell(self, reason: str) -> None:
         """Send a farewell where a whole one can go."""
         if self.stage in (Stage.GREETING, Stage.OPEN) and not self._queue.size_bytes:
-            farewell = farewell_frame(reason)
             with contextlib.suppress(OSError):
-                self._write(encoded_header(farewell, len(farewell.payload)), payload_view(farewell))
+                self._write(*encoded(farewell_frame(reason)))
 
     def _close(self, error: FrameError | LinkError | None) -> None:
         if self.stage is not Stage.CLOSED:
             self.stage, self.error = Stage.CLOSED, error
             self._opening.socket.close()
+            self.changed(self)
+
+
+def _nobody_asks(link: Link) -> None:
+    del link

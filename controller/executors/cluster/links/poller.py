@@ -34,8 +34,10 @@ class LinkPoller:
         self._epoll = select.epoll()
         self._links: dict[int, Link] = {}
         self._listeners: dict[int, Listener] = {}
-        self._writing: set[int] = set()
-        self._strangers: set[int] = set()
+        self._numbers: dict[Link, int] = {}
+        self._changed: set[Link] = set()
+        self._writing: set[Link] = set()
+        self._strangers: set[Link] = set()
         self._closed: list[Link] = []
 
     def fileno(self) -> int:
@@ -44,12 +46,13 @@ class LinkPoller:
 
     def add(self, link: Link) -> None:
         """Look after a link that was just made."""
+        self._look_after_changed()  # the number may be that of one that closed
         number = link.fileno()
-        if number in self._links:  # of one that closed since the last wait
-            self._forget(number)
+        link.changed = self._changed.add
+        self._numbers[link] = number
         self._links[number] = link
-        self._strangers.add(number)
-        self._writing.add(number)
+        self._strangers.add(link)
+        self._writing.add(link)
         self._epoll.register(number, select.EPOLLIN | select.EPOLLOUT)
 
     def listen(self, listener: Listener) -> None:
@@ -59,54 +62,50 @@ class LinkPoller:
 
     def wait(self, timeout_s: float) -> Ready:
         """Serve what is ready within a time, which the kernel counts in whole milliseconds."""
+        if self._strangers:
+            self._give_up_on_silent(time.monotonic_ns())
+        self._look_after_changed()
         ready = Ready([], [], self._closed)
-        self._look_after_all()
-        for number, _ in self._epoll.poll(0.0 if ready.closed else timeout_s):
-            if number in self._listeners:
+        for number, _ in self._epoll.poll(0.0 if self._closed else timeout_s):
+            link = self._links.get(number)
+            if link is None:
                 self._accept(self._listeners[number])
-            elif number in self._links:
-                self._serve(number, self._links[number], ready)
+            else:
+                self._serve(link, ready)
+        self._look_after_changed()
         self._closed = []
         return ready
 
     def close(self) -> None:
         """Leave every link in order, and take no more."""
-        for link in self._links.values():
+        for link in tuple(self._numbers):
             link.close()
         for listener in self._listeners.values():
             listener.close()
         self._links.clear()
         self._strangers.clear()
+        self._numbers.clear()
         self._epoll.close()
 
-    def _look_after_all(self) -> None:
-        """Let go what closed, give up on who does not greet, wait for room where bytes wait."""
-        if self._strangers:
-            self._give_up_on_silent(time.monotonic_ns())
-        changed = [
-            number
-            for number, link in self._links.items()
-            if link.stage is Stage.CLOSED or link.wants_write != (number in self._writing)
-        ]
-        for number in changed:
-            self._look_after(number, self._links[number])
-
-    def _look_after(self, number: int, link: Link) -> None:
-        if link.stage is Stage.CLOSED:
-            self._forget(number)
-        elif link.wants_write != (number in self._writing):
-            self._watch_writing(number, link)
+    def _look_after_changed(self) -> None:
+        """Let go what closed, and wait for room where bytes wait."""
+        while self._changed:
+            link = self._changed.pop()
+            if link.stage is Stage.CLOSED:
+                self._forget(link)
+            elif link.wants_write != (link in self._writing):
+                self._watch_writing(link)
 
     def _give_up_on_silent(self, now_ns: int) -> None:
-        for number in self._strangers:
-            link = self._links[number]
+        for link in self._strangers:
             if now_ns - link.began_ns > self._greeting_ns:
                 why, remedy = "it did not greet in time", "see that kapellmeister runs there"
                 link.refuse(LinkError(link.peer, why, remedy))
 
-    def _watch_writing(self, number: int, link: Link) -> None:
-        self._epoll.modify(number, select.EPOLLIN | (select.EPOLLOUT if link.wants_write else 0))
-        (self._writing.add if link.wants_write else self._writing.discard)(number)
+    def _watch_writing(self, link: Link) -> None:
+        wanted = select.EPOLLIN | (select.EPOLLOUT if link.wants_write else 0)
+        self._epoll.modify(self._numbers[link], wanted)
+        (self._writing.add if link.wants_write else self._writing.discard)(link)
 
     def _accept(self, listener: Listener) -> None:
         link = listener.accept()
@@ -117,16 +116,22 @@ class LinkPoller:
         else:
             link.close()
 
-    def _serve(self, number: int, link: Link, ready: Ready) -> None:
+    def _serve(self, link: Link, ready: Ready) -> None:
         for frame in link.service():
             ready.frames.append((link, frame))
-        if number in self._strangers and link.theirs is not None:
-            self._strangers.discard(number)
-            ready.opened.append(link)
-        self._look_after(number, link)
+        if link in self._strangers:
+            self._changed.add(link)
+            if link.theirs is not None:
+                self._strangers.discard(link)
+                ready.opened.append(link)
+        elif link in self._writing or link.wants_write:
+            self._changed.add(link)
 
-    def _forget(self, number: int) -> None:
+    def _forget(self, link: Link) -> None:
         """Let a closed link go; its socket has left epoll by itself."""
-        self._closed.append(self._links.pop(number))
-        self._strangers.discard(number)
-        self._writing.discard(number)
+        number = self._numbers.pop(link, None)
+        if number is not None:
+            del self._links[number]
+            self._strangers.discard(link)
+            self._writing.discard(link)
+            self._closed.append(link)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from controller.errors import FrameError
-from controller.executors.cluster.links.frame import Frame, Kind, payload_view
+from controller.executors.cluster.links.frame import Frame, Kind
 from controller.executors.cluster.links.quality.clock_offset import Exchange
 
 SMALL_BYTES = 0
@@ -34,7 +34,7 @@ def exchange_of(peer: str, answered: Frame, heard_ns: int) -> tuple[Exchange, in
 
     A peer cannot answer before it was asked, nor take longer than we waited.
     """
-    if len(payload_view(answered)) != _PONG.size:
+    if len(answered.payload) != _PONG.size:
         raise _malformed(peer, answered)
     asked_ns, received_ns, answered_ns, filling_bytes = _PONG.unpack(answered.payload)
     exchange = Exchange(asked_ns, received_ns, answered_ns, heard_ns)
