@@ -76,3 +76,15 @@ def open_pair(address: Address, master: End) -> Iterator[tuple[End, Link]]:
     with connecting_end(address) as (node, link):
         turn_until(lambda: link.is_open and bool(master.opened), master, node)
         yield node, link
+
+
+@contextmanager
+def encrypted_ends(
+    of_master: Credentials | None, of_node: Credentials | None
+) -> Iterator[tuple[End, End, Link]]:
+    """Both ends with their credentials, not yet connected, and the node's link."""
+    with (
+        listening_end(MASTER, of_master) as (master, address),
+        connecting_end(address, NODE, of_node) as (node, link),
+    ):
+        yield master, node, link

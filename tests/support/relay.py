@@ -16,6 +16,8 @@ from controller.executors.cluster.links.address import Address
 
 RETRANSMISSION_S = 0.2
 """Seconds after which Linux sends again what was lost, at the least."""
+SEGMENT_BYTES = 1448
+"""Bytes of what is lost or held up at once: a segment on Ethernet."""
 TURN_S = 0.0005
 
 
@@ -47,6 +49,7 @@ class Relay:
 
     def __init__(self, target: Address, seed: int = 7) -> None:
         self.weather = Weather()
+        self.lost = 0
         self._target = target
         self._random = random.Random(seed)
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -104,15 +107,18 @@ class Relay:
         except OSError:
             return
         if not self.weather.is_half_open and not way.is_over:
-            way.under_way.append((self._arrival_s(way), data))
+            for begin in range(0, max(1, len(data)), SEGMENT_BYTES):
+                segment = data[begin : begin + SEGMENT_BYTES]
+                way.under_way.append((self._arrival_s(way), segment))
         way.is_over = way.is_over or not data
 
     def _arrival_s(self, way: Way) -> float:
         weather = self.weather
+        is_lost = self._random.random() < weather.loss
+        self.lost += is_lost
         late_s = weather.delay_s + self._random.uniform(0.0, weather.jitter_s)
-        late_s += RETRANSMISSION_S * (self._random.random() < weather.loss)
         earliest_s = way.under_way[-1][0] if way.under_way else 0.0
-        return max(time.monotonic() + late_s, earliest_s)
+        return max(time.monotonic() + late_s + RETRANSMISSION_S * is_lost, earliest_s)
 
     def _let_arrive(self, way: Way) -> None:
         while way.under_way and way.under_way[0][0] <= time.monotonic():

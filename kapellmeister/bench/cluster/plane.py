@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -35,7 +36,7 @@ Open: TypeAlias = Callable[[int, ProcessGroup], Plane]
 def shares(workers: int) -> tuple[slice, ...]:
     """Streams of each worker, as equal as can be."""
     edges = [STREAMS * number // workers for number in range(workers + 1)]
-    return tuple(slice(first, last) for first, last in zip(edges, edges[1:], strict=False))
+    return tuple(slice(first, last) for first, last in pairwise(edges))
 
 
 def as_bytes(blocks: Blocks) -> memoryview:

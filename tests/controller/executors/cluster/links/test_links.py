@@ -112,9 +112,11 @@ def test_a_stranger_on_the_port_is_shown_the_door(master, words):
 
 
 def test_who_says_nothing_is_given_up_on():
-    with listening_end(greeting_s=0.05) as (end, address):
-        with socket.create_connection((address.host, address.port)):
-            turn_until(lambda: bool(end.closed), end)
+    with (
+        listening_end(greeting_s=0.05) as (end, address),
+        socket.create_connection((address.host, address.port)),
+    ):
+        turn_until(lambda: bool(end.closed), end)
     assert "it did not greet in time" in str(end.closed[0].error)
 
 

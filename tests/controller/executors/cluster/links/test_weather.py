@@ -16,9 +16,12 @@ from policies.observation import fresh
 @pytest.fixture
 def across():
     """The relay, and both ends of a link that goes through it."""
-    with listening_end() as (master, address), relayed(address) as relay:
-        with open_pair(relay.address, master) as (node, link):
-            yield relay, master, node, link
+    with (
+        listening_end() as (master, address),
+        relayed(address) as relay,
+        open_pair(relay.address, master) as (node, link),
+    ):
+        yield relay, master, node, link
 
 
 def ask(probe, link, master, node):
@@ -50,6 +53,7 @@ def test_frames_keep_their_order_where_segments_are_lost(across):
     for sequence in range(60):
         link.send(Frame(Kind.BUS, bytes(2000), sequence=sequence))
     turn_until(lambda: len(master.frames) == 60, master, node)
+    assert relay.lost > 5
     assert [frame.sequence for frame in master.frames] == list(range(60))
 
 
