@@ -27,39 +27,38 @@ class FrameReader:
     def __init__(self, peer: str) -> None:
         self._peer = peer
         self._buffer = bytearray(SMALLEST_ROOM_BYTES)
-        self._filled = 0
+        self.filled_bytes = 0
+        """Bytes of a frame that has come in part."""
         self._is_stranger = True
-
-    @property
-    def is_amid_frame(self) -> bool:
-        """Whether a frame has come in part."""
-        return self._filled > 0
 
     def room(self) -> memoryview:
         """Where the next bytes go; never empty."""
-        return memoryview(self._buffer)[self._filled :]
+        return memoryview(self._buffer)[self.filled_bytes :]
 
     def received(self, count: int) -> list[Frame]:
         """Frames that these bytes complete. Raises FrameError for what is none of ours."""
-        self._filled += count
+        self.filled_bytes += count
         frames: list[Frame] = []
         start, wanted = 0, HEADER_BYTES
-        while self._filled - start >= HEADER_BYTES:
+        while self.filled_bytes - start >= HEADER_BYTES:
             header = decoded_header(self._peer, self._buffer, start)
             if self._is_stranger:
                 self._check_greeting(header[0], header[-1])
             wanted = HEADER_BYTES + header[-1]
-            if self._filled - start < wanted:
+            if self.filled_bytes - start < wanted:
                 break
             frames.append(self._frame(header, start + HEADER_BYTES))
             start, wanted = start + wanted, HEADER_BYTES
-        self._keep_from(start, wanted)
+        if start == self.filled_bytes:
+            self.filled_bytes = 0
+        else:
+            self._keep_from(start, wanted)
         return frames
 
     def ended(self) -> None:
         """The stream is at its end. Raises FrameError where that cuts a frame short."""
-        if self._filled:
-            why = f"a frame was cut short after {self._filled:,} bytes"
+        if self.filled_bytes:
+            why = f"a frame was cut short after {self.filled_bytes:,} bytes"
             raise FrameError(self._peer, why, "see what ended the peer, or the network between")
 
     def _frame(self, header: Header, start: int) -> Frame:
@@ -77,12 +76,12 @@ class FrameReader:
 
     def _keep_from(self, start: int, wanted: int) -> None:
         """Move what is left to the front, and make room for the frame that it begins."""
-        left = self._filled - start
+        left = self.filled_bytes - start
         if wanted >= len(self._buffer):
             larger = bytearray(wanted + HEADER_BYTES)
-            larger[:left] = memoryview(self._buffer)[start : self._filled]
+            larger[:left] = memoryview(self._buffer)[start : self.filled_bytes]
             self._buffer = larger
         elif start and left:
             view = memoryview(self._buffer)
-            view[:left] = view[start : self._filled]
-        self._filled = left
+            view[:left] = view[start : self.filled_bytes]
+        self.filled_bytes = left

@@ -107,7 +107,7 @@ class Link:
             self._write(header, payload)
         except OSError as error:
             self._close(broken(self.peer, error))
-        return self.is_open
+        return self.stage is Stage.OPEN
 
     def service(self) -> list[Frame]:
         """Carry on with what waits; the frames that came."""
@@ -118,6 +118,8 @@ class Link:
             if self._queue.size_bytes:
                 self._flush()
             self._receive(frames)
+            if self._connection is not None and self._connection.wants_write:
+                self.changed(self)
         except (FrameError, LinkError) as error:
             self.refuse(error)
         except OSError as error:
@@ -169,18 +171,21 @@ class Link:
             for frame in self._reader.received(count):
                 self._take(frame, frames)
             taken_bytes += count
-            is_likely = taken_bytes < SERVICE_BYTES and (
-                count == len(room) or self._reader.is_amid_frame
-            )
-            if self.stage is Stage.CLOSED or not (is_likely or connection.has_hidden()):
+            if count < len(room) and not self._reader.filled_bytes:
                 return
+            if self.stage is Stage.CLOSED or self._is_turn_over(taken_bytes, connection):
+                return
+
+    def _is_turn_over(self, taken_bytes: int, connection: Connection) -> bool:
+        """Whether the rest has to wait; what epoll does not know of cannot."""
+        return taken_bytes >= SERVICE_BYTES and not connection.has_hidden()
 
     def _take(self, frame: Frame, frames: list[Frame]) -> None:
         if frame.kind is Kind.BYE:
             self._left(farewell_reason(frame))
         elif frame.kind is Kind.HELLO:
             self._greeted(frame)
-        elif self.is_open:
+        elif self.stage is Stage.OPEN:
             frames.append(frame)
 
     def _greeted(self, frame: Frame) -> None:

@@ -64,7 +64,8 @@ class LinkPoller:
         """Serve what is ready within a time, which the kernel counts in whole milliseconds."""
         if self._strangers:
             self._give_up_on_silent(time.monotonic_ns())
-        self._look_after_changed()
+        if self._changed:
+            self._look_after_changed()
         ready = Ready([], [], self._closed)
         for number, _ in self._epoll.poll(0.0 if self._closed else timeout_s):
             link = self._links.get(number)
@@ -72,7 +73,8 @@ class LinkPoller:
                 self._accept(self._listeners[number])
             else:
                 self._serve(link, ready)
-        self._look_after_changed()
+        if self._changed:
+            self._look_after_changed()
         self._closed = []
         return ready
 
@@ -124,7 +126,7 @@ class LinkPoller:
             if link.theirs is not None:
                 self._strangers.discard(link)
                 ready.opened.append(link)
-        elif link in self._writing or link.wants_write:
+        elif link in self._writing:
             self._changed.add(link)
 
     def _forget(self, link: Link) -> None:

@@ -18,13 +18,9 @@ class SendQueue:
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._parts: deque[memoryview] = deque()
-        self._size_bytes = 0
-        self._stalled_ns: int | None = None
-
-    @property
-    def size_bytes(self) -> int:
+        self.size_bytes = 0
         """Bytes that wait."""
-        return self._size_bytes
+        self._stalled_ns: int | None = None
 
     @property
     def stalled_ns(self) -> int | None:
@@ -33,7 +29,7 @@ class SendQueue:
 
     def admits(self, count: int, now_ns: int) -> bool:
         """Whether so many bytes are taken now; where not, it is stalled from then on."""
-        is_full = bool(self._parts) and self._size_bytes + count > self._limit_bytes
+        is_full = bool(self._parts) and self.size_bytes + count > self._limit_bytes
         if self._stalled_ns is None and is_full:
             self._stalled_ns = now_ns
         return self._stalled_ns is None
@@ -42,7 +38,7 @@ class SendQueue:
         """Take bytes for which there was room."""
         if part:
             self._parts.append(memoryview(part))
-            self._size_bytes += len(part)
+            self.size_bytes += len(part)
 
     def first(self) -> memoryview:
         """The bytes that go next; empty where none wait."""
@@ -53,6 +49,6 @@ class SendQueue:
         part = self._parts.popleft()
         if count < len(part):
             self._parts.appendleft(part[count:])
-        self._size_bytes -= count
+        self.size_bytes -= count
         if not self._parts:
             self._stalled_ns = None
