@@ -11,7 +11,7 @@ from enum import Enum
 from controller.errors import FrameError, LinkError
 from controller.executors.cluster.links.connection import Connection, Opening
 from controller.executors.cluster.links.encryption.tls import Encrypt
-from controller.executors.cluster.links.frame import Frame, Kind, encoded
+from controller.executors.cluster.links.frame import FIRST_KINDS, Frame, Kind, encoded
 from controller.executors.cluster.links.frame_reader import FrameReader
 from controller.executors.cluster.links.hello import (
     Hello,
@@ -181,12 +181,12 @@ class Link:
         return taken_bytes >= SERVICE_BYTES and not connection.has_hidden()
 
     def _take(self, frame: Frame, frames: list[Frame]) -> None:
-        if frame.kind is Kind.BYE:
-            self._left(farewell_reason(frame))
-        elif frame.kind is Kind.HELLO:
-            self._greeted(frame)
-        elif self.stage is Stage.OPEN:
+        if frame.kind not in FIRST_KINDS and self.stage is Stage.OPEN:
             frames.append(frame)
+        elif frame.kind is Kind.BYE:
+            self._left(farewell_reason(frame))
+        elif frame.kind is Kind.HELLO and self.stage is not Stage.CLOSED:
+            self._greeted(frame)
 
     def _greeted(self, frame: Frame) -> None:
         if self.is_open:

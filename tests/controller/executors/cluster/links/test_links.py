@@ -11,8 +11,8 @@ from served import taken_port
 
 from controller.errors import AddressError, FrameError, LinkError, PortInUseError
 from controller.executors.cluster.links.address import Address
-from controller.executors.cluster.links.frame import Frame, Kind
-from controller.executors.cluster.links.hello import Hello
+from controller.executors.cluster.links.frame import Frame, Kind, encoded
+from controller.executors.cluster.links.hello import Hello, farewell_frame, hello_frame
 from controller.executors.cluster.links.link import Stage
 from controller.executors.cluster.links.listener import Listener
 
@@ -109,6 +109,21 @@ def test_a_stranger_on_the_port_is_shown_the_door(master, words):
         stranger.sendall(words)
         turn_until(lambda: bool(end.closed), end)
     assert "a stranger" in str(end.closed[0].error)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [((NODE, NODE), "it greets a second time"), ((NODE, None, NODE), None), ((None, NODE), None)],
+)
+def test_after_a_farewell_nothing_counts_and_a_greeting_counts_once(master, said, why):
+    end, address = master
+    frames = [farewell_frame() if hello is None else hello_frame(hello) for hello in said]
+    with socket.create_connection((address.host, address.port)) as stranger:
+        stranger.sendall(b"".join(bytes(part) for frame in frames for part in encoded(frame)))
+        turn_until(lambda: bool(end.closed), end)
+    (closed,) = end.closed
+    assert closed.stage is Stage.CLOSED
+    assert closed.error is None if why is None else why in str(closed.error)
 
 
 def test_who_says_nothing_is_given_up_on():
