@@ -59,7 +59,8 @@ class Link:
         self.stage = Stage.CONNECTING
         self.changed: Callable[[Link], object] = _nobody_asks
         self.began_ns = time.monotonic_ns()
-        self._opening = Opening(connecting, peer, encrypt)
+        self._socket = connecting
+        self._opening = Opening(connecting, encrypt)
         self._connection: Connection | None = None
         self._ours = ours
         self._reader = FrameReader(peer)
@@ -67,7 +68,7 @@ class Link:
 
     def fileno(self) -> int:
         """Descriptor of the socket; -1 once it is closed."""
-        return self._opening.socket.fileno()
+        return self._socket.fileno()
 
     @property
     def is_open(self) -> bool:
@@ -115,11 +116,9 @@ class Link:
         try:
             if self.stage is Stage.CONNECTING:
                 self._open()
-            if self._queue.size_bytes:
+            elif self.wants_write:
                 self._flush()
             self._receive(frames)
-            if self._connection is not None and self._connection.wants_write:
-                self.changed(self)
         except (FrameError, LinkError) as error:
             self.refuse(error)
         except OSError as error:
@@ -144,19 +143,22 @@ class Link:
 
     def _write(self, header: bytes, payload: memoryview) -> None:
         """Send both, and keep what does not go at once."""
-        sent = 0
-        if self._connection is not None and not self._queue.size_bytes:
-            sent = self._connection.send(header, payload)
+        sent, connection = 0, self._connection
+        if connection is not None and not self._queue.size_bytes:
+            sent = connection.send(header, payload)
+            if connection.wants_write:
+                self.changed(self)
         if sent < len(header) + len(payload):
             self._queue.add((header + payload)[sent:])
             self.changed(self)
 
     def _flush(self) -> None:
-        while self._connection is not None and self._queue.size_bytes:
-            sent = self._connection.send(b"", self._queue.first())
-            if sent == 0:
-                return
-            self._queue.went(sent)
+        sent = 1
+        while self._connection is not None and sent:
+            first = self._queue.first()
+            sent = self._connection.send(b"", first)
+            if sent:
+                self._queue.went(sent)
 
     def _receive(self, frames: list[Frame]) -> None:
         taken_bytes, connection = 0, self._connection
@@ -171,14 +173,15 @@ class Link:
             for frame in self._reader.received(count):
                 self._take(frame, frames)
             taken_bytes += count
-            if count < len(room) and not self._reader.filled_bytes:
-                return
-            if self.stage is Stage.CLOSED or self._is_turn_over(taken_bytes, connection):
+            if self.stage is Stage.CLOSED or self._is_turn_over(taken_bytes, count == len(room)):
                 return
 
-    def _is_turn_over(self, taken_bytes: int, connection: Connection) -> bool:
-        """Whether the rest has to wait; what epoll does not know of cannot."""
-        return taken_bytes >= SERVICE_BYTES and not connection.has_hidden()
+    def _is_turn_over(self, taken_bytes: int, is_full: bool) -> bool:
+        """Whether no more is likely to be there, or others wait; what epoll cannot see counts."""
+        is_likely = is_full or self._reader.filled_bytes > 0
+        if is_likely and taken_bytes < SERVICE_BYTES:
+            return False
+        return self._connection is None or not self._connection.has_hidden()
 
     def _take(self, frame: Frame, frames: list[Frame]) -> None:
         if frame.kind not in FIRST_KINDS and self.stage is Stage.OPEN:
@@ -208,7 +211,7 @@ class Link:
     def _close(self, error: FrameError | LinkError | None) -> None:
         if self.stage is not Stage.CLOSED:
             self.stage, self.error = Stage.CLOSED, error
-            self._opening.socket.close()
+            self._socket.close()
             self.changed(self)
 
 

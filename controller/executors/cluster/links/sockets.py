@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import ssl
 
@@ -39,19 +40,20 @@ def connecting(address: Address) -> socket.socket:
     code = connection.connect_ex((str(number), address.port))
     if code not in (0, errno.EINPROGRESS):
         connection.close()
-        raise broken(str(address), OSError(code, errno.errorcode.get(code, "")))
+        raise broken(str(address), OSError(code, os.strerror(code)))
     return connection
 
 
-def check_connected(connection: socket.socket) -> None:
-    """Raise OSError for a connection that failed, BlockingIOError for one still on its way."""
+def is_connected(connection: socket.socket) -> bool:
+    """Whether a socket has come to its peer. Raises OSError where it cannot."""
     code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
-        raise OSError(code, errno.errorcode.get(code, ""))
+        raise OSError(code, os.strerror(code))
     try:
         connection.getpeername()
-    except OSError as error:
-        raise BlockingIOError(errno.EINPROGRESS, "on its way") from error
+    except OSError:
+        return False
+    return True
 
 
 def listening(address: Address) -> socket.socket:

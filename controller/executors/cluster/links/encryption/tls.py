@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import os
-import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from controller.executors.cluster.links.encryption.credentials import Credentials, host_name
 
-Encrypt = Callable[[socket.socket], ssl.SSLSocket]
+Encrypt = Callable[[ssl.MemoryBIO, ssl.MemoryBIO], ssl.SSLObject]
+"""Makes one end of TLS between what comes in and what goes out."""
 
 
 def as_server(credentials: Credentials) -> Encrypt:
     """Encryption at the end that listens."""
     context = _context(ssl.PROTOCOL_TLS_SERVER, credentials)
     context.num_tickets = 0  # no session is taken up again, and a ticket would wake the reader
-
-    def encrypt(connection: socket.socket) -> ssl.SSLSocket:
-        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-
-    return encrypt
+    return partial(context.wrap_bio, server_side=True)
 
 
 def as_client(credentials: Credentials, name: str) -> Encrypt:
     """Encryption at the end that connects, to the end of that name and no other."""
     context = _context(ssl.PROTOCOL_TLS_CLIENT, credentials)
     context.check_hostname = True
-
-    def encrypt(connection: socket.socket) -> ssl.SSLSocket:
-        return context.wrap_socket(
-            connection, do_handshake_on_connect=False, server_hostname=host_name(name)
-        )
-
-    return encrypt
+    return partial(context.wrap_bio, server_hostname=host_name(name))
 
 
 def _context(protocol: ssl._SSLMethod, credentials: Credentials) -> ssl.SSLContext:
