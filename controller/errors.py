@@ -308,3 +308,26 @@ class DeviceAllocationError(KapellmeisterError, RuntimeError):
     def __init__(self, what: str) -> None:
         remedy = "reserve it before the graph is captured"
         super().__init__(f"{what}: allocated while a graph is captured or replayed; {remedy}")
+
+
+class FrameError(KapellmeisterError, ValueError):
+    """A peer of the cluster sent what cannot be taken, or what is to be sent cannot be a frame."""
+
+    def __init__(self, peer: str, why: str, remedy: str) -> None:
+        super().__init__(f"link to {peer}: {why}; {remedy}")
+        self.why = why
+
+
+class LinkError(KapellmeisterError, ConnectionError):
+    """A link of the cluster cannot be made, or broke."""
+
+    def __init__(self, peer: str, why: str, remedy: str) -> None:
+        super().__init__(f"link to {peer}: {why}; {remedy}")
+        self.why = why
+
+
+class AddressError(KapellmeisterError, ValueError):
+    """An address of the cluster is none, leads nowhere, or may not be listened on."""
+
+    def __init__(self, address: str, why: str, remedy: str) -> None:
+        super().__init__(f"address {address}: {why}; {remedy}")

@@ -174,6 +174,25 @@ def vram(
     print_report(report, Console())
 
 
+@app.command("cluster", epilog="Example: kapellmeister bench cluster --json out.json")
+def cluster(
+    windows: Annotated[int, typer.Option(help="Windows that ranges are taken over.", min=1)] = 5,
+    rounds: Annotated[int, typer.Option(help="Rounds of each in a window.", min=10)] = 90,
+    json: JsonFile = None,
+) -> None:
+    """Time of a round of blocks to worker processes and back, bare ways and peers beside."""
+    from kapellmeister.bench.cluster.measure import bench_cluster as measure
+    from kapellmeister.bench.cluster.report import print_report
+    from kapellmeister.terminal.interruption import also_terminated
+    from kapellmeister.terminal.progress import progress
+
+    check_writable("--json", json)
+    with also_terminated():
+        report = measure(windows, rounds, progress)
+    write_json(json, report)
+    print_report(report, Console())
+
+
 @app.command("hardware", epilog="Example: kapellmeister bench hardware --json out.json")
 def hardware(
     device: Annotated[
