@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from live_run import Run, awaits, moved, realtime, schedules
-from reused_pids import HOG, HOGS, PLAYER, Programs
+from player import HOG, PLAYER
+from reused_pids import Programs
 
 from controller.linux.permissions import permitted
 
@@ -24,7 +25,7 @@ def player() -> Iterator[int]:
     """A program that is kept from playing, until it is scheduled otherwise."""
     if not permitted().realtime:
         pytest.skip("real-time scheduling is refused here")
-    commands = [PLAYER, *[HOG] * HOGS]
+    commands = [PLAYER, *[HOG] * 4]
     started = [
         subprocess.Popen((sys.executable, "-c", each), stdout=subprocess.DEVNULL)
         for each in commands

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from reused_pids import HOG, PLAYER
+from player import HOG, PLAYER
 
 from controller.journal.reader import JournalReader
 from policies.observation import Missing
