@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from kapellmeister.commands.options import (
+    Dask,
     Interval,
     JsonFile,
     Level,
@@ -96,6 +97,7 @@ def compare(
     forecaster: SimulatedForecaster = "last_value",
     unmodelled: Unmodelled = False,
     jobs: Jobs = None,
+    dask: Dask = None,
     cache: Cache = None,
     report: PageFile = None,
     raw: RowsFolder = None,
@@ -127,6 +129,7 @@ def compare(
         modelled=not unmodelled,
         jobs=jobs,
         cache=cache,
+        dask=dask,
     )
     _compare(options, report, raw, json)
 

@@ -27,6 +27,14 @@ JsonFile = Annotated[
 OneKnob = Annotated[str | None, typer.Option(help="Only this knob.")]
 NamedPlugIn = Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")]
 
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        help="Play on the workers of this Dask scheduler, or local (extra: dask).",
+        metavar="ADDRESS",
+    ),
+]
+
 
 class SimulationLevel(StrEnum):
     """Levels of detail of the simulator."""
