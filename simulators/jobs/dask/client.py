@@ -32,8 +32,10 @@ def connected(address: str) -> Iterator[Any]:
 
 def _client(address: str) -> Any:
     try:
+        comm = distributed().comm
+        comm.resolve_address(comm.normalize_address(address))  # a client would outlive its refusal
         return distributed().Client(address, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         why = f"no scheduler answers ({error})".replace("\n", " ")
         raise DaskError(address, why, "start one with `dask scheduler`, or give `local`") from error
 

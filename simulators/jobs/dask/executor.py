@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pickle
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from controller.errors import DaskError, MissingExtraError
@@ -64,7 +64,7 @@ class LocalDaskCluster:
 
 def check_installed() -> None:
     """Raise MissingExtraError where distributed is not: before any work, and without its import."""
-    if importlib.util.find_spec("distributed") is None:
+    if find_spec("distributed") is None:
         raise MissingExtraError("distributed", "dask")
 
 

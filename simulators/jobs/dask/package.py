@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -19,3 +20,9 @@ def distributed() -> Any:
         raise MissingExtraError("distributed", "dask") from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     return package
+
+
+def dask_setting(values: dict[str, object]) -> AbstractContextManager[object]:
+    """Settings of Dask for as long as this lasts."""
+    settings: AbstractContextManager[object] = importlib.import_module("dask.config").set(values)
+    return settings
