@@ -283,10 +283,14 @@ def test_the_interval_widens_where_few_families_say_all():
 def test_a_comparison_that_is_killed_leaves_no_worker_behind():
     command = ["compare", "--traces", "diurnal:7d", "--policies", "hpa,static", "--jobs", "2"]
     with subprocess.Popen([sys.executable, "-m", "kapellmeister", *command]) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        workers = _until(lambda: [pid for pid in children.read_text().split() if _computes(pid)])
+        workers = _until(lambda: [pid for pid in _children(process.pid) if _computes(pid)])
         process.kill()
     assert _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+def _children(pid):
+    told = Path(f"/proc/{pid}/task").glob("*/children")  # of each thread its own
+    return [child for each in told for child in each.read_text().split()]
 
 
 def _computes(pid):
