@@ -252,6 +252,20 @@ class OracleFailure(KapellmeisterError, RuntimeError):  # noqa: N818 - like a po
         )
 
 
+class JobError(KapellmeisterError, RuntimeError):
+    """A job of an experiment raised, in the words of the process that it ran in."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+
+
+class DaskError(KapellmeisterError, ConnectionError):
+    """A Dask cluster cannot be reached, is lost, or differs from this machine."""
+
+    def __init__(self, address: str, why: str, remedy: str) -> None:
+        super().__init__(f"--dask {address}: {why}; {remedy}")
+
+
 class MissingExtraError(KapellmeisterError, ImportError):
     """A package that this needs is installed only on request."""
 

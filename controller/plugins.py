@@ -44,6 +44,17 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(sorted({point.name for point in _entry_points(kind)}))
 
 
+def file_of(name: str) -> Path | None:
+    """The file that a name stands for, where it names one that is there; None for an installed."""
+    if ".py:" in name:
+        path = Path(name.partition(".py:")[0] + ".py")
+    elif name.startswith(TRAINED):
+        path = Path(name.removeprefix(TRAINED))
+    else:
+        return None
+    return path if path.is_file() else None
+
+
 def find(kind: str, name: str) -> Any:
     """The class of that name; `path/to/file.py:Class` needs no packaging.
 

@@ -103,6 +103,7 @@ class KnobSection(Section):
     """A knob of the service: `low` to `high`, or one of a `choice`."""
 
     gauge: SelectorText = Field(description="metric that shows the value in force")
+    of: Literal["sum", "max"] = Field("max", description="how several samples of it become one")
     low: int | None = Field(None, description="the least value")
     high: int | None = Field(None, description="the greatest value")
     step: Annotated[int, Field(ge=1)] | None = Field(

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from kapellmeister.commands.options import (
+    Dask,
     JsonFile,
     check_writable,
     contradiction,
@@ -77,6 +78,7 @@ def compare(
     sweep: Sweep = False,
     peak_streams: PeakStreams = 2000,
     jobs: Jobs = None,
+    dask: Dask = None,
     cache: Cache = None,
     report: PageFile = None,
     raw: RowsFolder = None,
@@ -100,6 +102,7 @@ def compare(
         jobs=jobs,
         cache=cache,
         **play,
+        dask=dask,
     )
     _compare(options, report, raw, json)
 

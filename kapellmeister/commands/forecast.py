@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from kapellmeister.commands.options import (
+    Dask,
     JsonFile,
     check_writable,
     names,
@@ -44,6 +45,7 @@ def forecast(
     models: ModelNames = None,
     origins: Origins = 20,
     peers: Peers = False,
+    dask: Dask = None,
     picture: Picture = None,
     json: JsonFile = None,
 ) -> None:
@@ -58,8 +60,9 @@ def forecast(
     for option, path in (("--json", json), ("--picture", picture)):
         check_writable(option, path)
     named = names(models)
+    options = ForecastOptions(trace, named, horizon, origins, peers, dask)
     with prints_aside():
-        result = play(ForecastOptions(trace, named, horizon, origins, peers), progress)
+        result = play(options, progress)
     print_report(result.report, Console())
     write_json(json, result.report)
     if picture is not None:

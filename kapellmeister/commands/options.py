@@ -26,6 +26,14 @@ JsonFile = Annotated[
 OneKnob = Annotated[str | None, typer.Option(help="Only this knob.")]
 NamedPlugIn = Annotated[str, typer.Option(help="A name, or path/to/file.py:Class.")]
 
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        help="Play on the workers of this Dask scheduler, or local (extra: dask).",
+        metavar="ADDRESS",
+    ),
+]
+
 
 OTHER = "name another"
 """Remedy where a result cannot be written to the file that was named."""

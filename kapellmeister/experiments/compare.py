@@ -14,6 +14,7 @@ from rich.table import Table
 
 from controller.errors import ConfigurationError, NothingToTurnError, TraceError
 from controller.load.trace import LoadTrace
+from kapellmeister.experiments.job_executor import job_executor
 from kapellmeister.experiments.options import CompareOptions
 from kapellmeister.experiments.simulate import check_faults
 from kapellmeister.machine.description import describe_machine
@@ -26,6 +27,7 @@ from simulators.comparison.manifest import write_manifest
 from simulators.comparison.page import Page, check_plotly
 from simulators.comparison.request import Comparison
 from simulators.comparison.rows import check_arrow
+from simulators.jobs.processes import Processes
 from simulators.loads.generators import find_trace
 from simulators.loads.load_path import Load, realise
 from simulators.loads.splits import split
@@ -44,12 +46,13 @@ def compare(
     policy that has nothing to turn. Raises a KapellmeisterError for everything that the user
     can mend, Interruption with what is kept.
     """
+    executor = job_executor(options.dask, Processes(options.jobs), options.jobs)
     comparison = comparison_of(options, rows, say)
     if rows is not None:
         write_manifest(rows, comparison, describe_machine().model_dump())
     what = f"{len(comparison.policies)} policies, {len(comparison.traces)} traces"
     with keeping(_finished_jobs(options.cache)), progress(what) as advance:
-        return play(comparison, advance)
+        return play(comparison, advance, executor)
 
 
 def comparison_of(
@@ -73,7 +76,7 @@ def comparison_of(
     if options.scenario is not None:
         check_faults(base, loads, options.scenario)
     seeds = tuple(range(1, options.seeds + 1))
-    return Comparison(names, found, base, seeds, options.sweep, options.cache, rows, options.jobs)
+    return Comparison(names, found, base, seeds, options.sweep, options.cache, rows)
 
 
 def _finished_jobs(cache: Path | None) -> str:

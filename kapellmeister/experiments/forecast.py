@@ -11,10 +11,13 @@ from rich.table import Table
 from controller import plugins
 from controller.errors import ConfigurationError
 from kapellmeister.experiments.compare import find_traces
+from kapellmeister.experiments.job_executor import job_executor
 from kapellmeister.terminal.progress import Progress, unseen
 from kapellmeister.terminal.words import figure
-from simulators.backtest.backtest import BackTest, BackTestResult, Peer, backtest
+from simulators.backtest.backtest import BackTest, BackTestResult, backtest
 from simulators.backtest.figures import ForecastReport, ModelFigures
+from simulators.backtest.job import Peer
+from simulators.jobs.inline import Inline
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,8 @@ class ForecastOptions:
     """A back-test, as `kapellmeister forecast` takes it.
 
     `traces` are names with commas between; `models` None: all forecasters there are, and with
-    `peers` those of another library as well. `horizon` is in samples of the trace.
+    `peers` those of another library as well. `horizon` is in samples of the trace. `dask` is the
+    address of a Dask scheduler that plays them, or "local"; None: this process does.
     """
 
     traces: str
@@ -30,6 +34,7 @@ class ForecastOptions:
     horizon: int = 60
     origins: int = 20
     peers: bool = False
+    dask: str | None = None
 
 
 def forecast(options: ForecastOptions, progress: Progress = unseen) -> BackTestResult:
@@ -37,9 +42,10 @@ def forecast(options: ForecastOptions, progress: Progress = unseen) -> BackTestR
 
     Raises a KapellmeisterError for everything that the user can mend.
     """
+    executor = job_executor(options.dask, Inline())
     test = backtest_of(options)
     with progress(f"{len(test.names)} forecasters, {len(test.traces)} traces") as advance:
-        return backtest(test, advance)
+        return backtest(test, advance, executor)
 
 
 def backtest_of(options: ForecastOptions) -> BackTest:

@@ -77,6 +77,8 @@ class CompareOptions(PlayOptions):
 
     `traces` and `policies` are names with commas between; `part` None stands for all of each
     trace. Finished jobs are kept in `cache`; `jobs` is how many processes work, None: all cores.
+    `dask` is the address of a Dask scheduler whose workers play them, or "local" for as many
+    workers here; None: processes here do.
     """
 
     traces: str
@@ -88,3 +90,4 @@ class CompareOptions(PlayOptions):
     sweep: bool = False
     jobs: int | None = None
     cache: Path | None = None
+    dask: str | None = None

@@ -21,7 +21,6 @@ class Comparison:
 
     `cache` is a folder in which every finished job is kept, so that an interrupted comparison
     goes on where it was; `rows` one in which every step of the default settings is kept.
-    `jobs` is how many processes work at once.
     """
 
     policies: tuple[str, ...]
@@ -31,7 +30,6 @@ class Comparison:
     sweep: bool = False
     cache: Path | None = None
     rows: Path | None = None
-    jobs: int | None = None
 
     def simulations(self) -> Iterator[Simulation]:
         """Every policy at every setting on every load."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from simulators.comparison.figures import JobFigures, OracleJob
-from simulators.comparison.jobs import Job
-from simulators.comparison.rows import is_written
+from simulators.comparison.jobs import Finished, Job
+from simulators.comparison.rows import is_written, write_rows
 
 
 @dataclass(slots=True)
@@ -47,8 +47,11 @@ class Results:
         known = played is not None or job.key in self.oracles
         return known and (job.rows is None or is_written(job.rows, job.key))
 
-    def add(self, key: str, figures: JobFigures | OracleJob) -> None:
-        """Keep one result, at once."""
+    def add(self, job: Job, finished: Finished) -> None:
+        """Keep the rows and the figures of one job, at once."""
+        key, figures = job.key, finished.figures
+        if job.rows is not None and finished.rows is not None:
+            write_rows(job.rows, finished.rows)
         if isinstance(figures, JobFigures):
             self.jobs[key] = figures
             kind = "job"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -30,15 +31,19 @@ def rows_path(folder: Path, trace: str, seed: int, policy: str | None) -> Path:
     return place / f"seed={seed}" / "rows.parquet"
 
 
-def write_rows(path: Path, rows: Rows, key: str) -> None:
-    """Write equally long columns, and the `key` that says what they depend on.
-
-    A file is there whole or not at all.
-    """
+def encoded(rows: Rows, key: str) -> bytes:
+    """The Parquet file of equally long columns, and of the `key` that says what they depend on."""
     table = _arrow("pyarrow").table(dict(rows)).replace_schema_metadata({"key": key})
+    file = io.BytesIO()
+    _arrow("pyarrow.parquet").write_table(table, file, compression="zstd")
+    return file.getvalue()
+
+
+def write_rows(path: Path, content: bytes) -> None:
+    """Write a file of rows, which is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    _arrow("pyarrow.parquet").write_table(table, partial, compression="zstd")
+    partial.write_bytes(content)
     partial.replace(path)
 
 

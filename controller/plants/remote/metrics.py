@@ -63,7 +63,7 @@ def figures(section: RemoteSection, before: Scrape, now: Scrape) -> Figures:
 
 def in_force(knob: KnobSection, now: Scrape) -> Reading:
     """The value that a knob has, as its gauge shows it."""
-    found = possible(figure(MetricSection(metric=knob.gauge, of="max"), now, now), knob.gauge)
+    found = possible(figure(MetricSection(metric=knob.gauge, of=knob.of), now, now), knob.gauge)
     if isinstance(found, Value) and not found.value.is_integer():
         return Invalid(f"{knob.gauge} is {found.value:g}, no whole number")
     return found

@@ -170,7 +170,7 @@ def test_one_that_fails_is_marked_with_what_it_did_and_the_rest_is_finished(tmp_
 
 
 def test_one_that_never_returns_is_broken_off(tmp_path, monkeypatch):
-    monkeypatch.setattr("simulators.backtest.backtest.LONGEST_CALL_S", 0.2)
+    monkeypatch.setattr("simulators.backtest.job.LONGEST_CALL_S", 0.2)
     mine = written(tmp_path, "    def update(self, *_):\n        while True: pass")
     found = figures(BackTest((SAW,), (mine,), horizon=10))
     assert "took longer" in (found[mine].error or "")

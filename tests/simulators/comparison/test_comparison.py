@@ -6,8 +6,6 @@ import json
 import subprocess
 import sys
 import time
-from concurrent.futures import Executor, Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +17,13 @@ from policies.latency import Calibration, Compute, Residuals
 from simulators.comparison.bootstrap import confidence_interval
 from simulators.comparison.comparison import compare
 from simulators.comparison.figures import JobFigures, OracleJob
-from simulators.comparison.jobs import jobs_of
 from simulators.comparison.manifest import write_manifest
-from simulators.comparison.pool import play_all
 from simulators.comparison.request import Comparison
-from simulators.comparison.results import Results
-from simulators.comparison.rows import read_rows, rows_path, write_rows
+from simulators.comparison.rows import encoded, read_rows, rows_path, write_rows
 from simulators.comparison.summary import summed_up
+from simulators.jobs.inline import Inline
+from simulators.jobs.job import Ended
+from simulators.jobs.processes import Processes
 from simulators.loads.generators import generate
 from simulators.simulate import simulate
 from simulators.simulation import Simulation
@@ -41,21 +39,11 @@ class Broken:
 """
 
 
-class Here(Executor):
-    """Plays what it is given at once, in this process."""
+class Refusing:
+    """An executor that is not to be asked."""
 
-    def __init__(self, *_, **__):
-        pass
-
-    def submit(self, play, *given):
-        future = Future()
-        future.set_result(play(*given))
-        return future
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    monkeypatch.setattr("simulators.comparison.pool.ProcessPoolExecutor", Here)
+    def play(self, jobs, take, progress):
+        assert jobs == ()
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +53,9 @@ def compared(tmp_path_factory):
     broken.write_text(BROKEN)
     policies = ("hpa", "static", f"{broken}:Broken")
     comparison = Comparison(
-        policies, TRACES, BASE, (1, 2), cache=folder / "cache", rows=folder / "rows", jobs=2
+        policies, TRACES, BASE, (1, 2), cache=folder / "cache", rows=folder / "rows"
     )
-    return comparison, compare(comparison)
+    return comparison, compare(comparison, executor=Processes(2))
 
 
 def test_each_policy_is_held_against_the_same_oracle(compared):
@@ -101,19 +89,12 @@ def test_which_knobs_were_turned_is_told(compared):
     assert report.policies["static"].knobs == ()
 
 
-def test_a_finished_comparison_is_not_played_again(compared, monkeypatch):
+def test_a_finished_comparison_is_not_played_again(compared):
     comparison, report = compared
-    sound = replace(comparison, policies=("hpa", "static"))
-
-    def fail(*_):
-        raise AssertionError("played again")
-
-    monkeypatch.setattr("simulators.comparison.pool.ProcessPoolExecutor.submit", fail)
-    again = compare(sound)
+    again = compare(replace(comparison, policies=("hpa", "static")), executor=Refusing())
     assert again.policies["static"] == report.policies["static"]
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_a_policy_that_was_edited_is_played_again(tmp_path):
     file, name = tmp_path / "mine.py", f"{tmp_path / 'mine.py'}:Broken"
     sound = "from policies.proposal import Proposal\n" + BROKEN.replace(
@@ -121,11 +102,11 @@ def test_a_policy_that_was_edited_is_played_again(tmp_path):
     )
     comparison = Comparison((name,), TRACES[:1], BASE, cache=tmp_path / "cache")
     file.write_text(sound)
-    assert compare(comparison).policies[name].error is None
+    assert compare(comparison, executor=Inline()).policies[name].error is None
     file.write_text(BROKEN)
-    assert "no idea" in compare(comparison).policies[name].error
+    assert "no idea" in compare(comparison, executor=Inline()).policies[name].error
     file.write_text(sound)
-    assert compare(comparison).policies[name].error is None
+    assert compare(comparison, executor=Inline()).policies[name].error is None
 
 
 @pytest.mark.parametrize(
@@ -148,66 +129,48 @@ def test_a_sweep_of_what_the_constructor_does_not_take_names_the_policy(tmp_path
 def test_a_policy_that_ends_its_process_is_marked_and_the_rest_is_finished(tmp_path):
     file = tmp_path / "leaves.py"
     file.write_text("import os\n" + BROKEN.replace('raise ValueError("no idea")', "os._exit(0)"))
-    report = compare(Comparison(("static", f"{file}:Broken"), TRACES[:1], BASE, jobs=1))
+    comparison = Comparison(("static", f"{file}:Broken"), TRACES[:1], BASE)
+    report = compare(comparison, executor=Processes(1))
     assert "ended the process" in report.policies[f"{file}:Broken"].error
     assert report.policies["static"].error is None
 
 
-def test_an_oracle_whose_process_was_ended_is_no_failure_of_a_policy(monkeypatch):
-    class Ended:
-        def __init__(self, *_):
-            pass
+def test_an_oracle_whose_process_was_ended_is_no_failure_of_a_policy():
+    class Ending:
+        def play(self, jobs, take, progress):
+            take(0, Ended())
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return False
-
-        def submit(self, *_):
-            ended = Future()
-            ended.set_exception(BrokenProcessPool())
-            return ended
-
-        def shutdown(self):
-            pass
-
-    monkeypatch.setattr("simulators.comparison.pool.ProcessPoolExecutor", Ended)
-    jobs = list(jobs_of(Comparison(("hpa",), TRACES[:1], BASE)))
     with pytest.raises(OracleFailure, match=r"--trace burst.*fewer --jobs"):
-        play_all(jobs, Results(None), None, lambda _: None)
+        compare(Comparison(("hpa",), TRACES[:1], BASE), executor=Ending())
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_rows_of_another_comparison_are_not_kept(compared):
     comparison, _ = compared
     stale = rows_path(comparison.rows, "another", 1, "hpa")
-    write_rows(stale, {"time_s": np.zeros(1)}, "another key")
+    write_rows(stale, encoded({"time_s": np.zeros(1)}, "another key"))
     own = rows_path(comparison.rows, TRACES[0].name, 1, "hpa")
-    compare(comparison)
+    compare(comparison, executor=Inline())
     assert own.exists()
     assert not stale.exists()
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_lines_that_are_no_results_are_done_again(compared, tmp_path):
     comparison, report = compared
     text = '5\nnull\n{"key": "a"}\n{"key": "a", "job": {"policy": "x"}}\n{"key": "abc", "jo'
     (tmp_path / "jobs.jsonl").write_text(text)
     again = replace(comparison, policies=("static",), cache=tmp_path, rows=None)
-    assert compare(again).policies["static"] == report.policies["static"].model_copy(
-        update={"versus_first": None}
-    )
+    assert compare(again, executor=Inline()).policies["static"] == report.policies[
+        "static"
+    ].model_copy(update={"versus_first": None})
     assert "\n{" in (tmp_path / "jobs.jsonl").read_text().removeprefix(text)
 
 
-@pytest.mark.usefixtures("in_this_process")
 def test_one_that_was_cut_off_goes_on_where_it_was(compared, tmp_path):
     comparison, report = compared
     lines = (comparison.cache / "jobs.jsonl").read_text().splitlines()
     (tmp_path / "jobs.jsonl").write_text("\n".join(lines[:5]) + "\n" + lines[5][:20])
     again = replace(comparison, cache=tmp_path, rows=None)
-    assert compare(again) == report
+    assert compare(again, executor=Inline()) == report
     kept = (tmp_path / "jobs.jsonl").read_text()
     assert all(json.loads(line)["key"] in kept for line in lines)
 
@@ -320,14 +283,18 @@ def test_the_interval_widens_where_few_families_say_all():
 def test_a_comparison_that_is_killed_leaves_no_worker_behind():
     command = ["compare", "--traces", "diurnal:7d", "--policies", "hpa,static", "--jobs", "2"]
     with subprocess.Popen([sys.executable, "-m", "kapellmeister", *command]) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        workers = _until(lambda: [pid for pid in children.read_text().split() if _computes(pid)])
+        workers = _until(lambda: [pid for pid in _children(process.pid) if _computes(pid)])
         process.kill()
     assert _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
 
 
+def _children(pid):
+    told = Path(f"/proc/{pid}/task").glob("*/children")  # of each thread its own
+    return [child for each in told for child in each.read_text().split()]
+
+
 def _computes(pid):
-    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b"player_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _until(true, patience_s=30.0):
