@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 from controller.executors.cluster.membership.membership import NodeCommand
 from controller.executors.cluster.membership.node_lines import (
@@ -17,6 +18,9 @@ from controller.executors.cluster.membership.node_lines import (
 )
 from controller.linux.prctl import dying_with_parent
 from controller.monitors.environment import with_our_packages
+
+WATCHED_EVERY_S = 0.5
+"""Interval, s, at which the end of a node shows whose output others hold open."""
 
 
 class NodeProcess:
@@ -28,6 +32,7 @@ class NodeProcess:
     def __init__(self, command: NodeCommand, name: str) -> None:
         arguments = command.for_node(name, sys.executable)
         self._received = b""
+        self._has_more = True
         self._process = subprocess.Popen(
             dying_with_parent(*arguments, signal_number=signal.SIGKILL),
             stdin=subprocess.DEVNULL,
@@ -46,11 +51,11 @@ class NodeProcess:
         """What it told since the last call; never waits."""
         return [told for line in self._lines() if (told := parse_line(line)) is not None]
 
-    def wait(self) -> list[Told]:
-        """What it tells next, as soon as it does; nothing where its output has ended."""
-        if self._process.stdout is not None:
-            select.select([self._process.stdout], [], [])
-        return self.heard()
+    def follow(self) -> Iterator[Told]:
+        """All that it tells, as it does, until it has ended; for a thread of its own."""
+        while self._process.poll() is None:
+            self._await_output()
+            yield from self.heard()
 
     def status(self) -> str | None:
         """How it ended, in words; None while it runs."""
@@ -61,20 +66,30 @@ class NodeProcess:
             return f"it was ended by {signal.Signals(-status).name}"
         return f"it ended with status {status}"
 
+    def kill(self) -> None:
+        """Kill it and all that it started; harmless when it is gone."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def end(self) -> None:
-        """End it and all that it started, and wait until it is gone; harmless when it is."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill it, and wait until it is gone; harmless when it is."""
+        self.kill()
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
 
+    def _await_output(self) -> None:
+        if self._has_more and (pipe := self._process.stdout) is not None:
+            select.select([pipe], [], [], WATCHED_EVERY_S)
+        else:
+            self._process.wait()
+
     def _lines(self) -> list[bytes]:
         pipe = self._process.stdout
-        while pipe is not None and not pipe.closed and select.select([pipe], [], [], 0.0)[0]:
+        while self._has_more and pipe is not None and select.select([pipe], [], [], 0.0)[0]:
             chunk = os.read(pipe.fileno(), 65536)
-            if not chunk:
-                break
+            self._has_more = bool(chunk)
             self._received = (self._received + chunk)[-16 * LONGEST_LINE_BYTES :]
         *lines, self._received = self._received.split(b"\n")
         return lines

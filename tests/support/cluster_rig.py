@@ -1,0 +1,52 @@
+"""Real memberships, looked at from outside: their nodes, workers and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from awaited import until
+
+from controller.executors.cluster.membership.membership import Membership, Node, count_states
+
+Nodes = tuple[Node, ...]
+
+
+def settled(membership: Membership, holds: Callable[[Nodes], Any], within_s: float = 30.0) -> Nodes:
+    """The nodes, once this holds of them."""
+
+    def asked() -> Nodes:
+        membership.advance()
+        nodes = membership.nodes()
+        return nodes if holds(nodes) else ()
+
+    return until(asked, within_s)
+
+
+def ready(membership: Membership, count: int, within_s: float = 30.0) -> Nodes:
+    """The nodes, once all are ready and so many."""
+    return settled(
+        membership, lambda nodes: counted(nodes)["ready"] == len(nodes) == count, within_s
+    )
+
+
+def counted(nodes: Nodes) -> dict[str, int]:
+    """The number of nodes by state."""
+    return {state.value: count for state, count in count_states(nodes).items()}
+
+
+def parent(pid: int) -> int:
+    """The process that started this one, which a launcher that became it had as well."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one started and that run."""
+    told = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in told for child in each.read_text().split()]
+
+
+def dask_workers(membership: Any) -> set[int]:
+    """The processes that the nodes of a membership are beside."""
+    return {parent(node.pid) for node in membership.nodes() if isinstance(node.pid, int)}
