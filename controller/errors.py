@@ -115,6 +115,8 @@ class MembershipError(KapellmeisterError, RuntimeError):
 
     def __init__(self, engine: str, why: str, remedy: str) -> None:
         super().__init__(f"cluster {engine}: {why}; {remedy}")
+        self.why = why
+        self.remedy = remedy
 
 
 class DeviceMemoryError(KapellmeisterError, MemoryError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,25 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def children(pid: int) -> list[int]:
-    """The processes that this one started and that run."""
-    told = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for each in told for child in each.read_text().split()]
-
-
 def dask_workers(membership: Any) -> set[int]:
     """The processes that the nodes of a membership are beside."""
     return {parent(node.pid) for node in membership.nodes() if isinstance(node.pid, int)}
+
+
+def listening(pid: int) -> set[str]:
+    """The IPv4 addresses, and `ipv6` for any other, that a process listens on by TCP."""
+    links = (str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir())
+    ours = {link[8:-1] for link in links if link.startswith("socket:[")}
+    return {
+        socket.inet_ntoa(bytes.fromhex(local[:8])[::-1]) if len(local) == 13 else "ipv6"
+        for local, inode in _listeners(pid)
+        if inode in ours
+    }
+
+
+def _listeners(pid: int) -> Iterator[tuple[str, str]]:
+    for family in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{family}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                yield fields[1], fields[9]

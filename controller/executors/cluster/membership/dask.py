@@ -45,6 +45,11 @@ class DaskMembership:
         """The number of nodes that there should be."""
         return self._wanted
 
+    @property
+    def process(self) -> int | None:
+        """The process id of what keeps the cluster; None while there is none."""
+        return None if self._link is None else self._link.pid
+
     def start(self) -> None:
         """Open the cluster. Raises MembershipError where that cannot be done."""
         described = {"command": to_plain(self._command), "settings": to_plain(self._settings)}

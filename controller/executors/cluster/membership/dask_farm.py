@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.errors import MembershipError, MissingExtraError
+from controller.errors import MembershipError
 from controller.executors.cluster.membership import dask_options
 from controller.executors.cluster.membership.dask_options import ENGINE
 from controller.executors.cluster.membership.dask_settings import DaskSettings
 
+EXTRA = "pip install 'kapellmeister[dask]'"
 CONFIGURATION = {
     "distributed.scheduler.worker-ttl": "2s",
     "distributed.logging.distributed": "error",
@@ -45,9 +46,18 @@ class Farm:
         """Places that there should be workers at, also where none is seen."""
         return frozenset(map(str, self._cluster.plan))
 
-    def ask(self, count: int) -> None:
-        """Have so many places."""
+    async def ask(self, count: int) -> None:
+        """Have so many places; returns once those new have been asked for, or have started.
+
+        Raises whatever the cluster does where that fails; the new places are given up again.
+        """
+        before = self.planned()
         self._cluster.scale(count)
+        try:
+            await self._cluster
+        except Exception:
+            await self.retire(self.planned() - before)
+            raise
 
     async def retire(self, places: Iterable[str]) -> None:
         """End the workers of these places, and have no others there.
@@ -67,8 +77,7 @@ class Farm:
 async def open_cluster(settings: DaskSettings) -> Any:
     """Open the cluster, with no worker yet.
 
-    Raises MembershipError where it cannot be opened as configured, and MissingExtraError where
-    Dask is not installed.
+    Raises MembershipError where it cannot be opened as configured, or is not installed.
     """
     kind = _load(settings.class_path)
     options = _options(kind, settings.options)
@@ -85,7 +94,7 @@ def _load(path: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         if error.name in ("distributed", "dask_jobqueue"):
-            raise MissingExtraError(error.name, "dask") from error
+            raise MembershipError(ENGINE, f"{error.name} is not installed", EXTRA) from error
         raise MembershipError(ENGINE, f"{path}: {error}", "install it, or name another") from error
     except AttributeError as error:
         raise MembershipError(ENGINE, f"{path}: {error}", "name it as MODULE:CLASS") from error

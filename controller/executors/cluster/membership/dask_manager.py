@@ -11,10 +11,16 @@ import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from controller.errors import KapellmeisterError
+from controller.errors import MembershipError
 from controller.executors.cluster.membership import beside
 from controller.executors.cluster.membership.back_off import BackOff
-from controller.executors.cluster.membership.dask_farm import CONFIGURATION, Farm, open_cluster
+from controller.executors.cluster.membership.dask_farm import (
+    CONFIGURATION,
+    EXTRA,
+    Farm,
+    open_cluster,
+)
+from controller.executors.cluster.membership.dask_options import ENGINE
 from controller.executors.cluster.membership.dask_settings import DaskSettings
 from controller.executors.cluster.membership.membership import NodeCommand, NodeState
 from controller.executors.cluster.membership.node_lines import Told
@@ -42,7 +48,8 @@ class DaskManager:
         self._reconciler = Reconciler(self._roster, self._farm, settings)
         self._back_off = BackOff()
         self._under_way: set[asyncio.Task[None]] = set()
-        self._retiring: asyncio.Task[None] | None = None
+        self._farm_back_off = BackOff()
+        self._correcting: asyncio.Task[None] | None = None
         self._told_s = 0.0
         self.is_closing = False
 
@@ -75,12 +82,25 @@ class DaskManager:
         self._tell(now_s)
 
     def _correct(self, now_s: float) -> None:
-        if self._retiring is not None and not self._retiring.done():
+        if self._is_correcting() or not self._farm_back_off.allows(now_s):
             return
+        needed = self._reconciler.needed()
         if places := self._reconciler.to_retire(now_s):
-            self._retiring = self._in_background(self._farm.retire(places))
-        elif self._reconciler.needed() > len(self._farm.planned()):
-            self._farm.ask(self._reconciler.needed())
+            self._correcting = self._in_background(self._try(self._farm.retire(places)))
+        elif needed > len(self._farm.planned()):
+            self._correcting = self._in_background(self._try(self._farm.ask(needed)))
+
+    def _is_correcting(self) -> bool:
+        return self._correcting is not None and not self._correcting.done()
+
+    async def _try(self, correction: Coroutine[Any, Any, None]) -> None:
+        try:
+            await correction
+        except Exception as error:  # noqa: BLE001 - any cluster's own, by anybody
+            self._farm_back_off.fails(time.monotonic())
+            self._roster.waits(f"the cluster has no worker for it: {error}")
+        else:
+            self._farm_back_off.succeeds()
 
     async def _start(self, node: str, worker: str) -> None:
         try:
@@ -144,8 +164,12 @@ class DaskManager:
 
 async def manage(command: NodeCommand, settings: DaskSettings) -> None:
     """Open the cluster, keep it for as long as there is somebody to give orders, and close it."""
-    from distributed import Client
-
+    try:
+        import dask
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise MembershipError(ENGINE, f"{error.name} is not installed", EXTRA) from error
+    dask.config.set(CONFIGURATION)
     cluster = await open_cluster(settings)
     try:
         async with Client(cluster, asynchronous=True) as client:
@@ -175,17 +199,10 @@ def main() -> None:
     name_process("km-dask")
     described = json.loads(sys.argv[1])
     try:
-        import dask
-
-        dask.config.set(CONFIGURATION)
         command = from_plain(described["command"], NodeCommand)
         asyncio.run(manage(command, from_plain(described["settings"], DaskSettings)))
-    except ModuleNotFoundError as error:
-        remedy = "pip install 'kapellmeister[dask]'"
-        _say({"error": [f"{error.name} is not installed", remedy]})
-    except KapellmeisterError as error:
-        why, _, remedy = str(error).rpartition("; ")
-        _say({"error": [why, remedy]})
+    except MembershipError as error:
+        _say({"error": [error.why, error.remedy]})
 
 
 if __name__ == "__main__":

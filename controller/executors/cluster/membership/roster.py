@@ -50,6 +50,12 @@ class Roster:
                 self._change(node, NodeState.DRAINING, "no longer wanted")
         self._fill()
 
+    def waits(self, reason: str) -> None:
+        """Note why the wanted nodes do not start."""
+        for node in self.of(NodeState.WANTED):
+            if node.reason != reason:
+                self._change(node, NodeState.WANTED, reason)
+
     def starts(self, name: str, host: str, pid: int) -> None:
         """Note that the process of a wanted node runs."""
         started = replace(self._nodes[name], host=host, pid=pid)

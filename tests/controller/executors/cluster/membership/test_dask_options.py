@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+
+from controller.errors import MembershipError
+from controller.executors.cluster.membership.dask_options import (
+    check_exposure,
+    job_options,
+    local_options,
+)
+
+
+def test_a_job_has_one_worker_whatever_was_asked_for() -> None:
+    assert job_options({"processes": 8, "n_workers": 4}) == {
+        "processes": 1,
+        "n_workers": 0,
+        "cores": 1,
+        "memory": "1GiB",
+        "scheduler_options": {"dashboard_address": "127.0.0.1:0"},
+        "worker_extra_args": ["--dashboard-address", "127.0.0.1:0"],
+    }
+
+
+def test_what_is_configured_of_a_job_is_kept() -> None:
+    options = job_options({"queue": "audio", "cores": 4, "worker_extra_args": ["--preload", "x"]})
+    assert (options["queue"], options["cores"], options["worker_extra_args"][-2:]) == (
+        "audio",
+        4,
+        ["--preload", "x"],
+    )
+
+
+def test_a_local_cluster_starts_no_worker_by_itself() -> None:
+    assert local_options({"n_workers": 4})["n_workers"] == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"interface": "lo"},
+        {"host": "127.0.0.1"},
+        {"host": "::1"},
+        {"scheduler_options": {"host": "localhost"}},
+        {"interface": "eth0", "security": True},
+    ],
+)
+def test_what_only_this_machine_or_a_certificate_reaches_may_be_opened(options) -> None:
+    check_exposure(options)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"security": True}, {"interface": "eth0"}, {"host": "0.0.0.0"}]
+)
+def test_what_anybody_could_reach_is_refused_with_a_remedy(options) -> None:
+    with pytest.raises(MembershipError, match="security = true"):
+        check_exposure(options)
