@@ -32,6 +32,16 @@ def ready(membership: Membership, count: int, within_s: float = 30.0) -> Nodes:
     )
 
 
+def replaced(membership: Membership, node: Node, count: int, within_s: float = 30.0) -> Nodes:
+    """The nodes, once all are ready, so many, and that one is not among them."""
+
+    def holds(nodes: Nodes) -> bool:
+        others = all(each.name != node.name for each in nodes)
+        return others and counted(nodes)["ready"] == len(nodes) == count
+
+    return settled(membership, holds, within_s)
+
+
 def counted(nodes: Nodes) -> dict[str, int]:
     """The number of nodes by state."""
     return {state.value: count for state, count in count_states(nodes).items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from tempfile import gettempdir
 from typing import Any
 
 from controller.errors import MembershipError
@@ -34,11 +35,15 @@ def local_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def job_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a cluster of jobs: one worker a job, its web pages out of sight."""
+    """Options of a cluster of jobs: one worker a job, its web pages out of sight.
+
+    What jobs print is kept on their own hosts, among temporary files, unless it is said where.
+    """
     scheduler = {"dashboard_address": UNSEEN, **options.get("scheduler_options", {})}
     arguments = ["--dashboard-address", UNSEEN, *options.get("worker_extra_args", ())]
-    chosen = {"cores": 1, "memory": "1GiB", **options, "processes": 1, "n_workers": 0}
-    return chosen | {"scheduler_options": scheduler, "worker_extra_args": arguments}
+    chosen = {"cores": 1, "memory": "1GiB", "log_directory": gettempdir(), **options}
+    fixed = {"processes": 1, "n_workers": 0}
+    return chosen | fixed | {"scheduler_options": scheduler, "worker_extra_args": arguments}
 
 
 def check_exposure(options: Mapping[str, Any]) -> None:

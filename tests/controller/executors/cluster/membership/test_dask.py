@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from awaited import until
-from cluster_rig import counted, dask_workers, listening, parent, ready, settled
+from cluster_rig import counted, dask_workers, listening, parent, ready, replaced, settled
 from scripted_node import READY_NODE, kill, lives
 
 from controller.errors import MembershipError
@@ -181,17 +181,6 @@ def test_nothing_is_left_behind_when_it_is_closed(opened) -> None:
 def test_a_cluster_that_cannot_be_opened_is_refused_with_a_remedy(settings, said) -> None:
     with pytest.raises(MembershipError, match=said):
         DaskMembership(NodeCommand(READY_NODE), settings).start()
-
-
-def replaced(membership: DaskMembership, node: Node, count: int) -> tuple[Node, ...]:
-    """The nodes, once all are ready and that one is not among them."""
-    return settled(
-        membership,
-        lambda nodes: (
-            counted(nodes)["ready"] == len(nodes) == count
-            and node.name not in [each.name for each in nodes]
-        ),
-    )
 
 
 def nodes_and_workers(nodes: tuple[Node, ...]) -> list[int]:

@@ -11,7 +11,8 @@ from controller.executors.cluster.membership.dask_options import (
 
 
 def test_a_job_has_one_worker_whatever_was_asked_for() -> None:
-    assert job_options({"processes": 8, "n_workers": 4}) == {
+    assert job_options({"processes": 8, "n_workers": 4, "log_directory": "/logs"}) == {
+        "log_directory": "/logs",
         "processes": 1,
         "n_workers": 0,
         "cores": 1,

@@ -121,7 +121,7 @@ def test_a_stopped_node_ends_with_the_process_that_started_it() -> None:
         "from controller.executors.cluster.membership.membership import NodeCommand\n"
         "from controller.executors.cluster.membership.node_process import NodeProcess\n"
         f"node = NodeProcess(NodeCommand({READY_NODE!r}), 'n')\n"
-        "node.wait()\n"
+        "next(node.follow())\n"
         "os.kill(node.pid, signal.SIGSTOP)\n"
         "print(node.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
