@@ -16,11 +16,14 @@ from controller.executors.cluster.membership.dask_settings import DaskSettings
 EXTRA = "pip install 'kapellmeister[dask]'"
 CONFIGURATION = {
     "distributed.scheduler.worker-ttl": "2s",
-    "distributed.logging.distributed": "error",
+    "distributed.logging": {"distributed": "error", "tornado.application": "critical"},
     "distributed.worker.memory.terminate": False,
     "distributed.worker.memory.pause": False,
 }
-"""Settings of Dask: a silent worker is given up early, and none is ended for its memory."""
+"""Settings of Dask: a silent worker is given up early, and none is ended for its memory.
+
+Why a worker cannot start is the reason of a wanted node: it needs no traceback besides.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,16 @@ async def open_cluster(settings: DaskSettings) -> Any:
     kind = _load(settings.class_path)
     options = _options(kind, settings.options)
     try:
-        return await kind(asynchronous=True, **options)
+        cluster = await kind(asynchronous=True, **options)
     except Exception as error:  # any cluster's own, by anybody
         why = f"{settings.class_path} does not open: {error}"
         raise MembershipError(ENGINE, why, "see the options of this cluster") from error
+    try:
+        dask_options.check_address(cluster.scheduler_address)
+    except MembershipError:
+        await cluster.close()
+        raise
+    return cluster
 
 
 def _load(path: str) -> Any:

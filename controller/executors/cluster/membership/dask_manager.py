@@ -166,10 +166,11 @@ async def manage(command: NodeCommand, settings: DaskSettings) -> None:
     """Open the cluster, keep it for as long as there is somebody to give orders, and close it."""
     try:
         import dask
+
+        dask.config.set(CONFIGURATION)  # before the import that reads it
         from distributed import Client
     except ModuleNotFoundError as error:
         raise MembershipError(ENGINE, f"{error.name} is not installed", EXTRA) from error
-    dask.config.set(CONFIGURATION)
     cluster = await open_cluster(settings)
     try:
         async with Client(cluster, asynchronous=True) as client:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
+import os
 from collections.abc import Mapping
-from tempfile import gettempdir
+from pathlib import Path
 from typing import Any
 
 from controller.errors import MembershipError
@@ -31,17 +33,24 @@ def is_loopback(host: str) -> bool:
 def local_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a LocalCluster: one process a worker, on the loopback address."""
     fixed = {"processes": True, "n_workers": 0, "threads_per_worker": 1}
-    return {"dashboard_address": UNSEEN, "memory_limit": 0, **options, **fixed}
+    chosen = {
+        "dashboard_address": UNSEEN,
+        "memory_limit": 0,
+        "silence_logs": logging.ERROR,
+        **options,
+    }
+    return chosen | fixed
 
 
 def job_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a cluster of jobs: one worker a job, its web pages out of sight.
 
-    What jobs print is kept on their own hosts, among temporary files, unless it is said where.
+    What jobs print is kept in this user's home, which hosts of a farm mostly share, unless it is
+    said where.
     """
     scheduler = {"dashboard_address": UNSEEN, **options.get("scheduler_options", {})}
     arguments = ["--dashboard-address", UNSEEN, *options.get("worker_extra_args", ())]
-    chosen = {"cores": 1, "memory": "1GiB", "log_directory": gettempdir(), **options}
+    chosen = {"cores": 1, "memory": "1GiB", "log_directory": _jobs_say_in(), **options}
     fixed = {"processes": 1, "n_workers": 0}
     return chosen | fixed | {"scheduler_options": scheduler, "worker_extra_args": arguments}
 
@@ -61,8 +70,21 @@ def check_exposure(options: Mapping[str, Any]) -> None:
         raise MembershipError(ENGINE, f"its scheduler would listen on {host} openly", FULL_REMEDY)
 
 
+def check_address(address: str) -> None:
+    """Refuse, by MembershipError, an open scheduler at PROTOCOL://HOST:PORT; see above."""
+    protocol, _, where = address.partition("://")
+    host = where.rpartition(":")[0]
+    if protocol != "tls" and not is_loopback(host):
+        raise MembershipError(ENGINE, f"its scheduler listens on {host} openly", FULL_REMEDY)
+
+
 def _bound_to(options: Mapping[str, Any]) -> str | None:
     scheduler = options.get("scheduler_options", {})
     given = (*(scheduler.get(key) for key in ("host", "interface")),)
     given += (*(options.get(key) for key in ("host", "interface")),)
     return next((str(each) for each in given if each), None)
+
+
+def _jobs_say_in() -> str:
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return str(Path(state).expanduser() / "kapellmeister" / "jobs")

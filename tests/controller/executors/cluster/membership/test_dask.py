@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from awaited import until
@@ -101,6 +102,16 @@ def test_a_lost_job_is_asked_for_anew(opened) -> None:
     kill(nanny)
     assert kept.name in [each.name for each in replaced(membership, node, 2)]
     until(lambda: not (lives(node.pid) or lives(worker)))
+
+
+def test_a_cluster_beyond_this_machine_has_certificates_made_at_its_start(opened, tmp_path) -> None:
+    pytest.importorskip("cryptography", reason="cryptography, which makes them, is not installed")
+    security = {"security": True, "protocol": "tls://", "shared_temp_directory": str(tmp_path)}
+    membership = opened(DaskSettings(JOBS.cluster, {**JOBS.options, **security}))
+    membership.want(1)
+    (node,) = ready(membership, 1)
+    worker = Path(f"/proc/{parent(parent(node.pid))}/cmdline").read_bytes()
+    assert b"tls://127.0.0.1" in worker
 
 
 def test_a_worker_killed_inside_a_job_is_started_again_by_its_nanny(opened) -> None:

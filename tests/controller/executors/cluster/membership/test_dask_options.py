@@ -4,6 +4,7 @@ import pytest
 
 from controller.errors import MembershipError
 from controller.executors.cluster.membership.dask_options import (
+    check_address,
     check_exposure,
     job_options,
     local_options,
@@ -55,3 +56,22 @@ def test_what_only_this_machine_or_a_certificate_reaches_may_be_opened(options) 
 def test_what_anybody_could_reach_is_refused_with_a_remedy(options) -> None:
     with pytest.raises(MembershipError, match="security = true"):
         check_exposure(options)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["tls://10.0.0.7:4000", "tcp://127.0.0.1:4000", "tcp://[::1]:4000", "tcp://localhost:1"],
+)
+def test_a_scheduler_behind_a_certificate_or_on_this_machine_is_accepted(address) -> None:
+    check_address(address)
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.7:4000", "ws://studio:80"])
+def test_an_open_scheduler_of_any_cluster_is_refused(address) -> None:
+    with pytest.raises(MembershipError, match=r"its scheduler listens on .* openly"):
+        check_address(address)
+
+
+def test_what_jobs_print_is_kept_in_the_home_of_the_user(monkeypatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/anna/state")
+    assert job_options({})["log_directory"] == "/home/anna/state/kapellmeister/jobs"
