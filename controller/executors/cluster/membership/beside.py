@@ -14,17 +14,18 @@ TOPIC = "kapellmeister-nodes"
 _RUNNING: dict[str, NodeProcess] = {}
 
 
-def start_beside(command: NodeCommand, node: str, dask_worker: Any) -> tuple[str, int]:
-    """Start a node, which ends with the worker; its host and process id.
+def start_beside(command: NodeCommand, node: str, dask_worker: Any) -> None:
+    """Start a node, which ends with the worker; what becomes of it is told by events.
 
     Called in the thread of the worker's event loop, which lives as long as the worker does. A node
-    that another scheduler had started here is ended first.
+    that was started here before is ended first. Raises OSError where no process is granted.
     """
     for other in tuple(_RUNNING):
         end_beside(other)
     _RUNNING[node] = process = NodeProcess(command, node)
+    where = {"host": socket.gethostname(), "pid": process.pid, "worker": dask_worker.address}
+    dask_worker.log_event(TOPIC, {"node": node, **where})
     Thread(target=_tell, args=(process, node, dask_worker), daemon=True).start()
-    return socket.gethostname(), process.pid
 
 
 def end_beside(node: str) -> None:

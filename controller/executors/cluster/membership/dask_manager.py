@@ -104,14 +104,12 @@ class DaskManager:
 
     async def _start(self, node: str, worker: str) -> None:
         try:
-            host, pid = await self._on_worker(worker, beside.start_beside, self._command, node)
+            await self._on_worker(worker, beside.start_beside, self._command, node)
         except TimeoutError:
             self._reconciler.silences(worker)
             self._fail(node, f"the Dask worker {worker} does not answer")
         except Exception as error:  # noqa: BLE001 - whatever keeps the worker from it
             self._fail(node, f"the Dask worker {worker} cannot start it: {error}")
-        else:
-            self._roster.starts(node, host, pid)
 
     async def _on_worker(self, worker: str, run: Any, *arguments: Any) -> Any:
         done = self._client.run(run, *arguments, workers=[worker])
@@ -119,12 +117,17 @@ class DaskManager:
 
     def _hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
         told = event[1]
-        if "ended" in told:
-            self._lose(told["node"], told["ended"])
-            return
-        if told["ready"]:
-            self._back_off.succeeds()
-        self._roster.hears(told["node"], Told(told["ready"], told["reason"], told["address"]))
+        node = told["node"]
+        if "pid" in told:
+            if not self._roster.starts(node, told["host"], told["pid"]):  # wanted no longer
+                self._reconciler.leaves(node)
+                self._in_background(self._try_end(node, told["worker"]))
+        elif "ended" in told:
+            self._lose(node, told["ended"])
+        else:
+            if told["ready"]:
+                self._back_off.succeeds()
+            self._roster.hears(node, Told(told["ready"], told["reason"], told["address"]))
 
     def _lose(self, name: str, status: str) -> None:
         states = {node.name: node for node in self._roster.nodes()}

@@ -56,6 +56,7 @@ class Reconciler:
         for node in [each for each, where in self._beside.items() if where not in addresses]:
             self.leaves(node)
             self._roster.loses(node, "its Dask worker is gone")
+        self._forget_unwanted()
         self._mute &= addresses
         self._note_absences({worker.place for worker in workers}, now_s)
 
@@ -81,6 +82,12 @@ class Reconciler:
         surplus = len(planned) - len(useless) - self.needed()
         idle = [place for place in self._idle(planned) if place not in useless]
         return (*useless, *idle[: max(0, surplus)])
+
+    def _forget_unwanted(self) -> None:
+        """Have the workers free of nodes that were dropped before they had started."""
+        known = {node.name for node in self._roster.nodes()}
+        for node in self._beside.keys() - known:
+            self.leaves(node)
 
     def _free(self) -> Iterable[Worker]:
         taken = set(self._beside.values())

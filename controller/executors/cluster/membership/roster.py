@@ -56,10 +56,13 @@ class Roster:
             if node.reason != reason:
                 self._change(node, NodeState.WANTED, reason)
 
-    def starts(self, name: str, host: str, pid: int) -> None:
-        """Note that the process of a wanted node runs."""
-        started = replace(self._nodes[name], host=host, pid=pid)
-        self._change(started, NodeState.STARTING, "its process runs")
+    def starts(self, name: str, host: str, pid: int) -> bool:
+        """Note that the process of a node runs; whether it is wanted still."""
+        node = self._nodes.get(name)
+        if node is None or node.state is not NodeState.WANTED:
+            return False
+        self._change(replace(node, host=host, pid=pid), NodeState.STARTING, "its process runs")
+        return True
 
     def hears(self, name: str, told: Told) -> None:
         """Note what a starting node told: that it is ready, or why it will not be."""
@@ -85,6 +88,7 @@ class Roster:
     def forget(self, name: str) -> None:
         """Drop a node that was released, or never came to be."""
         self._nodes.pop(name, None)
+        self._fill()
 
     def _fill(self) -> None:
         for _ in range(self.wanted - len(self.of(*COUNTED))):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +23,20 @@ pytestmark = [pytest.mark.dask, pytest.mark.timeout(90)]
 pytest.importorskip("distributed", reason="dask.distributed is not installed")
 JOBS = DaskSettings("dask_jobqueue.local:LocalCluster", {"interface": "lo"})
 """Jobs as programs of this machine, which nobody starts again."""
+
+WANTS_ONE = f"""
+import signal
+from controller.executors.cluster.membership.dask import DaskMembership
+from controller.executors.cluster.membership.dask_settings import DaskSettings
+from controller.executors.cluster.membership.membership import NodeCommand
+membership = DaskMembership(NodeCommand({READY_NODE}), {JOBS!r})
+membership.start()
+membership.want(1)
+while not [node for node in membership.nodes() if node.state.value == "ready"]:
+    membership.advance()
+print(membership.process, membership.nodes()[0].pid, flush=True)
+signal.pause()
+"""
 
 
 @pytest.fixture
@@ -159,6 +175,16 @@ def test_all_ends_with_the_process_that_keeps_the_cluster_and_comes_back(opened)
     assert nodes[0].reason == "the process that kept the Dask cluster has ended"
     until(lambda: not any(lives(node.pid) for node in before))
     ready(membership, 2)
+
+
+def test_nothing_is_left_behind_when_the_process_that_wanted_it_is_killed() -> None:
+    with subprocess.Popen((sys.executable, "-c", WANTS_ONE), stdout=subprocess.PIPE) as wanting:
+        assert wanting.stdout is not None
+        manager, node = map(int, wanting.stdout.readline().split())
+        left = [manager, node, parent(node), parent(parent(node))]
+        assert all(map(lives, left))
+        wanting.kill()
+    until(lambda: not any(map(lives, left)))
 
 
 def test_nothing_is_left_behind_when_it_is_closed(opened) -> None:

@@ -107,3 +107,14 @@ def test_a_worker_that_does_not_answer_gets_no_other_node_and_is_replaced() -> N
     roster.loses("n-1", "the worker does not answer")
     assert reconciler.matches() == []
     assert reconciler.to_retire(0.0) == ("a",)
+
+
+def test_a_worker_is_free_again_where_its_node_was_dropped_before_it_had_started() -> None:
+    roster, _, reconciler = watched(1, a="tcp://1")
+    reconciler.matches()
+    roster.want(0)
+    assert roster.starts("n-1", "studio", 100) is False
+    reconciler.observe(1.0)
+    assert reconciler.to_retire(1.0) == ("a",)
+    roster.want(1)
+    assert reconciler.matches() == [("n-2", "tcp://1")]
