@@ -6,12 +6,14 @@ import importlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from controller.errors import MembershipError
 from controller.executors.cluster.membership import dask_options
 from controller.executors.cluster.membership.dask_options import ENGINE
 from controller.executors.cluster.membership.dask_settings import DaskSettings
+from controller.linux.os_errors import explained
 
 EXTRA = "pip install 'kapellmeister[dask]'"
 CONFIGURATION = {
@@ -114,6 +116,7 @@ def _options(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         _check_launcher(getattr(job, "submit_command", None))
         options = dask_options.job_options(given)
         dask_options.check_exposure(options)
+        _make_folder(dask_options.jobs_folder())
         return options
     if kind.__name__ == "LocalCluster":
         options = dask_options.local_options(given)
@@ -126,3 +129,11 @@ def _check_launcher(command: str | None) -> None:
     if command and shutil.which(command.split()[0]) is None:
         why = f"{command} is not installed here"
         raise MembershipError(ENGINE, why, "run this where jobs are submitted from")
+
+
+def _make_folder(path: str) -> None:
+    try:
+        Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        why, remedy = explained(error, path)
+        raise MembershipError(ENGINE, f"{path}: {why}", remedy) from error

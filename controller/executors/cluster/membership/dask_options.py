@@ -20,6 +20,12 @@ FULL_REMEDY = (
 )
 
 
+def jobs_folder() -> str:
+    """The folder for what is shared with jobs."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return str(Path(state).expanduser() / "kapellmeister" / "jobs")
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is of this machine alone."""
     if host in ("lo", "localhost"):
@@ -45,12 +51,13 @@ def local_options(options: Mapping[str, Any]) -> dict[str, Any]:
 def job_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a cluster of jobs: one worker a job, its web pages out of sight.
 
-    What jobs print is kept in this user's home, which hosts of a farm mostly share, unless it is
-    said where.
+    What jobs print and the certificates that they need are kept in this user's home, which hosts
+    of a farm mostly share, unless it is said where.
     """
     scheduler = {"dashboard_address": UNSEEN, **options.get("scheduler_options", {})}
     arguments = ["--dashboard-address", UNSEEN, *options.get("worker_extra_args", ())]
-    chosen = {"cores": 1, "memory": "1GiB", "log_directory": _jobs_say_in(), **options}
+    shared = dict.fromkeys(("log_directory", "shared_temp_directory"), jobs_folder())
+    chosen = {"cores": 1, "memory": "1GiB", **shared, **options}
     fixed = {"processes": 1, "n_workers": 0}
     return chosen | fixed | {"scheduler_options": scheduler, "worker_extra_args": arguments}
 
@@ -83,8 +90,3 @@ def _bound_to(options: Mapping[str, Any]) -> str | None:
     given = (*(scheduler.get(key) for key in ("host", "interface")),)
     given += (*(options.get(key) for key in ("host", "interface")),)
     return next((str(each) for each in given if each), None)
-
-
-def _jobs_say_in() -> str:
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return str(Path(state).expanduser() / "kapellmeister" / "jobs")

@@ -39,6 +39,11 @@ signal.pause()
 """
 
 
+@pytest.fixture(autouse=True)
+def _state_of_its_own(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
 @pytest.fixture
 def opened() -> Iterator[Callable[..., DaskMembership]]:
     made: list[DaskMembership] = []
@@ -120,9 +125,9 @@ def test_a_lost_job_is_asked_for_anew(opened) -> None:
     until(lambda: not (lives(node.pid) or lives(worker)))
 
 
-def test_a_cluster_beyond_this_machine_has_certificates_made_at_its_start(opened, tmp_path) -> None:
+def test_a_cluster_beyond_this_machine_has_certificates_made_at_its_start(opened) -> None:
     pytest.importorskip("cryptography", reason="cryptography, which makes them, is not installed")
-    security = {"security": True, "protocol": "tls://", "shared_temp_directory": str(tmp_path)}
+    security = {"security": True, "protocol": "tls://"}
     membership = opened(DaskSettings(JOBS.cluster, {**JOBS.options, **security}))
     membership.want(1)
     (node,) = ready(membership, 1)

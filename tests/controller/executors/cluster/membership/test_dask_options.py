@@ -12,8 +12,10 @@ from controller.executors.cluster.membership.dask_options import (
 
 
 def test_a_job_has_one_worker_whatever_was_asked_for() -> None:
-    assert job_options({"processes": 8, "n_workers": 4, "log_directory": "/logs"}) == {
+    given = {"log_directory": "/logs", "shared_temp_directory": "/keys"}
+    assert job_options({"processes": 8, "n_workers": 4, **given}) == {
         "log_directory": "/logs",
+        "shared_temp_directory": "/keys",
         "processes": 1,
         "n_workers": 0,
         "cores": 1,
@@ -72,6 +74,8 @@ def test_an_open_scheduler_of_any_cluster_is_refused(address) -> None:
         check_address(address)
 
 
-def test_what_jobs_print_is_kept_in_the_home_of_the_user(monkeypatch) -> None:
+def test_what_jobs_print_and_need_is_kept_in_the_home_of_the_user(monkeypatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/home/anna/state")
-    assert job_options({})["log_directory"] == "/home/anna/state/kapellmeister/jobs"
+    options = job_options({})
+    assert options["log_directory"] == "/home/anna/state/kapellmeister/jobs"
+    assert options["shared_temp_directory"] == "/home/anna/state/kapellmeister/jobs"

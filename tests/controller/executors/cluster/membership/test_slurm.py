@@ -9,7 +9,7 @@ import pytest
 import slurm
 from awaited import until
 from cluster_rig import counted, ready, replaced
-from scripted_node import READY_NODE, lives
+from scripted_node import READY_NODE, kill, lives
 from slurm import Slurm
 
 from controller.executors.cluster.membership.dask import DaskMembership
@@ -71,3 +71,14 @@ def test_a_job_for_which_there_is_no_room_waits_in_the_queue(membership, queue) 
     until(lambda: membership.advance() or counted(membership.nodes())["lost"])
     until(lambda: membership.advance() or counted(membership.nodes())["ready"] == 4, 30)
     until(lambda: len(queue.jobs()) == 5)
+
+
+def test_jobs_end_with_the_process_that_kept_the_cluster_and_others_come(membership, queue) -> None:
+    membership.want(2)
+    ready(membership, 2)
+    jobs = set(queue.jobs())
+    kill(membership.process)
+    until(lambda: membership.advance() or counted(membership.nodes())["lost"] == 2)
+    until(lambda: not jobs & set(queue.jobs()))
+    ready(membership, 2)
+    assert len(queue.jobs()) == 2
