@@ -12,7 +12,7 @@ EVERY_S = 0.02
 
 
 def until(ask: Callable[[], T], patience_s: float = 15.0) -> T:
-    """What is told, as soon as it is not empty; fails after `patience_s`."""
+    """The answer, as soon as it is not empty; fails after `patience_s`."""
     give_up_s = time.monotonic() + patience_s
     while not (told := ask()):
         assert time.monotonic() < give_up_s, f"{ask} told nothing in {patience_s} s"

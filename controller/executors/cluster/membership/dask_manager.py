@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import secrets
 import sys
@@ -148,8 +147,10 @@ class DaskManager:
         self._reconciler.leaves(node)
 
     async def _try_end(self, node: str, worker: str) -> None:
-        with contextlib.suppress(Exception):  # the node dies with its worker, if it must
+        try:
             await self._on_worker(worker, beside.end_beside, node)
+        except Exception:  # noqa: BLE001 - whatever keeps the worker from it, it has to go
+            self._reconciler.silences(worker)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -1,4 +1,4 @@
-"""What the options of a Dask cluster become, so that workers are one a job and nothing is open."""
+"""Options of a Dask cluster, such that workers are one a job and nothing is open to strangers."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ LONGEST_LINE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a node told: that it is ready, listening at `address` where it does, or `reason`.
+    """A message of a node: that it is ready, listening at `address` where it does, or `reason`.
 
     A node that is not ready yet says by `reason` what it is at, and one that gives up, why.
     """
@@ -33,7 +33,7 @@ def reason_line(reason: str) -> str:
 
 
 def parse_line(line: bytes) -> Told | None:
-    """What a line tells; None for a line of anything else, such as a library's greeting."""
+    """The message of a line; None for a line of anything else, such as a library's greeting."""
     try:
         told = json.loads(line[:LONGEST_LINE_BYTES])
     except ValueError:

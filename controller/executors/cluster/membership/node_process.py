@@ -48,11 +48,11 @@ class NodeProcess:
         return self._process.pid
 
     def heard(self) -> list[Told]:
-        """What it told since the last call; never waits."""
+        """The lines that it told since the last call; never waits."""
         return [told for line in self._lines() if (told := parse_line(line)) is not None]
 
     def follow(self) -> Iterator[Told]:
-        """All that it tells, as it does, until it has ended; for a thread of its own."""
+        """Yield all that it tells, as it does, until it has ended; for a thread of its own."""
         while self._process.poll() is None:
             self._await_output()
             yield from self.heard()

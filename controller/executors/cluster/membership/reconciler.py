@@ -14,7 +14,7 @@ NEED_A_WORKER = (NodeState.WANTED, NodeState.STARTING, NodeState.READY, NodeStat
 
 
 class Places(Protocol):
-    """What is read of a farm here."""
+    """The part of a farm that is read here."""
 
     def workers(self) -> tuple[Worker, ...]:
         """Workers that are seen."""
