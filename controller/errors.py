@@ -110,6 +110,15 @@ class ExecutorError(KapellmeisterError, RuntimeError):
         super().__init__(f"executor {executor}: {why}; {remedy}")
 
 
+class MembershipError(KapellmeisterError, RuntimeError):
+    """Nodes of a cluster cannot be started here, or not as they are configured."""
+
+    def __init__(self, engine: str, why: str, remedy: str) -> None:
+        super().__init__(f"cluster {engine}: {why}; {remedy}")
+        self.why = why
+        self.remedy = remedy
+
+
 class DeviceMemoryError(KapellmeisterError, MemoryError):
     """The arena has no room: `reason` is full, or fragmented where only pieces are free."""
 

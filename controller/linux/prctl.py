@@ -11,9 +11,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _LAUNCHER = f"""
 import ctypes, os, sys
-ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {int(signal.SIGTERM)}, 0, 0, 0)
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, int(sys.argv[2]), 0, 0, 0)
 if os.getppid() == int(sys.argv[1]):  # it may have ended before the kernel was asked
-    os.execvp(sys.argv[2], sys.argv[2:])
+    os.execvp(sys.argv[3], sys.argv[3:])
 """
 
 
@@ -22,13 +22,23 @@ def die_with_parent(signal_number: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
 
-def dying_with_parent(*command: str) -> tuple[str, ...]:
-    """The command of a program that does not ask by itself: it has SIGTERM when we end.
+def dying_with_parent(*command: str, signal_number: int = signal.SIGTERM) -> tuple[str, ...]:
+    """The command of a program that does not ask by itself: it has this signal when we end.
+
+    The parent is the thread that starts it. What may be stopped by SIGSTOP ends by SIGKILL only.
 
     A launcher asks in its place. A `preexec_fn` could as well, yet it would run the hooks of a
     fork in this process, and these swallow what a handler of signals raises meanwhile.
     """
-    return sys.executable, "-IS", "-c", _LAUNCHER, str(os.getpid()), *command
+    return (
+        sys.executable,
+        "-IS",
+        "-c",
+        _LAUNCHER,
+        str(os.getpid()),
+        str(int(signal_number)),
+        *command,
+    )
 
 
 def name_process(name: str) -> None:

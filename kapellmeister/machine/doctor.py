@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kapellmeister.machine.actuator_findings import actuator_findings, permitted
+from kapellmeister.machine.cluster_findings import cluster_findings
 from kapellmeister.machine.description import Machine, describe_machine
 from kapellmeister.machine.finding import Finding, Status
 from kapellmeister.machine.gpu_findings import gpu_findings
@@ -38,6 +39,7 @@ class DoctorReport(Figures):
     sensors: list[Finding]
     actuators: list[Finding]
     gpu: list[Finding]
+    cluster: list[Finding]
     sound_libraries: list[Finding]
     neighbours: list[Finding]
     installation: list[Finding]
@@ -60,6 +62,7 @@ def doctor(watch: Callable[[], None] = lambda: time.sleep(WATCHED_S)) -> DoctorR
         sensors=list(sensor_findings(watch)),
         actuators=list(actuator_findings(permitted())),
         gpu=list(gpu_findings()),
+        cluster=list(cluster_findings()),
         sound_libraries=[library(name) for name in SOUND_LIBRARIES],
         neighbours=[*other_pipelines(), other_managers()],
         installation=[default_state_directory(), *map(import_name, OUR_NAMES)],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Iterator, Mapping
-from importlib import metadata
 from types import MappingProxyType
 
 from controller.executors.gpu.devices.availability import CHECKS, version_words
@@ -12,6 +11,7 @@ from controller.executors.gpu.devices.probe import CudaReport, examine_cuda
 from controller.linux.nvidia import device_file
 from controller.sensors.gpu.link import Link, open_link
 from kapellmeister.machine.finding import Finding, Status, note
+from kapellmeister.machine.tools import versions
 
 GIB = 2**30
 WHEELS = ("cupy", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x")
@@ -96,13 +96,7 @@ WORDS: Mapping[str, Callable[[CudaReport], str]] = MappingProxyType(
 
 def cupy_wheels() -> dict[str, str]:
     """Version of each CuPy that is installed, by its name."""
-    found = {}
-    for name in WHEELS:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return versions(WHEELS)
 
 
 def wheel_findings(wheels: Mapping[str, str]) -> Iterator[Finding]:

@@ -43,6 +43,7 @@ def test_this_machine_is_examined_in_every_respect(report: DoctorReport) -> None
         "sensors",
         "actuators",
         "gpu",
+        "cluster",
         "sound libraries",
         "neighbours",
         "installation",
