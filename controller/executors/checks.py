@@ -106,11 +106,7 @@ def remembers(make: MakeExecutor, clock: Time) -> None:
             still.start(STREAMS)
             still.play(max(0, last - still.block))
             still.counts(range(last))
-            for block in range(max(moved.steady_from, still.steady_from), last):
-                apart = float(np.abs(moved.mix[block] - still.mix[block]).max())
-                if apart > TOLERANCE:
-                    why = f"block {block} differs by {apart:.2g} once its streams have moved"
-                    raise ExecutorFault(f"{workload}: {why}")
+            _compare(moved, still, last, f"once its streams have moved, with {workload}")
 
 
 def answers_at_once(make: MakeExecutor, clock: Time) -> None:
@@ -155,6 +151,23 @@ def survives_a_death(make: MakeExecutor, clock: Time) -> None:
                 raise ExecutorFault(f"the end of process {pid} was not told once")
 
 
+def loses_nothing_at_a_death(make: MakeExecutor, clock: Time) -> None:
+    """Whichever of its processes is killed, every block is there, and sounds as undisturbed."""
+    with Trial(make, clock) as struck, Trial(make, clock) as still:
+        struck.start(STREAMS)
+        for pid in struck.executor.processes().get("audio", ()):
+            _kill(struck, pid)
+            struck.play(BLOCKS_IN_WORK)
+        last = struck.block
+        counts = struck.counts(range(last))
+        if counts.absent:
+            raise ExecutorFault(f"processes are killed, and the account says {counts}")
+        still.start(STREAMS)
+        still.play(max(0, last - still.block))
+        still.counts(range(last))
+        _compare(struck, still, last, "once a process was killed")
+
+
 def closes_on_every_route(make: MakeExecutor, clock: Time) -> None:
     """Nothing is left of it, before its start, at play, after a death, and when closed again."""
     for route in (_not_started, _at_play, _after_a_death):
@@ -181,6 +194,7 @@ CHECKS: Mapping[str, Callable[[MakeExecutor, Time], None]] = MappingProxyType(
             answers_at_once,
             refuses_what_cannot_be,
             survives_a_death,
+            loses_nothing_at_a_death,
             closes_on_every_route,
         )
     }
@@ -243,6 +257,14 @@ def _latest(trial: Trial) -> range:
     """The latest blocks that should be there."""
     last = trial.block - LATENCY_BLOCKS
     return range(last - BLOCKS_IN_WORK, last)
+
+
+def _compare(changed: Trial, still: Trial, last: int, when: str) -> None:
+    """See that the blocks in which both play the same streams sound the same."""
+    for block in range(max(changed.steady_from, still.steady_from), last):
+        apart = float(np.abs(changed.mix[block] - still.mix[block]).max())
+        if apart > TOLERANCE:
+            raise ExecutorFault(f"block {block} differs by {apart:.2g} {when}")
 
 
 def _kill(trial: Trial, pid: int) -> None:

@@ -13,6 +13,7 @@ from controller.executors.batch import FinishedBatches
 from controller.executors.cpu.ring import Ring
 from controller.executors.executor import Process
 from controller.executors.processes import ProcessGroup
+from controller.linux.process_state import STOPPED, state_of
 
 OPENING_S = 120.0
 """Seconds within which a device must have been opened, its kernels compiled and captured."""
@@ -43,12 +44,26 @@ class DeviceWorker:
         self._process: Process | None = None
         self._pause_s = FIRST_PAUSE_S
         self._next_attempt_s = self._began_s = 0.0
+        self._is_killed = False
+        self._left: list[FinishedBatches] = []
         self.number = 0
 
     @property
     def is_at_work(self) -> bool:
         """Whether it renders, or would."""
-        return self._process is not None and self._ring.is_open
+        return self._process is not None and self._ring.is_open and not self._is_killed
+
+    def stands_still(self, due: int) -> bool:
+        """Whether it was stopped before it was through with a block that is due."""
+        if self._process is None or not self.is_at_work or self._ring.passed >= due:
+            return False
+        return state_of(self._process.pid) in STOPPED
+
+    def kill(self) -> None:
+        """End it; that is told as an end of its own accord."""
+        if self._process is not None:
+            self._is_killed = True
+            self._processes.kill(self._process)
 
     def open(self, number: int) -> None:
         """Start it, and wait until its device is open. Raises DeviceOpeningError with its words."""
@@ -79,15 +94,17 @@ class DeviceWorker:
         self._next_attempt_s = now_s + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         self._process = None
+        self._left.append(FinishedBatches(self.number, *self._ring.read()))
         self._ring.recycle()
         return True
 
-    def read(self) -> FinishedBatches:
-        """Batches that it has finished since the last call."""
-        return FinishedBatches(self.number, *self._ring.read())
+    def read(self) -> list[FinishedBatches]:
+        """Batches that it has finished since the last call, and those of one that has ended."""
+        left, self._left = self._left, []
+        return [*left, FinishedBatches(self.number, *self._ring.read())]
 
     def _start(self, number: int, saying: int | None) -> None:
-        self.number, self._began_s = number, time.monotonic()
+        self.number, self._began_s, self._is_killed = number, time.monotonic(), False
         run = self._make_run(number)
 
         def work() -> None:

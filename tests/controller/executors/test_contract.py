@@ -67,9 +67,10 @@ class SkipsABlock(NullExecutor):
 
 class RendersForAnother(NullExecutor):
     def read(self) -> list[FinishedBatches]:
-        return [
-            FinishedBatches(each.worker + 1, each.batches, each.buses) for each in super().read()
-        ]
+        finished = super().read()
+        for each in finished:
+            each.batches["shard"] += 1
+        return finished
 
 
 class FinishesBeforeItStarts(NullExecutor):
@@ -159,7 +160,7 @@ class GoesOnWhenClosed(NullExecutor):
         ("introduces_itself", TellsOfNoBatchSize, "in force are {'nodes'}"),
         ("counts_add_up", RendersTwice, "of a stream is rendered twice"),
         ("counts_add_up", SkipsABlock, "absent=7"),
-        ("counts_add_up", RendersForAnother, "worker 2 renders streams 0 to 9"),
+        ("counts_add_up", RendersForAnother, "shard 2 has streams 0 to 9"),
         ("counts_add_up", FinishesBeforeItStarts, "are out of order"),
         ("turns_without_loss", LosesABlockWithEachChange, r"absent=\d"),
         ("turns_without_loss", IsDeafToNodes, "nodes 3 never comes into force"),
@@ -169,6 +170,7 @@ class GoesOnWhenClosed(NullExecutor):
         ("refuses_what_cannot_be", TakesAnything, "takes 'no such value'"),
         ("survives_a_death", DiesUnnoticed, "does not notice that process"),
         ("survives_a_death", FallsSilentWithADeath, "not all play on without process"),
+        ("loses_nothing_at_a_death", FallsSilentWithADeath, r"absent=\d"),
         ("closes_on_every_route", LeavesAProcess, r"closed at_play, it leaves \[\d+\]"),
         ("closes_on_every_route", GoesOnWhenClosed, "goes on when it is closed"),
     ],

@@ -1,0 +1,87 @@
+"""Which worker renders which shard, changed at once, and how far each shard has come."""
+
+from __future__ import annotations
+
+import mmap
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.executors.stream_table import NOBODY
+
+FIELDS = 5
+
+
+class Ownership:
+    """The owner of each shard, in shared memory; shards are numbered from 1 on.
+
+    The stream table says ahead which streams a shard has; its owner may change at any time. The
+    executor writes the owners and then a new epoch; everything else is written by the owner of the
+    shard alone. Workers have numbers that are never used again, so that one that has lost a shard
+    finds that out from its number.
+    """
+
+    def __init__(self, shards: int) -> None:
+        self._memory = mmap.mmap(-1, 8 * (1 + FIELDS * (shards + 1)))
+        self._epoch: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 0)
+        fields = np.frombuffer(self._memory, np.int64, -1, 8).reshape(FIELDS, shards + 1)
+        self._owners: NDArray[np.int64] = fields[0]
+        self._handed_on: NDArray[np.int64] = fields[1]
+        self._resent: NDArray[np.int64] = fields[2]
+        self._replayed: NDArray[np.int64] = fields[3]
+        self._caught_up_ns: NDArray[np.int64] = fields[4]
+        self._owners[:] = NOBODY
+        self._handed_on[:] = -1
+
+    @property
+    def epoch(self) -> int:
+        """Changes of owner so far."""
+        return int(self._epoch[0])
+
+    def owner(self, shard: int) -> int:
+        """The worker that renders this shard; NOBODY where none does."""
+        return int(self._owners[shard])
+
+    def shards_of(self, worker: int) -> tuple[int, ...]:
+        """The shards that this worker renders, ascending."""
+        return tuple(np.flatnonzero(self._owners == worker).tolist())
+
+    def owned(self) -> tuple[int, ...]:
+        """The shards that some worker renders, ascending."""
+        return tuple(np.flatnonzero(self._owners != NOBODY).tolist())
+
+    def give(self, shard: int, worker: int) -> None:
+        """Have this worker render the shard from the first block on that is still owed."""
+        self._owners[shard] = worker
+        self._epoch[0] += 1
+
+    def begin(self, shard: int, worker: int, block: int) -> None:
+        """Have this worker render a shard that nobody has, of which nothing before is owed."""
+        self._handed_on[shard] = block - 1
+        self.give(shard, worker)
+
+    def handed_on(self, shard: int) -> int:
+        """The latest block of the shard that an owner has handed on whole."""
+        return int(self._handed_on[shard])
+
+    def hand_on(self, shard: int, block: int) -> None:
+        """Take note that its owner has handed on all of this block."""
+        self._handed_on[shard] = block
+
+    def catch_up(self, shard: int, resent: int, replayed: int, now_ns: int) -> None:
+        """Take note that its new owner has handed on what was owed, so many blocks of streams."""
+        self._resent[shard] += resent
+        self._replayed[shard] += replayed
+        self._caught_up_ns[shard] = now_ns
+
+    def caught_up_ns(self, shard: int) -> int:
+        """When an owner last had handed on what it had found owed; 0 before the first."""
+        return int(self._caught_up_ns[shard])
+
+    def resent(self, shard: int) -> int:
+        """Blocks of streams that new owners have handed on behind the time, so far."""
+        return int(self._resent[shard])
+
+    def replayed(self, shard: int) -> int:
+        """Blocks of streams that new owners have rendered unheard, so far."""
+        return int(self._replayed[shard])
