@@ -21,7 +21,7 @@ from controller.executors.timetable import Timetable
 from controller.executors.warm_up import warm_up
 from controller.workloads.backends import numpy_backend
 from policies.knobs import Bounds, Choice, Knob, KnobValue, Settings
-from policies.observation import Reading
+from policies.observation import Reading, Value
 from policies.proposal import Refusal
 
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
@@ -103,8 +103,9 @@ class CpuExecutor:
         return None
 
     def readings(self) -> Mapping[str, Reading]:
-        """What the loss of workers has taken; the rest of them the plant asks the kernel."""
-        return self._takeovers.readings()
+        """Who stands by, and what the loss of workers has taken; the kernel tells the rest."""
+        standing_by = Value(float(len(self._staffing.idle())))
+        return {"workers.standing_by": standing_by, **self._takeovers.readings()}
 
     def schedule_task(self, task: Task) -> Placement:
         """Put a stream into the smallest shard, or start a process for other work."""

@@ -49,11 +49,12 @@ def workers(running: Running, beside: tuple[int, ...] = ()) -> list[int]:
 
     They are real-time where that is permitted, so that others on this machine count less.
     """
-    number = NODES + STANDBYS
 
     def is_whole(reply: dict[str, Any]) -> bool:
-        pids = reply["processes"]["audio"]
-        return len(pids) == number and reply["blocks"]["on_time"] > 0 and not {*beside} & {*pids}
+        pids = reply["processes"].get("audio", [])
+        standing_by = reply["readings"]["workers.standing_by"]["value"]
+        are_there = len(pids) == NODES + STANDBYS and standing_by == STANDBYS
+        return are_there and not {*beside} & {*pids} and reply["blocks"]["on_time"] > 0
 
     pids: list[int] = running.wait_for(is_whole)["processes"]["audio"]
     with contextlib.suppress(PermissionError):

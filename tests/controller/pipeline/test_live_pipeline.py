@@ -121,7 +121,8 @@ def test_an_unusable_sound_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_an_unknown_executor_is_refused_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(PipelineStartError, match="executor nosuch: no such name; known: cpu, cuda, emulated, null"):
+    known = "known: cpu, cuda, emulated, null"
+    with pytest.raises(PipelineStartError, match=f"executor nosuch: no such name; {known}"):
         start_pipeline(tmp_path, SPEC.model_copy(update={"executor": "nosuch"}))
 
 
