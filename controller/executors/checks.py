@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -42,6 +43,8 @@ from policies.observation import Reading
 STREAMS = 9
 APPLY_S = 0.05
 """Seconds that a request may take, as the least of three."""
+WAKING_S = 5.0
+"""Seconds within which the end of a process must be told by a descriptor."""
 LATENCY_BLOCKS = 5
 """Blocks that may be under way."""
 TOLERANCE = 1e-4
@@ -271,6 +274,9 @@ def _kill(trial: Trial, pid: int) -> None:
     ended = len(trial.ended)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+    descriptors = trial.executor.descriptors()
+    if descriptors and not select.select(descriptors, [], [], WAKING_S)[0]:
+        raise ExecutorFault(f"none of its descriptors is readable once process {pid} has died")
     trial.wait_for(lambda: len(trial.ended) > ended, f"it does not notice that process {pid} died")
 
 

@@ -174,13 +174,16 @@ class CpuExecutor:
     def _replace(self, lost: Iterable[int], timetable: Timetable) -> None:
         """Have the shards of lost workers rendered by others, from now on."""
         now_ns = time.monotonic_ns()
-        if self._takeovers.orphan(lost, now_ns):
+        if self._takeovers.orphan(lost, self._in_use(), now_ns):
             self._staff(timetable.capturing(now_ns))
 
     def _staff(self, block: int) -> None:
         """See that the shards that should have streams, or still have some, have a worker."""
-        in_use = self._balancer.in_use() - {NOBODY}
-        self._staffing.staff(range(1, self._nodes + 1), in_use, block)
+        self._staffing.staff(range(1, self._nodes + 1), self._in_use(), block)
+
+    def _in_use(self) -> frozenset[int]:
+        """Shards with a stream, as announced or as wanted."""
+        return self._balancer.in_use() - {NOBODY}
 
     def _start_missing(self, timetable: Timetable) -> None:
         for _ in range(self._nodes + STANDBYS - len(self._pool)):
@@ -189,7 +192,7 @@ class CpuExecutor:
 
     def _retire_surplus(self) -> None:
         """Free shards that no assignment in force or to come names, and stop idle workers."""
-        in_use = self._balancer.in_use()
+        in_use = self._in_use()
         for shard in self._ownership.owned():
             if shard > self._nodes and shard not in in_use:
                 self._ownership.give(shard, NOBODY)

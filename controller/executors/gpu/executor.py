@@ -228,7 +228,7 @@ class GpuExecutor:
     def _replace(self, lost: Iterable[int], timetable: Timetable) -> None:
         """Have the shards of lost workers rendered by CPU workers, from now on."""
         now_ns = time.monotonic_ns()
-        if self._takeovers.orphan(lost, now_ns):
+        if self._takeovers.orphan(lost, self._in_use(), now_ns):
             self._staff(timetable.capturing(now_ns))
 
     def _staff(self, block: int) -> None:

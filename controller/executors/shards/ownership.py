@@ -23,20 +23,21 @@ class Ownership:
 
     def __init__(self, shards: int) -> None:
         self._memory = mmap.mmap(-1, 8 * (1 + FIELDS * (shards + 1)))
-        self._epoch: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 0)
+        self._epoch: memoryview = np.frombuffer(self._memory, np.int64, 1, 0).data
         fields = np.frombuffer(self._memory, np.int64, -1, 8).reshape(FIELDS, shards + 1)
         self._owners: NDArray[np.int64] = fields[0]
-        self._handed_on: NDArray[np.int64] = fields[1]
+        self._handed_on: memoryview = fields[1].data  # of which one is read and written faster
         self._resent: NDArray[np.int64] = fields[2]
         self._replayed: NDArray[np.int64] = fields[3]
         self._caught_up_ns: NDArray[np.int64] = fields[4]
         self._owners[:] = NOBODY
-        self._handed_on[:] = -1
+        fields[1] = -1
 
     @property
     def epoch(self) -> int:
         """Changes of owner so far."""
-        return int(self._epoch[0])
+        epoch: int = self._epoch[0]
+        return epoch
 
     def owner(self, shard: int) -> int:
         """The worker that renders this shard; NOBODY where none does."""
@@ -62,7 +63,8 @@ class Ownership:
 
     def handed_on(self, shard: int) -> int:
         """The latest block of the shard that an owner has handed on whole."""
-        return int(self._handed_on[shard])
+        block: int = self._handed_on[shard]
+        return block
 
     def hand_on(self, shard: int, block: int) -> None:
         """Take note that its owner has handed on all of this block."""

@@ -78,7 +78,8 @@ class Share:
         """Render a block of every shard, then prepare the streams that are about to join."""
         self._change_over(block)
         for shard, slots in self._parts:
-            self._render(block, shard, slots, self._now.batch_size)
+            self._renderer.render_batches(block, shard, slots, self._now.batch_size)
+            self._ownership.hand_on(shard, block)
         self._warm_up(block)
 
     def restart_warm_up(self) -> None:
@@ -86,10 +87,6 @@ class Share:
         if self._next is not None:
             self._renderer.end(self._joining)
             self._restart(self._next)
-
-    def _render(self, block: int, shard: int, slots: Slots, batch_size: int) -> None:
-        self._renderer.render_batches(block, shard, slots, batch_size)
-        self._ownership.hand_on(shard, block)
 
     # streams that come and go with an assignment
 
@@ -165,7 +162,8 @@ class Share:
         for owed in range(first, block):
             assignment = self._table.at(owed)
             slots = self._moved(owed, slots, assignment.slots_of(shard))
-            self._render(owed, shard, slots, assignment.batch_size)
+            self._renderer.render_batches(owed, shard, slots, assignment.batch_size)
+            self._ownership.hand_on(shard, owed)
             touched = np.union1d(touched, slots)
             resent += len(slots)
         self._moved(block, slots, self._now.slots_of(shard))

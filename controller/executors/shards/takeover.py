@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -50,12 +50,15 @@ class Takeovers:
         self._resent = self._replayed = 0
         self._latest_ms: float | None = None
 
-    def orphan(self, lost: Iterable[int], now_ns: int) -> bool:
-        """Take their shards from workers that were lost; whether they had any."""
+    def orphan(self, lost: Iterable[int], in_use: Collection[int], now_ns: int) -> bool:
+        """Take their shards from workers that were lost; whether they had any.
+
+        Only of those `in_use`, which have streams, is anything owed.
+        """
         shards = [(shard, each) for each in lost for shard in self._ownership.shards_of(each)]
         for shard, worker in shards:
-            resent, replayed = self._ownership.resent(shard), self._ownership.replayed(shard)
-            self._pending.setdefault(shard, _Pending(worker, now_ns, resent, replayed))
+            if shard in in_use:
+                self._await_heir(shard, worker, now_ns)
             self._ownership.give(shard, NOBODY)
         return bool(shards)
 
@@ -75,6 +78,10 @@ class Takeovers:
                 "workers.failover_ms": none if latest_ms is None else Value(latest_ms),
             }
         )
+
+    def _await_heir(self, shard: int, lost: int, now_ns: int) -> None:
+        resent, replayed = self._ownership.resent(shard), self._ownership.replayed(shard)
+        self._pending.setdefault(shard, _Pending(lost, now_ns, resent, replayed))
 
     def _has_caught_up(self, shard: int) -> bool:
         return self._ownership.caught_up_ns(shard) > self._pending[shard].noticed_ns

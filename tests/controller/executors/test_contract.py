@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
 import numpy as np
 import pytest
 
+from controller.executors import checks
 from controller.executors.batch import FinishedBatches
 from controller.executors.checks import CHECKS, check
 from controller.executors.cpu.executor import CpuExecutor
@@ -131,6 +133,21 @@ class DiesUnnoticed(NullExecutor):
         return ()
 
 
+class IsNotWokenByADeath(DiesUnnoticed):
+    def descriptors(self) -> tuple[int, ...]:
+        return (self._silent,)
+
+    def start(self, timetable) -> None:
+        super().start(timetable)
+        self._silent, self._other_end = os.pipe()
+
+    def close(self) -> None:
+        super().close()
+        for each in ("_silent", "_other_end"):
+            if each in vars(self):
+                os.close(vars(self).pop(each))
+
+
 class FallsSilentWithADeath(DiesUnnoticed):
     def reap(self) -> tuple[Process, ...]:
         ended = NullExecutor.reap(self)
@@ -171,10 +188,14 @@ class GoesOnWhenClosed(NullExecutor):
         ("survives_a_death", DiesUnnoticed, "does not notice that process"),
         ("survives_a_death", FallsSilentWithADeath, "not all play on without process"),
         ("loses_nothing_at_a_death", FallsSilentWithADeath, r"absent=\d"),
+        ("survives_a_death", IsNotWokenByADeath, "none of its descriptors is readable"),
         ("closes_on_every_route", LeavesAProcess, r"closed at_play, it leaves \[\d+\]"),
         ("closes_on_every_route", GoesOnWhenClosed, "goes on when it is closed"),
     ],
 )
-def test_what_breaks_the_contract_is_named(name: str, kind: type[NullExecutor], why: str) -> None:
+def test_what_breaks_the_contract_is_named(
+    name: str, kind: type[NullExecutor], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "WAKING_S", 0.5)
     with pytest.raises(ExecutorFault, match=why):
         check_silence(name, kind)
