@@ -190,8 +190,8 @@ class Executor(Protocol):
     def reap(self) -> tuple[Process, ...]:
         """Processes and nodes that have ended of their own accord since the last call.
 
-        Gives the shards of those that died or froze to others. Called whenever a block is due, and
-        when one of the `descriptors` is readable: it should take microseconds.
+        Gives the shards of those that died or froze to others. Called about every 20 ms, and when
+        one of the `descriptors` is readable, which it then no longer is.
         """
         ...
 

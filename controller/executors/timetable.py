@@ -41,6 +41,6 @@ class Timetable:
             block += 1
         return block
 
-    def next_due_ns(self, now_ns: int) -> int:
-        """When the next block is due."""
-        return self.due_ns(self.capturing(now_ns - self.deadline_ns))
+    def due(self, now_ns: int) -> int:
+        """The latest block that is due by now; -1 before the first."""
+        return self.capturing(now_ns - self.deadline_ns) - 1

@@ -25,8 +25,6 @@ from policies.knobs import KnobValue
 from policies.observation import BlockCounts
 
 TURN_S = 0.02
-DUE_MARGIN_NS = 200_000
-"""Nanoseconds after a block is due in which its worker may still be about to hand it on."""
 ORPHAN_SUMMARY = "pipeline-summary.json"
 
 
@@ -90,13 +88,12 @@ class Pipeline:
             self._recording.close()
 
     def _await_turn(self) -> None:
-        """Wait until somebody speaks or it is time; see to the workers whenever a block is due."""
-        until_ns = time.monotonic_ns() + int(TURN_S * 1e9)
+        """Wait until somebody speaks or it is time; see to the workers whenever one is lost."""
+        until_s = time.monotonic() + TURN_S
         has_spoken = False
-        while not has_spoken and (now_ns := time.monotonic_ns()) < until_ns:
-            wake_ns = min(until_ns, self._timetable.next_due_ns(now_ns) + DUE_MARGIN_NS)
+        while not has_spoken and (left_s := until_s - time.monotonic()) > 0:
             others = self._executor.descriptors()
-            has_spoken = self._server.serve((wake_ns - now_ns) / 1e9, self._answer, others)
+            has_spoken = self._server.serve(left_s, self._answer, others)
             self._replace_ended()
 
     def _turn(self) -> None:

@@ -138,8 +138,8 @@ class CpuExecutor:
         return self._pool.read() if self._timetable is not None else []
 
     def descriptors(self) -> tuple[int, ...]:
-        """One for each process, readable when it has ended."""
-        return self._processes.descriptors()
+        """One for each process, readable when it has ended, and one for workers that are behind."""
+        return (*self._processes.descriptors(), *self._pool.descriptors())
 
     def reap(self) -> tuple[Process, ...]:
         """Processes that have died; shards of those and of frozen workers go to others."""

@@ -11,6 +11,7 @@ from controller.executors.cpu.ring import Ring
 from controller.executors.cpu.worker import Worker
 from controller.executors.executor import ExecutorSettings, Process
 from controller.executors.processes import ProcessGroup
+from controller.executors.shards.alarm import Alarm
 from controller.executors.shards.ownership import Ownership
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
@@ -18,8 +19,6 @@ from controller.linux.process_state import RUNNABLE, STOPPED, state_of
 from controller.workloads.workload import Workload
 
 RING_ENTRIES = 2048
-HELD_UP_PERIODS = 4
-"""Periods between two looks at the workers above which this process was held up itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,14 @@ class Node:
     number: int
     process: Process
     ring: Ring
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The latest block that a worker is through with, though others are due, and since when."""
+
+    passed: int
+    seen_ns: int
 
 
 class WorkerPool:
@@ -52,8 +59,8 @@ class WorkerPool:
         self._nodes: dict[int, Node] = {}
         self._left: list[FinishedBatches] = []
         self._killed: set[int] = set()
-        self._behind: dict[int, int] = {}
-        self._asked_ns = 0
+        self._behind: dict[int, Behind] = {}
+        self._alarm = Alarm()
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -84,6 +91,7 @@ class WorkerPool:
             timetable,
             settings.period_frames,
             settings.slots,
+            self._alarm,
         )
         process = self._processes.start(f"km-audio-{number}", "audio", worker.run)
         self._nodes[number] = Node(number, process, ring)
@@ -93,23 +101,27 @@ class WorkerPool:
         left, self._left = self._left, []
         return left + [FinishedBatches(each.number, *each.ring.read()) for each in self._all()]
 
+    def descriptors(self) -> tuple[int, ...]:
+        """One that is readable when a worker that stands by finds that others are behind."""
+        return self._alarm.descriptors()
+
     def frozen(self, timetable: Timetable) -> list[int]:
         """Workers that stand still though a block is due that they are not through with.
 
-        One that waits for a processor is not to blame, since another would wait as well; nor is
-        any where whoever asks was held up too. One that is not stopped but asleep, as where its
-        control group is frozen, must have stood still for two looks.
+        One that waits for a processor is not to blame, since another would wait as well. One that
+        is not stopped but asleep, as where its control group is frozen, must have been seen so a
+        period before.
         """
+        self._alarm.clear()
         now_ns = time.monotonic_ns()
-        asked_ns, self._asked_ns = self._asked_ns, now_ns
-        if now_ns - asked_ns > HELD_UP_PERIODS * timetable.period_ns:
-            return []
-        due = timetable.capturing(now_ns - timetable.deadline_ns) - 1
-        before, self._behind = self._behind, {}
+        due, before, self._behind = timetable.due(now_ns), self._behind, {}
         for worker in self.ready():
-            if (passed := self.passed(worker)) < due:
-                self._behind[worker] = passed
-        return [each for each in self._behind if self._stands_still(each, before.get(each))]
+            seen = Behind(self.passed(worker), now_ns)
+            if seen.passed < due:
+                earlier = before.get(worker, seen)
+                self._behind[worker] = earlier if earlier.passed == seen.passed else seen
+        long_since_ns = now_ns - int(timetable.period_ns)
+        return [each for each in self._behind if self._stands_still(each, long_since_ns)]
 
     def bury(self, ended: Collection[Process]) -> list[int]:
         """Let go of the workers that have ended; their numbers."""
@@ -130,16 +142,17 @@ class WorkerPool:
         self._processes.kill(self._nodes[worker].process)
 
     def clear(self) -> None:
-        """Forget all workers, which somebody else ends."""
+        """Forget all workers, which somebody else ends; none is started any more."""
+        self._alarm.close()
         for node in self._all():
             self._let_go(node)
 
-    def _stands_still(self, worker: int, passed_before: int | None) -> bool:
+    def _stands_still(self, worker: int, long_since_ns: int) -> bool:
         """Whether a worker that is behind does nothing about it."""
-        state, passed = state_of(self._nodes[worker].process.pid), self._behind[worker]
-        if state == RUNNABLE or passed != self.passed(worker):
+        state, behind = state_of(self._nodes[worker].process.pid), self._behind[worker]
+        if state == RUNNABLE or behind.passed != self.passed(worker):
             return False
-        return state in STOPPED or passed == passed_before
+        return state in STOPPED or behind.seen_ns <= long_since_ns
 
     def _is_at_work(self, worker: int) -> bool:
         return self._nodes[worker].ring.is_open and worker not in self._killed

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from controller.executors.cpu.ring import Ring
 from controller.executors.executor import InputBlocks
+from controller.executors.shards.alarm import Alarm
 from controller.executors.shards.ownership import Ownership
 from controller.executors.shards.share import Share
 from controller.executors.stream_table import StreamTable
@@ -35,12 +36,15 @@ class Worker:
         timetable: Timetable,
         period_frames: int,
         slots: int,
+        alarm: Alarm | None = None,
     ) -> None:
         self._workload = workload
         self._inputs = inputs
         self._ring = ring
         self._timetable = timetable
         self._blocks = np.zeros((slots, period_frames), np.float32)
+        self._ownership = ownership
+        self._alarm = alarm
         self._share = Share(number, table, ownership, self)
         self._ready_ns = 0
 
@@ -52,12 +56,20 @@ class Worker:
         while os.getppid() == parent:
             _sleep_until(self._timetable.captured_ns(block))
             self.render(block)
+            self._watch()
             block = self.next_playable(block + 1)
             self._ring.passed_by(block - 1)
 
     def render(self, block: int) -> None:
         """Render all batches of one block, and prepare the streams that are about to join."""
         self._share.render(block)
+
+    def _watch(self) -> None:
+        """Raise the alarm, while standing by, where others have not handed on what is due."""
+        if self._alarm is None or not self._share.is_idle:
+            return
+        if self._ownership.is_behind(self._timetable.due(time.monotonic_ns())):
+            self._alarm.raise_()
 
     def next_playable(self, block: int) -> int:
         """Blocks whose play-out has passed are not worth rendering: catch up instead."""

@@ -166,8 +166,8 @@ class GpuExecutor:
         return [*self._device.read(), *self._fallback.read()]
 
     def descriptors(self) -> tuple[int, ...]:
-        """One for each process, readable when it has ended."""
-        return self._processes.descriptors()
+        """One for each process, readable when it has ended, and one for workers that are behind."""
+        return (*self._processes.descriptors(), *self._fallback.descriptors())
 
     def reap(self) -> tuple[Process, ...]:
         """Processes that have died; shards of those and of frozen workers go to others."""
@@ -219,8 +219,7 @@ class GpuExecutor:
 
     def _frozen_device(self, timetable: Timetable) -> list[int]:
         """The worker of the device if it stands still, in which case it is killed."""
-        due = timetable.capturing(time.monotonic_ns() - timetable.deadline_ns) - 1
-        if not self._device.stands_still(due):
+        if not self._device.stands_still(timetable.due(time.monotonic_ns())):
             return []
         self._device.kill()
         return [self._device.number]

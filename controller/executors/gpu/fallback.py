@@ -79,6 +79,10 @@ class CpuFallback:
         """Batches that each worker has finished since the last call."""
         return self._pool.read()
 
+    def descriptors(self) -> tuple[int, ...]:
+        """One that is readable when a worker without streams finds that others are behind."""
+        return self._pool.descriptors()
+
     def lost(self, ended: Collection[Process], timetable: Timetable) -> list[int]:
         """The workers that have ended, and those that stand still and are killed for that."""
         dead, frozen = self._pool.bury(ended), self._pool.frozen(timetable)

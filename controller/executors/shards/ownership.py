@@ -66,6 +66,10 @@ class Ownership:
         block: int = self._handed_on[shard]
         return block
 
+    def is_behind(self, due: int) -> bool:
+        """Whether some owner has not handed on a block of its shard that is due."""
+        return any(self._handed_on[shard] < due for shard in self.owned())
+
     def hand_on(self, shard: int, block: int) -> None:
         """Take note that its owner has handed on all of this block."""
         self._handed_on[shard] = block

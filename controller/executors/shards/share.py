@@ -74,6 +74,11 @@ class Share:
         """Streams per kernel call, as it is in force."""
         return self._now.batch_size
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether this worker has no shard, and stands by."""
+        return not self._shards
+
     def render(self, block: int) -> None:
         """Render a block of every shard, then prepare the streams that are about to join."""
         self._change_over(block)
