@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import cast
 
 from controller.executors.balancer import Balancer
@@ -171,15 +171,15 @@ class CpuExecutor:
         """The shards that should have streams, and have a worker."""
         return tuple(shard for shard in self._ownership.owned() if shard <= self._nodes)
 
-    def _replace(self, lost: Iterable[int], timetable: Timetable) -> None:
+    def _replace(self, lost: Collection[int], timetable: Timetable) -> None:
         """Have the shards of lost workers rendered by others, from now on."""
         now_ns = time.monotonic_ns()
-        if self._takeovers.orphan(lost, self._in_use(), now_ns):
+        if lost and self._takeovers.orphan(lost, self._in_use(), now_ns):
             self._staff(timetable.capturing(now_ns))
 
     def _staff(self, block: int) -> None:
-        """See that the shards that should have streams, or still have some, have a worker."""
-        self._staffing.staff(range(1, self._nodes + 1), self._in_use(), block)
+        """See that the shards that should have streams have a worker, and those that are owed."""
+        self._staffing.staff(range(1, self._nodes + 1), self._takeovers.waiting(), block)
 
     def _in_use(self) -> frozenset[int]:
         """Shards with a stream, as announced or as wanted."""
@@ -192,10 +192,9 @@ class CpuExecutor:
 
     def _retire_surplus(self) -> None:
         """Free shards that no assignment in force or to come names, and stop idle workers."""
-        in_use = self._in_use()
-        for shard in self._ownership.owned():
-            if shard > self._nodes and shard not in in_use:
-                self._ownership.give(shard, NOBODY)
+        leaving = [shard for shard in self._ownership.owned() if shard > self._nodes]
+        for shard in set(leaving).difference(self._in_use() if leaving else ()):
+            self._ownership.give(shard, NOBODY)
         surplus = len(self._pool) - self._nodes - STANDBYS
         for worker in self._staffing.idle()[::-1][: max(0, surplus)]:
             self._pool.stop(worker)

@@ -24,11 +24,10 @@ class Staffing:
         self._ownership = ownership
         self._size_of = size_of
 
-    def staff(self, shards: Collection[int], in_use: Collection[int], block: int) -> None:
-        """See that these shards have a worker, and those with streams (`in_use`) above all."""
-        lacking = {*shards, *in_use}.difference(self._ownership.owned())
-        for shard in sorted(lacking):
-            if shard not in in_use:
+    def staff(self, shards: Collection[int], owed: Collection[int], block: int) -> None:
+        """See that these shards have a worker, and above all those of which blocks are `owed`."""
+        for shard in sorted({*shards, *owed}.difference(self._ownership.owned())):
+            if shard not in owed:
                 self._begin(shard, block)
             elif heirs := self._heirs(block):
                 self._ownership.give(shard, heirs[0])
@@ -36,7 +35,8 @@ class Staffing:
 
     def idle(self) -> list[int]:
         """Workers that are at work and have no shard, in the order in which they were started."""
-        return [each for each in self._pool.ready() if not self._ownership.shards_of(each)]
+        owners = self._ownership.owners()
+        return [each for each in self._pool.ready() if each not in owners]
 
     def _begin(self, shard: int, block: int) -> None:
         if idle := self.idle():
@@ -53,6 +53,9 @@ class Staffing:
 
     def _unstack(self, block: int) -> None:
         """Leave no worker with two shards while another that keeps up has none."""
+        owners = self._ownership.owners()
+        if len(owners) == len(set(owners)):
+            return
         for worker in self.idle():
             owned = [self._ownership.shards_of(each) for each in self._pool.ready()]
             if len(stacked := max(owned, key=len)) > 1 and self._keeps_up(worker, block):

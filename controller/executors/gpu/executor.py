@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import cast
 
@@ -224,10 +224,10 @@ class GpuExecutor:
         self._device.kill()
         return [self._device.number]
 
-    def _replace(self, lost: Iterable[int], timetable: Timetable) -> None:
+    def _replace(self, lost: Collection[int], timetable: Timetable) -> None:
         """Have the shards of lost workers rendered by CPU workers, from now on."""
         now_ns = time.monotonic_ns()
-        if self._takeovers.orphan(lost, self._in_use(), now_ns):
+        if lost and self._takeovers.orphan(lost, self._in_use(), now_ns):
             self._staff(timetable.capturing(now_ns))
 
     def _staff(self, block: int) -> None:
@@ -237,7 +237,7 @@ class GpuExecutor:
             ownership.begin(DEVICE, number, block)
         elif self._device.is_at_work and ownership.owner(DEVICE) != number:
             ownership.give(DEVICE, number)
-        self._fallback.staff(self._in_use(), block)
+        self._fallback.staff(self._takeovers.waiting(), block)
 
     def _in_use(self) -> frozenset[int]:
         """Shards with a stream that is to be heard, as announced or as wanted."""

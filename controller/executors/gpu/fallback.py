@@ -71,9 +71,9 @@ class CpuFallback:
         while self._pool.has_room:
             self._pool.start(next(numbers), timetable)
 
-    def staff(self, in_use: Collection[int], block: int) -> None:
-        """Give workers to shards that have none; those `in_use` have streams."""
-        self._staffing.staff(self._shards, in_use, block)
+    def staff(self, owed: Collection[int], block: int) -> None:
+        """Give workers to shards that have none, above all to those of which blocks are `owed`."""
+        self._staffing.staff(self._shards, owed, block)
 
     def read(self) -> list[FinishedBatches]:
         """Batches that each worker has finished since the last call."""

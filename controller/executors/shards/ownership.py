@@ -24,13 +24,14 @@ class Ownership:
     def __init__(self, shards: int) -> None:
         self._memory = mmap.mmap(-1, 8 * (1 + FIELDS * (shards + 1)))
         self._epoch: memoryview = np.frombuffer(self._memory, np.int64, 1, 0).data
+        # Single numbers are read and written faster through a view than in an array.
         fields = np.frombuffer(self._memory, np.int64, -1, 8).reshape(FIELDS, shards + 1)
-        self._owners: NDArray[np.int64] = fields[0]
-        self._handed_on: memoryview = fields[1].data  # of which one is read and written faster
+        self._owners: memoryview = fields[0].data
+        self._handed_on: memoryview = fields[1].data
         self._resent: NDArray[np.int64] = fields[2]
         self._replayed: NDArray[np.int64] = fields[3]
         self._caught_up_ns: NDArray[np.int64] = fields[4]
-        self._owners[:] = NOBODY
+        fields[0] = NOBODY
         fields[1] = -1
 
     @property
@@ -41,15 +42,20 @@ class Ownership:
 
     def owner(self, shard: int) -> int:
         """The worker that renders this shard; NOBODY where none does."""
-        return int(self._owners[shard])
+        worker: int = self._owners[shard]
+        return worker
 
     def shards_of(self, worker: int) -> tuple[int, ...]:
         """The shards that this worker renders, ascending."""
-        return tuple(np.flatnonzero(self._owners == worker).tolist())
+        return tuple(each for each, owner in enumerate(self._owners) if owner == worker)
+
+    def owners(self) -> list[int]:
+        """The workers of all shards that have one; who has two is there twice."""
+        return [owner for owner in self._owners if owner != NOBODY]
 
     def owned(self) -> tuple[int, ...]:
         """The shards that some worker renders, ascending."""
-        return tuple(np.flatnonzero(self._owners != NOBODY).tolist())
+        return tuple(each for each, owner in enumerate(self._owners) if owner != NOBODY)
 
     def give(self, shard: int, worker: int) -> None:
         """Have this worker render the shard from the first block on that is still owed."""

@@ -62,6 +62,10 @@ class Takeovers:
             self._ownership.give(shard, NOBODY)
         return bool(shards)
 
+    def waiting(self) -> tuple[int, ...]:
+        """Shards of which blocks are owed, and that nobody has yet."""
+        return tuple(each for each in self._pending if self._ownership.owner(each) == NOBODY)
+
     def done(self) -> tuple[Takeover, ...]:
         """The takeovers that were completed since the last call."""
         shards = [shard for shard in self._pending if self._has_caught_up(shard)]

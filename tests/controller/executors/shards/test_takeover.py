@@ -19,6 +19,7 @@ def test_a_lost_worker_has_no_shard_any_more() -> None:
     ownership, takeovers = two_workers()
     assert takeovers.orphan([11], {1, 2}, 5 * MS)
     assert (ownership.owner(1), ownership.owner(2)) == (NOBODY, 12)
+    assert takeovers.waiting() == (1,)
     assert not takeovers.orphan([11], {1, 2}, 5 * MS)
 
 
@@ -26,7 +27,7 @@ def test_a_takeover_is_told_once_its_heir_has_caught_up() -> None:
     ownership, takeovers = two_workers()
     takeovers.orphan([11], {1, 2}, 5 * MS)
     ownership.give(1, 13)
-    assert takeovers.done() == ()
+    assert (takeovers.waiting(), takeovers.done()) == ((), ())
     ownership.catch_up(1, resent=32, replayed=48, now_ns=12 * MS)
     expected = Takeover(11, 13, shard=1, epoch=4, resent=32, replayed=48, failover_ms=7.0)
     assert takeovers.done() == (expected,)
