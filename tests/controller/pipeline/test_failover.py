@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import soundfile
 from live_pipeline import Running
 
 pytestmark = pytest.mark.live
-NODES, STANDBYS, BUFFER_BLOCKS, PRIORITY = 4, 1, 4, 60
+NODES, STANDBYS, BUFFER_BLOCKS = 4, 1, 4
 STEADY_FRAME = 256 * 300
 """First frame from which all streams have played for longer than they remember."""
 
@@ -45,10 +44,7 @@ def play(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
 
 def workers(running: Running, beside: tuple[int, ...] = ()) -> list[int]:
-    """The workers once all are there that should be, and sound plays; the oldest first.
-
-    They are real-time where that is permitted, so that others on this machine count less.
-    """
+    """The workers once all are there that should be, and sound plays; the oldest first."""
 
     def is_whole(reply: dict[str, Any]) -> bool:
         pids = reply["processes"].get("audio", [])
@@ -57,10 +53,7 @@ def workers(running: Running, beside: tuple[int, ...] = ()) -> list[int]:
         return are_there and not {*beside} & {*pids} and reply["blocks"]["on_time"] > 0
 
     pids: list[int] = running.wait_for(is_whole)["processes"]["audio"]
-    with contextlib.suppress(PermissionError):
-        for pid in (running.process.pid, *pids):
-            policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-            os.sched_setscheduler(pid, policy, os.sched_param(PRIORITY))
+    running.real_time()
     return sorted(pids, key=started_at)
 
 
