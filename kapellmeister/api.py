@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from controller.executors.executor import Task as Task
     from controller.executors.executor import refused as refused
     from controller.executors.processes import ProcessGroup as ProcessGroup
+    from controller.executors.shards.ownership import Ownership as Ownership
+    from controller.executors.shards.takeover import Takeover as Takeover
+    from controller.executors.shards.takeover import Takeovers as Takeovers
     from controller.executors.stream_table import Assignment as Assignment
     from controller.executors.stream_table import StreamTable as StreamTable
     from controller.executors.timetable import Timetable as Timetable
@@ -127,6 +130,8 @@ HOMES = {
         "Executor ExecutorSettings InputBlocks Placement Process Task refused"
     ),
     "controller.executors.processes": "ProcessGroup",
+    "controller.executors.shards.ownership": "Ownership",
+    "controller.executors.shards.takeover": "Takeover Takeovers",
     "controller.executors.stream_table": "Assignment StreamTable",
     "controller.executors.timetable": "Timetable",
     "controller.forecasting.catalogue": "all_members",
@@ -219,6 +224,7 @@ __all__ = [
     "Model",
     "Objective",
     "Observation",
+    "Ownership",
     "Placement",
     "Plant",
     "PlantError",
@@ -244,6 +250,8 @@ __all__ = [
     "StreamTable",
     "Surroundings",
     "Switch",
+    "Takeover",
+    "Takeovers",
     "Task",
     "ThreadClass",
     "ThreadClasses",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 BATCH = np.dtype(
     [
         ("block", np.int64),
+        ("shard", np.int64),
         ("first", np.int64),
         ("count", np.int64),
         ("captured_ns", np.int64),
@@ -21,7 +22,7 @@ BATCH = np.dtype(
         ("cpu_ns", np.int64),
     ]
 )
-"""Record of a finished batch: streams `first` to `first + count` of a worker's share of a block.
+"""Record of a finished batch: streams `first` to `first + count` of a shard, of one block.
 
 `captured_ns` is when the block was there, `ready_ns` when the batch could have started: then,
 or once the worker's previous batch was finished. From `start_ns` to `fetched_ns` the input came
@@ -32,7 +33,10 @@ time, the others are instants on the monotonic clock of the machine that plays.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinishedBatches:
-    """Batches that one worker has finished: BATCH records (n,), and their sound (n, 2, frames)."""
+    """Batches that one worker has finished: BATCH records (n,), and their sound (n, 2, frames).
+
+    Of a shard that changed hands, two workers may hand on the same block: the first counts.
+    """
 
     worker: int
     batches: NDArray[np.void]

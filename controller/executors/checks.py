@@ -13,6 +13,7 @@ of its own is checked on that: `check(name, Mine, clock)`.
 from __future__ import annotations
 
 import json
+import select
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -42,6 +43,8 @@ from policies.observation import Reading
 STREAMS = 9
 APPLY_S = 0.05
 """Seconds that a request may take, as the least of three."""
+WAKING_S = 5.0
+"""Seconds within which the end of a process must be told by a descriptor."""
 LATENCY_BLOCKS = 5
 """Blocks that may be under way."""
 TOLERANCE = 1e-4
@@ -106,11 +109,7 @@ def remembers(make: MakeExecutor, clock: Time) -> None:
             still.start(STREAMS)
             still.play(max(0, last - still.block))
             still.counts(range(last))
-            for block in range(max(moved.steady_from, still.steady_from), last):
-                apart = float(np.abs(moved.mix[block] - still.mix[block]).max())
-                if apart > TOLERANCE:
-                    why = f"block {block} differs by {apart:.2g} once its streams have moved"
-                    raise ExecutorFault(f"{workload}: {why}")
+            _compare(moved, still, last, f"once its streams have moved, with {workload}")
 
 
 def answers_at_once(make: MakeExecutor, clock: Time) -> None:
@@ -155,6 +154,23 @@ def survives_a_death(make: MakeExecutor, clock: Time) -> None:
                 raise ExecutorFault(f"the end of process {pid} was not told once")
 
 
+def loses_nothing_at_a_death(make: MakeExecutor, clock: Time) -> None:
+    """Whichever of its processes is killed, every block is there, and sounds as undisturbed."""
+    with Trial(make, clock) as struck, Trial(make, clock) as still:
+        struck.start(STREAMS)
+        for pid in struck.executor.processes().get("audio", ()):
+            _kill(struck, pid)
+            struck.play(BLOCKS_IN_WORK)
+        last = struck.block
+        counts = struck.counts(range(last))
+        if counts.absent:
+            raise ExecutorFault(f"processes are killed, and the account says {counts}")
+        still.start(STREAMS)
+        still.play(max(0, last - still.block))
+        still.counts(range(last))
+        _compare(struck, still, last, "once a process was killed")
+
+
 def closes_on_every_route(make: MakeExecutor, clock: Time) -> None:
     """No process is left once closed: before a start, at play, after a death, and closed again."""
     for route in (_not_started, _at_play, _after_a_death):
@@ -181,6 +197,7 @@ CHECKS: Mapping[str, Callable[[MakeExecutor, Time], None]] = MappingProxyType(
             answers_at_once,
             refuses_what_cannot_be,
             survives_a_death,
+            loses_nothing_at_a_death,
             closes_on_every_route,
         )
     }
@@ -245,10 +262,21 @@ def _latest(trial: Trial) -> range:
     return range(last - BLOCKS_IN_WORK, last)
 
 
+def _compare(changed: Trial, still: Trial, last: int, when: str) -> None:
+    """See that the blocks in which both play the same streams sound the same."""
+    for block in range(max(changed.steady_from, still.steady_from), last):
+        apart = float(np.abs(changed.mix[block] - still.mix[block]).max())
+        if apart > TOLERANCE:
+            raise ExecutorFault(f"block {block} differs by {apart:.2g} {when}")
+
+
 def _kill(trial: Trial, pid: int) -> None:
     ended = len(trial.ended)
     with suppress(ThreadGoneError):
         kill(identify_process(pid))
+    descriptors = trial.executor.descriptors()
+    if descriptors and not select.select(descriptors, [], [], WAKING_S)[0]:
+        raise ExecutorFault(f"none of its descriptors is readable once process {pid} has died")
     trial.wait_for(lambda: len(trial.ended) > ended, f"it does not notice that process {pid} died")
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from controller import plugins
 from controller.executors.batch import FinishedBatches
+from controller.executors.shards.takeover import Takeover
 from controller.executors.start_values import replacements
 from controller.executors.stream_table import Assignment, StreamTable
 from controller.executors.timetable import Timetable
@@ -94,21 +95,26 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a task runs: the number of its worker, or the process started for it."""
+    """Where a task runs: the shard of a stream, or the process started for other work."""
 
-    worker: int | None
+    shard: int | None
     process: Process | None
 
 
 class Executor(Protocol):
     """Renders the streams it is given, block by block, on workers of its own.
 
-    A worker is one unit of placement: a process, a device, a node of a cluster. Workers join once
-    they are at work, however long they take to start; one that is to leave renders until the block
-    at which its streams are elsewhere. Every block of a stream is rendered once, by the worker
-    that the assignment in force names, and a stream that moves sounds as if it had never moved:
-    its memory is replayed from the inputs (`Workload.memory_blocks`) or carried along. Streams of
-    a worker that dies go on elsewhere; what it had not handed on is absent.
+    A worker is a process, a device, a node of a cluster. Workers join once they are at work,
+    however long they take to start; one that is to leave renders until the block at which its
+    streams are elsewhere. The assignment in force says which streams make up a shard, which one
+    worker renders, and every block of every shard is handed on. A stream that moves to another
+    shard sounds as if it had never moved: its memory is replayed from the inputs
+    (`Workload.memory_blocks`) or carried along.
+
+    Shards of a worker that dies or freezes change hands at once (`Ownership`): the new owner
+    replays their memory, hands on what is owed and not yet played, and goes on with them; what two
+    workers have handed on counts once. The sum of the batches of a shard is the same to the bit
+    whoever renders it, where the workload's memory is finite.
 
     Constructing may take its time to compile, plan and allocate. From `start` on sound plays, and
     no method blocks for longer than a few milliseconds: what is asked for is noted, and comes about
@@ -126,7 +132,7 @@ class Executor(Protocol):
 
     @property
     def table(self) -> StreamTable:
-        """Who renders what, in shared memory, for processes forked after the construction."""
+        """The streams of every shard, in shared memory, for processes forked afterwards."""
         ...
 
     @property
@@ -155,7 +161,7 @@ class Executor(Protocol):
         ...
 
     def schedule_task(self, task: Task) -> Placement:
-        """Place a stream on a worker, or start a process of this machine for other work.
+        """Put a stream into a shard, or start a process of this machine for other work.
 
         Raises ExecutorError for a task that is neither, a slot that does not exist, and a stream
         while no worker takes any.
@@ -163,7 +169,7 @@ class Executor(Protocol):
         ...
 
     def release(self, slot: int) -> None:
-        """Take a stream off its worker."""
+        """Take a stream out of its shard."""
         ...
 
     def advance(self) -> Assignment | None:
@@ -177,8 +183,20 @@ class Executor(Protocol):
         """Batches that each worker has finished since the last call."""
         ...
 
+    def descriptors(self) -> tuple[int, ...]:
+        """File descriptors, one of which is readable when `reap` should be called at once."""
+        ...
+
     def reap(self) -> tuple[Process, ...]:
-        """Processes and nodes that have ended of their own accord since the last call."""
+        """Processes and nodes that have ended of their own accord since the last call.
+
+        Gives the shards of those that died or froze to others. Called about every 20 ms, and when
+        one of the `descriptors` is readable, which it then no longer is.
+        """
+        ...
+
+    def takeovers(self) -> tuple[Takeover, ...]:
+        """Shards of lost workers that others have caught up with since the last call."""
         ...
 
     def processes(self) -> Mapping[str, tuple[int, ...]]:

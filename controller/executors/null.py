@@ -14,6 +14,7 @@ from controller.executors.balancer import Balancer
 from controller.executors.batch import BATCH, FinishedBatches
 from controller.executors.executor import ExecutorSettings, Placement, Process, Task, refused
 from controller.executors.processes import ProcessGroup
+from controller.executors.shards.takeover import Takeover
 from controller.executors.stream_table import Assignment, StreamTable
 from controller.executors.timetable import Timetable
 from policies.constants import Range
@@ -30,6 +31,8 @@ LEAD_BLOCKS = 2
 
 class NullExecutor:
     """Takes `service_ms` for each batch, however many streams it has, on `nodes` workers.
+
+    Each has the shard of its own number, and none can die.
 
     Nothing but the clock `now_ns`, in nanoseconds, decides what is finished when: with a clock of
     one's own a run repeats to the letter. Other work still gets a process.
@@ -93,13 +96,13 @@ class NullExecutor:
         return MappingProxyType({"null.service_ms": Value(self._service_ns / 1e6)})
 
     def schedule_task(self, task: Task) -> Placement:
-        """Place a stream on the least-loaded worker, or start a process for other work."""
+        """Put a stream into the smallest shard, or start a process for other work."""
         if task.run is not None:
             return Placement(None, self._processes.start(task.name, task.work_class, task.run))
-        return self._balancer.place(task, self._workers)
+        return self._balancer.place(task, self._shards)
 
     def release(self, slot: int) -> None:
-        """Take a stream off its worker."""
+        """Take a stream out of its shard."""
         self._balancer.release(slot)
 
     def advance(self) -> Assignment | None:
@@ -109,7 +112,7 @@ class NullExecutor:
         block = self._timetable.capturing(self._now_ns())
         if self._balancer.is_pending(block):
             return None
-        self._balancer.balance(self._workers)
+        self._balancer.balance(self._shards)
         made = self._balancer.announce(block + LEAD_BLOCKS, self._values["batch_size"])
         if made is not None:
             self._announced.append(made)
@@ -125,6 +128,14 @@ class NullExecutor:
             self._block += 1
         return [self._hand_on(worker, now_ns) for worker in sorted(self._finished)]
 
+    def descriptors(self) -> tuple[int, ...]:
+        """One for each process beside the sound, readable when it has ended."""
+        return self._processes.descriptors()
+
+    def takeovers(self) -> tuple[Takeover, ...]:
+        """None: no worker is ever lost."""
+        return ()
+
     def reap(self) -> tuple[Process, ...]:
         """Processes beside the sound that have died."""
         return self._processes.reap()
@@ -139,7 +150,7 @@ class NullExecutor:
         self._processes.stop_all()
 
     @property
-    def _workers(self) -> range:
+    def _shards(self) -> range:
         return range(1, 1 + (self._values["nodes"] if self.is_ready else 0))
 
     def _serve(self, timetable: Timetable, block: int) -> None:
@@ -147,7 +158,7 @@ class NullExecutor:
         while len(self._announced) > 1 and self._announced[1].from_block <= block:
             self._announced.popleft()
         assignment = self._announced[0]
-        for worker in np.unique(assignment.workers[assignment.live]).tolist():
+        for worker in np.unique(assignment.shards[assignment.live]).tolist():
             if self._busy_until_ns.get(worker, 0) < timetable.played_ns(block):
                 batches = self._batches(worker, block, assignment, timetable.captured_ns(block))
                 self._finished.setdefault(worker, deque()).extend(batches)
@@ -155,13 +166,13 @@ class NullExecutor:
     def _batches(
         self, worker: int, block: int, assignment: Assignment, captured_ns: int
     ) -> Iterator[tuple[int, ...]]:
-        """A worker's share of a block as records, fields in the order of BATCH."""
+        """A worker's shard of a block as records, fields in the order of BATCH."""
         share, size = len(assignment.slots_of(worker)), assignment.batch_size
         for first in range(0, share, size):
             start_ns = max(captured_ns, self._busy_until_ns.get(worker, 0))
             finish_ns = self._busy_until_ns[worker] = start_ns + self._service_ns
             stamps = (captured_ns, start_ns, start_ns, start_ns, finish_ns, finish_ns)
-            yield (block, first, min(size, share - first), *stamps, self._service_ns)
+            yield (block, worker, first, min(size, share - first), *stamps, self._service_ns)
 
     def _hand_on(self, worker: int, now_ns: int) -> FinishedBatches:
         waiting, done = self._finished[worker], []

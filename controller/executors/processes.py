@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -23,6 +24,7 @@ class ProcessGroup:
     def __init__(self) -> None:
         self._running: dict[int, Process] = {}
         self._stopped: set[int] = set()
+        self._descriptors: dict[int, int] = {}
 
     def start(self, name: str, work_class: str, run: Callable[[], None]) -> Process:
         """Fork a child that runs `run` and ends; it dies with this process at the latest."""
@@ -33,14 +35,22 @@ class ProcessGroup:
             _run_child(name, run)
         process = Process(pid, name, work_class)
         self._running[pid] = process
+        with contextlib.suppress(OSError):  # kernels before 5.3: its end is noticed when asked for
+            self._descriptors[pid] = os.pidfd_open(pid)
         return process
 
     def reap(self) -> tuple[Process, ...]:
         """The children that have ended of their own accord since the last call."""
         ended = [self._running.pop(pid) for pid in tuple(self._running) if _has_ended(pid)]
+        for process in ended:
+            self._close_descriptor(process.pid)
         unasked = tuple(process for process in ended if process.pid not in self._stopped)
         self._stopped -= {process.pid for process in ended}
         return unasked
+
+    def descriptors(self) -> tuple[int, ...]:
+        """File descriptors, one of which is readable once a child has ended, until `reap`."""
+        return tuple(self._descriptors.values())
 
     def by_class(self) -> dict[str, tuple[int, ...]]:
         """Process ids of each class of work."""
@@ -56,6 +66,11 @@ class ProcessGroup:
         """
         if self._running.get(process.pid) == process:
             self._stopped.add(process.pid)
+            self.kill(process)
+
+    def kill(self, process: Process) -> None:
+        """End one child now, and tell of its end as if that had been of its own accord."""
+        if self._running.get(process.pid) == process:
             os.kill(process.pid, signal.SIGKILL)
 
     def stop_all(self, patience_s: float = 2.0) -> None:
@@ -66,6 +81,10 @@ class ProcessGroup:
         while self._running and time.monotonic() < give_up_s:
             self.reap()
             time.sleep(0.005)
+
+    def _close_descriptor(self, pid: int) -> None:
+        if pid in self._descriptors:
+            os.close(self._descriptors.pop(pid))
 
 
 def prepare_process(*, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Which worker renders which stream, from which block on."""
+"""Which streams are live, and in which shard, from which block on."""
 
 from __future__ import annotations
 
@@ -9,37 +9,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 NOBODY = -1
-"""Number of no worker: the slot is free."""
+"""Number of no shard, whose slot is free, and of no worker."""
+KEPT = 4
+"""Assignments that are kept: who takes over a shard looks back by some."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """From block `from_block` on, slot s is rendered by `workers[s]` (NOBODY where it is free).
+    """From block `from_block` on, slot s is in the shard `shards[s]` (NOBODY where it is free).
 
-    `workers` has shape (slots,); `batch_size` is the streams per kernel call.
+    A shard is the streams that one worker renders and hands on together; whose it is may change at
+    any time (`Ownership`). `shards` has shape (slots,); `batch_size` is the streams per kernel
+    call.
     """
 
     version: int
     from_block: int
     batch_size: int
-    workers: NDArray[np.int16]
+    shards: NDArray[np.int16]
 
-    def slots_of(self, worker: int) -> NDArray[np.intp]:
-        """The slots of one worker, ascending; its batches are consecutive parts of these."""
-        return np.flatnonzero(self.workers == worker)
+    def slots_of(self, shard: int) -> NDArray[np.intp]:
+        """The slots of one shard, ascending; its batches are consecutive parts of these."""
+        return np.flatnonzero(self.shards == shard)
 
     @property
     def live(self) -> NDArray[np.intp]:
         """All slots in use, ascending."""
-        return np.flatnonzero(self.workers != NOBODY)
+        return np.flatnonzero(self.shards != NOBODY)
 
 
 class StreamTable:
-    """Two assignments in shared memory: the one in force and the next.
+    """The latest assignments in shared memory: the one in force, the next, and some before.
 
     The writer publishes one version at a time, and the next only after that one is in force.
-    Workers read both, and change over at the block that the assignment names: no lock, and
-    no block in which two workers differ about who renders a stream.
+    Workers read it, and change over at the block that the assignment names: no lock, and no
+    block in which two workers differ about the shard of a stream.
     """
 
     _HEADER = 64
@@ -47,28 +51,28 @@ class StreamTable:
     def __init__(self, slots: int, batch_size: int) -> None:
         stride = self._HEADER + 2 * slots
         stride += -stride % 8
-        self._memory = mmap.mmap(-1, self._HEADER + 2 * stride)
+        self._memory = mmap.mmap(-1, self._HEADER + KEPT * stride)
         self._version: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 0)
-        starts = (self._HEADER, self._HEADER + stride)
+        starts = [self._HEADER + place * stride for place in range(KEPT)]
         self._headers = [np.frombuffer(self._memory, np.int64, 2, start) for start in starts]
-        self._workers = [
+        self._shards = [
             np.frombuffer(self._memory, np.int16, slots, start + self._HEADER) for start in starts
         ]
-        for half in (0, 1):
-            self._headers[half][:] = (0, batch_size)
-            self._workers[half][:] = NOBODY
+        for place in range(KEPT):
+            self._headers[place][:] = (0, batch_size)
+            self._shards[place][:] = NOBODY
 
     @property
     def version(self) -> int:
         """The latest version published."""
         return int(self._version[0])
 
-    def publish(self, from_block: int, batch_size: int, workers: NDArray[np.int16]) -> Assignment:
-        """Announce who renders what from a block that is still to come."""
+    def publish(self, from_block: int, batch_size: int, shards: NDArray[np.int16]) -> Assignment:
+        """Announce the shard of every stream from a block on that is still to come."""
         version = self.version + 1
-        half = version % 2
-        self._headers[half][:] = (from_block, batch_size)
-        self._workers[half][:] = workers
+        place = version % KEPT
+        self._headers[place][:] = (from_block, batch_size)
+        self._shards[place][:] = shards
         self._version[0] = version
         return self._read(version)
 
@@ -76,7 +80,14 @@ class StreamTable:
         """The assignment announced last, in force or still to come."""
         return self._read(self.version)
 
+    def at(self, block: int) -> Assignment:
+        """The assignment in force at that block; the oldest that is kept for one long past."""
+        version, oldest = self.version, max(0, self.version - KEPT + 1)
+        while version > oldest and self._headers[version % KEPT][0] > block:
+            version -= 1
+        return self._read(version)
+
     def _read(self, version: int) -> Assignment:
-        from_block, batch_size = self._headers[version % 2]
-        workers = self._workers[version % 2].copy()
-        return Assignment(version, int(from_block), int(batch_size), workers)
+        from_block, batch_size = self._headers[version % KEPT]
+        shards = self._shards[version % KEPT].copy()
+        return Assignment(version, int(from_block), int(batch_size), shards)

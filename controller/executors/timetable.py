@@ -33,3 +33,14 @@ class Timetable:
     def capturing(self, now_ns: int) -> int:
         """The block whose samples are being captured now."""
         return max(0, int((now_ns - self.start_ns) // self.period_ns))
+
+    def first_playable(self, block: int, now_ns: int) -> int:
+        """This block, or the first after it that is still to be played."""
+        block = max(block, self.capturing(now_ns - self.deadline_ns - self.buffer_ns) - 1)
+        while self.played_ns(block) <= now_ns:
+            block += 1
+        return block
+
+    def due(self, now_ns: int) -> int:
+        """The latest block that is due by now; -1 before the first."""
+        return self.capturing(now_ns - self.deadline_ns) - 1

@@ -83,8 +83,8 @@ class Trial:
     of its processes, `mix` the sound of each block, (2, frames). The buffer is longer than any
     trial, so that no block comes too late to be rendered, however busy the machine.
 
-    Raises ExecutorFault for a block that is rendered twice, by a worker that it was not assigned
-    to, or with stamps out of order, and for whatever never comes about.
+    Raises ExecutorFault for a block that one worker hands on twice, or two while none was lost, for
+    streams that a shard does not have, for stamps out of order, and for whatever never comes about.
     """
 
     def __init__(self, make: MakeExecutor, clock: Time, workload: str = "hrtf") -> None:
@@ -101,6 +101,7 @@ class Trial:
         self._finish_ns: dict[int, NDArray[np.int64]] = defaultdict(
             lambda: np.full(SLOTS, NOT_FINISHED)
         )
+        self._worker: dict[int, NDArray[np.int64]] = defaultdict(lambda: np.full(SLOTS, NOBODY))
         self._timetable = Timetable(0, PERIOD_NS, round(PERIOD_NS), BUFFER_NS)
 
     def __enter__(self) -> Self:
@@ -196,19 +197,25 @@ class Trial:
 
     def _collect(self, finished: FinishedBatches) -> None:
         for batch, bus in zip(finished.batches, finished.buses, strict=True):
-            block, first, count = (int(batch[name]) for name in ("block", "first", "count"))
-            share = self._assignment(block).slots_of(finished.worker)
-            slots = share[first : first + count]
+            names = "block", "shard", "first", "count"
+            block, shard, first, count = (int(batch[name]) for name in names)
+            streams = self._assignment(block).slots_of(shard)
+            slots = streams[first : first + count]
             if len(slots) != count or count < 1:
-                why = f"of block {block}, of which it has {len(share)}"
-                raise ExecutorFault(
-                    f"worker {finished.worker} renders streams {first} to {first + count} {why}"
-                )
-            if (self._finish_ns[block][slots] != NOT_FINISHED).any():
-                raise ExecutorFault(f"block {block} of a stream is rendered twice")
+                why = f"of block {block}, of which it has {len(streams)}"
+                raise ExecutorFault(f"shard {shard} has streams {first} to {first + count} {why}")
             self._check_stamps(block, [int(batch[name]) for name in STAMPS])
-            self._finish_ns[block][slots] = batch["finish_ns"]
-            self.mix[block] += bus
+            if self._is_new(block, slots, finished.worker):
+                self._finish_ns[block][slots] = batch["finish_ns"]
+                self._worker[block][slots] = finished.worker
+                self.mix[block] += bus
+
+    def _is_new(self, block: int, slots: NDArray[np.intp], worker: int) -> bool:
+        """Whether nobody has handed this on before; another may have, if a worker was lost."""
+        before = self._finish_ns[block][slots] != NOT_FINISHED
+        if before.any() and (not self.ended or (self._worker[block][slots] == worker).any()):
+            raise ExecutorFault(f"block {block} of a stream is rendered twice")
+        return not before.any()
 
     def _check_stamps(self, block: int, stamps: list[int]) -> None:
         if stamps[0] != self._timetable.captured_ns(block):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from controller.executors.batch import FinishedBatches
 from controller.executors.stream_table import NOBODY, Assignment
 from controller.executors.timetable import Timetable
-from policies.observation import BlockCounts
+from policies.observation import BlockCounts, Reading, Value
 
 WINDOW = 4096
 """Blocks that may await their account at once, over 20 s at 256 frames and 48 kHz."""
@@ -43,7 +43,8 @@ class Playout:
     """Settles blocks in order, each whole, so that the counts add up at all times.
 
     Outcomes follow from the workers' own stamps against the timetable: this bookkeeping may
-    run late without changing them.
+    run late without changing them. Batches are summed in the order of their shards, so that the
+    sound is the same to the bit whoever rendered what, and when it came.
     """
 
     def __init__(
@@ -59,32 +60,37 @@ class Playout:
         self._assignments: deque[Assignment] = deque()
         self._current = Assignment(0, 0, 1, np.full(slots, NOBODY, np.int16))
         self._finish_ns = np.full((WINDOW, slots), ABSENT, np.int64)
-        self._buses: dict[int, dict[int, NDArray[np.float32]]] = {}
+        self._buses: dict[int, dict[tuple[int, int], NDArray[np.float32]]] = {}
         self._last_bus: dict[int, NDArray[np.float32]] = {}
         self._absences = np.zeros(slots, np.int64)
         self._submitted = np.zeros(slots, np.int64)
         self._outcomes = np.zeros((4, slots), np.int64)
         self.next_block = 0
+        self.duplicates = 0
 
     @property
     def counts(self) -> BlockCounts:
         """Blocks of all streams so far."""
         return BlockCounts(*(int(total) for total in self._outcomes.sum(axis=1)))
 
+    def readings(self) -> Mapping[str, Reading]:
+        """Blocks of streams that a second worker has handed on, and that were dropped."""
+        return {"workers.duplicates": Value(float(self.duplicates))}
+
     def submitted_and_outcomes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Per slot: blocks submitted (slots,), and by outcome (4, slots)."""
         return self._submitted.copy(), self._outcomes.copy()
 
     def assign(self, assignment: Assignment) -> None:
-        """Learn who renders what from the block that the assignment names."""
+        """Learn the shards of all streams from the block on that the assignment names."""
         self._assignments.append(assignment)
 
     def collect(self, finished: FinishedBatches) -> None:
-        """Take in what a worker has finished."""
+        """Take in what a worker has finished; what another had before is dropped, and counted."""
         for batch, bus in zip(finished.batches, finished.buses, strict=True):
             block = int(batch["block"])
             if self.next_block <= block < self.next_block + WINDOW:
-                self._collect_one(finished.worker, block, batch, bus)
+                self._collect_one(block, batch, bus)
 
     def settle(self, now_ns: int, end_block: int) -> list[Settled]:
         """Close the account of each block before `end_block` that is complete or long past."""
@@ -99,17 +105,18 @@ class Playout:
             self.next_block += 1
         return settled
 
-    def _collect_one(
-        self, worker: int, block: int, batch: np.void, bus: NDArray[np.float32]
-    ) -> None:
-        slots = self._assignment_for(block).slots_of(worker)
-        first, count = int(batch["first"]), int(batch["count"])
-        if first + count > len(slots):
+    def _collect_one(self, block: int, batch: np.void, bus: NDArray[np.float32]) -> None:
+        shard, first, count = int(batch["shard"]), int(batch["first"]), int(batch["count"])
+        slots = self._assignment_for(block).slots_of(shard)[first : first + count]
+        if len(slots) < count:
             return  # rendered under an assignment that came too late: its streams are absent
-        self._finish_ns[block % WINDOW, slots[first : first + count]] = batch["finish_ns"]
+        finish_ns = self._finish_ns[block % WINDOW]
+        if (finish_ns[slots] != ABSENT).any():
+            self.duplicates += count
+            return
+        finish_ns[slots] = batch["finish_ns"]
         if self._hear is not None and batch["finish_ns"] <= self._timetable.played_ns(block):
-            buses = self._buses.setdefault(block, {})
-            buses[worker] = buses[worker] + bus if worker in buses else bus
+            self._buses.setdefault(block, {})[shard, first] = bus
 
     def _assignment_for(self, block: int) -> Assignment:
         chosen = self._current
@@ -146,14 +153,21 @@ class Playout:
     ) -> NDArray[np.float32]:
         """The mix at play-out: what is there, and a fading repetition of what is not."""
         heard = np.zeros((2, self._period_frames), np.float32)
-        present = self._buses.pop(block, {})
-        workers = self._current.workers[live]
-        for worker in np.unique(workers):
-            own = workers == worker
+        present: dict[int, NDArray[np.float32]] = {}
+        for (shard, _), bus in sorted(self._buses.pop(block, {}).items(), key=_place):
+            present[shard] = present[shard] + bus if shard in present else bus
+        shards = self._current.shards[live]
+        for shard in np.unique(shards).tolist():
+            own = shards == shard
             concealed = own & absent & (self._absences[live] <= CONCEALED_AT_MOST)
             share = np.count_nonzero(concealed) / np.count_nonzero(own)
-            stand_in = self._last_bus.get(worker, heard * 0.0) * np.float32(share * FADE)
-            bus = present.get(worker, 0.0) + stand_in
-            self._last_bus[worker] = bus
+            stand_in = self._last_bus.get(shard, heard * 0.0) * np.float32(share * FADE)
+            bus = present.get(shard, 0.0) + stand_in
+            self._last_bus[shard] = bus
             heard += bus
         return heard
+
+
+def _place(item: tuple[tuple[int, int], NDArray[np.float32]]) -> tuple[int, int]:
+    """The shard of a batch, and its first stream there."""
+    return item[0]

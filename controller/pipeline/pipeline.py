@@ -73,7 +73,7 @@ class Pipeline:
     def run(self) -> None:
         """Play to the end of the duration, or until told to stop."""
         while not self._stopping and self._playout.next_block < self._blocks:
-            self._server.serve(TURN_S, self._answer)
+            self._await_turn()
             self._turn()
             self._report()
         self._await_farewell()
@@ -88,12 +88,21 @@ class Pipeline:
         if self._recording is not None:
             self._recording.close()
 
+    def _await_turn(self) -> None:
+        """Wait until somebody speaks or it is time; see to the workers whenever one is lost."""
+        until_s = time.monotonic() + TURN_S
+        has_spoken = False
+        while not has_spoken and (left_s := until_s - time.monotonic()) > 0:
+            others = self._executor.descriptors()
+            has_spoken = self._server.serve(left_s, self._answer, others)
+            self._replace_ended()
+
     def _turn(self) -> None:
         elapsed_s = (time.monotonic_ns() - self._timetable.start_ns) / 1e9
         self._stream_seconds += self._streams.count * max(0.0, elapsed_s - self._elapsed_s)
         self._elapsed_s = max(0.0, elapsed_s)
         self._account()
-        self._replace_ended()
+        self._tell_takeovers()
         self._disturb()
         self._companions.keep_reserve(self._elapsed_s, self._audio_cpu_ns)
         self._audio_cpu_ns = 0
@@ -128,6 +137,14 @@ class Pipeline:
             self._deaths.append(process.name)
             self._alarms.append(f"{process.name} ended unexpectedly and was replaced")
             self._companions.restart(process)
+
+    def _tell_takeovers(self) -> None:
+        for each in self._executor.takeovers():
+            self._alarms.append(
+                f"worker {each.heir} took over shard {each.shard} of worker {each.lost} in "
+                f"{each.failover_ms:.1f} ms: {each.resent} blocks sent again, {each.replayed} "
+                f"replayed, epoch {each.epoch}"
+            )
 
     def _record(self, spec: PipelineSpec) -> Recording | None:
         if spec.record is None:
@@ -187,7 +204,7 @@ class Pipeline:
             **batches.summary(),
             "knobs": to_plain(self._executor.knobs()),
             "settings": to_plain(dict(self._executor.in_force())),
-            "readings": to_plain(self._executor.readings()),
+            "readings": to_plain({**self._executor.readings(), **self._playout.readings()}),
             "processes": dict(self._executor.processes()),
             "round_ms": self._companions.round_ms(),
             "deaths": self._deaths,

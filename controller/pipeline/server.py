@@ -8,7 +8,7 @@ import json
 import os
 import select
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from controller.errors import PlantError
@@ -70,14 +70,28 @@ class Server:
         self._client: socket.socket | None = None
         self._buffer = b""
 
-    def serve(self, timeout_s: float, answer: Callable[[Request], Reply | None]) -> None:
-        """Wait for requests up to `timeout_s`, and answer those that ask for it."""
-        waiting = [self._listener] + ([self._client] if self._client else [])
+    def serve(
+        self,
+        timeout_s: float,
+        answer: Callable[[Request], Reply | None],
+        others: Sequence[int] = (),
+    ) -> bool:
+        """Wait up to `timeout_s` for requests, and answer those that ask for it.
+
+        Returns as soon as one of the other file descriptors is readable, too; whether somebody has
+        spoken.
+        """
+        waiting: list[socket.socket | int] = [self._listener, *others]
+        if self._client is not None:
+            waiting.append(self._client)
         ready, _, _ = select.select(waiting, [], [], timeout_s)
         if self._listener in ready:
             self._accept()
-        elif ready and self._client is not None:
+        elif self._client is not None and self._client in ready:
             self._receive(self._client, answer)
+        else:
+            return False
+        return True
 
     def send(self, message: Reply) -> None:
         """Tell the controller something unasked; where none is connected, nobody hears it."""

@@ -20,6 +20,7 @@ from controller.executors.cpu.executor import BATCH_SIZES
 from controller.executors.cpu.ring import Ring
 from controller.executors.cpu.worker import Worker
 from controller.executors.processes import ProcessGroup
+from controller.executors.shards.ownership import Ownership
 from controller.executors.stream_table import NOBODY, StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.workload import WorkloadSettings
@@ -42,7 +43,7 @@ from kapellmeister.calibration.subject import (
 )
 from simulators.calibration.calibration import OperatingPoint
 
-NODE = 1
+NODE = SHARD = 1
 RING_ENTRIES = 2048
 CHANGE_LEAD_BLOCKS = 4
 POLL_S = 0.02
@@ -76,6 +77,8 @@ class JackSubject:
         self._workload.memory_blocks = 0  # nobody hears whether a stream has a past
         self._frames, self._slots = server.period_frames, slots
         self._table = StreamTable(slots, BATCH_SIZES[0])
+        self._ownership = Ownership(SHARD)
+        self._ownership.begin(SHARD, NODE, 0)
         self._ring = Ring(RING_ENTRIES, server.period_frames)
         self._notes = Notes()
         self._link: Connection | None = None
@@ -106,10 +109,10 @@ class JackSubject:
         Raises PlantError where the server ends, changes or leaves the client out too often.
         """
         del block_bytes
-        workers = np.full(self._slots, NOBODY, np.int16)
-        workers[:streams] = NODE
+        shards = np.full(self._slots, NOBODY, np.int16)
+        shards[:streams] = SHARD
         in_force_from = self._notes.block + CHANGE_LEAD_BLOCKS
-        self._table.publish(in_force_from, batch_size, workers)
+        self._table.publish(in_force_from, batch_size, shards)
         self._pass(SETTLING_S, lambda _: None)
         while self._notes.block <= in_force_from:
             self._pass(POLL_S, lambda _: None)
@@ -156,6 +159,7 @@ class JackSubject:
             self._workload,
             self._bank,
             self._table,
+            self._ownership,
             self._ring,
             timetable,
             self._frames,

@@ -17,6 +17,7 @@ from controller.executors.batch import BATCH
 from controller.executors.cpu import worker as module
 from controller.executors.cpu.ring import Ring
 from controller.executors.cpu.worker import Worker
+from controller.executors.shards.ownership import Ownership
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.workload import WorkloadSettings
@@ -24,7 +25,7 @@ from policies.latency import Calibration
 from simulators.calibration.calibration import NS_IN_MS, OperatingPoint
 
 FRAMES = 4
-NODE = 1
+NODE = SHARD = 1
 
 
 class _Clock:
@@ -83,10 +84,13 @@ def play(
     period_ns = calibration.period_ms * NS_IN_MS
     timetable = Timetable(0, period_ns, round(period_ns), round(period_ns))
     table = StreamTable(streams, batch_size)
-    table.publish(0, batch_size, np.full(streams, NODE, np.int16))
+    table.publish(0, batch_size, np.full(streams, SHARD, np.int16))
+    ownership = Ownership(SHARD)
+    ownership.begin(SHARD, NODE, 0)
     ring = Ring(-(-streams // batch_size) + 1, FRAMES)
     kernel = _Kernel(clock, calibration, seed)
-    worker = Worker(NODE, kernel, _Silence(), table, ring, timetable, FRAMES, streams)
+    given = kernel, _Silence(), table, ownership, ring, timetable
+    worker = Worker(NODE, *given, FRAMES, streams)
     finished = []
     block = 0
     with patch.object(module, "time", SimpleNamespace(**_functions(clock))):

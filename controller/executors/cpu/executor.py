@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Collection, Mapping
 from typing import cast
 
 from controller.executors.balancer import Balancer
 from controller.executors.batch import FinishedBatches
-from controller.executors.cpu.ring import Ring
-from controller.executors.cpu.worker import Worker
+from controller.executors.cpu.pool import WorkerPool
+from controller.executors.cpu.staffing import Staffing
 from controller.executors.executor import ExecutorSettings, Placement, Process, Task, refused
 from controller.executors.processes import ProcessGroup
-from controller.executors.stream_table import Assignment, StreamTable
+from controller.executors.shards.ownership import Ownership
+from controller.executors.shards.takeover import Takeover, Takeovers
+from controller.executors.stream_table import NOBODY, Assignment, StreamTable
 from controller.executors.timetable import Timetable
 from controller.executors.warm_up import warm_up
 from controller.workloads.backends import numpy_backend
 from policies.knobs import Bounds, Choice, Knob, KnobValue, Settings
-from policies.observation import Reading
+from policies.observation import Reading, Value
 from policies.proposal import Refusal
 
 BATCH_SIZES = (8, 16, 32, 64, 128, 256)
 NODES, BATCH_SIZE = 1, 64
 """Values to start with where none are given."""
-RING_ENTRIES = 2048
+STANDBYS = 1
+"""Workers that stand by, warm, to take over at once."""
+DYING = 2
+"""Workers that may be on their way out while others have taken their place."""
 CHANGE_LEAD_S = 0.15
 """Seconds of notice that workers get of a new assignment; its giver may be kept waiting too."""
-NO_READINGS: Mapping[str, Reading] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A worker process and the ring it writes to."""
-
-    number: int
-    process: Process
-    ring: Ring
 
 
 class CpuExecutor:
-    """Renders on `nodes` worker processes of this machine; one more stands by, warm.
+    """Renders on `nodes` worker processes of this machine, a shard each; one more stands by, warm.
 
+    A worker that dies, or stands still while a block is due, is replaced by the one that stands by
+    before the block is played; where there is none, another worker has two shards for a while.
     Everything shared is anonymous memory; nothing survives the process that owns the executor.
     """
 
@@ -63,24 +59,29 @@ class CpuExecutor:
         warm_up(self._workload, settings.inputs, settings.period_frames, counts)
         self.table = StreamTable(settings.slots, self._batch_size)
         self._balancer = Balancer(self.name, self.table)
-        rings = nodes_max + 2
-        self._free_rings = [Ring(RING_ENTRIES, settings.period_frames) for _ in range(rings)]
+        self._ownership = Ownership(nodes_max)
+        self._takeovers = Takeovers(self._ownership)
         self._processes = ProcessGroup()
-        self._active: list[Node] = []
-        self._standby: list[Node] = []
+        given = self._workload, self.table, self._ownership, self._processes
+        self._pool = WorkerPool(settings, *given, nodes_max + STANDBYS + DYING)
+        self._staffing = Staffing(self._pool, self._ownership, self._balancer.size_of)
+        self._numbers = itertools.count(1)
         self._timetable: Timetable | None = None
-        self._started = 0
 
     @property
     def is_ready(self) -> bool:
         """Whether every worker that should render is at work."""
-        return bool(self._active) and all(node.ring.is_open for node in self._active)
+        owners = {self._ownership.owner(shard) for shard in self._shards}
+        return bool(owners) and owners.issubset(self._pool.ready())
 
     def start(self, timetable: Timetable) -> None:
         """Start the workers and the standby."""
         self._timetable = timetable
-        self._active = [self._start_worker(timetable) for _ in range(self._nodes)]
-        self._standby = [self._start_worker(timetable)]
+        for shard in range(1, self._nodes + 1):
+            number = next(self._numbers)
+            self._ownership.begin(shard, number, 0)
+            self._pool.start(number, timetable)
+        self._pool.start(next(self._numbers), timetable)
 
     def knobs(self) -> Mapping[str, Knob]:
         """Streams per kernel call, and worker processes."""
@@ -88,7 +89,7 @@ class CpuExecutor:
 
     def in_force(self) -> Settings:
         """Streams per kernel call as announced last, and the workers that render."""
-        nodes = self._nodes if self._timetable is None else len(self._active)
+        nodes = self._nodes if self._timetable is None else len(self._shards)
         return Settings.of({"batch_size": self._balancer.announced.batch_size, "nodes": nodes})
 
     def apply(self, knob: str, value: KnobValue) -> Refusal | None:
@@ -102,26 +103,30 @@ class CpuExecutor:
         return None
 
     def readings(self) -> Mapping[str, Reading]:
-        """No figures: the kernel tells of the workers, and the plant asks the kernel."""
-        return NO_READINGS
+        """Who stands by, and what the loss of workers has taken; the kernel tells the rest."""
+        standing_by = Value(float(len(self._staffing.idle())))
+        return {"workers.standing_by": standing_by, **self._takeovers.readings()}
 
     def schedule_task(self, task: Task) -> Placement:
-        """Place a stream on the least-loaded worker, or start a process for other work."""
+        """Put a stream into the smallest shard, or start a process for other work."""
         if task.run is not None:
             process = self._processes.start(task.name, task.work_class, task.run)
             return Placement(None, process)
-        return self._balancer.place(task, _numbers(self._active))
+        return self._balancer.place(task, self._shards)
 
     def release(self, slot: int) -> None:
-        """Take a stream off its worker."""
+        """Take a stream out of its shard."""
         self._balancer.release(slot)
 
     def advance(self) -> Assignment | None:
         """Have ready workers join and leavers drained; announce it once the last is in force."""
         if self._timetable is None:
             return None
-        self._level(self._timetable)
         block = self._timetable.capturing(time.monotonic_ns())
+        self._staff(block)
+        self._start_missing(self._timetable)
+        if self._shards:
+            self._balancer.balance(self._shards)
         if not self.is_ready or self._balancer.is_pending(block):
             return None
         self._retire_surplus()
@@ -130,19 +135,26 @@ class CpuExecutor:
 
     def read(self) -> list[FinishedBatches]:
         """Batches that each worker has finished since the last call."""
-        nodes = (*self._active, *self._standby)
-        return [FinishedBatches(node.number, *node.ring.read()) for node in nodes]
+        return self._pool.read() if self._timetable is not None else []
+
+    def descriptors(self) -> tuple[int, ...]:
+        """One for each process, readable when it has ended, and one for workers that are behind."""
+        return (*self._processes.descriptors(), *self._pool.descriptors())
 
     def reap(self) -> tuple[Process, ...]:
-        """Processes that have died; `advance` moves the streams of lost workers."""
+        """Processes that have died; shards of those and of frozen workers go to others."""
         ended = self._processes.reap()
-        dead = {process.pid for process in ended}
-        lost = [node for node in (*self._active, *self._standby) if node.process.pid in dead]
-        if lost:
-            self._active = [node for node in self._active if node not in lost]
-            self._standby = [node for node in self._standby if node not in lost]
-            self._recycle(lost)
+        lost = self._pool.bury(ended)
+        if self._timetable is not None:
+            frozen = self._pool.frozen(self._timetable)
+            for worker in frozen:
+                self._pool.kill(worker)
+            self._replace((*lost, *frozen), self._timetable)
         return ended
+
+    def takeovers(self) -> tuple[Takeover, ...]:
+        """Shards of lost workers that others have caught up with since the last call."""
+        return self._takeovers.done()
 
     def processes(self) -> Mapping[str, tuple[int, ...]]:
         """Process ids by class of work."""
@@ -151,54 +163,38 @@ class CpuExecutor:
     def close(self) -> None:
         """End every process."""
         self._timetable = None
-        self._active, self._standby = [], []
+        self._pool.clear()
         self._processes.stop_all()
 
-    def _start_worker(self, timetable: Timetable) -> Node:
-        self._started += 1
-        ring = self._free_rings.pop()
-        worker = Worker(
-            self._started,
-            self._workload,
-            self._settings.inputs,
-            self.table,
-            ring,
-            timetable,
-            self._settings.period_frames,
-            self._settings.slots,
-        )
-        process = self._processes.start(f"km-audio-{self._started}", "audio", worker.run)
-        return Node(self._started, process, ring)
+    @property
+    def _shards(self) -> tuple[int, ...]:
+        """The shards that should have streams, and have a worker."""
+        return tuple(shard for shard in self._ownership.owned() if shard <= self._nodes)
 
-    def _level(self, timetable: Timetable) -> None:
-        """Come closer to the number of workers wanted; one joins only once it is at work."""
-        ready = [node for node in self._standby if node.ring.is_open]
-        while ready and len(self._active) < self._nodes:
-            self._active.append(ready.pop(0))
-            self._standby.remove(self._active[-1])
-        while len(self._active) > self._nodes:
-            self._standby.append(self._active.pop())
-        missing = self._nodes - len(self._active) + 1 - len(self._standby)
-        self._standby += [self._start_worker(timetable) for _ in range(missing)]
-        if self._active:
-            self._balancer.balance(_numbers(self._active))
+    def _replace(self, lost: Collection[int], timetable: Timetable) -> None:
+        """Have the shards of lost workers rendered by others, from now on."""
+        now_ns = time.monotonic_ns()
+        if lost and self._takeovers.orphan(lost, self._in_use(), now_ns):
+            self._staff(timetable.capturing(now_ns))
+
+    def _staff(self, block: int) -> None:
+        """See that the shards that should have streams have a worker, and those that are owed."""
+        self._staffing.staff(range(1, self._nodes + 1), self._takeovers.waiting(), block)
+
+    def _in_use(self) -> frozenset[int]:
+        """Shards with a stream, as announced or as wanted."""
+        return self._balancer.in_use() - {NOBODY}
+
+    def _start_missing(self, timetable: Timetable) -> None:
+        for _ in range(self._nodes + STANDBYS - len(self._pool)):
+            if self._pool.has_room:
+                self._pool.start(next(self._numbers), timetable)
 
     def _retire_surplus(self) -> None:
-        """Stop standbys beyond one, once no announced assignment names them."""
-        in_use = self._balancer.in_use()
-        spare = len(self._active) + len(self._standby) - self._nodes - 1
-        idle = [node for node in reversed(self._standby) if node.number not in in_use]
-        surplus = idle[: max(0, spare)]
-        for node in surplus:
-            self._standby.remove(node)
-            self._processes.stop(node.process)
-        self._recycle(surplus)
-
-    def _recycle(self, nodes: Iterable[Node]) -> None:
-        for node in nodes:
-            node.ring.recycle()
-            self._free_rings.append(node.ring)
-
-
-def _numbers(nodes: Iterable[Node]) -> list[int]:
-    return [node.number for node in nodes]
+        """Free shards that no assignment in force or to come names, and stop idle workers."""
+        leaving = [shard for shard in self._ownership.owned() if shard > self._nodes]
+        for shard in set(leaving).difference(self._in_use() if leaving else ()):
+            self._ownership.give(shard, NOBODY)
+        surplus = len(self._pool) - self._nodes - STANDBYS
+        for worker in self._staffing.idle()[::-1][: max(0, surplus)]:
+            self._pool.stop(worker)

@@ -24,6 +24,7 @@ class Ring:
         self._memory = mmap.mmap(-1, 128 + entries * BATCH.itemsize + bus_bytes)
         self._written: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 0)
         self._open: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 8)
+        self._passed: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 16)
         self._read: NDArray[np.int64] = np.frombuffer(self._memory, np.int64, 1, 64)
         self._batches = np.frombuffer(self._memory, BATCH, entries, 128)
         offset = 128 + entries * BATCH.itemsize
@@ -36,9 +37,19 @@ class Ring:
         """Whether a writer is at work."""
         return bool(self._open[0])
 
-    def open(self) -> None:
-        """Announce that the writer is at work."""
+    @property
+    def passed(self) -> int:
+        """The latest block that the writer is through with: rendered, or given up as played."""
+        return int(self._passed[0])
+
+    def open(self, block: int = 0) -> None:
+        """Announce that the writer is at work, from this block on."""
+        self.passed_by(block - 1)
         self._open[0] = 1
+
+    def passed_by(self, block: int) -> None:
+        """Take note that the writer is through with this block."""
+        self._passed[0] = block
 
     def recycle(self) -> None:
         """Make the ring fit for another writer, once the one before has ended."""

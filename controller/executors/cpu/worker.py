@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from controller.executors.cpu.ring import Ring
 from controller.executors.executor import InputBlocks
-from controller.executors.share import Share
+from controller.executors.shards.alarm import Alarm
+from controller.executors.shards.ownership import Ownership
+from controller.executors.shards.share import Share
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.workload import Workload
 
 
 class Worker:
-    """Renders its share of each block, batch by batch, from the instant it is captured."""
+    """Renders its shards of each block, batch by batch, from the instant it is captured."""
 
     def __init__(
         self,
@@ -29,46 +31,49 @@ class Worker:
         workload: Workload,
         inputs: InputBlocks,
         table: StreamTable,
+        ownership: Ownership,
         ring: Ring,
         timetable: Timetable,
         period_frames: int,
         slots: int,
+        alarm: Alarm | None = None,
     ) -> None:
         self._workload = workload
         self._inputs = inputs
         self._ring = ring
         self._timetable = timetable
         self._blocks = np.zeros((slots, period_frames), np.float32)
-        self._share = Share(number, table, self)
-        self._captured_ns = 0
+        self._ownership = ownership
+        self._alarm = alarm
+        self._share = Share(number, table, ownership, self)
         self._ready_ns = 0
 
     def run(self) -> None:
         """Render every block from now on, as long as the parent lives."""
         parent = os.getppid()
         block = self._timetable.capturing(time.monotonic_ns())
-        self._ring.open()
+        self._ring.open(block)
         while os.getppid() == parent:
             _sleep_until(self._timetable.captured_ns(block))
             self.render(block)
+            self._watch()
             block = self.next_playable(block + 1)
+            self._ring.passed_by(block - 1)
 
     def render(self, block: int) -> None:
-        """Render all batches of one block, then prepare the streams that are about to join."""
-        self._share.change_over(block)
-        self._captured_ns = self._timetable.captured_ns(block)
-        self._ready_ns = max(self._ready_ns, self._captured_ns)
-        slots, size = self._share.slots, self._share.batch_size
-        for first in range(0, len(slots), size):
-            self._render_batch(block, first, slots[first : first + size])
-        self._share.warm_up(block)
+        """Render all batches of one block, and prepare the streams that are about to join."""
+        self._share.render(block)
+
+    def _watch(self) -> None:
+        """Raise the alarm, while standing by, where others have not handed on what is due."""
+        if self._alarm is None or not self._share.is_idle:
+            return
+        if self._ownership.is_behind(self._timetable.due(time.monotonic_ns())):
+            self._alarm.raise_()
 
     def next_playable(self, block: int) -> int:
         """Blocks whose play-out has passed are not worth rendering: catch up instead."""
-        now_ns = time.monotonic_ns()
-        while self._timetable.played_ns(block) <= now_ns:
-            block += 1
-        return block
+        return self._timetable.first_playable(block, time.monotonic_ns())
 
     # the states of streams, as their share asks
 
@@ -89,7 +94,14 @@ class Worker:
         self._inputs.gather(block, slots, self._blocks[: len(slots)])
         self._workload.process(self._blocks[: len(slots)], slots)
 
-    def _render_batch(self, block: int, first: int, slots: NDArray[np.intp]) -> None:
+    def render_batches(
+        self, block: int, shard: int, slots: NDArray[np.intp], batch_size: int
+    ) -> None:
+        """Render a block of a shard, and write its batches to the ring."""
+        for first in range(0, len(slots), batch_size):
+            self._render_batch(block, shard, first, slots[first : first + batch_size])
+
+    def _render_batch(self, block: int, shard: int, first: int, slots: NDArray[np.intp]) -> None:
         bus = self._ring.bus()
         if bus is None:
             return
@@ -100,17 +112,10 @@ class Worker:
         bus[:] = self._workload.process(inputs, slots)
         computed_ns = time.monotonic_ns()
         used_ns = time.thread_time_ns() - cpu_ns
-        ready_ns, self._ready_ns = self._ready_ns, time.monotonic_ns()
-        stamps = (
-            self._captured_ns,
-            ready_ns,
-            start_ns,
-            fetched_ns,
-            computed_ns,
-            self._ready_ns,
-            used_ns,
-        )
-        self._ring.write((block, first, len(slots), *stamps))
+        captured_ns = self._timetable.captured_ns(block)
+        ready_ns, self._ready_ns = max(self._ready_ns, captured_ns), time.monotonic_ns()
+        stamps = (ready_ns, start_ns, fetched_ns, computed_ns, self._ready_ns)
+        self._ring.write((block, shard, first, len(slots), captured_ns, *stamps, used_ns))
 
 
 def _sleep_until(instant_ns: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -16,6 +15,7 @@ from controller.executors.cpu.ring import Ring
 from controller.executors.executor import Process
 from controller.executors.gpu.heartbeat import Heartbeat
 from controller.executors.processes import ProcessGroup
+from controller.linux.process_state import STOPPED, state_of
 
 OPENING_S = 120.0
 """Seconds within which a device must have been opened, its kernels compiled and captured."""
@@ -50,20 +50,33 @@ class DeviceWorker:
         self._make_run = make_run
         self._heartbeat = heartbeat
         self._process: Process | None = None
-        self._is_hung = False
         self._pause_s = FIRST_PAUSE_S
         self._next_attempt_s = self._began_s = 0.0
+        self._is_killed = False
+        self._left: list[FinishedBatches] = []
         self.number = 0
 
     @property
     def is_at_work(self) -> bool:
         """Whether it renders, or would."""
-        return self._process is not None and self._ring.is_open and not self._is_hung
+        return self._process is not None and self._ring.is_open and not self._is_killed
 
     @property
     def is_starting(self) -> bool:
         """Whether it has been started and is not at work yet."""
         return self._process is not None and not self._ring.is_open
+
+    def stands_still(self, due: int) -> bool:
+        """Whether it was stopped before it was through with a block that is due."""
+        if self._process is None or not self.is_at_work or self._ring.passed >= due:
+            return False
+        return state_of(self._process.pid) in STOPPED
+
+    def kill(self) -> None:
+        """End it; that is told as an end of its own accord."""
+        if self._process is not None:
+            self._is_killed = True
+            self._processes.kill(self._process)
 
     def open(self, number: int) -> None:
         """Start it, and wait until its device is open. Raises DeviceOpeningError with its words."""
@@ -89,14 +102,14 @@ class DeviceWorker:
 
         It is no longer at work from then on, even where its driver does not let it go.
         """
-        if self._process is None or self._is_hung:
+        if self._process is None or self._is_killed:
             return False
         was_at_work = self.is_at_work
-        self._is_hung = self._heartbeat.has_stopped() if was_at_work else self._opens_too_long()
-        if self._is_hung:
+        hangs = self._heartbeat.has_stopped() if was_at_work else self._opens_too_long()
+        if hangs:
             sys.stderr.write(f"{self._process.name} hangs and is ended\n")
-            os.kill(self._process.pid, signal.SIGKILL)
-        return self._is_hung and was_at_work
+            self.kill()
+        return hangs and was_at_work
 
     def bury(self, ended: Collection[Process]) -> bool:
         """Take note if it is among the processes that have ended; whether it is."""
@@ -107,19 +120,21 @@ class DeviceWorker:
             self._pause_s = FIRST_PAUSE_S
         self._next_attempt_s = now_s + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-        self._process, self._is_hung = None, False
+        self._process = None
+        self._left.append(FinishedBatches(self.number, *self._ring.read()))
         self._ring.recycle()
         return True
 
-    def read(self) -> FinishedBatches:
-        """Batches that it has finished since the last call."""
-        return FinishedBatches(self.number, *self._ring.read())
+    def read(self) -> list[FinishedBatches]:
+        """Batches that it has finished since the last call, and those of one that has ended."""
+        left, self._left = self._left, []
+        return [*left, FinishedBatches(self.number, *self._ring.read())]
 
     def _opens_too_long(self) -> bool:
         return time.monotonic() - self._began_s > OPENING_S
 
     def _start(self, number: int, saying: int | None) -> None:
-        self.number, self._began_s = number, time.monotonic()
+        self.number, self._began_s, self._is_killed = number, time.monotonic(), False
         run = self._make_run(number)
 
         def work() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import cast
 
@@ -30,6 +30,8 @@ from controller.executors.gpu.start_line import StartLine
 from controller.executors.gpu.worker import GpuWorker
 from controller.executors.gpu.workloads.catalogue import batched
 from controller.executors.processes import ProcessGroup
+from controller.executors.shards.ownership import Ownership
+from controller.executors.shards.takeover import Takeover, Takeovers
 from controller.executors.start_values import replacements
 from controller.executors.stream_table import NOBODY, Assignment, StreamTable
 from controller.executors.timetable import Timetable
@@ -44,13 +46,14 @@ BLOCK_BYTES = tuple(1 << k for k in range(14, 23))
 RING_ENTRIES = 2048
 CHANGE_LEAD_S = 0.15
 """Seconds of notice that workers get of a new assignment."""
-URGENT_LEAD_S = 0.03
-"""Seconds of notice after a worker has ended: its streams are silent meanwhile."""
+DEVICE = 1
+"""Number of the shard that the device renders; those after it are for the CPU workers."""
 
 
 class GpuExecutor:
     """Renders on one device; CPU workers take what has no room there, or all when it is gone.
 
+    Then one of them takes the device's shard over at once, and its streams are spread over all.
     What neither can carry has yielded: its blocks are lost, and counted as that. The device is
     opened when the executor is made, in its worker; raises ExecutorError where that fails.
     """
@@ -66,14 +69,17 @@ class GpuExecutor:
         self._wanted: NDArray[np.int16] = np.full(settings.slots, NOBODY, np.int16)
         self._announced = self.table.latest()
         self._timetable: Timetable | None = None
-        self._is_urgent = False
-        self._numbers = itertools.count(YIELDED + 1)
+        self._numbers = itertools.count(1)
         self._processes = ProcessGroup()
         self._board, self._start_line = Board(), StartLine()
         self._board.write(block_bytes_wanted=self._values["vram_block_bytes"])
         self._readings = BoardReadings(self._board)
         nodes = min(os.cpu_count() or 1, settings.limits.get("nodes", 4))
-        self._fallback = CpuFallback(settings, self.table, nodes)
+        shards = range(DEVICE + 1, DEVICE + 1 + nodes)
+        self._ownership = Ownership(shards[-1])
+        self._takeovers = Takeovers(self._ownership)
+        given = self.table, self._ownership, self._processes, shards, self._count
+        self._fallback = CpuFallback(settings, *given)
         self._workload = batched(settings.workload, settings.workload_settings, name)
         ring = Ring(RING_ENTRIES, settings.period_frames)
         heartbeat = Heartbeat(partial(self._board.count, "beats"))
@@ -92,7 +98,7 @@ class GpuExecutor:
         """Let the device's worker go, and start the others."""
         self._timetable = timetable
         self._start_line.tell(timetable)
-        self._fallback.start(self._processes, self._numbers, timetable)
+        self._fallback.start(self._numbers, timetable)
 
     def knobs(self) -> Mapping[str, Knob]:
         """Streams per batch, and bytes per block of device memory."""
@@ -115,16 +121,17 @@ class GpuExecutor:
         return None
 
     def readings(self) -> Mapping[str, Reading]:
-        """The figures of the device's worker, and who carries how many streams."""
-        on_device = self._count(self._device.number)
+        """The figures of the device's worker, who carries how many streams, and what was lost."""
+        on_device = self._count(DEVICE)
         yielded = self._count(YIELDED)
         on_cpu = int(np.count_nonzero(self._wanted != NOBODY)) - on_device - yielded
         streams = {"streams": on_device, "streams_on_cpu": on_cpu, "streams_yielded": yielded}
         told = {f"gpu.{name}": Value(float(count)) for name, count in streams.items()}
-        return self._readings.read(is_at_work=self._device.is_at_work) | told
+        at_work = self._readings.read(is_at_work=self._device.is_at_work)
+        return {**at_work, **told, **self._takeovers.readings()}
 
     def schedule_task(self, task: Task) -> Placement:
-        """Place a stream on the first worker with room for it, or start a process."""
+        """Put a stream into the first shard with room for it, or start a process."""
         if task.run is not None:
             return Placement(None, self._processes.start(task.name, task.work_class, task.run))
         if task.slot is None or not 0 <= task.slot < self._settings.slots:
@@ -134,21 +141,22 @@ class GpuExecutor:
         if not rooms:
             why = f"no worker takes {task.name}"
             raise ExecutorError(self.name, why, "wait until the executor is ready")
-        free = (room.worker for room in rooms if self._count(room.worker) < room.streams)
-        self._wanted[task.slot] = worker = next(free, YIELDED)
-        return Placement(worker, None)
+        free = (room.shard for room in rooms if self._count(room.shard) < room.streams)
+        self._wanted[task.slot] = shard = next(free, YIELDED)
+        return Placement(shard, None)
 
     def release(self, slot: int) -> None:
-        """Take a stream off its worker."""
+        """Take a stream out of its shard."""
         self._wanted[slot] = NOBODY
 
     def advance(self) -> Assignment | None:
         """Replace who has ended, place every stream, and announce it once the last is in force."""
         if self._timetable is None:
             return None
-        self._fallback.start(self._processes, self._numbers, self._timetable)
+        self._fallback.start(self._numbers, self._timetable)
         self._device.retry(self._numbers)
         block = self._timetable.capturing(time.monotonic_ns())
+        self._staff(block)
         rooms = self._rooms()
         is_pending = self._announced.version > 0 and block <= self._announced.from_block
         if not rooms or is_pending:
@@ -160,17 +168,27 @@ class GpuExecutor:
         """Batches that each worker has finished since the last call."""
         if self._timetable is None:
             return []
-        return [self._device.read(), *self._fallback.read()]
+        return [*self._device.read(), *self._fallback.read()]
+
+    def descriptors(self) -> tuple[int, ...]:
+        """One for each process, readable when it has ended, and one for workers that are behind."""
+        return (*self._processes.descriptors(), *self._fallback.descriptors())
 
     def reap(self) -> tuple[Process, ...]:
-        """Processes that have died; `advance` moves the streams of lost workers."""
-        self._is_urgent |= self._device.end_if_hung()
-        ended = self._processes.reap()
-        if self._device.bury(ended):
+        """Processes that have died; shards of those and of frozen workers go to others."""
+        ended, device = self._processes.reap(), self._device.number
+        lost = [device] if self._device.bury(ended) else []
+        if lost:
             self._board.clear()
-        self._fallback.bury(ended)
-        self._is_urgent |= any(process.work_class == "audio" for process in ended)
+        if self._timetable is not None:
+            lost += self._frozen_device(self._timetable)
+            lost += self._fallback.lost(ended, self._timetable)
+            self._replace(lost, self._timetable)
         return ended
+
+    def takeovers(self) -> tuple[Takeover, ...]:
+        """Shards of lost workers that others have caught up with since the last call."""
+        return self._takeovers.done()
 
     def processes(self) -> Mapping[str, tuple[int, ...]]:
         """Process ids by class of work."""
@@ -198,26 +216,50 @@ class GpuExecutor:
         return {name: cast(int, value) for name, value in values.items()}
 
     def _rooms(self) -> list[Room]:
-        """Who carries streams, and how many: the device before the processors."""
+        """Shards that have a worker, and how many streams: the device before the processors."""
         rooms = self._fallback.rooms() if self._timetable is not None else []
         if self._timetable is not None and self._device.is_at_work:
-            rooms.insert(0, Room(self._device.number, self._board.count("capacity")))
+            rooms.insert(0, Room(DEVICE, self._board.count("capacity")))
         return rooms
+
+    def _frozen_device(self, timetable: Timetable) -> list[int]:
+        """The worker of the device if it stands still or hangs, in which case it is killed."""
+        if self._device.stands_still(timetable.due(time.monotonic_ns())):
+            self._device.kill()
+            return [self._device.number]
+        return [self._device.number] if self._device.end_if_hung() else []
+
+    def _replace(self, lost: Collection[int], timetable: Timetable) -> None:
+        """Have the shards of lost workers rendered by CPU workers, from now on."""
+        now_ns = time.monotonic_ns()
+        if lost and self._takeovers.orphan(lost, self._in_use(), now_ns):
+            self._staff(timetable.capturing(now_ns))
+
+    def _staff(self, block: int) -> None:
+        """Give the device its shard once it is at work, and CPU workers all others."""
+        ownership, number = self._ownership, self._device.number
+        if self._device.is_at_work and ownership.owner(DEVICE) == NOBODY:
+            ownership.begin(DEVICE, number, block)
+        elif self._device.is_at_work and ownership.owner(DEVICE) != number:
+            ownership.give(DEVICE, number)
+        self._fallback.staff(self._takeovers.waiting(), block)
+
+    def _in_use(self) -> frozenset[int]:
+        """Shards with a stream that is to be heard, as announced or as wanted."""
+        named = np.unique([self._announced.shards, self._wanted]).tolist()
+        return frozenset(named) - {NOBODY, YIELDED}
 
     def _announce(self, block: int, timetable: Timetable) -> Assignment | None:
         size = self._values["batch_size"]
-        same = np.array_equal(self._wanted, self._announced.workers)
+        same = np.array_equal(self._wanted, self._announced.shards)
         if same and size == self._announced.batch_size:
             return None
-        lead_s = URGENT_LEAD_S if self._is_urgent else CHANGE_LEAD_S
-        lead = int(lead_s * 1e9 / timetable.period_ns)
-        lead += 0 if self._is_urgent else self._fallback.memory_blocks
-        self._is_urgent = False
+        lead = int(CHANGE_LEAD_S * 1e9 / timetable.period_ns) + self._fallback.memory_blocks
         self._announced = self.table.publish(block + lead + 2, size, self._wanted)
         return self._announced
 
-    def _count(self, worker: int) -> int:
-        return int(np.count_nonzero(self._wanted == worker))
+    def _count(self, shard: int) -> int:
+        return int(np.count_nonzero(self._wanted == shard))
 
     def _open(self) -> None:
         try:
@@ -238,6 +280,7 @@ class GpuExecutor:
                 self._workload.memory_blocks,
                 self._settings.inputs,
                 self.table,
+                self._ownership,
                 ring,
                 self._start_line.wait(),
                 self._board,

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
 from statistics import median
 
 import numpy as np
 
 from controller.executors.batch import FinishedBatches
-from controller.executors.cpu.ring import Ring
-from controller.executors.cpu.worker import Worker
+from controller.executors.cpu.pool import WorkerPool
+from controller.executors.cpu.staffing import Staffing
 from controller.executors.executor import ExecutorSettings, Process
 from controller.executors.gpu.placement import Room
 from controller.executors.processes import ProcessGroup
+from controller.executors.shards.ownership import Ownership
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
 from controller.executors.warm_up import warm_up
 from controller.workloads.backends import numpy_backend
 from controller.workloads.workload import Workload
 
-RING_ENTRIES = 1024
 MEASURED_BATCH = 64
 """Streams in the batch by which the speed of a processor is measured."""
 MEASUREMENTS = 9
@@ -29,80 +28,71 @@ USED_SHARE = 0.6
 """Share of a period that a worker is filled to; the rest is for what else a processor has to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    number: int
-    process: Process
-    ring: Ring
-
-
 class CpuFallback:
-    """As many CPU workers as `nodes`, warm and idle until streams are given to them.
+    """A CPU worker for each of `shards`, warm and idle until streams are given to it.
 
-    `streams_each` is what each of them carries, as measured when it is made.
+    `streams_each` is what each of them carries, as measured when it is made. They take over the
+    shards of workers that are lost, that of the device among them.
     """
 
-    def __init__(self, settings: ExecutorSettings, table: StreamTable, nodes: int) -> None:
-        self._settings = settings
-        self._table = table
-        self._workload = settings.make_workload(numpy_backend())
+    def __init__(
+        self,
+        settings: ExecutorSettings,
+        table: StreamTable,
+        ownership: Ownership,
+        processes: ProcessGroup,
+        shards: range,
+        size_of: Callable[[int], int],
+    ) -> None:
+        self._ownership = ownership
+        self._shards = shards
+        workload = settings.make_workload(numpy_backend())
         batch = min(MEASURED_BATCH, settings.slots)
         counts = {1, batch, settings.slots}
-        warm_up(self._workload, settings.inputs, settings.period_frames, counts)
-        self.streams_each = _streams_each(self._workload, settings, batch)
-        self._rings = [Ring(RING_ENTRIES, settings.period_frames) for _ in range(nodes)]
-        self._nodes: list[_Node] = []
-
-    @property
-    def memory_blocks(self) -> int:
-        """Blocks of notice that a stream needs to move to a worker."""
-        return self._workload.memory_blocks
+        warm_up(workload, settings.inputs, settings.period_frames, counts)
+        self.memory_blocks = workload.memory_blocks
+        self.streams_each = _streams_each(workload, settings, batch)
+        self._pool = WorkerPool(settings, workload, table, ownership, processes, len(shards))
+        self._staffing = Staffing(self._pool, ownership, size_of)
 
     @property
     def is_ready(self) -> bool:
         """Whether all workers are at work."""
-        return not self._rings and all(node.ring.is_open for node in self._nodes)
+        return not self._pool.has_room and len(self._pool.ready()) == len(self._pool)
 
     def rooms(self) -> list[Room]:
-        """The workers that are at work, and what each carries."""
-        return [Room(each.number, self.streams_each) for each in self._nodes if each.ring.is_open]
+        """The shards that have a worker, and what each carries."""
+        ready = self._pool.ready()
+        owned = [shard for shard in self._shards if self._ownership.owner(shard) in ready]
+        return [Room(shard, self.streams_each) for shard in owned]
 
-    def start(self, processes: ProcessGroup, numbers: Iterator[int], timetable: Timetable) -> None:
+    def start(self, numbers: Iterator[int], timetable: Timetable) -> None:
         """Start the workers that are lacking."""
-        while self._rings:
-            number, ring = next(numbers), self._rings.pop()
-            self._nodes.append(self._started(number, ring, processes, timetable))
+        while self._pool.has_room:
+            self._pool.start(next(numbers), timetable)
+
+    def staff(self, owed: Collection[int], block: int) -> None:
+        """Give workers to shards that have none, above all to those of which blocks are `owed`."""
+        self._staffing.staff(self._shards, owed, block)
 
     def read(self) -> list[FinishedBatches]:
         """Batches that each worker has finished since the last call."""
-        return [FinishedBatches(node.number, *node.ring.read()) for node in self._nodes]
+        return self._pool.read()
 
-    def bury(self, ended: Collection[Process]) -> None:
-        """Let go of the workers that have ended."""
-        for node in [node for node in self._nodes if node.process in ended]:
-            self._nodes.remove(node)
-            node.ring.recycle()
-            self._rings.append(node.ring)
+    def descriptors(self) -> tuple[int, ...]:
+        """One that is readable when a worker without streams finds that others are behind."""
+        return self._pool.descriptors()
+
+    def lost(self, ended: Collection[Process], timetable: Timetable) -> list[int]:
+        """The workers that have ended, and those that stand still and are killed for that."""
+        dead, frozen = self._pool.bury(ended), self._pool.frozen(timetable)
+        for worker in frozen:
+            self._pool.kill(worker)
+        return dead + frozen
 
     def close(self) -> None:
         """Forget the workers, which somebody else ends."""
-        self.bury([node.process for node in self._nodes])
-
-    def _started(
-        self, number: int, ring: Ring, processes: ProcessGroup, timetable: Timetable
-    ) -> _Node:
-        settings = self._settings
-        worker = Worker(
-            number,
-            self._workload,
-            settings.inputs,
-            self._table,
-            ring,
-            timetable,
-            settings.period_frames,
-            settings.slots,
-        )
-        return _Node(number, processes.start(f"km-audio-{number}", "audio", worker.run), ring)
+        self._pool.clear()
 
 
 def _streams_each(workload: Workload, settings: ExecutorSettings, batch: int) -> int:

@@ -1,4 +1,4 @@
-"""Decides which worker renders which stream, where workers differ in what they can carry."""
+"""Decides which stream is in which shard, where workers differ in what they can carry."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from numpy.typing import NDArray
 from controller.executors.stream_table import NOBODY
 
 YIELDED = 0
-"""Number of the worker that does not exist: its streams have yielded, and their blocks are lost."""
+"""Number of the shard that no worker has: its streams have yielded, and their blocks are lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A worker, and the most streams that it can carry."""
+    """A shard, and the most streams that its worker can carry."""
 
-    worker: int
+    shard: int
     streams: int
 
 
-def placed(workers: NDArray[np.int16], rooms: Sequence[Room]) -> NDArray[np.int16]:
-    """Every stream with the first worker that has room for it, in the fewest moves.
+def placed(shards: NDArray[np.int16], rooms: Sequence[Room]) -> NDArray[np.int16]:
+    """Every stream in the first shard that has room for it, in the fewest moves.
 
-    `workers` (slots,) is the number of each stream's worker, NOBODY where a slot is free; `rooms`
+    `shards` (slots,) is the number of each stream's shard, NOBODY where a slot is free; `rooms`
     are ordered by preference. Streams stay where they are, unless there are too many there or one
     that is preferred has room; those for which there is none have yielded, the highest slots first.
     """
-    result = workers.copy()
+    result = shards.copy()
     live = result != NOBODY
-    result[live & ~np.isin(result, [room.worker for room in rooms])] = YIELDED
+    result[live & ~np.isin(result, [room.shard for room in rooms])] = YIELDED
     for place, room in enumerate(rooms):
-        here = np.flatnonzero(result == room.worker)
+        here = np.flatnonzero(result == room.shard)
         result[here[room.streams :]] = YIELDED
-        later = [YIELDED, *(each.worker for each in rooms[place + 1 :])]
+        later = [YIELDED, *(each.shard for each in rooms[place + 1 :])]
         waiting = np.flatnonzero(live & np.isin(result, later))
         by_need = waiting[np.argsort(result[waiting] != YIELDED, kind="stable")]
-        result[by_need[: max(0, room.streams - len(here))]] = room.worker
+        result[by_need[: max(0, room.streams - len(here))]] = room.shard
     return result

@@ -16,7 +16,8 @@ from controller.executors.executor import InputBlocks
 from controller.executors.gpu.batches.gpu_pipeline import GpuPipeline, Submitted
 from controller.executors.gpu.board import Board
 from controller.executors.gpu.upkeep import Upkeep
-from controller.executors.share import Share
+from controller.executors.shards.ownership import Ownership
+from controller.executors.shards.share import Share
 from controller.executors.stream_table import StreamTable
 from controller.executors.timetable import Timetable
 from controller.workloads.cuda.layout import UNUSED
@@ -33,7 +34,7 @@ class _Batch:
 
 
 class GpuWorker:
-    """Renders its share of each block on a device, from the instant it is captured.
+    """Renders its shards of each block on a device, from the instant it is captured.
 
     `memory_blocks` is that of the workload.
     """
@@ -45,6 +46,7 @@ class GpuWorker:
         memory_blocks: int,
         inputs: InputBlocks,
         table: StreamTable,
+        ownership: Ownership,
         ring: Ring,
         timetable: Timetable,
         board: Board,
@@ -56,7 +58,7 @@ class GpuWorker:
         self._timetable = timetable
         self._board = board
         self._upkeep = Upkeep(pipeline, board)
-        self._share = Share(number, table, self)
+        self._share = Share(number, table, ownership, self)
         self._silence = np.zeros(2, np.float32)[:, None]
         self._skipped = 0
         self._finish_ns = 0
@@ -65,25 +67,17 @@ class GpuWorker:
         """Render every block from now on, as long as the parent lives."""
         parent = os.getppid()
         block = self._timetable.capturing(time.monotonic_ns())
-        self._ring.open()
+        self._ring.open(block)
         while os.getppid() == parent:
             _sleep_until(self._timetable.captured_ns(block))
             self.render(block)
-            block = self._next_playable(block + 1)
+            block = self._skip_played(block + 1)
+            self._ring.passed_by(block - 1)
 
     def render(self, block: int) -> None:
         """Render all batches of one block, prepare joining streams, and see to the memory."""
         self._board.count_up("beats")
-        self._share.change_over(block)
-        slots, size = self._share.slots, self._share.batch_size
-        under_way: deque[_Batch] = deque()
-        for first in range(0, len(slots), size):
-            if not self._pipeline.has_room:
-                self._hand_on(block, under_way.popleft())
-            under_way.append(self._submit(block, first, slots[first : first + size]))
-        while under_way:
-            self._hand_on(block, under_way.popleft())
-        self._share.warm_up(block)
+        self._share.render(block)
         if self._upkeep.between_blocks():
             self._house(block)
 
@@ -101,6 +95,22 @@ class GpuWorker:
         """Advance the states of these streams by that block of their input."""
         self._pipeline.collect(self._submitted(block, slots))
 
+    def render_batches(
+        self, block: int, shard: int, slots: NDArray[np.intp], batch_size: int
+    ) -> None:
+        """Render a block of a shard, one batch copied while another is computed."""
+        under_way: deque[_Batch] = deque()
+        for first in range(0, len(slots), batch_size):
+            if not self._pipeline.has_room:
+                self._hand_on(block, shard, under_way.popleft())
+            under_way.append(self._submit(block, first, slots[first : first + batch_size]))
+        while under_way:
+            self._hand_on(block, shard, under_way.popleft())
+
+    def next_playable(self, block: int) -> int:
+        """This block, or the first after it that is still to be played."""
+        return self._timetable.first_playable(block, time.monotonic_ns())
+
     def _submit(self, block: int, first: int, slots: NDArray[np.intp]) -> _Batch:
         start_ns = time.monotonic_ns()
         served = self._pipeline.memory.offsets[slots] != UNUSED
@@ -116,7 +126,7 @@ class GpuWorker:
     ) -> None:
         self._inputs.gather(block, slots[first:last], out)
 
-    def _hand_on(self, block: int, batch: _Batch) -> None:
+    def _hand_on(self, block: int, shard: int, batch: _Batch) -> None:
         """Write a finished batch to the ring; a full ring drops it.
 
         Streams without a state were not rendered: what lies between them are records of their own,
@@ -137,7 +147,7 @@ class GpuWorker:
             if (bus := self._ring.bus()) is not None:
                 bus[:] = sound
                 used_ns = time.thread_time_ns() - cpu_ns
-                self._ring.write((block, batch.first + first, count, *stamps, used_ns))
+                self._ring.write((block, shard, batch.first + first, count, *stamps, used_ns))
             sound, cpu_ns = self._silence, time.thread_time_ns()
 
     def _house(self, block: int) -> None:
@@ -150,11 +160,9 @@ class GpuWorker:
             for earlier in range(max(0, block + 1 - self.memory_blocks), block + 1):
                 self.render_unheard(earlier, slots)
 
-    def _next_playable(self, block: int) -> int:
+    def _skip_played(self, wanted: int) -> int:
         """The next block that can be played; joining streams begin again after a gap."""
-        now_ns, wanted = time.monotonic_ns(), block
-        while self._timetable.played_ns(block) <= now_ns:
-            block += 1
+        block = self.next_playable(wanted)
         if block > wanted:
             self._skipped += block - wanted
             self._share.restart_warm_up()

@@ -26,7 +26,7 @@ def test_streams_of_a_worker_that_is_gone_are_shared_by_the_others() -> None:
     made.balance([2, 3])
     announced = made.announce(10, 64)
     assert announced is not None
-    assert announced.workers[:4].tolist() == [3, 3, 2, 2]
+    assert announced.shards[:4].tolist() == [3, 3, 2, 2]
 
 
 def test_no_more_streams_move_than_bring_the_loads_within_one() -> None:
@@ -34,7 +34,7 @@ def test_no_more_streams_move_than_bring_the_loads_within_one() -> None:
     made.balance([1, 2])
     announced = made.announce(10, 64)
     assert announced is not None
-    assert announced.workers[:5].tolist() == [1, 1, 1, 2, 2]
+    assert announced.shards[:5].tolist() == [1, 1, 1, 2, 2]
 
 
 def test_what_is_in_force_already_is_not_announced() -> None:
@@ -76,4 +76,4 @@ def test_a_released_slot_is_nobodys() -> None:
     made.release(0)
     announced = made.announce(10, 64)
     assert announced is not None
-    assert np.flatnonzero(announced.workers != NOBODY).tolist() == [1]
+    assert np.flatnonzero(announced.shards != NOBODY).tolist() == [1]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
 import numpy as np
 import pytest
 
+from controller.executors import checks
 from controller.executors.batch import FinishedBatches
 from controller.executors.checks import CHECKS, check
 from controller.executors.cpu.executor import CpuExecutor
@@ -67,9 +69,10 @@ class SkipsABlock(NullExecutor):
 
 class RendersForAnother(NullExecutor):
     def read(self) -> list[FinishedBatches]:
-        return [
-            FinishedBatches(each.worker + 1, each.batches, each.buses) for each in super().read()
-        ]
+        finished = super().read()
+        for each in finished:
+            each.batches["shard"] += 1
+        return finished
 
 
 class FinishesBeforeItStarts(NullExecutor):
@@ -130,6 +133,21 @@ class DiesUnnoticed(NullExecutor):
         return ()
 
 
+class IsNotWokenByADeath(DiesUnnoticed):
+    def descriptors(self) -> tuple[int, ...]:
+        return (self._silent,)
+
+    def start(self, timetable) -> None:
+        super().start(timetable)
+        self._silent, self._other_end = os.pipe()
+
+    def close(self) -> None:
+        super().close()
+        for each in ("_silent", "_other_end"):
+            if each in vars(self):
+                os.close(vars(self).pop(each))
+
+
 class FallsSilentWithADeath(DiesUnnoticed):
     def reap(self) -> tuple[Process, ...]:
         ended = NullExecutor.reap(self)
@@ -159,7 +177,7 @@ class GoesOnWhenClosed(NullExecutor):
         ("introduces_itself", TellsOfNoBatchSize, "in force are {'nodes'}"),
         ("counts_add_up", RendersTwice, "of a stream is rendered twice"),
         ("counts_add_up", SkipsABlock, "absent=7"),
-        ("counts_add_up", RendersForAnother, "worker 2 renders streams 0 to 9"),
+        ("counts_add_up", RendersForAnother, "shard 2 has streams 0 to 9"),
         ("counts_add_up", FinishesBeforeItStarts, "are out of order"),
         ("turns_without_loss", LosesABlockWithEachChange, r"absent=\d"),
         ("turns_without_loss", IsDeafToNodes, "nodes 3 never comes into force"),
@@ -169,10 +187,15 @@ class GoesOnWhenClosed(NullExecutor):
         ("refuses_what_cannot_be", TakesAnything, "takes 'no such value'"),
         ("survives_a_death", DiesUnnoticed, "does not notice that process"),
         ("survives_a_death", FallsSilentWithADeath, "not all play on without process"),
+        ("loses_nothing_at_a_death", FallsSilentWithADeath, r"absent=\d"),
+        ("survives_a_death", IsNotWokenByADeath, "none of its descriptors is readable"),
         ("closes_on_every_route", LeavesAProcess, r"closed at_play, it leaves \[\d+\]"),
         ("closes_on_every_route", GoesOnWhenClosed, "goes on when it is closed"),
     ],
 )
-def test_what_breaks_the_contract_is_named(name: str, kind: type[NullExecutor], why: str) -> None:
+def test_what_breaks_the_contract_is_named(
+    name: str, kind: type[NullExecutor], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "WAKING_S", 0.5)
     with pytest.raises(ExecutorFault, match=why):
         check_silence(name, kind)

@@ -7,7 +7,7 @@ from controller.executors.batch import BATCH, FinishedBatches
 from controller.executors.stream_table import NOBODY, Assignment
 from controller.executors.timetable import Timetable
 from controller.pipeline.block_outcomes import Playout
-from policies.observation import BlockCounts
+from policies.observation import BlockCounts, Value
 
 MS = 1_000_000
 TIMETABLE = Timetable(start_ns=0, period_ns=5.0 * MS, deadline_ns=5 * MS, buffer_ns=5 * MS)
@@ -25,12 +25,18 @@ def playout_of(*workers: int, heard: list[np.ndarray] | None = None) -> Playout:
 
 
 def finish(
-    playout: Playout, worker: int, block: int, finish_ms: float, first: int = 0, count: int = 2
+    playout: Playout,
+    shard: int,
+    block: int,
+    finish_ms: float,
+    first: int = 0,
+    count: int = 2,
+    sample: float = 1.0,
 ) -> None:
     batch = np.zeros(1, BATCH)
-    batch["block"], batch["first"], batch["count"] = block, first, count
+    batch["block"], batch["shard"], batch["first"], batch["count"] = block, shard, first, count
     batch["finish_ns"] = TIMETABLE.captured_ns(block) + int(finish_ms * MS)
-    playout.collect(FinishedBatches(worker, batch, np.ones((1, 2, 4), np.float32)))
+    playout.collect(FinishedBatches(7, batch, np.full((1, 2, 4), sample, np.float32)))
 
 
 def test_a_block_finished_by_its_deadline_is_on_time() -> None:
@@ -108,6 +114,37 @@ def test_a_listener_hears_a_fading_repetition_and_then_silence() -> None:
     finish(playout, 1, 0, 1.0)
     playout.settle(LONG_AFTER_NS, 4)
     assert [float(block.max()) for block in heard] == [1.0, 0.5, 0.25, 0.0]
+
+
+def test_of_a_block_that_two_workers_have_handed_on_the_first_counts() -> None:
+    heard: list[np.ndarray] = []
+    playout = playout_of(1, 1, heard=heard)
+    finish(playout, 1, 0, 4.0)
+    finish(playout, 1, 0, 9.0)
+    playout.settle(LONG_AFTER_NS, 1)
+    assert playout.counts == BlockCounts(on_time=2)
+    assert float(heard[0].max()) == 1.0
+    assert playout.readings() == {"workers.duplicates": Value(2.0)}
+
+
+def test_a_block_that_is_sent_again_before_play_out_is_late() -> None:
+    playout = playout_of(1, 1)
+    finish(playout, 1, 0, 1.0, first=0, count=1)
+    finish(playout, 1, 0, 8.0, first=0, count=1)
+    finish(playout, 1, 0, 8.5, first=1, count=1)
+    playout.settle(LONG_AFTER_NS, 1)
+    assert playout.counts == BlockCounts(on_time=1, late=1)
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 1, 2), (2, 3, 1)])
+def test_shards_are_summed_in_their_order_whatever_comes_first(order: tuple[int, ...]) -> None:
+    heard: list[np.ndarray] = []
+    playout = playout_of(1, 2, 3, heard=heard)
+    samples = {1: 1.0, 2: -1.0, 3: 1e-9}
+    for shard in order:
+        finish(playout, shard, 0, 1.0, count=1, sample=samples[shard])
+    playout.settle(LONG_AFTER_NS, 1)
+    assert float(heard[0].max()) == np.float32(1e-9)
 
 
 def test_latency_of_an_absent_block_is_counted_until_its_play_out() -> None:

@@ -92,7 +92,7 @@ class VirtualDevice(NullExecutor):
             computed_ns = begun_ns + round(1e6 * self._compute_ms(count))
             self._busy_until_ns[worker] = computed_ns
             stamps = (captured_ns, ready_ns, start_ns, fetched_ns, computed_ns, computed_ns)
-            yield (block, first, count, *stamps, computed_ns - start_ns)
+            yield (block, worker, first, count, *stamps, computed_ns - start_ns)
 
     def _copy_ms(self, count: int) -> float:
         pieces = math.ceil(count * INPUT_BYTES / cast(int, self._values["vram_block_bytes"]))

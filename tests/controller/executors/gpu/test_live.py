@@ -92,6 +92,21 @@ def test_a_device_that_hangs_is_ended_and_its_streams_go_on_at_the_processors(
     assert running.ask("summary")["deaths"] == ["km-gpu-1"]
 
 
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP])
+def test_with_four_blocks_of_buffer_a_lost_device_loses_nothing(
+    play: Callable[..., Running], sign: signal.Signals
+) -> None:
+    running = play(streams=12, buffer_blocks=4, analysis_share=None, visualisation_share=None)
+    observed = running.wait_for(plays_on_the_device(12))
+    (pid,) = named("km-gpu", observed)
+    running.real_time()
+    os.kill(pid, sign)
+    running.wait_for(lambda reply: figure(reply, "streams_on_cpu") == 12)
+    running.wait_for(plays_on_the_device(12))
+    blocks = running.ask("summary")["blocks"]
+    assert (blocks["lost"], blocks["concealed"]) == (0, 0)
+
+
 def test_what_a_full_arena_has_no_room_for_plays_on_the_processors(
     play: Callable[..., Running],
 ) -> None:
