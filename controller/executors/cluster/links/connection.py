@@ -115,6 +115,8 @@ class EncryptedConnection:
 
     def receive(self, room: memoryview) -> int | None:
         """Fill the room with what is there of a record."""
+        if not self.has_hidden() and not self._take_in():
+            return None
         while True:
             try:
                 return self._tls.read(len(room), room)  # type: ignore[return-value] # typed for no buffer
