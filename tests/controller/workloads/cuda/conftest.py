@@ -12,7 +12,7 @@ CHECKS = {
     scope="session",
     params=[
         "arrays",
-        "host",
+        pytest.param("host", marks=pytest.mark.slow),
         pytest.param("bounds", marks=pytest.mark.slow),
         pytest.param("races", marks=pytest.mark.slow),
         pytest.param("device", marks=pytest.mark.gpu),

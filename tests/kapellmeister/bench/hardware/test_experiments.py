@@ -11,6 +11,8 @@ from kapellmeister.bench.hardware.figures import Row
 from kapellmeister.bench.hardware.plan import experiments
 from kapellmeister.bench.hardware.rig import FULL, SMALL, Rig, Scale
 
+pytestmark = pytest.mark.slow
+
 TINY = Scale((8, 16), few=8, taps=512, arena_bytes=16 << 20, surge=16)
 RIG = Rig("emulated", EmulatedDevice(), TINY)
 PARTS = {each.part: each for each in experiments(TINY)}
