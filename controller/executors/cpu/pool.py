@@ -23,11 +23,12 @@ RING_ENTRIES = 2048
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A worker process and the ring it writes to."""
+    """A worker process, the ring it writes to, and the call by which it is woken."""
 
     number: int
     process: Process
     ring: Ring
+    call: Alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class WorkerPool:
 
     def start(self, number: int, timetable: Timetable) -> None:
         """Start a worker, which is at work some milliseconds later."""
-        ring, settings = self._free_rings.pop(), self._settings
+        ring, call, settings = self._free_rings.pop(), Alarm(), self._settings
         worker = Worker(
             number,
             self._workload,
@@ -92,9 +93,14 @@ class WorkerPool:
             settings.period_frames,
             settings.slots,
             self._alarm,
+            call,
         )
         process = self._processes.start(f"km-audio-{number}", "audio", worker.run)
-        self._nodes[number] = Node(number, process, ring)
+        self._nodes[number] = Node(number, process, ring, call)
+
+    def call(self, worker: int) -> None:
+        """Wake a worker that stands by, since it has a shard now."""
+        self._nodes[worker].call.raise_()
 
     def read(self) -> list[FinishedBatches]:
         """Batches that each worker has finished since the last call, those of the dead too."""
@@ -165,5 +171,6 @@ class WorkerPool:
         del self._nodes[node.number]
         self._killed.discard(node.number)
         self._left.append(FinishedBatches(node.number, *node.ring.read()))
+        node.call.close()
         node.ring.recycle()
         self._free_rings.append(node.ring)

@@ -30,7 +30,7 @@ class Staffing:
             if shard not in owed:
                 self._begin(shard, block)
             elif heirs := self._heirs(block):
-                self._ownership.give(shard, heirs[0])
+                self._give(shard, heirs[0])
         self._unstack(block)
 
     def idle(self) -> list[int]:
@@ -41,6 +41,10 @@ class Staffing:
     def _begin(self, shard: int, block: int) -> None:
         if idle := self.idle():
             self._ownership.begin(shard, idle[0], block)
+
+    def _give(self, shard: int, worker: int) -> None:
+        self._ownership.give(shard, worker)
+        self._pool.call(worker)
 
     def _heirs(self, block: int) -> list[int]:
         """Workers that can take a shard, best first: those that keep up, with few streams."""
@@ -59,7 +63,7 @@ class Staffing:
         for worker in self.idle():
             owned = [self._ownership.shards_of(each) for each in self._pool.ready()]
             if len(stacked := max(owned, key=len)) > 1 and self._keeps_up(worker, block):
-                self._ownership.give(stacked[-1], worker)
+                self._give(stacked[-1], worker)
 
     def _keeps_up(self, worker: int, block: int) -> bool:
         return self._pool.passed(worker) >= block - BEHIND_BLOCKS

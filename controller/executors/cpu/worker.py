@@ -7,6 +7,7 @@ switch interval, whatever the priority of the audio thread.
 from __future__ import annotations
 
 import os
+import select
 import time
 
 import numpy as np
@@ -37,6 +38,7 @@ class Worker:
         period_frames: int,
         slots: int,
         alarm: Alarm | None = None,
+        call: Alarm | None = None,
     ) -> None:
         self._workload = workload
         self._inputs = inputs
@@ -45,6 +47,7 @@ class Worker:
         self._blocks = np.zeros((slots, period_frames), np.float32)
         self._ownership = ownership
         self._alarm = alarm
+        self._call = call
         self._share = Share(number, table, ownership, self)
         self._ready_ns = 0
 
@@ -54,6 +57,7 @@ class Worker:
         block = self._timetable.capturing(time.monotonic_ns())
         self._ring.open(block)
         while os.getppid() == parent:
+            self._stand_by(block)
             _sleep_until(self._timetable.captured_ns(block))
             self.render(block)
             self._watch()
@@ -63,6 +67,16 @@ class Worker:
     def render(self, block: int) -> None:
         """Render all batches of one block, and prepare the streams that are about to join."""
         self._share.render(block)
+
+    def _stand_by(self, block: int) -> None:
+        """While it has no streams, take over a shard when called, before the block is captured."""
+        captured_ns = self._timetable.captured_ns(block)
+        while self._call is not None and self._share.is_idle:
+            left_s = (captured_ns - time.monotonic_ns()) / 1e9
+            if left_s <= 0 or not select.select(self._call.descriptors(), [], [], left_s)[0]:
+                return
+            self._call.clear()
+            self._share.change_over(block)
 
     def _watch(self) -> None:
         """Raise the alarm, while standing by, where others have not handed on what is due."""

@@ -1,4 +1,4 @@
-"""An alarm that any worker can raise and the executor is woken by."""
+"""An alarm by which one process wakes another that waits for it."""
 
 from __future__ import annotations
 

@@ -76,12 +76,12 @@ class Share:
 
     @property
     def is_idle(self) -> bool:
-        """Whether this worker has no shard, and stands by."""
-        return not self._shards
+        """Whether this worker has no streams, and stands by."""
+        return not len(self._slots)
 
     def render(self, block: int) -> None:
         """Render a block of every shard, then prepare the streams that are about to join."""
-        self._change_over(block)
+        self.change_over(block)
         for shard, slots in self._parts:
             self._renderer.render_batches(block, shard, slots, self._now.batch_size)
             self._ownership.hand_on(shard, block)
@@ -95,7 +95,7 @@ class Share:
 
     # streams that come and go with an assignment
 
-    def _change_over(self, block: int) -> None:
+    def change_over(self, block: int) -> None:
         """Adopt a new assignment at the block that it names, and a change of hands at once."""
         if self._next is None and self._table.version != self._now.version:
             self._next = self._table.latest()

@@ -18,6 +18,9 @@ class Pool:
     def ready(self) -> list[int]:
         return list(self._passed)
 
+    def call(self, worker: int) -> None:
+        assert worker in self._passed
+
     def passed(self, worker: int) -> int:
         return self._passed[worker]
 

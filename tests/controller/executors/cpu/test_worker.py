@@ -250,6 +250,21 @@ def test_an_assignment_that_came_into_force_while_a_shard_was_owed_is_kept() -> 
     assert [heard[block] for block in range(3, 20)] == [3 * (b - 3) + 3000 for b in range(3, 20)]
 
 
+def test_who_has_no_streams_takes_a_shard_over_before_the_next_block_is_captured() -> None:
+    bench = Bench(slots=1)
+    bench.table.publish(0, 64, shards(1))
+    first, second = bench.worker(1), bench.worker(2)
+    for block in range(8):
+        first.render(block)
+        second.render(block)
+    second.render(8)
+    assert second._share.is_idle
+    bench.ownership.give(1, 2)
+    second._share.change_over(9)
+    assert not second._share.is_idle
+    assert bench.records(2) == [(8, 1)]
+
+
 def test_a_ring_that_nobody_empties_takes_no_more() -> None:
     bench = Bench()
     bench.table.publish(0, 64, shards(1, 1, 1, 1))
