@@ -143,16 +143,11 @@ def run(
     from kapellmeister.running.run import run as control
 
     pipeline = {"peak_streams": peak_streams, "workload": workload, "device": device}
+    renderers = {"executor": executor, "taps": taps, "stress": stress, "nodes": nodes}
     sections: dict[str, dict[str, object]] = {
         "loop": {"policy": policy, "act": _acting(act, shadow)},
         "sidecar": {"processes": process},
-        "pipeline": {
-            **pipeline,
-            "executor": executor,
-            "taps": taps,
-            "stress": stress,
-            "nodes": nodes,
-        },
+        "pipeline": {**pipeline, **renderers},
         "metrics": {"port": metrics_port},
         "dashboard": {"serve": dashboard},
     }
