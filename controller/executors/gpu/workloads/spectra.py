@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from controller.workloads.visualisation import musical_bands
 from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
 
-class BatchedSpectra:
+class BatchedSpectra(ABC):
     """Windowed spectra of the last 1024 samples of each stream, and what is kept of them."""
 
     def __init__(self, settings: WorkloadSettings, usage: Usage, state_bytes: int) -> None:
@@ -69,9 +70,9 @@ class BatchedSpectra:
             *dry_bus(device, space, batch),
         )
 
+    @abstractmethod
     def keep(self, device: Device, space: Workspace, batch: BatchBuffers, spectra: Any) -> Step:
         """The step that keeps what is wanted of the spectra, (n, 513) complex64."""
-        raise NotImplementedError
 
 
 class BatchedAnalysis(BatchedSpectra):

@@ -64,7 +64,8 @@ def test_a_surge_of_streams_finds_its_room(play: Callable[..., Running], tmp_pat
     trace.write_text("time_s,streams\n0,4\n4,96\n8,96\n10,8\n12,8\n")
     running = play(streams=None, peak_streams=96, trace=trace, duration_s=12.0)
     running.wait_for(plays_on_the_device(96), patience_s=15.0)
-    running.wait_for(plays_on_the_device(8), patience_s=15.0)
+    settled = running.wait_for(plays_on_the_device(8), patience_s=15.0)
+    assert settled["load"] == 8
 
 
 def test_streams_of_a_killed_device_go_on_at_the_processors_and_come_back(
