@@ -23,7 +23,7 @@ HEADER_BYTES = _HEADER.size
 
 
 class Kind(IntEnum):
-    """What a frame carries."""
+    """Kinds of frames, by their payload."""
 
     HELLO = 1
     SPEC = 2
@@ -57,7 +57,7 @@ class Frame:
 
 
 Header: TypeAlias = tuple[Kind, int, int, int, int]
-"""What a header says of its frame: kind, shard, epoch, sequence, bytes of the payload."""
+"""Fields of a header: kind, shard, epoch, sequence, bytes of the payload."""
 
 
 def encoded(frame: Frame) -> tuple[bytes, memoryview]:

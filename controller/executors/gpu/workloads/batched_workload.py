@@ -73,3 +73,21 @@ class BatchedWorkload(Protocol):
     def steps(self, device: Device, space: Workspace, batch: BatchBuffers) -> Sequence[Step]:
         """What is to be done for a batch, in order, over these buffers and those of the space."""
         ...
+
+
+class WithoutResponse:
+    """A part of workloads whose streams are rendered with no response: nothing is cached."""
+
+    @property
+    def response_bytes(self) -> int:
+        """Zero: there is no response."""
+        return 0
+
+    def response_of(self, slot: int) -> int | None:
+        """None: no stream has a response."""
+        del slot
+        return None
+
+    def response(self, number: int) -> NDArray[np.uint8]:
+        """Raises LookupError: there is no response."""
+        raise LookupError(number)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.executors.gpu.devices.device import Device, Step
-from controller.executors.gpu.workloads.batched_workload import BatchBuffers
+from controller.executors.gpu.workloads.batched_workload import BatchBuffers, WithoutResponse
 from controller.executors.gpu.workloads.sums import both_ears
 from controller.executors.gpu.workloads.workspace import Workspace
 from controller.executors.vram.usage import Usage
@@ -20,7 +20,7 @@ from controller.workloads.filters import DECAY_S, equalisers
 from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
 
-class BatchedFilters:
+class BatchedFilters(WithoutResponse):
     """The same law as `BiquadCascade`; a state is its coefficients, then what it remembers."""
 
     usage = Usage.AUDIO
@@ -39,20 +39,6 @@ class BatchedFilters:
     def initial_state(self, slot: int) -> NDArray[np.uint8]:
         """The coefficients."""
         return np.ascontiguousarray(self._coefficients[slot]).view(np.uint8).ravel()
-
-    def response_of(self, slot: int) -> int | None:
-        """None: the coefficients lie in the state."""
-        del slot
-        return None
-
-    @property
-    def response_bytes(self) -> int:
-        """None: there is no response."""
-        return 0
-
-    def response(self, number: int) -> NDArray[np.uint8]:
-        """Raises LookupError: there is none."""
-        raise LookupError(number)
 
     def steps(self, device: Device, space: Workspace, batch: BatchBuffers) -> Sequence[Step]:
         """Filter and sum."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from controller.executors.gpu.devices.device import Device, Step
-from controller.executors.gpu.workloads.batched_workload import BatchBuffers
+from controller.executors.gpu.workloads.batched_workload import BatchBuffers, WithoutResponse
 from controller.executors.gpu.workloads.sums import dry_bus
 from controller.executors.gpu.workloads.workspace import Workspace
 from controller.executors.vram.usage import Usage
@@ -26,7 +26,7 @@ from controller.workloads.visualisation import musical_bands
 from controller.workloads.workload import WorkloadSettings, blocks_spanning
 
 
-class BatchedSpectra(ABC):
+class BatchedSpectra(WithoutResponse, ABC):
     """Windowed spectra of the last 1024 samples of each stream, and what is kept of them."""
 
     def __init__(self, settings: WorkloadSettings, usage: Usage, state_bytes: int) -> None:
@@ -40,20 +40,6 @@ class BatchedSpectra(ABC):
         """None: silence."""
         del slot
         return None
-
-    def response_of(self, slot: int) -> int | None:
-        """None: there is no response."""
-        del slot
-        return None
-
-    @property
-    def response_bytes(self) -> int:
-        """None: there is no response."""
-        return 0
-
-    def response(self, number: int) -> NDArray[np.uint8]:
-        """Raises LookupError: there is none."""
-        raise LookupError(number)
 
     def steps(self, device: Device, space: Workspace, batch: BatchBuffers) -> Sequence[Step]:
         """Window, transform, keep; the streams pass on dry."""

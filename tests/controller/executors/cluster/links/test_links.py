@@ -141,6 +141,7 @@ def test_strangers_beyond_a_number_are_not_kept(master):
         there = (address.host, address.port)
         sockets = [strangers.enter_context(socket.create_connection(there)) for _ in range(40)]
         turn_until(lambda: sum(map(is_closed, sockets)) == 8, end)
+        assert sum(map(is_closed, sockets)) == 8
 
 
 def test_a_port_where_nobody_listens_is_said():
